@@ -1,0 +1,51 @@
+"""`pose-attention <verb>`: finds the verb, runs it, turns a UserError into one line and exit code 1."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import logging
+import sys
+
+from pose_attention_ros import __version__
+from pose_attention_ros.core.errors import UserError
+
+# verb -> (module with add_arguments(parser) and run(args) -> int, one line of help); a module is imported when it is used.
+VERBS = {
+    "run": ("run", "label the people in a video or camera stream, without ROS"),
+    "models": ("models", "list, fetch and verify model files"),
+    "data": ("data", "import and inspect skeleton data sets"),
+    "train": ("train", "train a recogniser from a recipe"),
+    "evaluate": ("evaluate", "measure a recogniser on clips or streams"),
+    "export": ("export", "export a trained model"),
+    "bench": ("bench", "measure time and memory, stage by stage"),
+}
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Entry point of the console tool; returns the exit code."""
+    parser = argparse.ArgumentParser(prog="pose-attention", description=__doc__.split(":")[0])
+    parser.add_argument("--version", action="version", version=f"pose-attention {__version__}")
+    parser.add_argument("--log-level", default="info", choices=("debug", "info", "warning", "error"))
+    verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
+    argv = sys.argv[1:] if argv is None else argv
+    wanted = next((word for word in argv if word in VERBS), None)
+    for verb, (module_name, summary) in VERBS.items():
+        verb_parser = verbs.add_parser(verb, help=summary, description=summary)
+        if verb == wanted:
+            module = importlib.import_module(f"pose_attention_ros.cli.{module_name}")
+            module.add_arguments(verb_parser)
+            verb_parser.set_defaults(run=module.run)
+    args = parser.parse_args(argv)
+    logging.basicConfig(level=args.log_level.upper(), format="%(levelname)s: %(message)s", stream=sys.stderr)
+    try:
+        return args.run(args)
+    except UserError as error:
+        print(f"pose-attention: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+
+
+if __name__ == "__main__":
+    sys.exit(main())
