@@ -1,0 +1,40 @@
+"""Where models, parameter files and launch files lie: on a robot in the package's share folder, else in the source checkout."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+PACKAGE = "pose_attention_ros"
+MODELS_VARIABLE = "POSE_ATTENTION_MODELS"
+
+
+def package_share() -> Path:
+    """The folder that holds `models/`, `config/` and `launch/`.
+
+    An installed copy of this code finds the share folder of its own install prefix, so that two installs never mix; code
+    in a checkout finds the checkout.
+
+    :raises FileNotFoundError: the code was copied out of both, so that no such folder belongs to it
+    """
+    for parent in Path(__file__).resolve().parents:
+        if (parent / "package.xml").is_file():
+            return parent
+        if (parent / "share" / PACKAGE / "package.xml").is_file():
+            return parent / "share" / PACKAGE
+    # A build with --symlink-install resolves to the checkout above; what is left is an unusual layout of prefixes.
+    for prefix in filter(None, os.environ.get("AMENT_PREFIX_PATH", "").split(os.pathsep)):
+        if (Path(prefix) / "share" / PACKAGE / "package.xml").is_file():
+            return Path(prefix) / "share" / PACKAGE
+    raise FileNotFoundError(f"no share folder of {PACKAGE} above {__file__} or in AMENT_PREFIX_PATH")
+
+
+def models_dir() -> Path:
+    """The folder of model directories: $POSE_ATTENTION_MODELS where it is set, else `models/` of the package."""
+    chosen = os.environ.get(MODELS_VARIABLE)
+    return Path(chosen).expanduser() if chosen else package_share() / "models"
+
+
+def config_dir() -> Path:
+    """The folder of parameter files and training recipes, `config/` of the package."""
+    return package_share() / "config"
