@@ -1,0 +1,80 @@
+"""Human Graph Network: joints of one frame -> embeddings of joints that know their limbs and their body parts.
+
+Li & Wang 2020, section 2.2; the numbers in parentheses are that paper's equations. B is any number of frames,
+V joints, C input channels, D embedding width, P body parts (clusters).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from pose_attention_ros.core.layouts import PARTS, Layout
+
+# How strongly a joint starts out in its own body part: softmax then gives it about 0.8 of six parts.
+PART_PRIOR = 3.0
+
+
+def adjacency(layout: Layout) -> np.ndarray:
+    """A (V, V) float32: 1 where a limb joins two joints."""
+    links = np.zeros((len(layout.joints),) * 2, np.float32)
+    first, second = layout.limb_indices.T
+    links[first, second] = links[second, first] = 1
+    return links
+
+
+def normalised(links: Tensor) -> Tensor:
+    """D~^-1/2 (A + I) D~^-1/2 of (1); `links` (..., V, V), not negative."""
+    with_self = links + torch.eye(links.shape[-1], dtype=links.dtype, device=links.device)
+    scale = with_self.sum(-1).rsqrt()
+    return scale[..., :, None] * with_self * scale[..., None, :]
+
+
+class HumanGraphNetwork(nn.Module):
+    """Graph convolution, soft assignment to body parts, pooling, and the way back to the joints.
+
+    :param graph_convolution: False cuts every edge (A = 0), for the ablation
+    :param pooling: False leaves out (2)-(4) and what the parts tell the joints
+    :param assignment: `relu` is the paper's form of (2), `softmax` runs over the parts
+    """
+
+    def __init__(self, layout: Layout, channels: int, width: int, *, graph_convolution: bool = True,
+                 pooling: bool = True, assignment: str = "softmax") -> None:
+        super().__init__()
+        links = torch.from_numpy(adjacency(layout)) * float(graph_convolution)
+        joints = len(layout.joints)
+        self.assignment = assignment
+        self.pooling = pooling
+        self.register_buffer("links", links, persistent=False)  # A
+        self.register_buffer("spread", normalised(links), persistent=False)  # D~^-1/2 A~ D~^-1/2
+        self.lift = nn.Linear(channels, width)  # W_0 of (1)
+        # A node also carries its name, as a one-hot channel; these are the rows of W_0 that read it.
+        self.joint_name = nn.Parameter(torch.randn(joints, width) * 0.1)
+        self.embed = nn.Linear(width, width)  # of (5)
+        if pooling:
+            self.assign = nn.Linear(width, len(PARTS))  # G of (2)
+            prior = torch.zeros(joints, len(PARTS))
+            prior[torch.arange(joints), torch.from_numpy(layout.part_indices)] = PART_PRIOR
+            self.part_prior = nn.Parameter(prior)
+            self.part = nn.Linear(width, width)  # (1) between parts
+            self.join = nn.Linear(2 * width, width)
+
+    def assignment_of(self, nodes: Tensor, mask: Tensor) -> Tensor:
+        """(2) S (B, V, P); a missing joint belongs to no part."""
+        raw = self.spread @ self.assign(nodes) + self.part_prior
+        soft = raw.softmax(-1) if self.assignment == "softmax" else raw.relu()
+        return soft * mask[..., None]
+
+    def forward(self, features: Tensor, mask: Tensor) -> Tensor:
+        """features (B, V, C), all 0 where mask (B, V) is 0 -> h_it (B, V, D)."""
+        nodes = (self.spread @ (self.lift(features) + self.joint_name)).relu()  # (1)    (B, V, D)
+        embedded = (self.spread @ self.embed(nodes)).relu()  # (5) Z                     (B, V, D)
+        if not self.pooling:
+            return embedded
+        soft = self.assignment_of(nodes, mask)  # (2) S                                  (B, V, P)
+        gather = soft.transpose(-1, -2)
+        parts = gather @ embedded  # (3) X_{l+1}                                         (B, P, D)
+        part_links = gather @ self.links @ soft  # (4) A_{l+1}                           (B, P, P)
+        parts = (normalised(part_links) @ self.part(parts)).relu()  # (1) between parts  (B, P, D)
+        return self.join(torch.cat([embedded, soft @ parts], -1)).relu()  # [Z ; S X']   (B, V, D)
