@@ -1,0 +1,130 @@
+"""From pixels to what the recogniser reads: a body-centred, body-sized frame of reference and the features of each joint.
+
+Everything is written for any leading shape `...`: one person, all people of a frame, or a padded batch of clips.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from pose_attention_ros.core.layouts import Layout
+from pose_attention_ros.core.smoothing import JointSmoother, SmoothingConfig, chosen_rows
+
+# Bones and their length in torso lengths (mid-shoulder to mid-hip), from the body proportions of Drillis and Contini (1964).
+# A bone seen at an angle looks shorter, never longer, so the long ones among these ratios tell the size of the person.
+BONE_LENGTHS: tuple[tuple[str, str, float], ...] = (
+    ("left_shoulder", "left_hip", 1.0), ("right_shoulder", "right_hip", 1.0),
+    ("left_shoulder", "left_elbow", 0.65), ("right_shoulder", "right_elbow", 0.65),
+    ("left_elbow", "left_wrist", 0.51), ("right_elbow", "right_wrist", 0.51),
+    ("left_hip", "left_knee", 0.85), ("right_hip", "right_knee", 0.85),
+    ("left_knee", "left_ankle", 0.85), ("right_knee", "right_ankle", 0.85),
+)
+_SCALE_RANK = 0.25  # the size is the ratio that a quarter of the visible bones exceed
+
+
+class BodyFrame:
+    """Where a person's root is and how many pixels a body unit has, for one layout.
+
+    The root is the middle of the hips; without hips, a body unit below the middle of the shoulders; without these, the middle
+    of the joints there are. The scale follows the person slowly, so that bending over does not change it.
+    """
+
+    def __init__(self, layout: Layout, shape: tuple[int, ...] = (), scale_time_s: float = 1.0) -> None:
+        """
+        :param shape: leading shape `...` of what it will be called with
+        :param scale_time_s: time constant with which the scale follows what is seen, in seconds
+        """
+        self._hips = [layout.index("left_hip"), layout.index("right_hip")]
+        self._shoulders = [layout.index("left_shoulder"), layout.index("right_shoulder")]
+        self._ends = np.array([[layout.index(a), layout.index(b)] for a, b, _ in BONE_LENGTHS])
+        self._inverse_lengths = np.array([1 / length for *_, length in BONE_LENGTHS], np.float32)
+        self._scale_time_s = scale_time_s
+        self._scale_px = np.zeros(shape, np.float32)  # 0: not seen yet
+
+    def scale_px(self, keypoints_px: np.ndarray, mask: np.ndarray, dt_s: np.ndarray) -> np.ndarray:
+        """Pixels a body unit (...), after this frame. keypoints_px (..., V, 2), mask (..., V), dt_s (...) seconds."""
+        seen = self._seen_scale_px(keypoints_px, mask)
+        gain = 1 - np.exp(-np.asarray(dt_s, np.float32) / np.float32(self._scale_time_s))
+        followed = self._scale_px + gain * (seen - self._scale_px)
+        scale = np.where(self._scale_px == 0, seen, np.where(seen == 0, self._scale_px, followed))
+        self._scale_px = scale.astype(np.float32)
+        return np.maximum(self._scale_px, 1)
+
+    def select(self, rows: np.ndarray) -> None:
+        """Keep these rows of a one-dimensional leading shape, in this order; -1 is a new person."""
+        self._scale_px = chosen_rows(self._scale_px, rows, 0)
+
+    def _seen_scale_px(self, keypoints_px: np.ndarray, mask: np.ndarray) -> np.ndarray:
+        """The same from this frame alone; 0 where no bone is visible."""
+        a, b = self._ends.T
+        bone = keypoints_px[..., a, :] - keypoints_px[..., b, :]
+        there = mask[..., a] & mask[..., b]
+        ratios = np.where(there, np.sqrt((bone * bone).sum(-1)) * self._inverse_lengths, -1)
+        ratios = np.sort(ratios, axis=-1)[..., ::-1]
+        rank = (there.sum(-1, keepdims=True) * _SCALE_RANK).astype(np.int64)
+        return np.maximum(np.take_along_axis(ratios, rank, -1)[..., 0], 0)
+
+    def root_px(self, keypoints_px: np.ndarray, mask: np.ndarray, scale_px: np.ndarray) -> np.ndarray:
+        """The root (..., 2) in pixels; 0 where no joint is there."""
+        hips, has_hips = _middle(keypoints_px, mask, self._hips)
+        shoulders, has_shoulders = _middle(keypoints_px, mask, self._shoulders)
+        everything, _ = _middle(keypoints_px, mask, slice(None))
+        below = shoulders + np.stack([np.zeros_like(scale_px), scale_px], -1)
+        return np.where(has_hips[..., None], hips, np.where(has_shoulders[..., None], below, everything)).astype(np.float32)
+
+
+def _middle(keypoints: np.ndarray, mask: np.ndarray, joints: list[int] | slice) -> tuple[np.ndarray, np.ndarray]:
+    """Mean of those of `joints` that are there (..., 2), and whether any is (...)."""
+    there = mask[..., joints]
+    count = there.sum(-1)
+    total = np.where(there[..., None], keypoints[..., joints, :], 0).sum(-2)
+    return total / np.maximum(count, 1)[..., None], count > 0
+
+
+def node_features(nodes: np.ndarray, velocities: np.ndarray, scores: np.ndarray, mask: np.ndarray) -> np.ndarray:
+    """(..., V, C) float32 with the channels FEATURE_NAMES; 0 throughout for a missing joint.
+
+    :param nodes: (..., V, 2) body units; :param velocities: (..., V, 2) body units a second
+    :param scores: (..., V); :param mask: (..., V) bool
+    """
+    features = np.concatenate([nodes, velocities, np.asarray(scores)[..., None]], -1).astype(np.float32)
+    return np.where(mask[..., None], features, np.float32(0))
+
+
+@dataclass(frozen=True, eq=False)
+class BodyGraph:
+    """nodes (..., V, 2) body units; features (..., V, C); root_px (..., 2); scale_px (...) pixels a body unit."""
+
+    nodes: np.ndarray
+    features: np.ndarray
+    root_px: np.ndarray
+    scale_px: np.ndarray
+
+
+class FeatureStream:
+    """Joints in pixels in, graph nodes and features out, frame by frame: smoothing, body frame and features in a row.
+
+    The robot runs it on the people of a frame, training on a padded batch of clips: one code path, one result.
+    """
+
+    def __init__(self, layout: Layout, shape: tuple[int, ...] = (), smoothing: SmoothingConfig | None = None,
+                 scale_time_s: float = 1.0) -> None:
+        self._body = BodyFrame(layout, shape, scale_time_s)
+        self._smoother = JointSmoother((*shape, len(layout.joints)), smoothing)
+
+    def __call__(self, keypoints_px: np.ndarray, scores: np.ndarray, mask: np.ndarray,
+                 dt_s: np.ndarray) -> BodyGraph:
+        """keypoints_px (..., V, 2), scores (..., V), mask (..., V) bool, dt_s (...) seconds since the frame before."""
+        scale = self._body.scale_px(keypoints_px, mask, dt_s)
+        positions, velocities = self._smoother(keypoints_px, mask, scale, dt_s)
+        root = self._body.root_px(positions, mask, scale)
+        nodes = (positions - root[..., None, :]) / scale[..., None, None]
+        nodes = np.where(mask[..., None], nodes, np.float32(0)).astype(np.float32)
+        return BodyGraph(nodes, node_features(nodes, velocities, scores, mask), root, scale)
+
+    def select(self, rows: np.ndarray) -> None:
+        """Keep these rows of a one-dimensional leading shape, in this order; -1 is a new person."""
+        self._body.select(rows)
+        self._smoother.select(rows)

@@ -1,0 +1,97 @@
+"""Second stage of the pipeline: the skeletons of one image become tracked, smoothed, normalised graphs."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+
+import numpy as np
+
+from pose_attention_ros.core.config import setting
+from pose_attention_ros.core.features import BodyGraph, FeatureStream
+from pose_attention_ros.core.layouts import LAYOUTS, layout, layout_map
+from pose_attention_ros.core.smoothing import SmoothingConfig
+from pose_attention_ros.core.tracking import PersonTracker, TrackingConfig
+from pose_attention_ros.core.types import SkeletonGraphs, Skeletons
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class GraphConfig(TrackingConfig, SmoothingConfig):
+    layout: str = setting("common13", "joint layout of the graphs; the recogniser's model must have been trained on it",
+                          choices=tuple(LAYOUTS))
+    min_joint_score: float = setting(0.2, "a joint that the estimator is less sure of counts as missing", low=0.0, high=1.0,
+                                     live=True)
+    max_gap_s: float = setting(0.75, "after a longer gap between two images everything starts afresh", unit="s", low=0.05,
+                               high=10.0)
+
+
+class GraphStage:
+    """Call it with the Skeletons of successive images; state is kept a track and freed with it."""
+
+    def __init__(self, config: GraphConfig | None = None) -> None:
+        self._config = config or GraphConfig()
+        self._layout = layout(self._config.layout)
+        self._tracker = PersonTracker(self._config)
+        self._restart()
+
+    def reset(self) -> None:
+        """Forget everybody; ids given before are not given again."""
+        self._tracker.reset()
+        self._restart()
+
+    def _restart(self) -> None:
+        self._stamp_ns: int | None = None
+        self._tracks: list[int] = []  # row of the feature stream -> track id
+        self._born_ns: dict[int, int] = {}
+        self._stream = FeatureStream(self._layout, (0,), self._config)
+
+    def __call__(self, skeletons: Skeletons) -> SkeletonGraphs:
+        """The people of one image who have a track. Raises ValueError for a layout that lacks the body."""
+        dt_s = self._elapsed_s(skeletons.stamp_ns)
+        to_layout = layout_map(skeletons.layout.name, self._layout.name)
+        keypoints_px, scores = to_layout(skeletons.keypoints_px, skeletons.scores)
+        mask = scores >= max(self._config.min_joint_score, 1e-6)
+        ids, alive = self._tracker(keypoints_px, mask, skeletons.boxes_xyxy, dt_s)
+        self._follow(alive, skeletons.stamp_ns)
+
+        person = np.flatnonzero(ids >= 0)
+        row = np.array([self._tracks.index(track_id) for track_id in ids[person]], np.int64)
+        body = self._advance(row, keypoints_px[person], scores[person], mask[person], dt_s)
+        ages_s = [(skeletons.stamp_ns - self._born_ns[track_id]) * 1e-9 for track_id in ids[person]]
+        return SkeletonGraphs(
+            skeletons.stamp_ns, skeletons.frame_id, self._layout, skeletons.image_size, ids[person], body.nodes[row],
+            body.features[row], mask[person], np.array(ages_s), body.root_px[row], body.scale_px[row],
+            skeletons.boxes_xyxy[person])
+
+    def _elapsed_s(self, stamp_ns: int) -> float:
+        """Seconds since the image before; starts afresh, with one log line, where time jumps."""
+        before, self._stamp_ns = self._stamp_ns, stamp_ns
+        if before is None:
+            return 0.0
+        dt_s = (stamp_ns - before) * 1e-9
+        if 0 < dt_s <= self._config.max_gap_s:
+            return dt_s
+        what = "image stamps went back by" if dt_s <= 0 else "no image for"
+        _log.warning("%s %.2f s: all %d tracks start afresh", what, abs(dt_s), len(self._tracks))
+        self.reset()
+        self._stamp_ns = stamp_ns
+        return 0.0
+
+    def _follow(self, alive: list[int], stamp_ns: int) -> None:
+        """Give new tracks a row of the feature stream and free those of ended ones."""
+        if alive == self._tracks:
+            return
+        rows = [self._tracks.index(track_id) if track_id in self._born_ns else -1 for track_id in alive]
+        self._stream.select(np.array(rows, np.int64))
+        self._born_ns = {track_id: self._born_ns.get(track_id, stamp_ns) for track_id in alive}
+        self._tracks = alive
+
+    def _advance(self, row: np.ndarray, keypoints_px: np.ndarray, scores: np.ndarray, mask: np.ndarray,
+                 dt_s: float) -> BodyGraph:
+        """Move every living track on by dt_s; those not seen in this image have no joints."""
+        shape = (len(self._tracks), len(self._layout.joints))
+        all_keypoints, all_scores, all_mask = np.zeros((*shape, 2), np.float32), np.zeros(shape, np.float32), np.zeros(shape, bool)
+        all_keypoints[row], all_scores[row], all_mask[row] = keypoints_px, scores, mask
+        return self._stream(all_keypoints, all_scores, all_mask, np.full(len(self._tracks), dt_s, np.float32))

@@ -1,0 +1,37 @@
+"""Keeps the chatter that native libraries write straight to file descriptor 2 away from the user's screen."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import threading
+from collections.abc import Iterator
+
+_lock = threading.Lock()
+
+
+@contextlib.contextmanager
+def quiet_native_stderr() -> Iterator[None]:
+    """Send descriptor 2 to nowhere while the block runs; for the short moments in which a library opens something.
+
+    Python's own errors are raised as ever. What other threads write to stderr meanwhile is lost, so keep the block short.
+    Set POSE_ATTENTION_NATIVE_LOG=1 to see everything.
+    """
+    if os.environ.get("POSE_ATTENTION_NATIVE_LOG"):
+        yield
+        return
+    with _lock:
+        try:
+            kept = os.dup(2)
+        except OSError:  # a daemon without stderr
+            kept = None
+        if kept is not None:
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(nowhere, 2)
+            os.close(nowhere)
+        try:
+            yield
+        finally:
+            if kept is not None:
+                os.dup2(kept, 2)
+                os.close(kept)

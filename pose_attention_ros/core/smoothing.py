@@ -1,0 +1,82 @@
+"""One-Euro smoothing of joints on real time stamps, for one person, many people, or a padded batch of clips alike.
+
+Casiez, Roussel, Vogel: 1 Euro Filter (CHI 2012). Two things are added for skeletons: a joint may be missing for a while, and
+the speed that opens the filter is measured in body units a second, so that a person far away is smoothed as one nearby.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from pose_attention_ros.core.config import Settings, setting
+
+
+@dataclass(frozen=True)
+class SmoothingConfig(Settings):
+    min_cutoff_hz: float = setting(2.0, "cut-off of a joint at rest; lower is steadier and later", unit="Hz", low=0.01, high=100.0,
+                                   live=True)
+    cutoff_slope: float = setting(1.5, "how much a joint's speed opens the filter (beta)", unit="Hz per body unit/s", low=0.0,
+                                  high=100.0, live=True)
+    velocity_cutoff_hz: float = setting(2.0, "cut-off of the joint velocities", unit="Hz", low=0.01, high=100.0)
+    joint_memory_s: float = setting(0.4, "a joint missing for longer starts afresh", unit="s", low=0.0, high=10.0)
+
+
+def _gain(cutoff_hz: np.ndarray, dt_s: np.ndarray) -> np.ndarray:
+    """Weight of a new sample in a first-order low-pass filter after dt_s seconds."""
+    turn = 2 * np.pi * cutoff_hz * dt_s
+    return turn / (turn + 1)
+
+
+def chosen_rows(state: np.ndarray, rows: np.ndarray, fill: float) -> np.ndarray:
+    """`state[rows]`, and `fill` where a row is -1."""
+    chosen = np.full((len(rows), *state.shape[1:]), fill, state.dtype)
+    chosen[rows >= 0] = state[rows[rows >= 0]]
+    return chosen
+
+
+class JointSmoother:
+    """The filter's state for joints of shape (..., V, 2); `...` is empty, people, or clips."""
+
+    def __init__(self, shape: tuple[int, ...], config: SmoothingConfig | None = None) -> None:
+        """`shape` is (..., V)."""
+        self._config = config or SmoothingConfig()
+        self._position = np.zeros((*shape, 2), np.float32)
+        self._velocity = np.zeros((*shape, 2), np.float32)
+        self._since_s = np.full(shape, np.inf, np.float32)  # seconds since the joint was last there; inf: never
+
+    def select(self, rows: np.ndarray) -> None:
+        """Keep these rows of a one-dimensional leading shape, in this order; -1 is a new person."""
+        self._position, self._velocity, self._since_s = (
+            chosen_rows(state, rows, fill) for state, fill in
+            ((self._position, 0), (self._velocity, 0), (self._since_s, np.inf)))
+
+    def __call__(self, keypoints_px: np.ndarray, mask: np.ndarray, scale_px: np.ndarray,
+                 dt_s: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """One frame. Returns positions (..., V, 2) in pixels and velocities (..., V, 2) in body units a second.
+
+        :param keypoints_px: (..., V, 2); :param mask: (..., V) bool, whether the joint is there
+        :param scale_px: (...), pixels a body unit; :param dt_s: (...), seconds since the frame before (any value at first)
+
+        A missing joint's outputs are 0.
+        """
+        config = self._config
+        since = self._since_s + np.asarray(dt_s, np.float32)[..., None]
+        fresh = since > config.joint_memory_s
+        dt = np.maximum(np.where(fresh, 1, since), 1e-3)[..., None].astype(np.float32)
+        scale = np.asarray(scale_px, np.float32)[..., None, None]
+
+        raw_velocity = (keypoints_px - self._position) / (dt * scale)
+        velocity = self._velocity + _gain(np.float32(config.velocity_cutoff_hz), dt) * (raw_velocity - self._velocity)
+        speed = np.sqrt((velocity * velocity).sum(-1, keepdims=True))
+        cutoff = np.float32(config.min_cutoff_hz) + np.float32(config.cutoff_slope) * speed
+        position = self._position + _gain(cutoff, dt) * (keypoints_px - self._position)
+
+        fresh = fresh[..., None]
+        there = np.asarray(mask)[..., None]
+        position, velocity = np.where(fresh, keypoints_px, position), np.where(fresh, 0, velocity)
+        self._position = np.where(there, position, self._position).astype(np.float32)
+        self._velocity = np.where(there, velocity, self._velocity).astype(np.float32)
+        self._since_s = np.where(mask, 0, since).astype(np.float32)
+        return np.where(there, self._position, 0), np.where(there, self._velocity, 0)

@@ -1,0 +1,86 @@
+"""Who is who from frame to frame: norfair's tracker with a distance between skeletons, run on real time.
+
+norfair counts updates, not seconds. Here one of its steps is a fixed slice of time, so that speeds and patience mean the same
+at 10 and at 30 frames a second and over dropped frames.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from pose_attention_ros.core.config import Settings, setting
+
+_STEP_S = 1 / 30  # one step of norfair's motion model
+
+
+@dataclass(frozen=True)
+class TrackingConfig(Settings):
+    max_distance: float = setting(0.35, "farthest that a person's joints may lie from where the track expects them, as a share of "
+                                  "the person's size", low=0.01, high=5.0)
+    confirm_s: float = setting(0.2, "a person must be seen this long before a track begins", unit="s", low=0.0, high=5.0)
+    max_lost_s: float = setting(1.0, "a track ends when its person was not seen for this long", unit="s", low=0.1, high=30.0)
+
+
+class PersonTracker:
+    """Gives the people of successive frames stable ids; an id is never used twice."""
+
+    def __init__(self, config: TrackingConfig | None = None) -> None:
+        self._config = config or TrackingConfig()
+        self._ids_before = 0  # ids handed out before the last reset
+        self._highest = 0
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget everybody."""
+        from norfair import Tracker  # a second to import: not at start-up of what does not track
+        from norfair.filter import OptimizedKalmanFilterFactory
+
+        self._ids_before = self._highest
+        self._tracker = Tracker(
+            distance_function=_skeleton_distance,
+            distance_threshold=self._config.max_distance,
+            hit_counter_max=max(1, round(self._config.max_lost_s / _STEP_S)),
+            initialization_delay=min(round(self._config.confirm_s / _STEP_S), round(self._config.max_lost_s / _STEP_S) - 1),
+            detection_threshold=0.5,
+            filter_factory=OptimizedKalmanFilterFactory(),
+        )
+
+    def __call__(self, keypoints_px: np.ndarray, mask: np.ndarray, boxes_xyxy: np.ndarray,
+                 dt_s: float) -> tuple[np.ndarray, list[int]]:
+        """One frame of N people, dt_s seconds after the frame before.
+
+        :returns: track id of each person (N,) int64, -1 where no track has begun yet; and the ids of all living tracks,
+            seen in this frame or not
+        """
+        from norfair import Detection
+
+        # The middle of the box goes along as one more joint that is always there.
+        points = np.concatenate([keypoints_px, boxes_xyxy.reshape(-1, 1, 2, 2).mean(2)], 1).astype(np.float64)
+        there = np.concatenate([mask, np.ones((len(mask), 1), bool)], 1).astype(np.float64)
+        sizes = np.maximum((boxes_xyxy[:, 2:] - boxes_xyxy[:, :2]).max(1, initial=1), 1)
+        detections = [Detection(points[i], scores=there[i], data=sizes[i]) for i in range(len(points))]
+        steps = max(1, round(dt_s / _STEP_S))
+        for _ in range(steps - 1):
+            self._tracker.update()
+        tracks = self._tracker.update(detections or None, period=steps)
+
+        row_of = {id(detection): row for row, detection in enumerate(detections)}
+        ids = np.full(len(detections), -1, np.int64)
+        alive = []
+        for track in tracks:
+            track_id = self._ids_before + track.id
+            self._highest = max(self._highest, track_id)
+            alive.append(track_id)
+            row = row_of.get(id(track.last_detection))
+            if row is not None:
+                ids[row] = track_id
+        return ids, alive
+
+
+def _skeleton_distance(detection, track) -> float:
+    """The median way between a person's joints and where the track expects them, as a share of the person's size."""
+    common = (detection.scores > 0) & track.detected_at_least_once_points
+    way = (detection.points - track.estimate)[common]
+    return float(np.median(np.hypot(way[:, 0], way[:, 1]))) / detection.data
