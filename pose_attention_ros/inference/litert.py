@@ -1,0 +1,59 @@
+"""Runs a .tflite network on the CPU through LiteRT (XNNPACK)."""
+
+from __future__ import annotations
+
+import importlib
+
+import numpy as np
+
+from pose_attention_ros.core.errors import ModelError
+from pose_attention_ros.core.quiet import quiet_native_stderr
+
+# Module names under which the same interpreter is shipped, newest first.
+_RUNTIMES = ("ai_edge_litert.interpreter", "tflite_runtime.interpreter")
+
+
+class LiteRtNetwork:
+    """One input tensor in, one output tensor out; the input may change its shape from call to call.
+
+    :param content: the verified bytes of a .tflite file
+    :param threads: CPU threads of the XNNPACK delegate
+    :raises ModelError: no LiteRT is installed, or it cannot read the file
+    """
+
+    backend = "litert-cpu"
+
+    def __init__(self, content: bytes, threads: int) -> None:
+        interpreter = _interpreter_class()
+        try:
+            with quiet_native_stderr():
+                self._interpreter = interpreter(model_content=content, num_threads=threads)
+        except ValueError as error:
+            raise ModelError(f"LiteRT cannot read the model: {error}") from None
+        (source,), (sink,) = self._interpreter.get_input_details(), self._interpreter.get_output_details()
+        self._input, self._output = source["index"], sink["index"]
+        self._shape: tuple[int, ...] | None = None
+
+    def __call__(self, batch: np.ndarray) -> np.ndarray:
+        """batch: the network's input, contiguous; the answer is a copy."""
+        if batch.shape != self._shape:
+            with quiet_native_stderr():
+                self._interpreter.resize_tensor_input(self._input, batch.shape, strict=True)
+                self._interpreter.allocate_tensors()
+            self._shape = batch.shape
+        self._interpreter.set_tensor(self._input, batch)
+        self._interpreter.invoke()
+        return self._interpreter.get_tensor(self._output)
+
+    def close(self) -> None:
+        """Free the network's memory."""
+        self._interpreter = None
+
+
+def _interpreter_class() -> type:
+    for name in _RUNTIMES:
+        try:
+            return importlib.import_module(name).Interpreter
+        except ImportError:
+            continue
+    raise ModelError("MoveNet needs LiteRT, which is not installed; run: pip install ai-edge-litert")

@@ -1,0 +1,64 @@
+"""Pose estimators behind one protocol: their settings, and the table of those that exist."""
+
+from __future__ import annotations
+
+import importlib
+from dataclasses import dataclass
+from typing import Protocol
+
+from pose_attention_ros.core.config import Settings, setting
+from pose_attention_ros.core.errors import UserError
+from pose_attention_ros.core.layouts import Layout
+from pose_attention_ros.core.types import Frame, Skeletons
+
+# name -> "module:factory"; factory(PoseConfig) -> PoseEstimator. A module is imported when its estimator is asked for.
+ESTIMATORS: dict[str, str] = {
+    "movenet": "pose_attention_ros.inference.movenet:create_movenet",
+}
+STRIDE = 32
+
+
+class PoseEstimator(Protocol):
+    """Finds the people of an image; knows nothing of the frames before.
+
+    `backend` says what computes, for example "litert-cpu"; `layout` is that of every answer.
+    """
+
+    backend: str
+    layout: Layout
+
+    def __call__(self, frame: Frame) -> Skeletons:
+        """The people of `frame`, the most certain first; stamp and frame id are the frame's."""
+        ...
+
+    def warm_up(self, image_size: tuple[int, int]) -> None:
+        """Do what only the first frame pays for, for images of (width, height) pixels."""
+        ...
+
+    def close(self) -> None:
+        """Free memory and devices; the estimator is not used afterwards."""
+        ...
+
+
+@dataclass(frozen=True)
+class PoseConfig(Settings):
+    """Settings of the pose stage."""
+
+    estimator: str = setting("movenet", "pose estimator", choices=tuple(ESTIMATORS))
+    input_size: int = setting(320, "longer side of the network's input, a multiple of 32; larger finds smaller people and "
+                              "costs more", unit="px", low=64, high=1280)
+    threads: int = setting(1, "CPU threads of the network", low=1, high=64)
+    min_person_score: float = setting(0.2, "people with less certainty are left out", low=0.0, high=1.0)
+    same_person_oks: float = setting(0.5, "two skeletons more similar than this are one person twice", low=0.0, high=1.0)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.input_size % STRIDE:
+            near = max(STRIDE, round(self.input_size / STRIDE) * STRIDE)
+            raise UserError(f"input_size is {self.input_size}, expected a multiple of {STRIDE} px, for example {near}")
+
+
+def create_pose_estimator(config: PoseConfig) -> PoseEstimator:
+    """The estimator that `config` names. Raises ModelError where its weights or its runtime are missing."""
+    module, _, factory = ESTIMATORS[config.estimator].partition(":")
+    return getattr(importlib.import_module(module), factory)(config)
