@@ -27,8 +27,8 @@ _SCALE_RANK = 0.25  # the size is the ratio that a quarter of the visible bones 
 class BodyFrame:
     """Where a person's root is and how many pixels a body unit has, for one layout.
 
-    The root is the middle of the hips; without hips, a body unit below the middle of the shoulders; without these, the middle
-    of the joints there are. The scale follows the person slowly, so that bending over does not change it.
+    The root is the middle of the hips; without hips, a body unit below the middle of the shoulders; without these, the
+    middle of the joints there are. The scale follows the person slowly, so that bending over does not change it.
     """
 
     def __init__(self, layout: Layout, shape: tuple[int, ...] = (), scale_time_s: float = 1.0) -> None:

@@ -92,6 +92,6 @@ class GraphStage:
                  dt_s: float) -> BodyGraph:
         """Move every living track on by dt_s; those not seen in this image have no joints."""
         shape = (len(self._tracks), len(self._layout.joints))
-        all_keypoints, all_scores, all_mask = np.zeros((*shape, 2), np.float32), np.zeros(shape, np.float32), np.zeros(shape, bool)
-        all_keypoints[row], all_scores[row], all_mask[row] = keypoints_px, scores, mask
-        return self._stream(all_keypoints, all_scores, all_mask, np.full(len(self._tracks), dt_s, np.float32))
+        keypoints_of, scores_of, mask_of = np.zeros((*shape, 2), "f4"), np.zeros(shape, "f4"), np.zeros(shape, "?")
+        keypoints_of[row], scores_of[row], mask_of[row] = keypoints_px, scores, mask
+        return self._stream(keypoints_of, scores_of, mask_of, np.full(len(self._tracks), dt_s, np.float32))

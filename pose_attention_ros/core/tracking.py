@@ -1,7 +1,7 @@
 """Who is who from frame to frame: norfair's tracker with a distance between skeletons, run on real time.
 
-norfair counts updates, not seconds. Here one of its steps is a fixed slice of time, so that speeds and patience mean the same
-at 10 and at 30 frames a second and over dropped frames.
+norfair counts updates, not seconds. Here one of its steps is a fixed slice of time, so that speeds and patience mean the
+same at 10 and at 30 frames a second and over dropped frames.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ _STEP_S = 1 / 30  # one step of norfair's motion model
 
 @dataclass(frozen=True)
 class TrackingConfig(Settings):
-    max_distance: float = setting(0.35, "farthest that a person's joints may lie from where the track expects them, as a share of "
-                                  "the person's size", low=0.01, high=5.0)
+    max_distance: float = setting(0.35, "farthest that a person's joints may lie from where the track expects them, as a "
+                                  "share of the person's size", low=0.01, high=5.0)
     confirm_s: float = setting(0.2, "a person must be seen this long before a track begins", unit="s", low=0.0, high=5.0)
     max_lost_s: float = setting(1.0, "a track ends when its person was not seen for this long", unit="s", low=0.1, high=30.0)
 

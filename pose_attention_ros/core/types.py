@@ -15,11 +15,10 @@ from pose_attention_ros.core.layouts import Layout, layout
 
 
 def _array(owner: object, name: str, shape: tuple, dtype: type) -> None:
-    """Coerce field `name` of a frozen record to a contiguous `dtype` array; None in `shape` matches any length."""
+    """Coerce field `name` of a frozen record to a contiguous `dtype` array."""
     value = np.ascontiguousarray(getattr(owner, name), dtype=dtype)
-    if value.ndim != len(shape) or any(want not in (None, have) for want, have in zip(shape, value.shape)):
-        expected = "x".join("any" if n is None else str(n) for n in shape)
-        raise ValueError(f"{type(owner).__name__}.{name} has shape {value.shape}, expected {expected}")
+    if value.shape != shape:
+        raise ValueError(f"{type(owner).__name__}.{name} has shape {value.shape}, expected {shape}")
     object.__setattr__(owner, name, value)
 
 

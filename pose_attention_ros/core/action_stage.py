@@ -1,0 +1,116 @@
+"""Third stage of the pipeline: the graphs of successive images become action estimates, one recurrent state a person."""
+
+from __future__ import annotations
+
+import logging
+from collections import deque
+from dataclasses import dataclass
+
+import numpy as np
+
+from pose_attention_ros.core.config import setting
+from pose_attention_ros.core.errors import ModelError
+from pose_attention_ros.core.labels import LabelConfig, LabelMachine
+from pose_attention_ros.core.recogniser import ModelSpec, Recogniser
+from pose_attention_ros.core.resampling import TickResampler
+from pose_attention_ros.core.types import ActionEstimate, ActionEstimates, SkeletonGraphs
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class ActionConfig(LabelConfig):
+    max_gap_s: float = setting(0.75, "a person not seen for longer starts afresh", unit="s", low=0.05, high=10.0)
+
+
+class _Track:
+    """What is kept of one person: constant in size however long they are seen."""
+
+    def __init__(self, spec: ModelSpec, begin_ns: int) -> None:
+        self.resampler = TickResampler(spec.rate_hz)
+        self.labels = LabelMachine(begin_ns)
+        self.state = np.zeros(spec.state_size, np.float32)
+        self.probabilities = np.full(len(spec.classes), 1 / len(spec.classes), np.float32)
+        self.joint_attention = np.full(len(spec.layout.joints), 1 / len(spec.layout.joints), np.float32)
+        window = max(1, round(spec.attention_window_s * spec.rate_hz))
+        self.moments: deque[tuple[int, float]] = deque(maxlen=window)  # stamp and attention energy of each tick
+
+    def frame_attention(self, decay_per_s: float) -> tuple[np.ndarray, np.ndarray]:
+        """Weights (W,) of the moments in the window and their stamps (W,): softmax of eq. 10, older moments discounted."""
+        stamps_ns = np.array([stamp for stamp, _ in self.moments], np.int64)
+        energy = np.array([energy for _, energy in self.moments], np.float64)
+        energy -= decay_per_s * (stamps_ns[-1] - stamps_ns) * 1e-9
+        weights = np.exp(energy - energy.max())
+        return (weights / weights.sum()).astype(np.float32), stamps_ns
+
+
+class ActionStage:
+    """Call it with the SkeletonGraphs of successive images."""
+
+    def __init__(self, recogniser: Recogniser, config: ActionConfig | None = None) -> None:
+        self._recogniser = recogniser
+        self.spec = recogniser.spec
+        self.config = config or ActionConfig()
+        self._tracks: dict[int, _Track] = {}
+        self._stamp_ns: int | None = None
+
+    def reset(self) -> None:
+        """Forget everybody."""
+        self._tracks.clear()
+        self._stamp_ns = None
+
+    def __call__(self, graphs: SkeletonGraphs) -> ActionEstimates:
+        """The estimates of everybody in `graphs`. Raises ModelError where the model was trained on another layout."""
+        if graphs.layout.joints != self.spec.layout.joints:
+            raise ModelError(f"model {self.spec.model_id!r} reads the layout {self.spec.layout.name!r}, the graphs come in "
+                             f"{graphs.layout.name!r}: set the graph stage's layout to {self.spec.layout.name!r}")
+        self._forget(graphs.stamp_ns)
+        ids = graphs.track_ids.tolist()
+        for track_id in ids:
+            if track_id not in self._tracks:
+                self._tracks[track_id] = _Track(self.spec, graphs.stamp_ns)
+        tracks = [self._tracks[track_id] for track_id in ids]
+        due = [(track, *track.resampler.push(graphs.stamp_ns, features)) for track, features in zip(tracks, graphs.features)]
+        for tick in range(max((len(stamps) for *_, stamps in due), default=0)):
+            self._step([(track, ticks[tick], stamps[tick]) for track, ticks, stamps in due if tick < len(stamps)])
+        people = tuple(self._estimate(track_id, track) for track_id, track in zip(ids, tracks))
+        return ActionEstimates(graphs.stamp_ns, graphs.frame_id, graphs.layout, self.spec.classes, self.spec.model_id,
+                               self.spec.sha256, people)
+
+    def _forget(self, stamp_ns: int) -> None:
+        """Free the tracks that a gap in time has ended: those not seen for long, or all where stamps go backwards."""
+        before, self._stamp_ns = self._stamp_ns, stamp_ns
+        if before is not None and stamp_ns <= before:
+            _log.warning("graph stamps went back by %.2f s: all %d people start afresh", (before - stamp_ns) * 1e-9,
+                         len(self._tracks))
+            self._tracks.clear()
+        oldest_ns = stamp_ns - round(self.config.max_gap_s * 1e9)
+        for track_id in [i for i, track in self._tracks.items() if track.resampler.last_stamp_ns < oldest_ns]:
+            _log.debug("person %d not seen for %.2f s: forgotten", track_id, self.config.max_gap_s)
+            del self._tracks[track_id]
+
+    def _step(self, batch: list[tuple[_Track, np.ndarray, int]]) -> None:
+        """Advance each (track, features (V, C), stamp) by one tick, all in one call of the model."""
+        tracks, features, stamps_ns = zip(*batch)
+        output = self._recogniser.step(np.stack(features), np.stack([track.state for track in tracks]))
+        probabilities = _softmax(output.logits / np.float32(self.spec.temperature))
+        threshold = self.config.threshold or self.spec.threshold
+        for row, (track, stamp_ns) in enumerate(zip(tracks, stamps_ns)):
+            track.state = output.state[row]
+            track.probabilities = probabilities[row]
+            track.joint_attention = output.joint_attention[row]
+            track.moments.append((stamp_ns, float(output.frame_energy[row])))
+            track.labels.update(stamp_ns, probabilities[row], threshold, self.config)
+
+    def _estimate(self, track_id: int, track: _Track) -> ActionEstimate:
+        weights, stamps_ns = track.frame_attention(self.spec.decay_per_s)
+        return ActionEstimate(
+            track_id, track.labels.label(self.spec.classes), track.labels.state, float(track.probabilities.max()),
+            track.probabilities, track.labels.onset_ns, int(stamps_ns[0]), int(stamps_ns[-1]), track.joint_attention,
+            weights, stamps_ns)
+
+
+def _softmax(logits: np.ndarray) -> np.ndarray:
+    """Over the last axis, float32."""
+    powers = np.exp(logits - logits.max(-1, keepdims=True))
+    return (powers / powers.sum(-1, keepdims=True)).astype(np.float32)
