@@ -6,26 +6,18 @@ V joints, C input channels, D embedding width, P body parts (clusters).
 
 from __future__ import annotations
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
+from pose_attention_ros.core.graph import adjacency
 from pose_attention_ros.core.layouts import PARTS, Layout
 
 # How strongly a joint starts out in its own body part: softmax then gives it about 0.8 of six parts.
 PART_PRIOR = 3.0
 
 
-def adjacency(layout: Layout) -> np.ndarray:
-    """A (V, V) float32: 1 where a limb joins two joints."""
-    links = np.zeros((len(layout.joints),) * 2, np.float32)
-    first, second = layout.limb_indices.T
-    links[first, second] = links[second, first] = 1
-    return links
-
-
 def normalised(links: Tensor) -> Tensor:
-    """D~^-1/2 (A + I) D~^-1/2 of (1); `links` (..., V, V), not negative."""
+    """D~^-1/2 (A + I) D~^-1/2 of (1), also of pooled, weighted links; `links` (..., V, V), not negative."""
     with_self = links + torch.eye(links.shape[-1], dtype=links.dtype, device=links.device)
     scale = with_self.sum(-1).rsqrt()
     return scale[..., :, None] * with_self * scale[..., None, :]

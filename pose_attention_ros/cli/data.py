@@ -1,0 +1,72 @@
+"""`pose-attention data import|inspect`: skeleton data sets into the package's own file format, and what such a file holds."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+
+import numpy as np
+
+from pose_attention_ros.core.errors import UserError
+from pose_attention_ros.data.dataset import SkeletonDataset, file_sha256
+from pose_attention_ros.data.jhmdb import import_jhmdb
+from pose_attention_ros.data.kinect import CameraRing, import_kinect
+from pose_attention_ros.data.penn import import_penn
+
+IMPORTERS = {
+    "penn": lambda args: import_penn(args.source),
+    "jhmdb": lambda args: import_jhmdb(args.source, args.official_split),
+    "kinect": lambda args: import_kinect(args.source, CameraRing(views=args.views), args.seed),
+}
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
+    importing = actions.add_parser("import", help="write a data set file from a known data set")
+    importing.add_argument("kind", choices=IMPORTERS, help="which data set SRC is")
+    importing.add_argument("source", type=Path, metavar="SRC", help="its original folder, or its compact .npz file")
+    importing.add_argument("output", type=Path, metavar="OUT.npz")
+    importing.add_argument("--official-split", type=int, choices=(1, 2, 3), default=1, help="jhmdb (default 1)")
+    importing.add_argument("--views", type=int, default=CameraRing().views,
+                           help="kinect: virtual cameras a clip (default %(default)s)")
+    importing.add_argument("--seed", type=int, default=0, help="kinect: of the cameras' places (default 0)")
+    inspecting = actions.add_parser("inspect", help="show what a data set file holds")
+    inspecting.add_argument("file", type=Path, metavar="FILE.npz")
+    for sub in (importing, inspecting):
+        sub.add_argument("--json", type=Path, metavar="FILE", help="write the summary there as well")
+
+
+def run(args: argparse.Namespace) -> int:
+    if args.action == "import":
+        if not args.source.exists():
+            raise UserError(f"SRC {args.source} does not exist")
+        data, path = IMPORTERS[args.kind](args), args.output
+        data.save(path)
+    else:
+        data, path = SkeletonDataset.load(args.file), args.file
+    summary = summarise(data, path)
+    print_summary(summary)
+    if args.json:
+        args.json.write_text(json.dumps(summary, indent=2) + "\n")
+    return 0
+
+
+def summarise(data: SkeletonDataset, path: Path) -> dict:
+    """What `inspect` shows, as plain values."""
+    frames = np.diff(data.offsets)
+    return {"file": str(path), "sha256": file_sha256(path), "clips": len(data), "frames": int(frames.sum()),
+            "frames_per_clip": {"min": int(frames.min()), "median": float(np.median(frames)), "max": int(frames.max())},
+            "fps": sorted({round(float(fps), 3) for fps in data.fps}), "joints": list(data.joints),
+            "missing_joints": round(float((data.scores == 0).mean()), 4), "groups": len(set(data.group.tolist())),
+            "labels": data.counts()}
+
+
+def print_summary(summary: dict) -> None:
+    length = summary["frames_per_clip"]
+    fps = ", ".join(f"{fps:g}" if fps else "unknown" for fps in summary["fps"])
+    print(f"{summary['file']}: {summary['clips']} clips, {summary['frames']} frames "
+          f"({length['min']} to {length['max']} a clip, median {length['median']:g}), fps {fps}, {summary['groups']} groups, "
+          f"{summary['missing_joints']:.1%} of joints missing\njoints: {', '.join(summary['joints'])}")
+    for label, counts in summary["labels"].items():
+        print(f"  {label:24s}" + "".join(f"{split} {number:<6d}" for split, number in counts.items()))

@@ -1,0 +1,125 @@
+"""Makes hand-annotated or Kinect joints look as a pose estimator would have seen them.
+
+Everything runs on a padded batch: B streams, M frames, V joints; keypoints (B, M, V, 2) in pixels of a body unit of UNIT_PX,
+mask (B, M, V) bool, dt_s (B, M) seconds since the frame before.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from pose_attention_ros.core.config import Settings, setting
+from pose_attention_ros.core.layouts import PARTS, Layout
+
+UNIT_PX = 100.0
+# Joints of the arms' and legs' ends are found worse than the trunk; the head and the hips lie elsewhere in each annotation.
+_ROUGH = {"wrist": 1.6, "ankle": 1.5, "elbow": 1.2, "knee": 1.2}
+_OFFSET = {"head": 2.5, "hip": 1.5}
+
+
+@dataclass(frozen=True)
+class AugmentConfig(Settings):
+    """How rough the simulated estimator is. Noise is in body units (torso lengths)."""
+
+    mirror: float = setting(0.5, "share of streams that are mirrored", low=0, high=1)
+    rotation_deg: float = setting(8.0, "spread of the camera's roll", unit="deg", low=0)
+    shear: float = setting(0.08, "spread of the sideways shear", low=0)
+    narrowest: float = setting(0.7, "how much a stream's width may shrink (seen from more aside)", low=0.1, high=1)
+    offset: float = setting(0.03, "spread of a joint's constant offset", unit="body units", low=0)
+    noise: float = setting(0.04, "spread of the wandering noise", unit="body units", low=0)
+    noise_time_s: float = setting(0.25, "how long the wandering noise remembers", unit="s", low=0.01)
+    jitter: float = setting(0.015, "spread of the noise that is new in every frame", unit="body units", low=0)
+    score_low: float = setting(0.45, "lowest mean score of a stream", low=0, high=1)
+    score_high: float = setting(0.85, "highest mean score of a stream", low=0, high=1)
+    score_spread: float = setting(0.13, "how much a joint's score wanders", low=0, high=1)
+    min_score: float = setting(0.2, "a joint whose score falls below is missing", low=0, high=1)
+    occlusion: float = setting(0.15, "share of streams of which one limb is hidden for a while", low=0, high=1)
+    cut_legs: float = setting(0.06, "share of streams that show no knees and ankles", low=0, high=1)
+    swap: float = setting(0.02, "share of time in which left and right are taken for each other", low=0, high=1)
+    strength: float = setting(1.0, "0 leaves the joints as they are, 1 is all of the above", low=0, high=2)
+
+
+def correlated(rng: np.random.Generator, dt_s: np.ndarray, time_s: float, shape: tuple[int, ...]) -> np.ndarray:
+    """Noise of unit variance (B, M, *shape) that forgets with time constant `time_s`, exact for any frame times."""
+    white = rng.standard_normal((*dt_s.shape, *shape)).astype(np.float32)
+    keep = np.exp(-dt_s / time_s).astype(np.float32).reshape(*dt_s.shape, *(1 for _ in shape))
+    fresh = np.sqrt(1 - keep**2)
+    for i in range(1, dt_s.shape[1]):
+        white[:, i] = keep[:, i] * white[:, i - 1] + fresh[:, i] * white[:, i]
+    return white
+
+
+def estimate(rng: np.random.Generator, keypoints: np.ndarray, mask: np.ndarray, dt_s: np.ndarray, layout: Layout,
+             config: AugmentConfig) -> tuple[np.ndarray, np.ndarray]:
+    """What an estimator would say: keypoints (B, M, V, 2), and scores (B, M, V) that are 0 where a joint is missing."""
+    if config.strength == 0:
+        return keypoints, mask.astype(np.float32)
+    keypoints = _viewed(rng, keypoints, config)
+    scores = _scores(rng, mask, dt_s, layout, config)
+    rough = np.array([next((r for end, r in _ROUGH.items() if joint.endswith(end)), 1.0) for joint in layout.joints])
+    doubt = 0.5 + 1.5 * (1 - scores)
+    wander = correlated(rng, dt_s, config.noise_time_s, (len(rough), 2)) * (rough * doubt)[..., None]
+    jitter = rng.standard_normal(keypoints.shape).astype(np.float32) * (rough * doubt)[..., None]
+    level = rng.uniform(0.3, 1.3, (len(keypoints), 1, 1, 1)) * config.strength * UNIT_PX
+    keypoints = keypoints + _offsets(rng, keypoints, layout, config) + level * (config.noise * wander + config.jitter * jitter)
+    keypoints, scores = _swapped(rng, keypoints, scores, dt_s, layout, config)
+    return keypoints.astype(np.float32), np.where(scores >= config.min_score, scores, 0).astype(np.float32)
+
+
+def _viewed(rng: np.random.Generator, keypoints: np.ndarray, config: AugmentConfig) -> np.ndarray:
+    """Each stream from a slightly other viewpoint: an affine map of the image."""
+    streams = len(keypoints)
+    angle = np.deg2rad(config.rotation_deg) * rng.standard_normal(streams) * config.strength
+    shear = config.shear * rng.standard_normal(streams) * config.strength
+    width = 1 - (1 - config.narrowest) * rng.uniform(0, 1, streams) * min(config.strength, 1)
+    cos, sin = np.cos(angle), np.sin(angle)
+    turn = np.stack([np.stack([cos, -sin], -1), np.stack([sin, cos], -1)], -2)
+    squeeze = np.stack([np.stack([width, shear], -1), np.stack([0 * width, 1 + 0 * width], -1)], -2)
+    return np.einsum("bij,bjk,bmvk->bmvi", turn, squeeze, keypoints).astype(np.float32)
+
+
+def _offsets(rng: np.random.Generator, keypoints: np.ndarray, layout: Layout, config: AugmentConfig) -> np.ndarray:
+    """(B, 1, V, 2): where this estimator's joints lie beside this annotation's, the same through a stream."""
+    wide = np.array([next((r for end, r in _OFFSET.items() if joint.endswith(end)), 1.0) for joint in layout.joints])
+    spread = config.offset * config.strength * UNIT_PX * wide[:, None]
+    return rng.standard_normal((len(keypoints), 1, len(wide), 2)) * spread
+
+
+def _scores(rng: np.random.Generator, mask: np.ndarray, dt_s: np.ndarray, layout: Layout, config: AugmentConfig) -> np.ndarray:
+    """Scores (B, M, V) that wander, with hidden limbs and cut-off legs; low ones later become missing joints."""
+    streams, frames, joints = mask.shape
+    mean = rng.uniform(config.score_low, config.score_high, (streams, 1, 1))
+    joint_mean = rng.standard_normal((streams, 1, joints)) * config.score_spread / 2
+    scores = mean + joint_mean + config.score_spread * correlated(rng, dt_s, 0.4, (joints,))
+    limbs = [np.flatnonzero(layout.part_indices == PARTS.index(part)) for part in PARTS[2:]]
+    time_s = np.cumsum(dt_s, 1)
+    for b in np.flatnonzero(rng.uniform(size=streams) < config.occlusion * config.strength):
+        limb = limbs[rng.integers(len(limbs))]
+        begin = rng.uniform(0, time_s[b, -1])
+        hidden = (time_s[b] >= begin) & (time_s[b] < begin + rng.uniform(0.3, 2.0))
+        scores[b][np.ix_(hidden, limb)] -= rng.uniform(0.2, 0.8)
+    legs = np.concatenate(limbs[2:])
+    cut = np.flatnonzero(rng.uniform(size=streams) < config.cut_legs * config.strength)
+    scores[np.ix_(cut, np.arange(frames), legs)] = 0
+    return np.where(mask, np.clip(scores, 0, 1), 0)
+
+
+def _swapped(rng: np.random.Generator, keypoints: np.ndarray, scores: np.ndarray, dt_s: np.ndarray, layout: Layout,
+             config: AugmentConfig) -> tuple[np.ndarray, np.ndarray]:
+    """Arms or legs, or both, exchanged left and right for moments."""
+    if config.swap == 0:
+        return keypoints, scores
+    level = np.quantile(rng.standard_normal(4096), 1 - config.swap)
+    lower = np.isin(layout.part_indices, [PARTS.index(part) for part in ("left_leg", "right_leg")])
+    confused = correlated(rng, dt_s, 0.15, (2,)) > level  # upper body, lower body
+    exchanged = np.where(lower, confused[..., 1:], confused[..., :1])
+    keypoints = np.where(exchanged[..., None], keypoints[..., layout.mirror, :], keypoints)
+    return keypoints, np.where(exchanged, scores[..., layout.mirror], scores)
+
+
+def mirrored(keypoints: np.ndarray, mask: np.ndarray, layout: Layout) -> tuple[np.ndarray, np.ndarray]:
+    """The same motion in a mirror: keypoints (..., V, 2) with x negated and left and right exchanged, mask (..., V) likewise."""
+    flipped = keypoints[..., layout.mirror, :] * np.array([-1, 1], np.float32)
+    return flipped, mask[..., layout.mirror]

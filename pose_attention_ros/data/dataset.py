@@ -1,0 +1,151 @@
+"""The skeleton data set file: clips of 2D joints with a label each, in one `.npz` without pickles.
+
+F frames of all clips together, N clips, V joints.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import zipfile
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from pose_attention_ros.core.errors import UserError
+from pose_attention_ros.core.layouts import PART_OF_JOINT
+
+SPLITS = ("train", "val", "test")
+_OPTIONAL = ("split", "group", "image_size")
+
+
+@dataclass(frozen=True, eq=False)
+class Clip:
+    """One clip: keypoints (n, V, 2) float32 pixels, y down; scores (n, V) float32 in [0, 1], 0 where a joint is missing;
+    fps 0 where it is not known."""
+
+    keypoints: np.ndarray
+    scores: np.ndarray
+    label: str
+    fps: float = 0.0
+    split: str = ""
+    group: str = ""
+    image_size: tuple[int, int] = (0, 0)
+
+
+@dataclass(frozen=True, eq=False)
+class SkeletonDataset:
+    """See `from_clips`; the fields are the file's arrays.
+
+    keypoints (F, V, 2) float32; scores (F, V) float32; offsets (N+1,) int64, clip i is rows offsets[i]:offsets[i+1];
+    labels (N,) str; joints (V,) canonical names; fps (N,) float32, 0 = unknown; split (N,) str of SPLITS or empty;
+    group (N,) str, subject or source video; image_size (N, 2) width and height, 0 = unknown.
+    """
+
+    keypoints: np.ndarray
+    scores: np.ndarray
+    offsets: np.ndarray
+    labels: np.ndarray
+    joints: tuple[str, ...]
+    fps: np.ndarray
+    split: np.ndarray = field(default=None)
+    group: np.ndarray = field(default=None)
+    image_size: np.ndarray = field(default=None)
+
+    def __post_init__(self) -> None:
+        clips = len(self.labels)
+        blank = {"split": np.full(clips, ""), "group": np.full(clips, ""), "image_size": np.zeros((clips, 2))}
+        for name in _OPTIONAL:
+            if getattr(self, name) is None:
+                object.__setattr__(self, name, blank[name])
+        for name, kind in (("keypoints", np.float32), ("scores", np.float32), ("offsets", np.int64), ("fps", np.float32),
+                           ("labels", str), ("split", str), ("group", str), ("image_size", np.int64)):
+            object.__setattr__(self, name, np.asarray(getattr(self, name)).astype(kind))
+        object.__setattr__(self, "joints", tuple(str(joint) for joint in self.joints))
+        problem = next(_problems(self), None)
+        if problem:
+            raise UserError(f"skeleton data set: {problem}")
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def __getitem__(self, i: int) -> Clip:
+        rows = slice(self.offsets[i], self.offsets[i + 1])
+        width, height = self.image_size[i].tolist()
+        return Clip(self.keypoints[rows], self.scores[rows], str(self.labels[i]), float(self.fps[i]), str(self.split[i]),
+                    str(self.group[i]), (width, height))
+
+    def __iter__(self) -> Iterator[Clip]:
+        return (self[i] for i in range(len(self)))
+
+    @classmethod
+    def from_clips(cls, clips: Iterable[Clip], joints: tuple[str, ...]) -> SkeletonDataset:
+        """The data set of `clips`, which all have `joints`. Raises UserError where there is none."""
+        clips = list(clips)
+        if not clips:
+            raise UserError("no clip found in the source; nothing to import")
+        return cls(np.concatenate([clip.keypoints for clip in clips]), np.concatenate([clip.scores for clip in clips]),
+                   np.cumsum([0] + [len(clip.keypoints) for clip in clips]), np.array([clip.label for clip in clips]),
+                   joints, np.array([clip.fps for clip in clips]), np.array([clip.split for clip in clips]),
+                   np.array([clip.group for clip in clips]), np.array([clip.image_size for clip in clips]))
+
+    def save(self, path: Path) -> None:
+        """Write the `.npz`; the folder is made where it is missing."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        arrays = {name: getattr(self, name) for name in self.__dataclass_fields__}
+        np.savez_compressed(path, **{**arrays, "joints": np.array(self.joints)})
+
+    @classmethod
+    def load(cls, path: Path) -> SkeletonDataset:
+        """Read and check a data set file. Raises UserError that names the file and what is wrong with it."""
+        try:
+            with np.load(path, allow_pickle=False) as file:
+                required = [name for name in cls.__dataclass_fields__ if name not in _OPTIONAL]
+                absent = [name for name in required if name not in file.files]
+                if absent:
+                    raise UserError(f"{path} has no array {', '.join(absent)}; a data set file has {', '.join(required)}")
+                return cls(**{name: file[name] for name in cls.__dataclass_fields__ if name in file.files})
+        except FileNotFoundError:
+            raise UserError(f"no data set file {path}; make one with `pose-attention data import`") from None
+        except (ValueError, OSError, zipfile.BadZipFile) as error:
+            raise UserError(f"{path} is not a skeleton data set file: {error}") from error
+
+    def counts(self) -> dict[str, dict[str, int]]:
+        """Clips by label and split: {label: {split or "-": number}}."""
+        table: dict[str, Counter] = {label: Counter() for label in sorted(set(self.labels.tolist()))}
+        for label, split in zip(self.labels.tolist(), self.split.tolist()):
+            table[label][split or "-"] += 1
+        return {label: dict(counter) for label, counter in table.items()}
+
+
+def file_sha256(path: Path) -> str:
+    """Hash of a file, hexadecimal."""
+    digest = hashlib.sha256()
+    with open(path, "rb") as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def _problems(data: SkeletonDataset) -> Iterator[str]:
+    """What is wrong with the arrays, worst first."""
+    clips, frames, joints = len(data.labels), len(data.keypoints), len(data.joints)
+    for name, shape in (("keypoints", (frames, joints, 2)), ("scores", (frames, joints)), ("offsets", (clips + 1,)),
+                        ("fps", (clips,)), ("split", (clips,)), ("group", (clips,)), ("image_size", (clips, 2))):
+        if getattr(data, name).shape != shape:
+            yield f"{name} has shape {getattr(data, name).shape}, expected {shape}"
+            return
+    strangers = [joint for joint in data.joints if joint not in PART_OF_JOINT]
+    if strangers:
+        yield f"joints {', '.join(strangers)} are not canonical names; known: {', '.join(PART_OF_JOINT)}"
+    if data.offsets[0] != 0 or data.offsets[-1] != frames or (np.diff(data.offsets) <= 0).any():
+        yield f"offsets must rise from 0 to the number of frames, {frames}; a clip has at least one frame"
+    if not (np.isfinite(data.keypoints).all() and np.isfinite(data.scores).all() and np.isfinite(data.fps).all()):
+        yield "keypoints, scores or fps hold NaN or infinity; a missing joint has score 0"
+    elif data.scores.min() < 0 or data.scores.max() > 1 or (data.fps < 0).any():
+        yield "scores must lie in [0, 1] and fps must not be negative"
+    odd = sorted(set(data.split.tolist()) - {*SPLITS, ""})
+    if odd:
+        yield f"split has {', '.join(odd)}; expected {', '.join(SPLITS)} or empty"

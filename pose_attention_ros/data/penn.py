@@ -1,0 +1,60 @@
+"""PennAction (Zhang, Zhu, Derpanis, ICCV 2013): 13 hand-annotated joints, 15 actions, official train and test split."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+from pose_attention_ros.core.errors import UserError
+from pose_attention_ros.core.layouts import LAYOUTS
+from pose_attention_ros.data.dataset import Clip, SkeletonDataset
+
+LAYOUT = LAYOUTS["penn13"]
+# The annotation tool's place for a joint that was never placed, in pixels.
+FILLER = 1.0
+
+
+def import_penn(source: Path) -> SkeletonDataset:
+    """From the original `labels/` folder (or its parent) of `.mat` files, or from one compact `.npz`.
+
+    The compact file has xy (F, 13, 2), vis (F, 13), offsets, action, train (1 or -1), clip_id, height_width. An unseen
+    joint that was placed all the same keeps its place; one left at the filler position is missing. Frame rates are unknown.
+    """
+    if source.is_dir():
+        clips = _original(source)
+    else:
+        clips = _compact(source)
+    return SkeletonDataset.from_clips(clips, LAYOUT.joints)
+
+
+def _clip(keypoints: np.ndarray, action: str, train: int, name: str, height: int, width: int) -> Clip:
+    keypoints = keypoints.astype(np.float32)
+    placed = ~(keypoints == FILLER).all(-1) & np.isfinite(keypoints).all(-1)
+    return Clip(np.where(placed[..., None], keypoints, 0), placed.astype(np.float32), action,
+                split="train" if train == 1 else "test", group=f"penn/{name}", image_size=(int(width), int(height)))
+
+
+def _compact(source: Path) -> Iterator[Clip]:
+    with np.load(source, allow_pickle=False) as file:
+        if "xy" not in file.files or "clip_id" not in file.files:
+            raise UserError(f"{source} is not the compact PennAction file: it has no arrays xy and clip_id")
+        arrays = {name: file[name] for name in ("xy", "offsets", "action", "train", "clip_id", "height_width")}
+    for i, name in enumerate(arrays["clip_id"]):
+        rows = slice(arrays["offsets"][i], arrays["offsets"][i + 1])
+        yield _clip(arrays["xy"][rows], str(arrays["action"][i]), int(arrays["train"][i]), str(name), *arrays["height_width"][i])
+
+
+def _original(source: Path) -> Iterator[Clip]:
+    from scipy.io import loadmat
+
+    folder = source / "labels" if (source / "labels").is_dir() else source
+    files = sorted(folder.glob("*.mat"))
+    if not files:
+        raise UserError(f"{source} holds no PennAction label files; expected labels/0001.mat and so on")
+    for path in files:
+        mat = loadmat(path, squeeze_me=True)
+        keypoints = np.stack([np.atleast_2d(mat["x"]), np.atleast_2d(mat["y"])], -1)
+        height, width, _ = np.atleast_1d(mat["dimensions"])
+        yield _clip(keypoints, str(mat["action"]), int(mat["train"]), path.stem, height, width)

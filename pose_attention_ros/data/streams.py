@@ -1,0 +1,131 @@
+"""Clips joined to streams and seen by a camera: what one tracked person shows, with a target at every moment.
+
+A stream is one or several clips after one another, in one place and at one size, sampled at a camera's irregular times.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from pose_attention_ros.core.config import Settings, setting
+from pose_attention_ros.core.features import BodyFrame
+from pose_attention_ros.core.layouts import Layout, joint_map
+from pose_attention_ros.data.augment import UNIT_PX
+from pose_attention_ros.data.dataset import Clip
+
+DEFAULT_FPS = 30.0  # of clips whose frame rate nobody wrote down
+
+
+@dataclass(frozen=True)
+class StreamConfig(Settings):
+    """The simulated camera and how clips are joined."""
+
+    fps_low: float = setting(8.0, "slowest camera", unit="Hz", low=1)
+    fps_high: float = setting(30.0, "fastest camera", unit="Hz", low=1)
+    stamp_jitter: float = setting(0.15, "spread of the time between frames, as a share of it", low=0, high=0.5)
+    drop: float = setting(0.1, "highest share of frames that a stream loses", low=0, high=0.9)
+    speed_low: float = setting(0.75, "slowest replay", low=0.1)
+    speed_high: float = setting(1.35, "fastest replay", low=0.1)
+    trim: float = setting(0.5, "share of clips of which only a part is shown", low=0, high=1)
+    shortest_part: float = setting(0.5, "smallest part of a trimmed clip", low=0.05, high=1)
+    join: float = setting(0.5, "share of streams made of several clips", low=0, high=1)
+    longest_s: float = setting(6.0, "a stream is cut at this length", unit="s", low=0.5)
+    pause_high_s: float = setting(0.5, "longest passage from one clip to the next", unit="s", low=0)
+    ignore_s: float = setting(0.5, "no target for so long after a clip has followed another", unit="s", low=0)
+
+
+@dataclass(frozen=True, eq=False)
+class Example:
+    """One clip in the model's layout: keypoints (n, V, 2) float32 at UNIT_PX a body unit, mask (n, V) bool, frames a second,
+    and its target."""
+
+    keypoints: np.ndarray
+    mask: np.ndarray
+    fps: float
+    target: int
+
+
+@dataclass(frozen=True, eq=False)
+class Stream:
+    """time_s (m,) increasing from 0; keypoints (m, V, 2); mask (m, V); targets (m,) int64, `ignored` (m,) bool."""
+
+    time_s: np.ndarray
+    keypoints: np.ndarray
+    mask: np.ndarray
+    targets: np.ndarray
+    ignored: np.ndarray
+
+
+def example_of(clip: Clip, joints: tuple[str, ...], layout: Layout, target: int) -> Example:
+    """A clip's joints by name in `layout`, brought to UNIT_PX a body unit (as the middle of its frames has it)."""
+    keypoints, scores = joint_map(joints, layout.joints)(clip.keypoints, clip.scores)
+    mask = scores > 0
+    body = BodyFrame(layout, (len(keypoints),))
+    scale = float(np.median(body.scale_px(keypoints, mask, np.zeros(len(keypoints)))))
+    return Example(keypoints * np.float32(UNIT_PX / scale), mask, clip.fps or DEFAULT_FPS, target)
+
+
+def root_of(keypoints: np.ndarray, mask: np.ndarray, layout: Layout) -> np.ndarray:
+    """(2,) the body's root in one frame."""
+    return BodyFrame(layout).root_px(keypoints, mask, np.float32(UNIT_PX))
+
+
+def join(examples: list[Example], rng: np.random.Generator, layout: Layout, config: StreamConfig) -> Stream:
+    """The motion of `examples` one after another, not yet seen by a camera; the last frame of one and the first of the next
+    have the same root."""
+    times, keypoints, masks, targets, ignored = [], [], [], [], []
+    clock_s = 0.0
+    for i, example in enumerate(examples):
+        rows = _part(len(example.keypoints), rng, config)
+        step_s = 1 / (example.fps * rng.uniform(config.speed_low, config.speed_high))
+        xy, mask = example.keypoints[rows], example.mask[rows]
+        if i:
+            xy = xy + (root_of(keypoints[-1][-1], masks[-1][-1], layout) - root_of(xy[0], mask[0], layout))
+            clock_s += rng.uniform(step_s, max(config.pause_high_s, step_s))
+        time_s = clock_s + np.arange(len(xy)) * step_s
+        clock_s = time_s[-1]
+        times.append(time_s)
+        keypoints.append(xy)
+        masks.append(mask)
+        targets.append(np.full(len(xy), example.target))
+        ignored.append((time_s < time_s[0] + config.ignore_s) if i else np.zeros(len(xy), bool))
+        if clock_s > config.longest_s:
+            break
+    joined = (np.concatenate(parts) for parts in (times, keypoints, masks, targets, ignored))
+    return Stream(*joined)
+
+
+def _part(frames: int, rng: np.random.Generator, config: StreamConfig) -> slice:
+    if rng.uniform() >= config.trim or frames < 4:
+        return slice(0, frames)
+    shown = max(int(frames * rng.uniform(config.shortest_part, 1)), 3)
+    begin = int(rng.integers(0, frames - shown + 1))
+    return slice(begin, begin + shown)
+
+
+def seen_by_camera(stream: Stream, rng: np.random.Generator, config: StreamConfig) -> Stream:
+    """The stream at a camera's times: a random frame rate, jitter, and lost frames."""
+    period_s = 1 / np.exp(rng.uniform(np.log(config.fps_low), np.log(config.fps_high)))
+    end_s = min(stream.time_s[-1], config.longest_s)
+    frames = max(int(end_s / period_s) + 1, 2)
+    time_s = np.arange(frames) * period_s
+    time_s[1:] += period_s * np.clip(rng.standard_normal(frames - 1) * config.stamp_jitter, -0.45, 0.45)
+    kept = rng.uniform(size=frames) >= rng.uniform(0, config.drop)
+    kept[0] = True
+    return sampled(stream, time_s[kept])
+
+
+def sampled(stream: Stream, time_s: np.ndarray) -> Stream:
+    """The stream at these times: joints between two frames are interpolated if both have them, else the nearer's count."""
+    last = len(stream.time_s) - 1
+    before = np.clip(np.searchsorted(stream.time_s, time_s, side="right") - 1, 0, max(last - 1, 0))
+    after = np.minimum(before + 1, last)
+    span = np.maximum(stream.time_s[after] - stream.time_s[before], 1e-9)
+    weight = np.clip((time_s - stream.time_s[before]) / span, 0, 1).astype(np.float32)
+    nearer = np.where(weight < 0.5, before, after)
+    both = stream.mask[before] & stream.mask[after]
+    mixed = (1 - weight)[:, None, None] * stream.keypoints[before] + weight[:, None, None] * stream.keypoints[after]
+    keypoints = np.where(both[..., None], mixed, stream.keypoints[nearer])
+    return Stream(time_s, keypoints, stream.mask[nearer], stream.targets[nearer], stream.ignored[nearer])
