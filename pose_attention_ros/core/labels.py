@@ -12,14 +12,14 @@ from pose_attention_ros.core.types import UNKNOWN_LABEL, LabelState
 
 @dataclass(frozen=True)
 class LabelConfig(Settings):
-    threshold: float = setting(0.0, "confidence below which a label is unknown; 0 takes the model's calibrated one", low=0.0,
-                               high=1.0, live=True)
-    hysteresis: float = setting(0.15, "how far below the threshold a label may fall before it is given up", low=0.0, high=1.0,
-                                live=True)
+    threshold: float = setting(0.0, "confidence below which a label is unknown; 0 takes the model's calibrated one",
+                               low=0.0, high=1.0, live=True)
+    hysteresis: float = setting(0.15, "how far below the threshold a label may fall before it is given up", low=0.0,
+                                high=1.0, live=True)
     warm_up_s: float = setting(0.5, "a person must have been seen this long before a label is given", unit="s", low=0.0,
                                high=10.0, live=True)
-    hold_s: float = setting(0.3, "a new label must lead this long before it replaces the old one", unit="s", low=0.0, high=10.0,
-                            live=True)
+    hold_s: float = setting(0.3, "a new label must lead this long before it replaces the old one", unit="s", low=0.0,
+                            high=10.0, live=True)
 
 
 class LabelMachine:

@@ -151,7 +151,7 @@ class JointMap:
         usable = present @ self.weights.T
         missing = (usable == 0) | (self.needs_all & (usable < self.weights.sum(1)))
         share = np.where(missing, 0, 1 / np.maximum(usable, 1)).astype(np.float32)
-        mapped = np.einsum("ts,...sd->...td", self.weights, np.where(present[..., None] > 0, keypoints, 0), dtype=np.float32)
+        mapped = self.weights @ np.where(present[..., None] > 0, keypoints, 0).astype(np.float32)
         return mapped * share[..., None], ((scores * present) @ self.weights.T * share).astype(np.float32)
 
 

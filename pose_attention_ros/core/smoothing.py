@@ -1,7 +1,8 @@
 """One-Euro smoothing of joints on real time stamps, for one person, many people, or a padded batch of clips alike.
 
-Casiez, Roussel, Vogel: 1 Euro Filter (CHI 2012). Two things are added for skeletons: a joint may be missing for a while, and
-the speed that opens the filter is measured in body units a second, so that a person far away is smoothed as one nearby.
+Casiez, Roussel, Vogel: 1 Euro Filter (CHI 2012). Three things differ for skeletons: a joint may be missing for a while; the speed that
+opens the filter is measured in body units a second, so that a person far away is smoothed as one nearby; and that speed is
+taken between samples as they came, which leaves no lag in it, for it is a feature of the recogniser too.
 """
 
 from __future__ import annotations
@@ -44,13 +45,14 @@ class JointSmoother:
         self._config = config or SmoothingConfig()
         self._position = np.zeros((*shape, 2), np.float32)
         self._velocity = np.zeros((*shape, 2), np.float32)
+        self._raw = np.zeros((*shape, 2), np.float32)  # newest keypoints as they came
         self._since_s = np.full(shape, np.inf, np.float32)  # seconds since the joint was last there; inf: never
 
     def select(self, rows: np.ndarray) -> None:
         """Keep these rows of a one-dimensional leading shape, in this order; -1 is a new person."""
-        self._position, self._velocity, self._since_s = (
+        self._position, self._velocity, self._raw, self._since_s = (
             chosen_rows(state, rows, fill) for state, fill in
-            ((self._position, 0), (self._velocity, 0), (self._since_s, np.inf)))
+            ((self._position, 0), (self._velocity, 0), (self._raw, 0), (self._since_s, np.inf)))
 
     def __call__(self, keypoints_px: np.ndarray, mask: np.ndarray, scale_px: np.ndarray,
                  dt_s: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -67,7 +69,7 @@ class JointSmoother:
         dt = np.maximum(np.where(fresh, 1, since), 1e-3)[..., None].astype(np.float32)
         scale = np.asarray(scale_px, np.float32)[..., None, None]
 
-        raw_velocity = (keypoints_px - self._position) / (dt * scale)
+        raw_velocity = (keypoints_px - self._raw) / (dt * scale)
         velocity = self._velocity + _gain(np.float32(config.velocity_cutoff_hz), dt) * (raw_velocity - self._velocity)
         speed = np.sqrt((velocity * velocity).sum(-1, keepdims=True))
         cutoff = np.float32(config.min_cutoff_hz) + np.float32(config.cutoff_slope) * speed
@@ -78,5 +80,6 @@ class JointSmoother:
         position, velocity = np.where(fresh, keypoints_px, position), np.where(fresh, 0, velocity)
         self._position = np.where(there, position, self._position).astype(np.float32)
         self._velocity = np.where(there, velocity, self._velocity).astype(np.float32)
+        self._raw = np.where(there, keypoints_px, self._raw).astype(np.float32)
         self._since_s = np.where(mask, 0, since).astype(np.float32)
         return np.where(there, self._position, 0), np.where(there, self._velocity, 0)
