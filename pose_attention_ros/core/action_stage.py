@@ -8,19 +8,18 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pose_attention_ros.core.config import setting
 from pose_attention_ros.core.errors import ModelError
 from pose_attention_ros.core.labels import LabelConfig, LabelMachine
 from pose_attention_ros.core.recogniser import ModelSpec, Recogniser
-from pose_attention_ros.core.resampling import TickResampler
+from pose_attention_ros.core.resampling import GapConfig, TickResampler
 from pose_attention_ros.core.types import ActionEstimate, ActionEstimates, SkeletonGraphs
 
 _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class ActionConfig(LabelConfig):
-    max_gap_s: float = setting(0.75, "a person not seen for longer starts afresh", unit="s", low=0.05, high=10.0)
+class ActionConfig(GapConfig, LabelConfig):
+    """Settings of the action stage."""
 
 
 class _Track:

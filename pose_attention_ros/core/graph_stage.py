@@ -10,6 +10,7 @@ import numpy as np
 from pose_attention_ros.core.config import setting
 from pose_attention_ros.core.features import BodyGraph, FeatureStream
 from pose_attention_ros.core.layouts import LAYOUTS, layout, layout_map
+from pose_attention_ros.core.resampling import GapConfig
 from pose_attention_ros.core.smoothing import SmoothingConfig
 from pose_attention_ros.core.tracking import PersonTracker, TrackingConfig
 from pose_attention_ros.core.types import SkeletonGraphs, Skeletons
@@ -18,13 +19,13 @@ _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class GraphConfig(TrackingConfig, SmoothingConfig):
+class GraphConfig(GapConfig, TrackingConfig, SmoothingConfig):
+    """Settings of the graph stage."""
+
     layout: str = setting("common13", "joint layout of the graphs; the recogniser's model must have been trained on it",
                           choices=tuple(LAYOUTS))
     min_joint_score: float = setting(0.2, "a joint that the estimator is less sure of counts as missing", low=0.0, high=1.0,
                                      live=True)
-    max_gap_s: float = setting(0.75, "after a longer gap between two images everything starts afresh", unit="s", low=0.05,
-                               high=10.0)
 
 
 class GraphStage:

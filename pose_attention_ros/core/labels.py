@@ -12,6 +12,8 @@ from pose_attention_ros.core.types import UNKNOWN_LABEL, LabelState
 
 @dataclass(frozen=True)
 class LabelConfig(Settings):
+    """How sure and how steady a label must be."""
+
     threshold: float = setting(0.0, "confidence below which a label is unknown; 0 takes the model's calibrated one",
                                low=0.0, high=1.0, live=True)
     hysteresis: float = setting(0.15, "how far below the threshold a label may fall before it is given up", low=0.0,

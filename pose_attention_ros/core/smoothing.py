@@ -16,6 +16,8 @@ from pose_attention_ros.core.config import Settings, setting
 
 @dataclass(frozen=True)
 class SmoothingConfig(Settings):
+    """Settings of the One-Euro filter."""
+
     min_cutoff_hz: float = setting(2.0, "cut-off of a joint at rest; lower is steadier and later", unit="Hz", low=0.01,
                                    high=100.0, live=True)
     cutoff_slope: float = setting(1.5, "how much a joint's speed opens the filter (beta)", unit="Hz per body unit/s",

@@ -17,6 +17,8 @@ _STEP_S = 1 / 30  # one step of norfair's motion model
 
 @dataclass(frozen=True)
 class TrackingConfig(Settings):
+    """How far people may move unseen, and for how long."""
+
     max_distance: float = setting(0.35, "farthest that a person's joints may lie from where the track expects them, as a "
                                   "share of the person's size", low=0.01, high=5.0)
     confirm_s: float = setting(0.2, "a person must be seen this long before a track begins", unit="s", low=0.0, high=5.0)

@@ -28,7 +28,7 @@ def person(x_px, y_px=200.0, scale_px=50.0, wave=0.0):
 
 def skeletons(stamp_ns, people, scores=None):
     keypoints = np.array(people, np.float32).reshape(-1, 13, 2)
-    boxes = np.concatenate([keypoints.min(1, initial=1e9), keypoints.max(1, initial=-1e9)], 1) if len(keypoints) else np.zeros((0, 4))
+    boxes = np.concatenate([keypoints.min(1), keypoints.max(1)], 1)
     scores = np.full(keypoints.shape[:2], 0.9) if scores is None else scores
     return Skeletons(stamp_ns, "cam", LAYOUT, (640, 480), keypoints, scores, boxes, np.ones(len(keypoints)))
 
@@ -140,7 +140,7 @@ def test_rows_of_a_feature_stream_are_independent_people(seed, rows):
 
 
 def test_one_euro_against_its_published_recursion():
-    """A joint that is always there, scale 1: the filter of Casiez et al. on raw differences, written out sample by sample."""
+    """A joint that is always there, scale 1: the published filter on raw differences, written out sample by sample."""
     config, rng = GraphConfig(), np.random.default_rng(3)
     signal = np.cumsum(rng.normal(0, 0.1, (50, 1, 2)), 0).astype(np.float32)
     smoother, dt = JointSmoother((1,), config), 0.04

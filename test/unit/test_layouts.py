@@ -39,7 +39,8 @@ def test_graph_is_connected_and_its_propagation_matrix_is_symmetric(name):
 @pytest.mark.parametrize("target", NAMES)
 def test_joints_of_the_same_name_are_carried_unchanged(source, target):
     rng = np.random.default_rng(0)
-    keypoints, scores = rng.normal(size=(3, len(layout(source).joints), 2)), rng.uniform(0.1, 1, (3, len(layout(source).joints)))
+    shape = (3, len(layout(source).joints))
+    keypoints, scores = rng.normal(size=(*shape, 2)), rng.uniform(0.1, 1, shape)
     mapped, mapped_scores = layout_map(source, target)(keypoints, scores)
     for row, joint in enumerate(layout(target).joints):
         if joint in layout(source).joints:

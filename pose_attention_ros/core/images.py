@@ -1,0 +1,96 @@
+"""Pixels of a sensor_msgs Image or CompressedImage as BGR arrays; works on any object with those fields, ROS or not."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from pose_attention_ros.core.errors import UserError
+
+
+class ImageError(UserError):
+    """An image message that is empty, truncated, or in an encoding that nothing here reads."""
+
+
+class _Encoding(NamedTuple):
+    """channels a pixel; bytes a channel; name of the OpenCV conversion to BGR, empty if it is BGR already."""
+
+    channels: int
+    depth: int
+    to_bgr: str
+
+
+# OpenCV names a Bayer pattern after its second row, second column; ROS after its first two pixels: ROS rggb is OpenCV BG.
+ENCODINGS: dict[str, _Encoding] = {
+    "bgr8": _Encoding(3, 1, ""),
+    "8UC3": _Encoding(3, 1, ""),
+    "rgb8": _Encoding(3, 1, "COLOR_RGB2BGR"),
+    "bgra8": _Encoding(4, 1, "COLOR_BGRA2BGR"),
+    "8UC4": _Encoding(4, 1, "COLOR_BGRA2BGR"),
+    "rgba8": _Encoding(4, 1, "COLOR_RGBA2BGR"),
+    "mono8": _Encoding(1, 1, "COLOR_GRAY2BGR"),
+    "8UC1": _Encoding(1, 1, "COLOR_GRAY2BGR"),
+    "mono16": _Encoding(1, 2, "COLOR_GRAY2BGR"),
+    "bgr16": _Encoding(3, 2, ""),
+    "rgb16": _Encoding(3, 2, "COLOR_RGB2BGR"),
+    "uyvy": _Encoding(2, 1, "COLOR_YUV2BGR_UYVY"),
+    "yuv422": _Encoding(2, 1, "COLOR_YUV2BGR_UYVY"),
+    "yuyv": _Encoding(2, 1, "COLOR_YUV2BGR_YUY2"),
+    "yuv422_yuy2": _Encoding(2, 1, "COLOR_YUV2BGR_YUY2"),
+    "bayer_rggb8": _Encoding(1, 1, "COLOR_BayerBG2BGR"),
+    "bayer_bggr8": _Encoding(1, 1, "COLOR_BayerRG2BGR"),
+    "bayer_gbrg8": _Encoding(1, 1, "COLOR_BayerGR2BGR"),
+    "bayer_grbg8": _Encoding(1, 1, "COLOR_BayerGB2BGR"),
+}
+
+
+def bgr_from_image(message: Any) -> np.ndarray:
+    """(height, width, 3) uint8 of a raw image. A BGR one is a view of the message's own memory: don't draw on it.
+
+    :param message: has height, width, encoding, is_bigendian, step (bytes a row) and data
+    :raises ImageError: empty, too few bytes for its size, or an unknown encoding
+    """
+    if message.height == 0 or message.width == 0:
+        raise ImageError(f"image is empty: {message.width}x{message.height} pixels")
+    encoding = ENCODINGS.get(message.encoding)
+    if encoding is None:
+        raise ImageError(f"image encoding {message.encoding!r} is not one of {', '.join(ENCODINGS)}; convert it to "
+                         "bgr8 first")
+    pixels = _pixels(message, encoding)
+    if not encoding.to_bgr:
+        return pixels
+    import cv2
+
+    try:
+        return cv2.cvtColor(np.ascontiguousarray(pixels), getattr(cv2, encoding.to_bgr))
+    except cv2.error as error:
+        raise ImageError(f"image of {message.width}x{message.height} pixels does not fit encoding {message.encoding!r} "
+                         f"({error.err})") from None
+
+
+def _pixels(message: Any, encoding: _Encoding) -> np.ndarray:
+    """View of the bytes as (height, width, channels) uint8; 16-bit channels keep their high byte."""
+    row_bytes = message.width * encoding.channels * encoding.depth
+    if message.step < row_bytes:
+        raise ImageError(f"image step is {message.step}, expected at least {row_bytes} bytes for {message.width} pixels of "
+                         f"{message.encoding}")
+    needed = message.step * (message.height - 1) + row_bytes
+    data = memoryview(message.data).cast("B")
+    if len(data) < needed:
+        raise ImageError(f"image data has {len(data)} bytes, expected at least {needed} for "
+                         f"{message.width}x{message.height} {message.encoding} with step {message.step}")
+    high_byte = 0 if encoding.depth == 1 or message.is_bigendian else encoding.depth - 1
+    return np.ndarray((message.height, message.width, encoding.channels), np.uint8, data, high_byte,
+                      (message.step, encoding.channels * encoding.depth, encoding.depth))
+
+
+def bgr_from_compressed(message: Any) -> np.ndarray:
+    """(height, width, 3) uint8 of a JPEG or PNG; `message` has format and data. Raises ImageError."""
+    import cv2
+
+    data = np.frombuffer(message.data, np.uint8)
+    image = cv2.imdecode(data, cv2.IMREAD_COLOR) if data.size else None
+    if image is None:
+        raise ImageError(f"compressed image of {data.size} bytes, format {message.format!r}, cannot be decoded")
+    return image
