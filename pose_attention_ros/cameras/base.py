@@ -49,7 +49,8 @@ class CameraConfig(Settings):
                                  low=0.1, high=1000.0)
     loop: bool = setting(False, "start a video, folder or bag again at its end; stamps go on")
     topic: str = setting("", "image topic to take from a bag; empty: the only one there is")
-    timeout_s: float = setting(5.0, "a live source without a frame for this long counts as lost", unit="s", low=0.1, high=600.0)
+    timeout_s: float = setting(5.0, "a live source without a frame for this long counts as lost", unit="s", low=0.1,
+                               high=600.0)
     reconnect_s: float = setting(1.0, "first pause before a lost live source is opened again, doubled after each failure; "
                                  "0: do not reconnect", unit="s", low=0.0, high=600.0)
     reconnect_max_s: float = setting(10.0, "longest pause between two attempts to reconnect", unit="s", low=0.1, high=3600.0)

@@ -1,4 +1,4 @@
-"""cv2.VideoCapture, opened without the chatter of the libraries beneath it."""
+"""cv2.VideoCapture without the chatter of the libraries beneath it."""
 
 from __future__ import annotations
 
@@ -7,30 +7,30 @@ from typing import Any
 
 import numpy as np
 
-from pose_attention_ros.core.quiet import quiet_native_stderr
+# OpenCV reads this when a process first uses FFmpeg; -8 is silence.
+os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
+
+# A property of cv2.VideoCapture by the name of its OpenCV constant, such as ("CAP_PROP_FPS", 30.0).
+Properties = tuple[tuple[str, float], ...]
 
 
 class Capture:
-    """One opened cv2.VideoCapture.
+    """One cv2.VideoCapture, opened when it is made; look at `opened`.
 
-    :param target: device number, device path, file, URL or GStreamer pipeline
+    :param target: device path, file, URL or GStreamer pipeline
     :param backend: name of an OpenCV backend constant, for example "CAP_V4L2"
-    :param properties: (name of an OpenCV property constant, value) pairs, set when the capture opens
+    :param open_with: properties that count while it opens (time-outs of FFmpeg)
+    :param then_set: properties set afterwards; a device ignores what it cannot do
     """
 
-    def __init__(self, target: int | str, backend: str = "CAP_ANY", properties: tuple[tuple[str, float], ...] = ()) -> None:
-        os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
+    def __init__(self, target: str, backend: str = "CAP_ANY", open_with: Properties = (), then_set: Properties = ()) -> None:
         import cv2
 
-        self._cv2 = cv2
-        level = cv2.utils.logging.getLogLevel()
         cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
-        try:
-            with quiet_native_stderr():
-                self._capture = cv2.VideoCapture(target, getattr(cv2, backend))
-        finally:
-            cv2.utils.logging.setLogLevel(level)
-        for name, value in properties:
+        self._cv2 = cv2
+        parameters = [int(number) for name, value in open_with for number in (getattr(cv2, name), value)]
+        self._capture = cv2.VideoCapture(target, getattr(cv2, backend), parameters)
+        for name, value in then_set:
             self._capture.set(getattr(cv2, name), value)
 
     @property
@@ -44,7 +44,7 @@ class Capture:
         return value if np.isfinite(value) and value > 0 else 0.0
 
     def grab(self) -> bool:
-        """Take the next frame from the device without decoding it; False at the end or on an error."""
+        """Take the next frame without decoding it; False at the end or on an error."""
         return bool(self._capture.grab())
 
     def retrieve(self) -> np.ndarray | None:
@@ -58,19 +58,18 @@ class Capture:
 
 
 def as_bgr(image: Any) -> np.ndarray:
-    """A decoded image of any channel count and depth as (height, width, 3) uint8 BGR."""
+    """A decoded image of one, three or four channels, 8 or 16 bit, as (height, width, 3) uint8 BGR."""
     import cv2
 
-    if image.dtype != np.uint8:
-        image = cv2.convertScaleAbs(image, alpha=255.0 / np.iinfo(image.dtype).max)
+    if image.dtype == np.uint16:
+        image = (image >> 8).astype(np.uint8)
     if image.ndim == 2 or image.shape[2] == 1:
         return cv2.cvtColor(image, cv2.COLOR_GRAY2BGR)
     return cv2.cvtColor(image, cv2.COLOR_BGRA2BGR) if image.shape[2] == 4 else image
 
 
 def has_backend(name: str) -> bool:
-    """Whether this OpenCV was built with a capture backend, for example "GSTREAMER"."""
+    """Whether this OpenCV can use a capture backend, for example "CAP_GSTREAMER"."""
     import cv2
 
-    registry = cv2.videoio_registry
-    return name in {registry.getBackendName(backend) for backend in registry.getBackends()}
+    return bool(cv2.videoio_registry.hasBackend(getattr(cv2, name)))

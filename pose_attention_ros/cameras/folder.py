@@ -43,7 +43,8 @@ class ImageFolder:
         self._row = 0
         self._ahead = self._next()
         if self._ahead is None:
-            raise SourceError(f"none of the {len(names)} images in folder {folder} can be read; the first is {names[0].name}")
+            raise SourceError(f"none of the {len(names)} images in folder {folder} can be read, for example "
+                              f"{names[0].name}")
         height, width = self._ahead.image_bgr.shape[:2]
         self.size = (width, height)
 

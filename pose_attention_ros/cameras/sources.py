@@ -5,7 +5,11 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
+from pose_attention_ros.cameras.bag import BagImages
 from pose_attention_ros.cameras.base import Camera, CameraConfig, ClockNs
+from pose_attention_ros.cameras.folder import ImageFolder
+from pose_attention_ros.cameras.live import open_address, open_device, open_pipeline
+from pose_attention_ros.cameras.video import VideoFile
 from pose_attention_ros.core.errors import SourceError
 
 _BAG_SUFFIXES = (".bag", ".db3", ".mcap")
@@ -27,14 +31,11 @@ def open_source(source: str, config: CameraConfig | None = None, *, clock_ns: Cl
     source = str(source).strip()
     if not source:
         raise SourceError(f"source is empty; expected {_EXPECTED}")
-    if source.isascii() and source.isdigit() or source.startswith("/dev/"):
-        from pose_attention_ros.cameras.live import open_device
+    if (source.isascii() and source.isdigit()) or source.startswith("/dev/"):
         return open_device(source, config, clock_ns)
     if " ! " in source:
-        from pose_attention_ros.cameras.live import open_pipeline
         return open_pipeline(source, config, clock_ns)
     if "://" in source and not source.startswith("file://"):
-        from pose_attention_ros.cameras.live import open_address
         return open_address(source, config, clock_ns, start_stamp_ns)
     return _open_path(Path(source.removeprefix("file://")).expanduser(), config, start_stamp_ns)
 
@@ -44,12 +45,9 @@ def _open_path(path: Path, config: CameraConfig, start_stamp_ns: int) -> Camera:
         if not path.exists():
             raise SourceError(f"{path} does not exist; expected {_EXPECTED}")
         if path.suffix.lower() in _BAG_SUFFIXES or (path / "metadata.yaml").is_file() or _holds_bag(path):
-            from pose_attention_ros.cameras.bag import BagImages
             return BagImages(path, config)
         if path.is_dir():
-            from pose_attention_ros.cameras.folder import ImageFolder
             return ImageFolder(path, config, start_stamp_ns)
-        from pose_attention_ros.cameras.video import VideoFile
         with path.open("rb") as file:
             if not file.read(1):
                 raise SourceError(f"{path} is empty; expected {_EXPECTED}")

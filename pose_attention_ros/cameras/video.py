@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 
 from pose_attention_ros.cameras.base import CameraConfig
-from pose_attention_ros.cameras.capture import Capture
+from pose_attention_ros.cameras.capture import Capture, Properties
 from pose_attention_ros.cameras.stamps import Timeline
 from pose_attention_ros.core.errors import SourceError
 from pose_attention_ros.core.types import Frame
@@ -17,13 +17,17 @@ log = logging.getLogger(__name__)
 class VideoFile:
     """Every frame of a video, stamped `start_stamp_ns` plus its presentation time.
 
+    :param path: a file, or the address of one
+    :param open_with: properties to open it with
+    :param name: how messages call it, where that is not its path
     :raises SourceError: not a video that can be decoded
     """
 
     live = False
 
-    def __init__(self, path: str, config: CameraConfig, start_stamp_ns: int = 0) -> None:
-        self._path, self._config = path, config
+    def __init__(self, path: str, config: CameraConfig, start_stamp_ns: int = 0, open_with: Properties = (),
+                 name: str = "") -> None:
+        self._path, self._config, self._open_with, self._name = path, config, open_with, name or path
         self._capture = self._opened()
         stated = self._capture.get("CAP_PROP_FPS")
         self.fps = stated if 0 < stated <= _HIGHEST_BELIEVABLE_FPS else config.assumed_fps
@@ -34,7 +38,7 @@ class VideoFile:
         self._ahead = self._next()
         if self._ahead is None:
             self._capture.release()
-            raise SourceError(f"{path} holds no frame that can be decoded; expected a video file")
+            raise SourceError(f"{self._name} holds no frame that can be decoded; expected a video file")
         height, width = self._ahead.image_bgr.shape[:2]
         self.size = (width, height)
 
@@ -59,7 +63,7 @@ class VideoFile:
             stamp_ns = self._timeline.stamp(round(self._capture.get("CAP_PROP_POS_MSEC") * 1e6))
             if image is not None:
                 return Frame(image, stamp_ns, self._config.frame_id)
-            log.warning("%s: a frame cannot be decoded and is left out", self._path)
+            log.warning("%s: a frame cannot be decoded and is left out", self._name)
         return None
 
     def _rewind(self) -> None:
@@ -68,7 +72,7 @@ class VideoFile:
         self._timeline.restart()
 
     def _opened(self) -> Capture:
-        capture = Capture(self._path)
+        capture = Capture(self._path, open_with=self._open_with)
         if not capture.opened:
-            raise SourceError(f"{self._path} is not a video that OpenCV can read; expected for example .mp4, .avi or .mkv")
+            raise SourceError(f"{self._name} is not a video that OpenCV can read; expected for example .mp4, .avi or .mkv")
         return capture

@@ -1,0 +1,238 @@
+"""Videos, image folders and bags as frame sources, and the one line a user sees when one cannot be used."""
+
+from __future__ import annotations
+
+import itertools
+import threading
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from rosbags.rosbag2 import StoragePlugin, Writer
+from rosbags.typesys import Stores, get_typestore
+
+from pose_attention_ros.cameras import CameraConfig, SourceError, open_source
+from pose_attention_ros.cameras.folder import natural_key
+from pose_attention_ros.cameras.stamps import Timeline
+
+STORE = get_typestore(Stores.ROS2_JAZZY)
+SECOND = 1_000_000_000
+
+
+def numbered_image(number: int, size: tuple[int, int] = (64, 48)) -> np.ndarray:
+    """An image whose brightness says which frame it is."""
+    return np.full((size[1], size[0], 3), number * 20, np.uint8)
+
+
+def number_of(frame) -> int:
+    return round(float(frame.image_bgr.mean()) / 20)
+
+
+def write_video(path: Path, frames: int = 10, fps: float = 25.0) -> Path:
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*"MJPG"), fps, (64, 48))
+    for number in range(frames):
+        writer.write(numbered_image(number))
+    writer.release()
+    return path
+
+
+def raw_message(number: int, stamp_ns: int, encoding: str = "bgr8"):
+    types = STORE.types
+    stamp = types["builtin_interfaces/msg/Time"](sec=stamp_ns // SECOND, nanosec=stamp_ns % SECOND)
+    header = types["std_msgs/msg/Header"](stamp=stamp, frame_id="head_camera")
+    data = numbered_image(number).reshape(-1)
+    return types["sensor_msgs/msg/Image"](header=header, height=48, width=64, encoding=encoding, is_bigendian=0, step=192,
+                                          data=data)
+
+
+def compressed_message(number: int, stamp_ns: int):
+    types, raw = STORE.types, raw_message(number, stamp_ns)
+    return types["sensor_msgs/msg/CompressedImage"](header=raw.header, format="jpeg",
+                                                    data=cv2.imencode(".jpg", numbered_image(number))[1])
+
+
+def write_bag(path: Path, topics: dict[str, list], storage: StoragePlugin = StoragePlugin.SQLITE3) -> Path:
+    """A bag with the given messages per topic, recorded 2 s later than their stamps."""
+    with Writer(path, version=9, storage_plugin=storage) as writer:
+        for topic, messages in topics.items():
+            kind = messages[0].__msgtype__
+            connection = writer.add_connection(topic, kind, typestore=STORE)
+            for index, message in enumerate(messages):
+                writer.write(connection, index * 40_000_000 + 2 * SECOND, STORE.serialize_cdr(message, kind))
+    return path
+
+
+def read_all(camera) -> list:
+    return list(iter(camera.read, None))
+
+
+def test_video_gives_every_frame_with_its_presentation_time(tmp_path):
+    camera = open_source(str(write_video(tmp_path / "clip.avi")), start_stamp_ns=5 * SECOND)
+    assert (camera.fps, camera.live, camera.size, camera.frame_count) == (25.0, False, (64, 48), 10)
+    frames = read_all(camera)
+    assert [number_of(frame) for frame in frames] == list(range(10))
+    assert [frame.stamp_ns for frame in frames] == [5 * SECOND + 40_000_000 * i for i in range(10)]
+    assert {frame.frame_id for frame in frames} == {"camera"}
+    camera.close()
+    camera.close()
+    assert camera.read() is None
+
+
+@pytest.mark.parametrize("kind", ["video", "folder", "bag"])
+def test_looping_sources_go_on_with_rising_stamps(tmp_path, kind):
+    if kind == "video":
+        source = write_video(tmp_path / "clip.avi", frames=3)
+    elif kind == "bag":
+        source = write_bag(tmp_path / "bag", {"image": [raw_message(i, SECOND + i * 40_000_000) for i in range(3)]})
+    else:
+        source = tmp_path
+        for number in range(3):
+            cv2.imwrite(str(tmp_path / f"{number}.png"), numbered_image(number))
+    camera = open_source(str(source), CameraConfig(loop=True, assumed_fps=25.0))
+    frames = [camera.read() for _ in range(8)]
+    assert [number_of(frame) for frame in frames] == [0, 1, 2, 0, 1, 2, 0, 1]
+    assert set(np.diff([frame.stamp_ns for frame in frames])) == {40_000_000}
+    assert camera.frame_count == 0
+    camera.close()
+    assert camera.read() is None
+
+
+def test_folder_is_read_in_natural_order_and_skips_what_is_no_image(tmp_path, caplog):
+    for number in (10, 2, 1):
+        cv2.imwrite(str(tmp_path / f"frame{number}.png"), numbered_image(number))
+    (tmp_path / "frame3.png").write_bytes(b"not an image")
+    (tmp_path / "notes.txt").write_text("ignored")
+    frames = read_all(open_source(str(tmp_path), CameraConfig(assumed_fps=10.0)))
+    assert [number_of(frame) for frame in frames] == [1, 2, 10]
+    assert [frame.stamp_ns for frame in frames] == [0, SECOND // 10, 3 * SECOND // 10]  # the unreadable one's time passes
+    (warning,) = caplog.records
+    assert warning.getMessage() == f"{tmp_path}/frame3.png is not a readable image and is left out"
+
+
+@pytest.mark.parametrize("channels,dtype", [(1, np.uint8), (4, np.uint8), (3, np.uint16)])
+def test_folder_images_of_other_formats_become_bgr(tmp_path, channels, dtype):
+    level = 100 * (np.iinfo(dtype).max + 1) // 256
+    cv2.imwrite(str(tmp_path / "image.png"), np.full((8, 6, channels), level, dtype))
+    image = open_source(str(tmp_path)).read().image_bgr
+    assert image.shape == (8, 6, 3) and image.dtype == np.uint8 and (image == 100).all()
+
+
+@pytest.mark.parametrize("storage", [StoragePlugin.SQLITE3, StoragePlugin.MCAP])
+@pytest.mark.parametrize("make", [raw_message, compressed_message])
+@pytest.mark.parametrize("single_file", [False, True])
+def test_bag_images_keep_their_header_stamps(tmp_path, storage, make, single_file):
+    stamps = [SECOND + i * 40_000_000 for i in range(5)]
+    bag = write_bag(tmp_path / "bag", {"camera/image": [make(i, stamp) for i, stamp in enumerate(stamps)]}, storage)
+    if single_file:
+        bag = next(entry for entry in bag.iterdir() if entry.suffix in (".db3", ".mcap"))
+    camera = open_source(str(bag))
+    assert (camera.frame_count, camera.size, round(camera.fps)) == (5, (64, 48), 25)
+    frames = read_all(camera)
+    assert [frame.stamp_ns for frame in frames] == stamps
+    assert [number_of(frame) for frame in frames] == list(range(5))
+    assert {frame.frame_id for frame in frames} == {"head_camera"}
+
+
+def test_bag_image_without_a_stamp_takes_its_recording_time(tmp_path):
+    bag = write_bag(tmp_path / "bag", {"image": [raw_message(0, 0), raw_message(1, 0)]})
+    assert [frame.stamp_ns for frame in read_all(open_source(str(bag)))] == [2 * SECOND, 2 * SECOND + 40_000_000]
+
+
+def test_bag_with_several_image_topics_reads_the_chosen_one(tmp_path):
+    bag = write_bag(tmp_path / "bag", {"left": [raw_message(1, SECOND)], "right": [raw_message(2, SECOND)]})
+    assert number_of(open_source(str(bag), CameraConfig(topic="right")).read()) == 2
+    with pytest.raises(SourceError, match=r"several image topics; choose one with the setting topic: left, right"):
+        open_source(str(bag))
+
+
+def test_bag_that_breaks_off_gives_what_it_holds(tmp_path, caplog):
+    bag = write_bag(tmp_path / "bag", {"image": [raw_message(i, SECOND + i) for i in range(9)]})
+    database = next(bag.glob("*.db3"))
+    content = bytearray(database.read_bytes())
+    content[50_000:60_000] = bytes(10_000)
+    database.write_bytes(content)
+    frames = read_all(open_source(str(bag)))
+    assert 0 < len(frames) < 9
+    assert "breaks off" in caplog.text
+
+
+def test_damaged_images_in_a_bag_are_left_out(tmp_path, caplog):
+    messages = [raw_message(0, SECOND), raw_message(1, SECOND + 1, encoding="no_such"), raw_message(2, SECOND + 2)]
+    frames = read_all(open_source(str(write_bag(tmp_path / "bag", {"image": messages}))))
+    assert [number_of(frame) for frame in frames] == [0, 2]
+    assert "'no_such' is not one of" in caplog.text
+
+
+def test_a_video_behind_http_is_read_like_a_file(tmp_path):
+    class Quiet(SimpleHTTPRequestHandler):
+        def log_message(self, *args):
+            pass
+
+    write_video(tmp_path / "clip.avi")
+    with ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(tmp_path))) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        camera = open_source(f"http://127.0.0.1:{server.server_port}/clip.avi")
+        assert not camera.live
+        assert [number_of(frame) for frame in read_all(camera)] == list(range(10))
+        server.shutdown()
+
+
+def wrong_sources(folder: Path) -> dict[str, tuple[str, str]]:
+    """source, what its message must say."""
+    (folder / "empty").mkdir()
+    (folder / "empty.mp4").touch()
+    (folder / "text.mp4").write_text("this is no video\n" * 100)
+    (folder / "broken.db3").write_bytes(b"SQLite format 3\0" + b"garbage" * 500)
+    (folder / "broken.mcap").write_bytes(b"garbage" * 500)
+    cut = next(write_bag(folder / "cut", {"image": [raw_message(i, SECOND + i) for i in range(9)]}).glob("*.db3"))
+    cut.write_bytes(cut.read_bytes()[:45_000])
+    (folder / "only_bad").mkdir()
+    (folder / "only_bad" / "a.png").write_bytes(b"x")
+    types = STORE.types
+    write_bag(folder / "words", {"chatter": [types["std_msgs/msg/String"](data="hello")]})
+    with Writer(folder / "nothing", version=9):
+        pass
+    return {
+        "missing file": (f"{folder}/no.mp4", "no.mp4 does not exist; expected a camera number"),
+        "empty file": (f"{folder}/empty.mp4", "empty.mp4 is empty"),
+        "no video": (f"{folder}/text.mp4", "is not a video that OpenCV can read"),
+        "empty folder": (f"{folder}/empty", "holds no images; expected files ending in .bmp"),
+        "folder of broken images": (f"{folder}/only_bad", "none of the 1 images in folder .* can be read"),
+        "bag without images": (f"{folder}/words", "holds no images; its topics are chatter"),
+        "empty bag": (f"{folder}/nothing", "is empty; expected at least one image topic"),
+        "broken database": (f"{folder}/broken.db3", "is not a bag that can be read"),
+        "truncated bag": (f"{folder}/cut", "is not a bag that can be read .*malformed"),
+        "broken mcap": (f"{folder}/broken.mcap", "is not a bag that can be read"),
+        "empty": ("", "source is empty"),
+        "missing camera": ("57", "no camera 57: /dev/video57 does not exist; cameras on this machine: "),
+        "missing device": ("/dev/video58", "no camera /dev/video58"),
+        "dead address": ("rtsp://user:secret@127.0.0.1:9/x", "^rtsp://127.0.0.1:9/x: cannot be opened; check the address"),
+    }
+
+
+def test_wrong_sources_give_one_line_with_a_remedy(tmp_path, capfd):
+    for case, (source, expected) in wrong_sources(tmp_path).items():
+        with pytest.raises(SourceError, match=expected) as caught:
+            open_source(source, CameraConfig(timeout_s=2.0))
+        assert "\n" not in str(caught.value), case
+    assert capfd.readouterr() == ("", ""), "libraries must not write to the terminal"
+
+
+@given(st.lists(st.one_of(st.none(), st.integers(-10**12, 10**12)), min_size=1, max_size=40), st.floats(1, 240))
+def test_stamps_always_rise_whatever_a_file_states(times, fps):
+    timeline = Timeline(7, fps)
+    stamps = [timeline.stamp(time) for time in times]
+    timeline.restart()
+    stamps += [timeline.stamp(time) for time in times]
+    assert stamps[0] == 7
+    assert all(early < late for early, late in itertools.pairwise(stamps))
+
+
+def test_natural_order():
+    names = ["b.png", "a10.png", "a9.png", "A1.png", "10.png", "9.png"]
+    assert sorted(names, key=natural_key) == ["9.png", "10.png", "A1.png", "a9.png", "a10.png", "b.png"]
