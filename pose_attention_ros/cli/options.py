@@ -1,0 +1,55 @@
+"""Settings dataclasses as command-line options: names, defaults, units and ranges come from the dataclass alone."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pose_attention_ros.core.config import Settings
+from pose_attention_ros.core.errors import UserError
+
+SettingsType = TypeVar("SettingsType", bound=Settings)
+
+
+def add_settings(parser: argparse.ArgumentParser, title: str, kind: type[Settings], leave_out: tuple[str, ...] = ()) -> None:
+    """One option a field of `kind`; a field that the parser has already (shared by two stages) is not added again."""
+    group = parser.add_argument_group(title)
+    known = {action.dest for action in parser._actions}
+    for field in dataclasses.fields(kind):
+        if field.name in leave_out or field.name in known:
+            continue
+        unit = f" [{field.metadata['unit']}]" if field.metadata["unit"] else ""
+        how: dict[str, Any] = {"default": field.default, "dest": field.name,
+                               "help": f"{field.metadata['doc']}{unit} (default: {field.default!r})".replace("%", "%%")}
+        if isinstance(field.default, bool):
+            how["action"] = argparse.BooleanOptionalAction
+        else:
+            how |= {"type": type(field.default), "metavar": type(field.default).__name__.upper()}
+            if field.metadata["choices"]:
+                how |= {"choices": field.metadata["choices"], "metavar": None}
+        group.add_argument("--" + field.name.replace("_", "-"), **how)
+
+
+def read_settings(args: argparse.Namespace, kind: type[SettingsType], **fixed: Any) -> SettingsType:
+    """The settings that the options give; `fixed` are those that were left out. Raises UserError out of range."""
+    names = [field.name for field in dataclasses.fields(kind) if field.name not in fixed]
+    return kind(**{name: getattr(args, name) for name in names if hasattr(args, name)}, **fixed)
+
+
+def add_json(parser: argparse.ArgumentParser) -> None:
+    """The option that every verb has."""
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the machine-readable result to FILE")
+
+
+def write_json(path: Path | None, result: Any) -> None:
+    """Write `result` where --json says, if it says so."""
+    if path is None:
+        return
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(result, indent=2) + "\n")
+    except OSError as error:
+        raise UserError(f"cannot write {path}: {error.strerror or error}") from None
