@@ -45,7 +45,6 @@ class PersonTracker:
             distance_threshold=self._config.max_distance,
             hit_counter_max=max(1, round(self._config.max_lost_s / _STEP_S)),
             initialization_delay=min(round(self._config.confirm_s / _STEP_S), round(self._config.max_lost_s / _STEP_S) - 1),
-            detection_threshold=0.5,
             filter_factory=OptimizedKalmanFilterFactory(),
         )
 
@@ -58,11 +57,9 @@ class PersonTracker:
         """
         from norfair import Detection
 
-        # The middle of the box goes along as one more joint that is always there.
-        points = np.concatenate([keypoints_px, boxes_xyxy.reshape(-1, 1, 2, 2).mean(2)], 1).astype(np.float64)
-        there = np.concatenate([mask, np.ones((len(mask), 1), bool)], 1).astype(np.float64)
         sizes = np.maximum((boxes_xyxy[:, 2:] - boxes_xyxy[:, :2]).max(1, initial=1), 1)
-        detections = [Detection(points[i], scores=there[i], data=sizes[i]) for i in range(len(points))]
+        detections = [Detection(corners, data=person) for corners, *person in
+                      zip(boxes_xyxy.reshape(-1, 2, 2).astype(np.float64), keypoints_px, mask, sizes)]
         steps = max(1, round(dt_s / _STEP_S))
         for _ in range(steps - 1):
             self._tracker.update()
@@ -82,7 +79,16 @@ class PersonTracker:
 
 
 def _skeleton_distance(detection, track) -> float:
-    """The median way between a person's joints and where the track expects them, as a share of the person's size."""
-    common = (detection.scores > 0) & track.detected_at_least_once_points
-    way = (detection.points - track.estimate)[common]
-    return float(np.median(np.hypot(way[:, 0], way[:, 1]))) / detection.data
+    """The median way between a person's joints and where the track expects them, as a share of the person's size.
+
+    The tracker's motion model carries the box; the joints of the track's last sighting move along with it.
+    """
+    keypoints_px, mask, size = detection.data
+    last_px, last_mask, _ = track.last_detection.data
+    moved = track.estimate.mean(0) - track.last_detection.points.mean(0)
+    common = mask & last_mask
+    if common.any():
+        way = keypoints_px[common] - last_px[common] - moved
+    else:
+        way = (detection.points - track.estimate).mean(0, keepdims=True)
+    return float(np.sort(np.hypot(way[:, 0], way[:, 1]))[len(way) // 2]) / size
