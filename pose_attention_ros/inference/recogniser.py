@@ -1,0 +1,122 @@
+"""The action recogniser on ONNX Runtime: verified against its hash, one thread, no torch."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+
+import numpy as np
+
+from pose_attention_ros.core.errors import ModelError
+from pose_attention_ros.core.layouts import layout
+from pose_attention_ros.core.recogniser import ModelSpec, Recogniser, StepOutput
+from pose_attention_ros.inference.locations import models_dir
+
+SPEC_FILE = "model.json"
+_OUTPUTS = ("logits", "joint_attention", "frame_energy", "next_state")
+
+
+def load_recogniser(model: str, threads: int = 1) -> Recogniser:
+    """The recogniser called `model` in the models folder, or in the directory `model`.
+
+    :raises ModelError: there is none, a file is damaged or changed, or the files do not fit together
+    """
+    folder = find_model(model)
+    spec, weights = read_spec(folder)
+    return OnnxRecogniser(spec, weights, threads)
+
+
+def find_model(model: str) -> Path:
+    """Directory of a model given by name or path. Raises ModelError with the names that exist."""
+    try:
+        known = models_dir()
+    except FileNotFoundError as error:
+        known = None
+        absent = str(error)
+    for folder in ([known / model] if known else []) + [Path(model).expanduser()]:
+        if model and (folder / SPEC_FILE).is_file():
+            return folder
+    names = available_models()
+    there = f"models in {known}: {', '.join(names) or 'none'}" if known else absent
+    raise ModelError(f"no model {model!r}: neither a name nor a directory with {SPEC_FILE}; {there}")
+
+
+def available_models() -> list[str]:
+    """Names under the models folder."""
+    try:
+        return sorted(path.parent.name for path in models_dir().glob(f"*/{SPEC_FILE}"))
+    except FileNotFoundError:
+        return []
+
+
+def read_spec(folder: Path) -> tuple[ModelSpec, bytes]:
+    """A model directory's specification, and its weights, verified. Raises ModelError."""
+    path = folder / SPEC_FILE
+    try:
+        raw = json.loads(path.read_text())
+        spec = ModelSpec(
+            model_id=str(raw["model_id"]), sha256=str(raw["sha256"]), classes=tuple(map(str, raw["classes"])),
+            layout=layout(raw["layout"]), features=tuple(raw["features"]), rate_hz=float(raw["rate_hz"]),
+            state_size=int(raw["state_size"]), decay_per_s=float(raw["decay_per_s"]),
+            attention_window_s=float(raw["attention_window_s"]), temperature=float(raw["temperature"]),
+            threshold=float(raw["threshold"]))
+        weights_path = folder / Path(raw["weights"]).name
+    except KeyError as error:
+        raise ModelError(f"{path} lacks {error}") from None
+    except (OSError, ValueError, TypeError) as error:
+        raise ModelError(f"{path} is not a model specification: {error}") from None
+    try:
+        weights = weights_path.read_bytes()
+    except OSError:
+        raise ModelError(f"{weights_path}, named by {SPEC_FILE}, cannot be read; restore the model directory") from None
+    found = hashlib.sha256(weights).hexdigest()
+    if found != spec.sha256:
+        raise ModelError(f"{weights_path} has sha256 {found}, expected {spec.sha256}: it is damaged or was changed; restore it")
+    return spec, weights
+
+
+class OnnxRecogniser:
+    """See core.recogniser.Recogniser."""
+
+    def __init__(self, spec: ModelSpec, weights: bytes, threads: int = 1) -> None:
+        """
+        :param weights: the verified content of the ONNX file
+        :param threads: CPU threads of one step
+        :raises ModelError: the graph is no streaming recogniser, or does not fit the specification
+        """
+        import onnxruntime
+
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = threads
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        options.log_severity_level = 3
+        try:
+            self._session = onnxruntime.InferenceSession(weights, options, providers=["CPUExecutionProvider"])
+        except Exception as error:  # onnxruntime raises its own kinds, without a common public base
+            raise ModelError(f"model {spec.model_id!r} cannot be loaded: {str(error).splitlines()[0]}") from None
+        self.spec = spec
+        self._check_graph()
+
+    def _check_graph(self) -> None:
+        spec = self.spec
+        wanted = {"features": (len(spec.layout.joints), len(spec.features)), "state": (spec.state_size,),
+                  "logits": (len(spec.classes),), "joint_attention": (len(spec.layout.joints),), "frame_energy": (),
+                  "next_state": (spec.state_size,)}
+        described = {"features": "joints and features", "state": "state_size", "logits": "number of classes",
+                     "joint_attention": "number of joints", "frame_energy": "shape", "next_state": "state_size"}
+        found = {node.name: tuple(node.shape[1:]) for node in (*self._session.get_inputs(), *self._session.get_outputs())}
+        for name, shape in wanted.items():
+            if name not in found:
+                raise ModelError(f"model {spec.model_id!r} has no {name!r}; a streaming recogniser has {', '.join(wanted)}")
+            if found[name] != shape:
+                raise ModelError(f"model {spec.model_id!r}: {described[name]} of {name!r} is "
+                                 f"{'x'.join(map(str, found[name]))}, {SPEC_FILE} says {'x'.join(map(str, shape))}")
+
+    def step(self, features: np.ndarray, state: np.ndarray) -> StepOutput:
+        """features (N, V, C) float32, a missing joint all 0; state (N, S) float32. N may be 0."""
+        if not len(features):
+            spec = self.spec
+            return StepOutput(np.zeros((0, len(spec.classes)), np.float32), np.zeros((0, len(spec.layout.joints)), np.float32),
+                              np.zeros(0, np.float32), state)
+        return StepOutput(*self._session.run(_OUTPUTS, {"features": features, "state": state}))
