@@ -48,7 +48,7 @@ class PoseConfig(Settings):
     input_size: int = setting(320, "longer side of the network's input, a multiple of 32; larger finds smaller people and "
                               "costs more", unit="px", low=64, high=1280)
     threads: int = setting(1, "CPU threads of the network", low=1, high=64)
-    min_person_score: float = setting(0.2, "people with less certainty are left out", low=0.0, high=1.0)
+    min_person_score: float = setting(0.15, "people with less certainty are left out", low=0.0, high=1.0)
     same_person_oks: float = setting(0.5, "two skeletons more similar than this are one person twice", low=0.0, high=1.0)
 
     def __post_init__(self) -> None:
