@@ -13,6 +13,7 @@ from pose_attention_ros.core.layouts import layout
 from pose_attention_ros.core.recogniser import ModelSpec, Recogniser, StepOutput
 from pose_attention_ros.inference.locations import models_dir
 
+DEFAULT_MODEL = "everyday"
 SPEC_FILE = "model.json"
 _OUTPUTS = ("logits", "joint_attention", "frame_energy", "next_state")
 
