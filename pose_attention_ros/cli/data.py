@@ -1,4 +1,4 @@
-"""`pose-attention data import|inspect`: skeleton data sets into the package's own file format, and what such a file holds."""
+"""`pose-attention data import|inspect`: skeleton data sets into our file format, and what such a file holds."""
 
 from __future__ import annotations
 
@@ -66,7 +66,8 @@ def print_summary(summary: dict) -> None:
     length = summary["frames_per_clip"]
     fps = ", ".join(f"{fps:g}" if fps else "unknown" for fps in summary["fps"])
     print(f"{summary['file']}: {summary['clips']} clips, {summary['frames']} frames "
-          f"({length['min']} to {length['max']} a clip, median {length['median']:g}), fps {fps}, {summary['groups']} groups, "
-          f"{summary['missing_joints']:.1%} of joints missing\njoints: {', '.join(summary['joints'])}")
+          f"({length['min']} to {length['max']} a clip, median {length['median']:g}), fps {fps}, "
+          f"{summary['groups']} groups, {summary['missing_joints']:.1%} of joints missing")
+    print(f"joints: {', '.join(summary['joints'])}")
     for label, counts in summary["labels"].items():
         print(f"  {label:24s}" + "".join(f"{split} {number:<6d}" for split, number in counts.items()))

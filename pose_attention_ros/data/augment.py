@@ -7,6 +7,7 @@ mask (B, M, V) bool, dt_s (B, M) seconds since the frame before.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from statistics import NormalDist
 
 import numpy as np
 
@@ -63,7 +64,8 @@ def estimate(rng: np.random.Generator, keypoints: np.ndarray, mask: np.ndarray, 
     wander = correlated(rng, dt_s, config.noise_time_s, (len(rough), 2)) * (rough * doubt)[..., None]
     jitter = rng.standard_normal(keypoints.shape).astype(np.float32) * (rough * doubt)[..., None]
     level = rng.uniform(0.3, 1.3, (len(keypoints), 1, 1, 1)) * config.strength * UNIT_PX
-    keypoints = keypoints + _offsets(rng, keypoints, layout, config) + level * (config.noise * wander + config.jitter * jitter)
+    noise = level * (config.noise * wander + config.jitter * jitter)
+    keypoints = keypoints + _offsets(rng, keypoints, layout, config) + noise
     keypoints, scores = _swapped(rng, keypoints, scores, dt_s, layout, config)
     return keypoints.astype(np.float32), np.where(scores >= config.min_score, scores, 0).astype(np.float32)
 
@@ -87,7 +89,8 @@ def _offsets(rng: np.random.Generator, keypoints: np.ndarray, layout: Layout, co
     return rng.standard_normal((len(keypoints), 1, len(wide), 2)) * spread
 
 
-def _scores(rng: np.random.Generator, mask: np.ndarray, dt_s: np.ndarray, layout: Layout, config: AugmentConfig) -> np.ndarray:
+def _scores(rng: np.random.Generator, mask: np.ndarray, dt_s: np.ndarray, layout: Layout,
+            config: AugmentConfig) -> np.ndarray:
     """Scores (B, M, V) that wander, with hidden limbs and cut-off legs; low ones later become missing joints."""
     streams, frames, joints = mask.shape
     mean = rng.uniform(config.score_low, config.score_high, (streams, 1, 1))
@@ -109,9 +112,9 @@ def _scores(rng: np.random.Generator, mask: np.ndarray, dt_s: np.ndarray, layout
 def _swapped(rng: np.random.Generator, keypoints: np.ndarray, scores: np.ndarray, dt_s: np.ndarray, layout: Layout,
              config: AugmentConfig) -> tuple[np.ndarray, np.ndarray]:
     """Arms or legs, or both, exchanged left and right for moments."""
-    if config.swap == 0:
+    if not 0 < config.swap < 1:
         return keypoints, scores
-    level = np.quantile(rng.standard_normal(4096), 1 - config.swap)
+    level = NormalDist().inv_cdf(1 - config.swap)
     lower = np.isin(layout.part_indices, [PARTS.index(part) for part in ("left_leg", "right_leg")])
     confused = correlated(rng, dt_s, 0.15, (2,)) > level  # upper body, lower body
     exchanged = np.where(lower, confused[..., 1:], confused[..., :1])
@@ -120,6 +123,6 @@ def _swapped(rng: np.random.Generator, keypoints: np.ndarray, scores: np.ndarray
 
 
 def mirrored(keypoints: np.ndarray, mask: np.ndarray, layout: Layout) -> tuple[np.ndarray, np.ndarray]:
-    """The same motion in a mirror: keypoints (..., V, 2) with x negated and left and right exchanged, mask (..., V) likewise."""
+    """The same motion in a mirror: keypoints (..., V, 2) with x negated, and mask (..., V), left and right exchanged."""
     flipped = keypoints[..., layout.mirror, :] * np.array([-1, 1], np.float32)
     return flipped, mask[..., layout.mirror]

@@ -21,8 +21,8 @@ IMAGE_SIZE = (640, 480)
 FOCAL_PX = 525.0
 NEAREST_M = 0.3  # a joint closer than this to the image plane is not seen
 _MSR_JOINTS = ("left_shoulder", "right_shoulder", "neck", "spine", "left_hip", "right_hip", "hip_center", "left_elbow",
-               "right_elbow", "left_wrist", "right_wrist", "left_hand", "right_hand", "left_knee", "right_knee", "left_ankle",
-               "right_ankle", "left_foot", "right_foot", "head")
+               "right_elbow", "left_wrist", "right_wrist", "left_hand", "right_hand", "left_knee", "right_knee",
+               "left_ankle", "right_ankle", "left_foot", "right_foot", "head")
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ def import_kinect(source: Path, ring: CameraRing, seed: int) -> SkeletonDataset:
         arrays = {name: file[name] for name in file.files}
     table = next((s for s in _SOURCES if s.marker in arrays and {"xyz", "offsets", "subject"} <= set(arrays)), None)
     if table is None:
-        raise UserError(f"{source} is not one of the compact 3D files; expected arrays xyz, offsets, subject and action or label")
+        raise UserError(f"{source} is not one of the compact 3D files: expected arrays xyz, offsets, subject, action or label")
     return SkeletonDataset.from_clips(_clips(arrays, table, ring, seed), table.joints)
 
 

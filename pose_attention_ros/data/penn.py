@@ -43,7 +43,8 @@ def _compact(source: Path) -> Iterator[Clip]:
         arrays = {name: file[name] for name in ("xy", "offsets", "action", "train", "clip_id", "height_width")}
     for i, name in enumerate(arrays["clip_id"]):
         rows = slice(arrays["offsets"][i], arrays["offsets"][i + 1])
-        yield _clip(arrays["xy"][rows], str(arrays["action"][i]), int(arrays["train"][i]), str(name), *arrays["height_width"][i])
+        height, width = arrays["height_width"][i]
+        yield _clip(arrays["xy"][rows], str(arrays["action"][i]), int(arrays["train"][i]), str(name), height, width)
 
 
 def _original(source: Path) -> Iterator[Clip]:

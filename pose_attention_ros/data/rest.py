@@ -15,7 +15,8 @@ SWAY_TIME_S = 1.5
 _HEIGHT = {"head": 1.5, "shoulder": 1.0, "elbow": 0.8, "wrist": 0.7, "hip": 0.0, "knee": 0.0, "ankle": 0.0}
 
 
-def rest_example(example: Example, where: str, seconds: float, rng: np.random.Generator, layout: Layout, target: int) -> Example:
+def rest_example(example: Example, where: str, seconds: float, rng: np.random.Generator, layout: Layout,
+                 target: int) -> Example:
     """`example`'s first (`where` = "start") or last ("end") pose held for `seconds`."""
     pose, mask = (example.keypoints[0], example.mask[0]) if where == "start" else (example.keypoints[-1], example.mask[-1])
     frames = max(int(seconds * FPS), 3)

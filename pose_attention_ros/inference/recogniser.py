@@ -73,7 +73,7 @@ def read_spec(folder: Path) -> tuple[ModelSpec, bytes]:
         raise ModelError(f"{weights_path}, named by {SPEC_FILE}, cannot be read; restore the model directory") from None
     found = hashlib.sha256(weights).hexdigest()
     if found != spec.sha256:
-        raise ModelError(f"{weights_path} has sha256 {found}, expected {spec.sha256}: it is damaged or was changed; restore it")
+        raise ModelError(f"{weights_path} has sha256 {found}, expected {spec.sha256}: damaged or changed, restore it")
     return spec, weights
 
 
@@ -118,6 +118,6 @@ class OnnxRecogniser:
         """features (N, V, C) float32, a missing joint all 0; state (N, S) float32. N may be 0."""
         if not len(features):
             spec = self.spec
-            return StepOutput(np.zeros((0, len(spec.classes)), np.float32), np.zeros((0, len(spec.layout.joints)), np.float32),
-                              np.zeros(0, np.float32), state)
+            logits, joints = (np.zeros((0, len(names)), np.float32) for names in (spec.classes, spec.layout.joints))
+            return StepOutput(logits, joints, np.zeros(0, np.float32), state)
         return StepOutput(*self._session.run(_OUTPUTS, {"features": features, "state": state}))

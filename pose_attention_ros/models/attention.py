@@ -42,14 +42,14 @@ class PoseAttention(nn.Module):
 
     def energy(self, states: Tensor) -> Tensor:
         """(11) and the exponent of (10): h_i (..., H) -> e_i (...)."""
-        return self.query(torch.tanh(self.key(states))).squeeze(-1)
+        return self.query(torch.tanh(self.key(states)))[..., 0]
 
     def prefixes(self, states: Tensor) -> tuple[Tensor, Tensor]:
         """h (N, T, H) -> v after every tick (N, T, H), e (N, T): row t attends to the ticks up to t."""
         energy = self.energy(states)
         ticks = torch.arange(states.shape[1], device=states.device)
         elapsed = ticks[:, None] - ticks  # (T, T)
-        faded = energy[:, None, :] - self.decay * elapsed
+        faded = energy[:, None, :] - self.decay * elapsed.to(energy.dtype)
         weights = faded.masked_fill(elapsed < 0, -torch.inf).softmax(-1)  # (10)          (N, T, T)
         return weights @ states, energy  # (12)
 

@@ -28,7 +28,8 @@ class PanConfig(Settings):
     heads: int = setting(4, "heads of the joints-attention; the paper has 1", low=1)
     hidden: int = setting(128, "width H of the GRU", low=1)
     rate_hz: float = setting(15.0, "ticks a second", unit="Hz", low=1)
-    decay_per_s: float = setting(0.0, "loss of a moment's attention score a second; 0 is the paper's form", unit="1/s", low=0)
+    decay_per_s: float = setting(0.0, "what a moment's attention score loses a second; 0 is the paper's form", unit="1/s",
+                                 low=0)
     assignment: str = setting("softmax", "soft assignment to body parts", choices=("softmax", "relu"))
     graph_convolution: bool = setting(True, "let joints read their neighbours")
     pooling: bool = setting(True, "pool joints to body parts and back")
@@ -79,10 +80,17 @@ class PoseAttentionNetwork(nn.Module):
         weights = (mask + 1e-6) / (mask + 1e-6).sum(-1, keepdim=True)
         return (weights[..., None, :] @ joints).squeeze(-2).repeat(1, self.config.heads), weights
 
-    def forward(self, features: Tensor) -> PanOutput:
-        """features (N, T, V, C), a missing joint all 0, from the beginning of each stream -> outputs after every tick."""
+    def forward(self, features: Tensor, inside: Tensor | None = None) -> PanOutput:
+        """features (N, T, V, C), a missing joint all 0, from the beginning of each stream -> outputs after every tick.
+
+        :param inside: (N, T) bool, False for padding at the end, which is then not computed (its outputs mean nothing)
+        """
         people, ticks = features.shape[:2]
-        attended, weights = self.read_frame(features.flatten(0, 1))
+        rows = slice(None) if inside is None else inside.flatten().nonzero().squeeze(-1)
+        attended, weights = self.read_frame(features.flatten(0, 1)[rows])
+        if inside is not None:
+            attended = attended.new_zeros(people * ticks, attended.shape[-1]).index_copy(0, rows, attended)
+            weights = weights.new_zeros(people * ticks, weights.shape[-1]).index_copy(0, rows, weights)
         attended = self.dropout(attended.unflatten(0, (people, ticks)))  # s_i           (N, T, G * D)
         states, _ = self.gru(attended)  # h_i                                            (N, T, H)
         if self.config.pose_attention:

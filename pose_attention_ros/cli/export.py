@@ -1,0 +1,34 @@
+"""`pose-attention export onnx`: a model directory's weights into ONNX files, checked against torch."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+
+from pose_attention_ros.core.errors import UserError
+from pose_attention_ros.inference.recogniser import find_model, load_recogniser
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    formats = parser.add_subparsers(dest="format", required=True, metavar="FORMAT")
+    onnx = formats.add_parser("onnx", help="step.onnx (streaming) and clip.onnx (whole sequences) from the weights")
+    onnx.add_argument("--model", required=True, metavar="M", help="name under models/, or a model directory with weights")
+    onnx.add_argument("--json", type=Path, metavar="FILE", help="write the differences from torch there")
+
+
+def run(args: argparse.Namespace) -> int:
+    folder = find_model(args.model)
+    try:
+        from pose_attention_ros.models.bundle import export_files, load_network, refresh_spec
+    except ImportError as error:
+        raise UserError(f"export needs {error.name}: pip install 'pose_attention_ros[train]'") from None
+    differences = export_files(load_network(folder), folder)
+    refresh_spec(folder)
+    load_recogniser(str(folder))
+    for name, difference in differences.items():
+        size_mb = (folder / name).stat().st_size / 1e6
+        print(f"{folder / name}: {size_mb:.2f} MB, largest difference from torch {difference:.1e}")
+    if args.json:
+        args.json.write_text(json.dumps(differences, indent=2) + "\n")
+    return 0

@@ -1,0 +1,65 @@
+"""Which labels of a data set mean which class, and which clips belong to which split: what recipes and evaluation share."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any
+
+from pose_attention_ros.core.errors import UserError
+
+# {class: {data set: [labels]}}
+ClassTable = Mapping[str, Mapping[str, list]]
+
+
+@dataclass(frozen=True)
+class DataRule:
+    """How one data set is divided. Groups named for val or test go there; else the file's own split holds, and of the
+    training groups the share `val_share` goes to validation where no group is named for it."""
+
+    val_groups: tuple[str, ...] = ()
+    test_groups: tuple[str, ...] = ()
+    val_share: float = 0.12
+
+    @classmethod
+    def read(cls, values: Any, where: str) -> DataRule:
+        """From a recipe's entry `where`. Raises UserError."""
+        expect_keys(values, [field.name for field in fields(cls)], where)
+        return cls(**{key: tuple(value) if isinstance(value, list) else value for key, value in values.items()})
+
+    def split_of(self, split: str, group: str) -> str:
+        """train, val or test, from a clip's own split and its group."""
+        if group in self.test_groups:
+            return "test"
+        if group in self.val_groups:
+            return "val"
+        if split not in ("", "train"):
+            return split
+        return "val" if not self.val_groups and _fraction(group) < self.val_share else "train"
+
+
+def labels_of(recipe: Mapping[str, Any], name: str) -> dict[str, str | None]:
+    """Label of data set `name` -> class, or None for an action of no class; from a recipe's tables."""
+    outside = [*recipe.get("other", {}).get(name, ()), *recipe.get("held_out", {}).get(name, ())]
+    meaning: dict[str, str | None] = dict.fromkeys(outside)
+    for action, table in recipe["classes"].items():
+        for label in table.get(name, ()):
+            if label in meaning:
+                raise UserError(f"label {label!r} of {name} is used twice, for {meaning[label] or 'no class'} and {action}")
+            meaning[label] = action
+    return meaning
+
+
+def expect_keys(values: Any, known: list[str], where: str) -> None:
+    """Raises UserError unless `values` is a mapping with keys out of `known`."""
+    if not isinstance(values, dict):
+        raise UserError(f"{where} is {values!r}, expected a mapping")
+    odd = sorted(set(values) - set(known))
+    if odd:
+        raise UserError(f"{where} has unknown keys {', '.join(odd)}; known: {', '.join(known)}")
+
+
+def _fraction(text: str) -> float:
+    """A number in [0, 1) that belongs to `text` for ever."""
+    return int(hashlib.sha256(text.encode()).hexdigest()[:8], 16) / 2**32

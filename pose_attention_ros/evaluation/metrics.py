@@ -1,0 +1,72 @@
+"""Numbers for classification with some honesty: accuracy, macro F1, confusion, calibration error, rejection of strangers."""
+
+from __future__ import annotations
+
+import numpy as np
+
+OBSERVED_FRACTIONS: tuple[float, ...] = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
+
+
+def softmax(logits: np.ndarray) -> np.ndarray:
+    """Over the last axis."""
+    powers = np.exp(logits - logits.max(-1, keepdims=True))
+    return powers / powers.sum(-1, keepdims=True)
+
+
+def accuracy(predicted: np.ndarray, truth: np.ndarray) -> float:
+    """Share of equal entries of two (N,) arrays; NaN for none."""
+    return float((predicted == truth).mean()) if len(truth) else float("nan")
+
+
+def confusion(predicted: np.ndarray, truth: np.ndarray, classes: int) -> np.ndarray:
+    """(classes, classes) int64: row is the truth, column the prediction."""
+    table = np.zeros((classes, classes), np.int64)
+    np.add.at(table, (truth, predicted), 1)
+    return table
+
+
+def macro_f1(table: np.ndarray) -> float:
+    """Mean F1 over the classes that occur in a confusion table; NaN for none."""
+    hits = np.diag(table)
+    total = table.sum(0) + table.sum(1)
+    there = table.sum(1) > 0
+    return float((2 * hits[there] / total[there]).mean()) if there.any() else float("nan")
+
+
+def calibration_error(confidence: np.ndarray, correct: np.ndarray, bins: int = 15) -> float:
+    """Expected calibration error (Guo et al. 2017) of confidences (N,) in [0, 1]; NaN for none."""
+    if not len(confidence):
+        return float("nan")
+    bin_of = np.minimum((confidence * bins).astype(int), bins - 1)
+    gaps = [abs(correct[bin_of == b].mean() - confidence[bin_of == b].mean()) * (bin_of == b).mean()
+            for b in np.unique(bin_of)]
+    return float(sum(gaps))
+
+
+def area_under_roc(known: np.ndarray, strange: np.ndarray) -> float:
+    """Chance that a known clip's confidence is above a stranger's (ties count half); NaN where one side is empty."""
+    if not len(known) or not len(strange):
+        return float("nan")
+    ordered = np.sort(strange)
+    below = np.searchsorted(ordered, known, "left")
+    equal = np.searchsorted(ordered, known, "right") - below
+    return float((below + equal / 2).mean() / len(strange))
+
+
+def fit_temperature(logits: np.ndarray, truth: np.ndarray) -> float:
+    """Divisor of the logits (N, K) with the least negative log likelihood of truth (N,) (Guo et al. 2017)."""
+    candidates = np.exp(np.linspace(np.log(0.2), np.log(5.0), 161))
+
+    def loss(temperature: float) -> float:
+        chances = softmax(logits / temperature)[np.arange(len(truth)), truth]
+        return float(-np.log(np.maximum(chances, 1e-12)).mean())
+
+    return float(min(candidates, key=loss))
+
+
+def choose_threshold(right: np.ndarray, wrong: np.ndarray) -> float:
+    """The confidence that best tells right answers from wrong ones and strangers: maximises the share of `right` at or above
+    it minus the share of `wrong` (Youden's index), in steps of 0.01."""
+    steps = np.arange(0.2, 0.91, 0.01)
+    gain = [(right >= step).mean() - (wrong >= step).mean() for step in steps]
+    return round(float(steps[int(np.argmax(gain))]), 2)

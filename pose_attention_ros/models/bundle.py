@@ -1,0 +1,100 @@
+"""A model directory: weights as safetensors and ONNX, and model.json with all that is needed to use or retrain them."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+from pathlib import Path
+
+from pose_attention_ros.core.errors import ModelError, UserError
+from pose_attention_ros.core.types import FEATURE_NAMES
+from pose_attention_ros.models.export import export_clip, export_step
+from pose_attention_ros.models.pan import PanConfig, PoseAttentionNetwork
+
+STEP, CLIP, WEIGHTS, SPEC = "step.onnx", "clip.onnx", "model.safetensors", "model.json"
+
+
+@dataclasses.dataclass(frozen=True)
+class Bundle:
+    """What a model directory is made of, beside the network.
+
+    :param attention_window_s: span of the published frame attention
+    :param extra: where the model comes from (seed, recipe, data hashes, accuracy); copied into model.json
+    """
+
+    model_id: str
+    classes: tuple[str, ...]
+    temperature: float
+    threshold: float
+    attention_window_s: float = 3.0
+    extra: dict = dataclasses.field(default_factory=dict)
+
+
+def save_bundle(network: PoseAttentionNetwork, bundle: Bundle, folder: Path) -> dict[str, float]:
+    """Write the directory. Returns the largest difference of each ONNX file from torch."""
+    from safetensors.torch import save_file
+
+    folder.mkdir(parents=True, exist_ok=True)
+    save_file({name: value.contiguous() for name, value in network.state_dict().items()}, folder / WEIGHTS)
+    differences = export_files(network, folder)
+    spec = {
+        "model_id": bundle.model_id,
+        "classes": list(bundle.classes),
+        "layout": network.config.layout,
+        "features": list(FEATURE_NAMES),
+        "rate_hz": network.config.rate_hz,
+        "state_size": network.config.state_size,
+        "decay_per_s": network.config.decay_per_s,
+        "attention_window_s": bundle.attention_window_s,
+        "temperature": bundle.temperature,
+        "threshold": bundle.threshold,
+        "network": dataclasses.asdict(network.config),
+        "parameters": sum(parameter.numel() for parameter in network.parameters()),
+        **bundle.extra,
+    }
+    _write_spec(spec, folder)
+    return differences
+
+
+def export_files(network: PoseAttentionNetwork, folder: Path) -> dict[str, float]:
+    """Write both ONNX forms; returns each one's largest difference from torch."""
+    return {STEP: export_step(network, folder / STEP), CLIP: export_clip(network, folder / CLIP)}
+
+
+def refresh_spec(folder: Path) -> None:
+    """Bring the hashes of model.json up to date with the files beside it."""
+    _write_spec(json.loads((folder / SPEC).read_text()), folder)
+
+
+def load_network(folder: Path) -> PoseAttentionNetwork:
+    """The torch network of a model directory, for fine-tuning or a new export. Raises ModelError."""
+    from safetensors.torch import load_file
+
+    try:
+        spec = json.loads((folder / SPEC).read_text())
+        weights = (folder / WEIGHTS).read_bytes()
+        expected = spec["safetensors_sha256"]
+        network = PoseAttentionNetwork(PanConfig(**spec["network"]), len(spec["classes"]))
+    except FileNotFoundError as error:
+        raise ModelError(f"{folder} is not a model directory with weights: no {Path(error.filename).name}") from None
+    except (KeyError, TypeError, ValueError, UserError) as error:
+        raise ModelError(f"{folder / SPEC} does not describe a network: {error}") from None
+    found = hashlib.sha256(weights).hexdigest()
+    if found != expected:
+        raise ModelError(f"{folder / WEIGHTS} has sha256 {found}, expected {expected}: the file is damaged or was changed")
+    try:
+        network.load_state_dict(load_file(folder / WEIGHTS))
+    except RuntimeError as error:
+        raise ModelError(f"{folder / WEIGHTS} does not fit the network of {SPEC}: {str(error).splitlines()[0]}") from None
+    return network.eval()
+
+
+def _write_spec(spec: dict, folder: Path) -> None:
+    spec = {**spec, "weights": STEP, "sha256": _sha256(folder / STEP), "clip_weights": CLIP,
+            "clip_sha256": _sha256(folder / CLIP), "safetensors": WEIGHTS, "safetensors_sha256": _sha256(folder / WEIGHTS)}
+    (folder / SPEC).write_text(json.dumps(spec, indent=2) + "\n")
+
+
+def _sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()

@@ -1,0 +1,150 @@
+"""The training loop: the same seed, recipe and data give the same model."""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+import hashlib
+import json
+import logging
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch.utils.data import DataLoader, Subset
+
+from pose_attention_ros.core.errors import UserError
+from pose_attention_ros.evaluation import metrics
+from pose_attention_ros.models.losses import pan_loss
+from pose_attention_ros.models.pan import PoseAttentionNetwork
+from pose_attention_ros.training.batches import Batch, BatchMaker
+from pose_attention_ros.training.corpus import Corpus
+from pose_attention_ros.training.recipe import Recipe, TrainConfig
+from pose_attention_ros.training.validate import score_clips
+
+_log = logging.getLogger(__name__)
+CHECKPOINT = "checkpoint.pt"
+_SCALE_BATCHES = 4  # batches from which the spread of the input channels is taken
+_ESTIMATED_SEED = 7  # of the rough estimator in validation
+
+
+@dataclass(frozen=True)
+class Progress:
+    """One finished epoch."""
+
+    epoch: int
+    epochs: int
+    loss: float
+    val_accuracy: float
+    val_accuracy_estimated: float
+
+
+class Trainer:
+    """Network, its moving average, optimiser and history; `fit` runs to the end, from a checkpoint if there is one."""
+
+    def __init__(self, recipe: Recipe, corpus: Corpus, seed: int, out: Path) -> None:
+        torch.manual_seed(seed)
+        torch.set_num_threads(recipe.train.threads)
+        self._recipe, self._corpus, self._out = recipe, corpus, out
+        self._fingerprint = fingerprint(recipe, corpus, seed)
+        self._steps_per_epoch = max(recipe.train.streams_per_epoch // recipe.train.batch, 1)
+        self._total = self._steps_per_epoch * recipe.train.epochs
+        self._batches = BatchMaker(recipe, corpus, seed, self._total)
+        self.network = PoseAttentionNetwork(recipe.model, len(corpus.classes))
+        first = [self._batches[i] for i in range(min(_SCALE_BATCHES, self._total))]
+        self.network.feature_scale.copy_(_channel_spread(first))
+        self.average = copy.deepcopy(self.network)
+        self._optimiser = torch.optim.AdamW(self.network.parameters(), lr=recipe.train.learning_rate,
+                                            weight_decay=recipe.train.weight_decay)
+        self._step = 0
+        self.history: list[Progress] = []
+
+    def fit(self, report: Callable[[Progress], None] = lambda progress: None,
+            tick: Callable[[int], None] = lambda steps: None) -> None:
+        """Train to the end. `report` is called after each epoch, `tick` after each step with the steps done."""
+        self._resume()
+        tick(self._step)
+        loader = DataLoader(Subset(self._batches, range(self._step, self._total)), batch_size=None, num_workers=1,
+                            prefetch_factor=4)
+        losses = []
+        for batch in loader if self._step < self._total else ():
+            losses.append(self._update(batch))
+            tick(1)
+            if self._step % self._steps_per_epoch == 0:
+                report(self._end_epoch(float(np.mean(losses))))
+                losses.clear()
+
+    def _update(self, batch: Batch) -> float:
+        config = self._recipe.train
+        for group in self._optimiser.param_groups:
+            group["lr"] = config.learning_rate * schedule(self._step / self._total, config)
+        torch.manual_seed(self._step)  # drop-out does not depend on where a run was resumed
+        self.network.train()
+        features, targets, weights = (torch.as_tensor(a) for a in (batch.features, batch.targets, batch.weights))
+        output = self.network(features, torch.as_tensor(batch.inside))
+        loss = pan_loss(output, targets, weights, joints_weight=config.joints_weight, smoothing=config.smoothing)
+        self._optimiser.zero_grad(set_to_none=True)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(self.network.parameters(), config.clip_norm)
+        self._optimiser.step()
+        self._step += 1
+        keep = min(config.average, self._step / (self._step + 10))
+        with torch.no_grad():
+            for kept, new in zip(self.average.parameters(), self.network.parameters()):
+                kept.lerp_(new, 1 - keep)
+        return loss.item()
+
+    def _end_epoch(self, loss: float) -> Progress:
+        entries = self._corpus.part("val", known=True)
+        accuracies = []
+        for seed in (None, _ESTIMATED_SEED):
+            scores = score_clips(self.average, entries, self._corpus, self._recipe, seed)
+            accuracies.append(metrics.accuracy(scores.at_end().argmax(-1), scores.truth))
+        progress = Progress(self._step // self._steps_per_epoch, self._recipe.train.epochs, loss, *accuracies)
+        self.history.append(progress)
+        self._save()
+        return progress
+
+    def _save(self) -> None:
+        self._out.mkdir(parents=True, exist_ok=True)
+        partial = self._out / (CHECKPOINT + ".part")
+        torch.save({"fingerprint": self._fingerprint, "step": self._step, "network": self.network.state_dict(),
+                    "average": self.average.state_dict(), "optimiser": self._optimiser.state_dict(),
+                    "history": [dataclasses.asdict(progress) for progress in self.history]}, partial)
+        partial.replace(self._out / CHECKPOINT)
+
+    def _resume(self) -> None:
+        path = self._out / CHECKPOINT
+        if not path.is_file():
+            return
+        saved = torch.load(path, weights_only=True)
+        if saved["fingerprint"] != self._fingerprint:
+            raise UserError(f"{path} is of another recipe, seed or data; choose another --out, or delete it to start afresh")
+        self.network.load_state_dict(saved["network"])
+        self.average.load_state_dict(saved["average"])
+        self._optimiser.load_state_dict(saved["optimiser"])
+        self._step = saved["step"]
+        self.history = [Progress(**progress) for progress in saved["history"]]
+        _log.info("resumed %s after epoch %d", path, len(self.history))
+
+
+def fingerprint(recipe: Recipe, corpus: Corpus, seed: int) -> str:
+    """What a run depends on, as a hash."""
+    text = json.dumps([dataclasses.asdict(recipe), dict(corpus.sha256), seed], sort_keys=True, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def schedule(done: float, config: TrainConfig) -> float:
+    """Share of the highest learning rate after the share `done` of all steps: linear rise, then a half cosine to 0."""
+    if done < config.warm_up:
+        return done / config.warm_up
+    return 0.5 * (1 + math.cos(math.pi * (done - config.warm_up) / (1 - config.warm_up)))
+
+
+def _channel_spread(batches: list[Batch]) -> torch.Tensor:
+    """Root mean square (C,) of each channel over the joints that are there."""
+    rows = np.concatenate([batch.features[batch.features[..., -1] > 0] for batch in batches])
+    return torch.from_numpy(np.sqrt((rows**2).mean(0)).astype(np.float32)).clamp(min=1e-3)

@@ -1,0 +1,101 @@
+"""A training recipe: which clips of which data sets teach which class, and all settings. Read from YAML, checked in full."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from pose_attention_ros.core.config import Settings, setting
+from pose_attention_ros.core.errors import UserError
+from pose_attention_ros.data.augment import AugmentConfig
+from pose_attention_ros.data.rules import ClassTable, DataRule, expect_keys, labels_of
+from pose_attention_ros.data.streams import StreamConfig
+from pose_attention_ros.models.pan import PanConfig
+
+
+@dataclass(frozen=True)
+class TrainConfig(Settings):
+    epochs: int = setting(40, "passes; each draws streams_per_epoch streams", low=1)
+    streams_per_epoch: int = setting(4096, "training streams an epoch", low=1)
+    batch: int = setting(64, "streams a step", low=1)
+    learning_rate: float = setting(2e-3, "highest learning rate", low=0)
+    weight_decay: float = setting(0.02, "AdamW's weight decay", low=0)
+    warm_up: float = setting(0.05, "share of the steps in which the learning rate rises", low=0, high=1)
+    average: float = setting(0.998, "decay of the moving average of the weights; the average is the model", low=0, high=1)
+    clip_norm: float = setting(2.0, "longest gradient", low=0)
+    joints_weight: float = setting(0.3, "l_joints of (16)", low=0)
+    smoothing: float = setting(0.05, "label smoothing", low=0, high=0.9)
+    balance: float = setting(0.6, "0 draws clips as often as they are there, 1 every class equally often", low=0, high=1)
+    other_share: float = setting(0.12, "share of the drawn clips that belong to no class", low=0, high=0.9)
+    early_s: float = setting(0.4, "ticks of a stream's beginning count less, rising over this time", unit="s", low=0.01)
+    threads: int = setting(1, "CPU threads of the network; another process makes the batches", low=1)
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """classes: what each class is made of; other: clips of no class, which train the model not to be sure; held_out: labels
+    that training never sees, for choosing the threshold of `unknown` (validation part) and measuring it (test part);
+    rest: held poses, {class: {data set: {"start" or "end": [labels]}}}."""
+
+    model_id: str
+    data: Mapping[str, DataRule]
+    classes: ClassTable
+    other: Mapping[str, list] = field(default_factory=dict)
+    held_out: Mapping[str, list] = field(default_factory=dict)
+    rest: Mapping[str, Mapping[str, Mapping[str, list]]] = field(default_factory=dict)
+    model: PanConfig = field(default_factory=PanConfig)
+    train: TrainConfig = field(default_factory=TrainConfig)
+    stream: StreamConfig = field(default_factory=StreamConfig)
+    augment: AugmentConfig = field(default_factory=AugmentConfig)
+
+    def labels_of(self, name: str) -> dict[str, str | None]:
+        """Label of data set `name` -> class, or None for an action of no class."""
+        return labels_of({"classes": self.classes, "other": self.other, "held_out": self.held_out}, name)
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        return tuple(dict.fromkeys([*self.classes, *self.rest]))
+
+
+def load_recipe(path: Path) -> Recipe:
+    """Read a recipe. Raises UserError that names the file, the key and what was expected."""
+    import yaml
+
+    try:
+        raw = yaml.safe_load(path.read_text())
+    except FileNotFoundError:
+        raise UserError(f"no recipe {path}") from None
+    except yaml.YAMLError as error:
+        raise UserError(f"{path} is not YAML: {error}") from None
+    if not isinstance(raw, dict):
+        raise UserError(f"{path} is not a recipe: expected a mapping with model_id, data and classes")
+    try:
+        return _recipe(raw)
+    except UserError as error:
+        raise UserError(f"{path}: {error}") from None
+
+
+def _recipe(raw: dict[str, Any]) -> Recipe:
+    kinds = {"model": PanConfig, "train": TrainConfig, "stream": StreamConfig, "augment": AugmentConfig}
+    known = [f.name for f in dataclasses.fields(Recipe)]
+    expect_keys(raw, known, "recipe")
+    absent = [name for name in ("model_id", "data", "classes") if not raw.get(name)]
+    if absent:
+        raise UserError(f"recipe lacks {', '.join(absent)}")
+    values = {name: _settings(kinds[name], value or {}, name) if name in kinds else value for name, value in raw.items()}
+    rules = {name: DataRule.read(rule or {}, f"data.{name}") for name, rule in raw["data"].items()}
+    recipe = Recipe(**{**values, "data": rules})
+    tables = [*recipe.classes.values(), *recipe.rest.values(), recipe.other, recipe.held_out]
+    used = {name for table in tables for name in table}
+    strangers = sorted(used - set(rules))
+    if strangers:
+        raise UserError(f"classes use data sets that `data` does not list: {', '.join(strangers)}")
+    return recipe
+
+
+def _settings(kind: type, values: dict[str, Any], where: str) -> Any:
+    expect_keys(values, [f.name for f in dataclasses.fields(kind)], where)
+    return kind(**values)
