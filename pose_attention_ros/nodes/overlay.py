@@ -1,0 +1,122 @@
+"""overlay: draws people, labels and attention into the images; works only while someone looks.
+
+Subscribes image_raw or image_raw/compressed (`image_transport`), skeleton_graphs, actions, action_model; the image only
+           while `overlay` is subscribed, nothing while neither `overlay` nor `markers` is
+Publishes  overlay, overlay/compressed, markers
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from dataclasses import dataclass
+from typing import Any
+
+from rclpy.clock import Clock, ClockType
+from rclpy.subscription import Subscription
+from sensor_msgs.msg import CompressedImage, Image
+from visualization_msgs.msg import MarkerArray
+
+from pose_attention_ros.core.types import ActionEstimates
+from pose_attention_ros.msg import ActionLabelArray, ActionModel, SkeletonGraphArray
+from pose_attention_ros.ros.action_messages import actions_of_message
+from pose_attention_ros.ros.image_output import ImageTopic, JpegConfig
+from pose_attention_ros.ros.images import bgr_from_compressed, bgr_from_image
+from pose_attention_ros.ros.managed import ManagedNode
+from pose_attention_ros.ros.markers import markers_of
+from pose_attention_ros.ros.qos import latched_profile, result_profile, sensor_profile
+from pose_attention_ros.ros.run import run
+from pose_attention_ros.ros.settings import NodeConfig, SynchroniserConfig, WatchImageConfig
+from pose_attention_ros.ros.skeleton_messages import graphs_of_message
+from pose_attention_ros.ros.stamps import age_s, stamp_ns_of
+from pose_attention_ros.ros.sync import StampSynchroniser
+from pose_attention_ros.visualization.overlay import Overlay
+
+_LOOK_PERIOD_S = 0.25  # how soon a new subscriber of the overlay is noticed
+
+
+@dataclass(frozen=True)
+class OverlayNodeConfig(JpegConfig, WatchImageConfig, SynchroniserConfig, NodeConfig):
+    """Parameters of the overlay node."""
+
+
+class OverlayNode(ManagedNode):
+    """See the module."""
+
+    default_name = "overlay"
+    settings_type = OverlayNodeConfig
+
+    def configure(self) -> None:
+        self._overlay = Overlay()
+        self._images = ImageTopic(self, "overlay")
+        self._markers = self.advertise(MarkerArray, "markers", result_profile(depth=2))
+        self._model: ActionModel | None = None
+
+    def activate(self) -> None:
+        self.listen(ActionModel, "action_model", self._on_model, latched_profile())
+        self._inputs: list[Subscription] = []
+        self._wanted: tuple[str, ...] = ()
+        self._watch = self.create_timer(_LOOK_PERIOD_S, self._look, clock=Clock(clock_type=ClockType.STEADY_TIME))
+
+    def deactivate(self) -> None:
+        self.destroy_timer(self._watch)
+
+    def details(self) -> dict[str, str]:
+        return {"working_for": " ".join(self._wanted) or "nobody"} if self.active else {}
+
+    def idle(self) -> bool:
+        return not self._wanted
+
+    def _on_model(self, message: ActionModel) -> None:
+        self._model = message
+
+    def _look(self) -> None:
+        """Subscribe to what the present onlookers need."""
+        wanted = ("image",) * bool(self._images.subscribers()) + ("markers",) * bool(self._markers.get_subscription_count())
+        if wanted == self._wanted:
+            return
+        self._wanted = wanted
+        self.silence(self._inputs)
+        self._inputs = []
+        if not wanted:
+            return
+        names = ("skeleton_graphs", "actions") + ("image",) * ("image" in wanted)
+        self._sync = StampSynchroniser(names, self.settings.buffer_frames)
+        self._inputs = [self._join(SkeletonGraphArray, "skeleton_graphs", result_profile()),
+                        self._join(ActionLabelArray, "actions", result_profile())]
+        if "image" in wanted:
+            compressed = self.settings.image_transport == "compressed"
+            topic = self.resolve_topic_name("image_raw") + "/compressed" if compressed else "image_raw"
+            profile = sensor_profile(self.settings.image_reliability)
+            self._inputs.append(self._join(CompressedImage if compressed else Image, topic, profile, name="image"))
+
+    def _join(self, kind: type, topic: str, profile: Any, name: str = "") -> Subscription:
+        """Subscribe; complete sets of messages go to `_draw`."""
+        def add(message: Any) -> None:
+            complete = self._sync.add(name or topic, stamp_ns_of(message.header), message)
+            self.meter.dropped = self._sync.given_up
+            if complete is not None:
+                self._draw(*complete)
+        return self.listen(kind, topic, add, profile)
+
+    def _draw(self, graphs_message: SkeletonGraphArray, actions_message: ActionLabelArray,
+              image_message: Image | CompressedImage | None = None) -> None:
+        began = time.perf_counter()
+        graphs = graphs_of_message(graphs_message)
+        actions: ActionEstimates | None = None if self._model is None else actions_of_message(actions_message, self._model)
+        if image_message is not None:
+            read = bgr_from_image if isinstance(image_message, Image) else bgr_from_compressed
+            drawn = self._overlay.draw(read(image_message), graphs, actions)
+            self._images.publish(drawn, graphs.stamp_ns, graphs.frame_id)
+        if "markers" in self._wanted:
+            self._markers.publish(markers_of(graphs, actions))
+        self.meter.done(time.perf_counter() - began, age_s(graphs.stamp_ns, self.now_ns()))
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the node; returns the exit code."""
+    return run(OverlayNode, arguments)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

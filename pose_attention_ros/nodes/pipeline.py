@@ -1,0 +1,143 @@
+"""pipeline: camera or image topic to actions in one process; no image crosses the middleware unless someone wants it.
+
+Reads      `source`; or, where that is empty, subscribes image_raw (image_raw/compressed with `image_transport: compressed`)
+Publishes  skeletons, skeleton_graphs (both only while subscribed), actions, action_model (latched); with a `source` also
+           image_raw, image_raw/compressed (both only while subscribed), camera_info (with `calibration`) and
+           source_status (latched)
+Subscribes recorded (`pace: lockstep` with `acknowledge: recorded` only)
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from pose_attention_ros.core.action_stage import ActionConfig, ActionStage
+from pose_attention_ros.core.config import setting
+from pose_attention_ros.core.errors import ModelError
+from pose_attention_ros.core.graph_stage import GraphConfig, GraphStage
+from pose_attention_ros.core.pipeline import STAGES, Pipeline
+from pose_attention_ros.core.types import Frame
+from pose_attention_ros.inference.pose import PoseConfig, PoseEstimator, create_pose_estimator
+from pose_attention_ros.inference.recogniser import load_recogniser
+from pose_attention_ros.msg import ActionLabelArray, ActionModel, SkeletonArray, SkeletonGraphArray
+from pose_attention_ros.nodes.action import ModelConfig
+from pose_attention_ros.nodes.pose import WARM_UP_SIZE
+from pose_attention_ros.ros.action_messages import message_of_actions, message_of_model
+from pose_attention_ros.ros.diagnostics import StageMeter
+from pose_attention_ros.ros.image_input import ImageInput
+from pose_attention_ros.ros.image_output import CameraTopics, CameraTopicsConfig
+from pose_attention_ros.ros.managed import ManagedNode
+from pose_attention_ros.ros.playback import Playback
+from pose_attention_ros.ros.player import PlayerConfig
+from pose_attention_ros.ros.qos import latched_profile, result_profile
+from pose_attention_ros.ros.run import run
+from pose_attention_ros.ros.settings import ImageInputConfig, NodeConfig
+from pose_attention_ros.ros.skeleton_messages import message_of_graphs, message_of_skeletons
+from pose_attention_ros.ros.stamps import age_s
+
+
+@dataclass(frozen=True)
+class PipelineNodeConfig(ActionConfig, ModelConfig, GraphConfig, PoseConfig, PlayerConfig, CameraTopicsConfig,
+                         ImageInputConfig, NodeConfig):
+    """Parameters of the pipeline node: those of the camera and of the three stages."""
+
+    source: str = setting("", "as for the camera node; empty: subscribe to images instead")
+
+
+class PipelineNode(ManagedNode):
+    """See the module."""
+
+    default_name = "pipeline"
+    settings_type = PipelineNodeConfig
+    _estimator: PoseEstimator | None = None
+    _playback: Playback | None = None
+    _images: CameraTopics | None = None
+    _stages: tuple[GraphStage, ActionStage] | None = None
+
+    def configure(self) -> None:
+        size = self._open_input()
+        recogniser = load_recogniser(self.settings.model)
+        if recogniser.spec.layout.name != self.settings.layout:
+            raise ModelError(f"layout is {self.settings.layout!r}, expected {recogniser.spec.layout.name!r}, which model "
+                             f"{recogniser.spec.model_id!r} reads")
+        self._estimator = create_pose_estimator(self.settings)
+        self._estimator.warm_up(size)
+        self._stages = GraphStage(self.settings), ActionStage(recogniser, self.settings)
+        self._pipeline = Pipeline(self._estimator, *self._stages)
+        self._stage_meters = {name: StageMeter() for name in STAGES}
+        self._skeletons = self.advertise(SkeletonArray, "skeletons", result_profile())
+        self._graphs = self.advertise(SkeletonGraphArray, "skeleton_graphs", result_profile())
+        self._actions = self.advertise(ActionLabelArray, "actions", result_profile())
+        self.advertise(ActionModel, "action_model", latched_profile()).publish(message_of_model(recogniser.spec))
+
+    def activate(self) -> None:
+        self._pipeline.reset()
+        if self._playback is not None:
+            self._playback.start()
+        else:
+            self._input.open()
+
+    def deactivate(self) -> None:
+        if self._playback is not None:
+            self._playback.stop()
+
+    def cleanup(self) -> None:
+        if self._playback is not None:
+            self._playback.close()
+        if self._estimator is not None:
+            self._estimator.close()
+        self._playback = self._estimator = self._images = self._stages = None
+
+    def settings_changed(self, settings: PipelineNodeConfig) -> None:
+        for stage in self._stages or ():
+            stage.config = settings
+
+    def details(self) -> dict[str, str]:
+        if self._estimator is None or self._stages is None:
+            return {}
+        times = {f"{name}_ms_p50": meter.values()["stage_ms_p50"] for name, meter in self._stage_meters.items()}
+        return {"backend": self._estimator.backend, "model": self._stages[1].spec.model_id, **times,
+                **(self._playback.details() if self._playback else {})}
+
+    def _open_input(self) -> tuple[int, int]:
+        """Open the source or prepare the subscription; returns the image size (width, height) to warm up with."""
+        if not self.settings.source:
+            self._input = ImageInput(self, self._process)
+            return WARM_UP_SIZE
+        self._playback = Playback(self, self._process, lambda: self._actions.get_subscription_count(), works=True)
+        size = self._playback.open()
+        self._images = CameraTopics(self, size)
+        return size
+
+    def _process(self, frame: Frame) -> Callable[[], None]:
+        """One frame through all stages; what is returned publishes its answers again."""
+        began = time.perf_counter()
+        result = self._pipeline(frame)
+        actions = message_of_actions(result.actions, self.now_ns())
+
+        def publish() -> None:
+            self._actions.publish(actions)
+            if self._graphs.get_subscription_count():
+                self._graphs.publish(message_of_graphs(result.graphs))
+            if self._skeletons.get_subscription_count():
+                self._skeletons.publish(message_of_skeletons(result.skeletons))
+            if self._images is not None:
+                self._images.publish(frame)
+
+        publish()
+        for meter, seconds in zip(self._stage_meters.values(), result.stage_seconds):
+            meter.done(seconds)
+        self.meter.done(time.perf_counter() - began, age_s(frame.stamp_ns, self.now_ns()))
+        return publish
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the node; returns the exit code."""
+    return run(PipelineNode, arguments)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

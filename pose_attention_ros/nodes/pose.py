@@ -1,0 +1,71 @@
+"""pose: finds the people in each image.
+
+Subscribes image_raw, or image_raw/compressed (`image_transport: compressed`)
+Publishes  skeletons
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from pose_attention_ros.core.types import Frame
+from pose_attention_ros.inference.pose import PoseConfig, PoseEstimator, create_pose_estimator
+from pose_attention_ros.msg import SkeletonArray
+from pose_attention_ros.ros.image_input import ImageInput
+from pose_attention_ros.ros.managed import ManagedNode
+from pose_attention_ros.ros.qos import result_profile
+from pose_attention_ros.ros.run import run
+from pose_attention_ros.ros.settings import ImageInputConfig, NodeConfig
+from pose_attention_ros.ros.skeleton_messages import message_of_skeletons
+from pose_attention_ros.ros.stamps import age_s
+
+WARM_UP_SIZE = (640, 480)  # the most common image; another size is only slower once
+
+
+@dataclass(frozen=True)
+class PoseNodeConfig(PoseConfig, ImageInputConfig, NodeConfig):
+    """Parameters of the pose node."""
+
+
+class PoseNode(ManagedNode):
+    """See the module."""
+
+    default_name = "pose"
+    settings_type = PoseNodeConfig
+    _estimator: PoseEstimator | None = None
+
+    def configure(self) -> None:
+        self._estimator = create_pose_estimator(self.settings)
+        self._estimator.warm_up(WARM_UP_SIZE)
+        self._publisher = self.advertise(SkeletonArray, "skeletons", result_profile())
+        self._input = ImageInput(self, self._process)
+
+    def activate(self) -> None:
+        self._input.open()
+
+    def cleanup(self) -> None:
+        if self._estimator is not None:
+            self._estimator.close()
+        self._estimator = None
+
+    def details(self) -> dict[str, str]:
+        return {"backend": self._estimator.backend} if self._estimator else {}
+
+    def _process(self, frame: Frame) -> Callable[[], None]:
+        began = time.perf_counter()
+        message = message_of_skeletons(self._estimator(frame))
+        self._publisher.publish(message)
+        self.meter.done(time.perf_counter() - began, age_s(frame.stamp_ns, self.now_ns()))
+        return lambda: self._publisher.publish(message)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the node; returns the exit code."""
+    return run(PoseNode, arguments)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

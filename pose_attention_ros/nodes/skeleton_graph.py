@@ -1,0 +1,69 @@
+"""skeleton_graph: tracks the people and makes a normalised graph of each.
+
+Subscribes skeletons
+Publishes  skeleton_graphs
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from dataclasses import dataclass
+
+from pose_attention_ros.core.graph_stage import GraphConfig, GraphStage
+from pose_attention_ros.msg import SkeletonArray, SkeletonGraphArray
+from pose_attention_ros.ros.managed import ManagedNode
+from pose_attention_ros.ros.qos import result_profile
+from pose_attention_ros.ros.repeats import RepeatedStamp
+from pose_attention_ros.ros.run import run
+from pose_attention_ros.ros.settings import NodeConfig
+from pose_attention_ros.ros.skeleton_messages import message_of_graphs, skeletons_of_message
+from pose_attention_ros.ros.stamps import age_s, stamp_ns_of
+
+
+@dataclass(frozen=True)
+class SkeletonGraphNodeConfig(GraphConfig, NodeConfig):
+    """Parameters of the skeleton_graph node."""
+
+
+class SkeletonGraphNode(ManagedNode):
+    """See the module."""
+
+    default_name = "skeleton_graph"
+    settings_type = SkeletonGraphNodeConfig
+    _stage: GraphStage | None = None
+
+    def configure(self) -> None:
+        self._stage = GraphStage(self.settings)
+        self._publisher = self.advertise(SkeletonGraphArray, "skeleton_graphs", result_profile())
+
+    def activate(self) -> None:
+        self._stage.reset()
+        self._repeated = RepeatedStamp()
+        self.listen(SkeletonArray, "skeletons", self._on_skeletons, result_profile())
+
+    def cleanup(self) -> None:
+        self._stage = None
+
+    def settings_changed(self, settings: SkeletonGraphNodeConfig) -> None:
+        if self._stage is not None:
+            self._stage.config = settings
+
+    def _on_skeletons(self, message: SkeletonArray) -> None:
+        began = time.perf_counter()
+        if self._repeated.answered(stamp_ns_of(message.header)):
+            return
+        graphs = self._stage(skeletons_of_message(message))
+        answer = message_of_graphs(graphs)
+        self._publisher.publish(answer)
+        self._repeated.keep(graphs.stamp_ns, lambda: self._publisher.publish(answer))
+        self.meter.done(time.perf_counter() - began, age_s(graphs.stamp_ns, self.now_ns()))
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the node; returns the exit code."""
+    return run(SkeletonGraphNode, arguments)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,72 @@
+"""ActionEstimates to and from ActionLabelArray, and the latched ActionModel that names their classes."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from pose_attention_ros.core.layouts import layout
+from pose_attention_ros.core.recogniser import ModelSpec
+from pose_attention_ros.core.types import ActionEstimate, ActionEstimates, LabelState
+from pose_attention_ros.msg import ActionLabel, ActionLabelArray, ActionModel
+from pose_attention_ros.ros.errors import MessageError
+from pose_attention_ros.ros.skeleton_messages import floats
+from pose_attention_ros.ros.stamps import age_s, header_of, ns_of, stamp_ns_of, time_of
+
+
+def message_of_model(spec: ModelSpec) -> ActionModel:
+    """The identity card of a recogniser."""
+    return ActionModel(model_id=spec.model_id, model_sha256=spec.sha256, layout=spec.layout.name,
+                       joints=list(spec.layout.joints), classes=list(spec.classes), rate=float(spec.rate_hz),
+                       threshold=float(spec.threshold))
+
+
+def message_of_actions(estimates: ActionEstimates, now_ns: int) -> ActionLabelArray:
+    """The message of one image's estimates, published at `now_ns` of the node's clock.
+
+    `latency` is NaN where the stamps are not of that clock (see stamps.age_s).
+    """
+    message = ActionLabelArray(header=header_of(estimates.stamp_ns, estimates.frame_id), model_id=estimates.model_id,
+                               model_sha256=estimates.model_sha256, latency=age_s(estimates.stamp_ns, now_ns))
+    message.actions = [_message_of_action(person) for person in estimates.people]
+    return message
+
+
+def _message_of_action(person: ActionEstimate) -> ActionLabel:
+    return ActionLabel(
+        track_id=int(person.track_id), label=person.label, state=int(person.state), confidence=float(person.confidence),
+        scores=floats(person.scores), onset=time_of(person.onset_ns), evidence_start=time_of(person.evidence_start_ns),
+        evidence_end=time_of(person.evidence_end_ns), joint_attention=floats(person.joint_attention),
+        frame_attention=floats(person.frame_attention),
+        frame_stamps=[time_of(int(stamp)) for stamp in person.frame_stamps_ns])
+
+
+def actions_of_message(message: ActionLabelArray, model: ActionModel) -> ActionEstimates:
+    """The estimates of one image, read with the model that made them.
+
+    :raises MessageError: another model than `model`, unknown layout or state, wrong lengths, NaN scores
+    """
+    if message.model_sha256 != model.model_sha256:
+        raise MessageError(f"actions come from model {message.model_id!r} ({message.model_sha256[:8]}), action_model is "
+                           f"{model.model_id!r} ({model.model_sha256[:8]})")
+    try:
+        table = layout(model.layout)
+        people = tuple(_action_of_message(person, len(model.classes), len(table.joints)) for person in message.actions)
+    except ValueError as error:
+        raise MessageError(f"unusable ActionLabelArray: {error}") from None
+    return ActionEstimates(stamp_ns_of(message.header), message.header.frame_id, table, tuple(model.classes),
+                           message.model_id, message.model_sha256, people)
+
+
+def _action_of_message(person: ActionLabel, classes: int, joints: int) -> ActionEstimate:
+    moments = len(person.frame_stamps)
+    weights = {}
+    for name, width in (("scores", classes), ("joint_attention", joints), ("frame_attention", moments)):
+        values = np.array(getattr(person, name), np.float32)
+        if len(values) != width or not np.isfinite(values).all():
+            raise MessageError(f"{name} of track {person.track_id} is {len(values)} values, expected {width} finite ones")
+        weights[name] = values
+    return ActionEstimate(
+        track_id=person.track_id, label=person.label, state=LabelState(person.state), confidence=person.confidence,
+        onset_ns=ns_of(person.onset), evidence_start_ns=ns_of(person.evidence_start),
+        evidence_end_ns=ns_of(person.evidence_end),
+        frame_stamps_ns=np.array([ns_of(stamp) for stamp in person.frame_stamps], np.int64), **weights)

@@ -1,0 +1,86 @@
+"""What a node measures of itself, and the DiagnosticArray it becomes.
+
+Published by ourselves on a steady clock: the usual updater misjudges time under use_sim_time.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections import deque
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import numpy as np
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
+
+_RECENT = 512  # measurements that percentiles rest on
+_RATE_WINDOW_S = 5.0
+
+
+class Snapshot(NamedTuple):
+    """Counts at one moment."""
+
+    processed: int
+    rejected: int
+
+
+class StageMeter:
+    """Counts and times of one node's work. Durations are in seconds."""
+
+    def __init__(self) -> None:
+        self.processed = 0
+        self.dropped = 0
+        self.rejected = 0
+        self.last_problem = ""
+        self._durations_s: deque[float] = deque(maxlen=_RECENT)
+        self._finished: deque[float] = deque(maxlen=_RECENT)
+        self._age_s = math.nan
+
+    def done(self, duration_s: float, age_s: float = math.nan) -> None:
+        """One item processed; `age_s` from capture to now, NaN where unknown."""
+        self.processed += 1
+        self._durations_s.append(duration_s)
+        self._finished.append(time.monotonic())
+        self._age_s = age_s
+
+    def reject(self, problem: str) -> None:
+        """One message was unusable."""
+        self.rejected += 1
+        self.last_problem = problem
+
+    def snapshot(self) -> Snapshot:
+        """The counts as they are now."""
+        return Snapshot(self.processed, self.rejected)
+
+    def rate_hz(self) -> float:
+        """Items a second over the last seconds."""
+        now = time.monotonic()
+        recent = [moment for moment in self._finished if now - moment <= _RATE_WINDOW_S]
+        return (len(recent) - 1) / (now - recent[0]) if len(recent) > 1 else 0.0
+
+    def values(self) -> dict[str, str]:
+        """Everything as text, for a diagnostic status."""
+        p50, p95 = np.percentile(self._durations_s, (50, 95)) * 1e3 if self._durations_s else (math.nan, math.nan)
+        return {"processed": str(self.processed), "dropped": str(self.dropped), "rejected": str(self.rejected),
+                "rate_hz": f"{self.rate_hz():.2f}", "age_ms": f"{self._age_s * 1e3:.1f}",
+                "stage_ms_p50": f"{p50:.3f}", "stage_ms_p95": f"{p95:.3f}"}
+
+
+def diagnostic_array(node_name: str, state: str, meter: StageMeter, extra: Mapping[str, str],
+                     before: Snapshot) -> DiagnosticArray:
+    """One status: WARN where messages were rejected since `before`, or where an active node had nothing to do.
+
+    Dropped images are no fault: a stage slower than its camera takes the newest and leaves the rest.
+    """
+    rejected = meter.rejected - before.rejected
+    problem = f"{rejected} messages rejected" if rejected else \
+        "nothing processed" if state == "active" and meter.processed == before.processed else ""
+    level = DiagnosticStatus.WARN if problem else DiagnosticStatus.OK
+    message = f"{state}; {problem} since the last report" if problem else state
+    values = {"state": state, **meter.values(), **extra}
+    if meter.last_problem:
+        values["last_problem"] = meter.last_problem
+    status = DiagnosticStatus(level=level, name=node_name, message=message,
+                              values=[KeyValue(key=key, value=value) for key, value in values.items()])
+    return DiagnosticArray(status=[status])

@@ -1,0 +1,68 @@
+"""Images of a topic as frames: the newest one only, what is dropped is counted, and no stamp is processed twice."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+from sensor_msgs.msg import CompressedImage, Image
+
+from pose_attention_ros.core.types import Frame
+from pose_attention_ros.ros.images import frame_from_compressed, frame_from_image
+from pose_attention_ros.ros.managed import ManagedNode
+from pose_attention_ros.ros.qos import sensor_profile
+from pose_attention_ros.ros.repeats import RepeatedStamp
+from pose_attention_ros.ros.stamps import age_s, stamp_ns_of
+
+_TOPIC = "image_raw"
+_OTHER_PUBLISHER = 1000  # a jump of the publisher's count beyond this is another publisher, not a loss
+_STANDSTILL = 30  # images with one and the same stamp before it is worth a warning
+
+
+class ImageInput:
+    """The image subscription of a node.
+
+    One message waits in the middleware while a frame is processed, and a newer one replaces it: that is the whole queue.
+
+    :param process: called with each frame to work on; returns how to publish its answer again
+    """
+
+    def __init__(self, node: ManagedNode, process: Callable[[Frame], Callable[[], None]]) -> None:
+        self._node, self._process = node, process
+        self._repeated = RepeatedStamp()
+        self._sequence: int | None = None
+
+    def open(self) -> None:
+        """Subscribe to the form of image that the settings ask for; the compressed one follows a remapped image_raw."""
+        compressed = self._node.settings.image_transport == "compressed"
+        topic = self._node.resolve_topic_name(_TOPIC) + "/compressed" if compressed else _TOPIC
+        self._read = frame_from_compressed if compressed else frame_from_image
+        self._repeated.clear()
+        self._sequence = None
+        self._node.listen(CompressedImage if compressed else Image, topic, self._on_image,
+                          sensor_profile(self._node.settings.image_reliability),
+                          remedy="set image_reliability:=best_effort", about=self._count_drops)
+
+    def _count_drops(self, info: dict[str, Any]) -> None:
+        """What the publisher sent and we never saw: replaced by a newer image while we worked, or lost on the way."""
+        sequence = info.get("publication_sequence_number")
+        if sequence is None:
+            return
+        if self._sequence is not None and 0 < sequence - self._sequence < _OTHER_PUBLISHER:
+            self._node.meter.dropped += sequence - self._sequence - 1
+        self._sequence = sequence
+
+    def _on_image(self, message: Image | CompressedImage) -> None:
+        stamp_ns = stamp_ns_of(message.header)
+        if self._repeated.answered(stamp_ns):
+            if self._repeated.times == _STANDSTILL:
+                self._node.warn_once(f"{_STANDSTILL} images came with the same stamp, {stamp_ns * 1e-9:.3f} s: nothing "
+                                     "moves on until the camera driver stamps its images")
+            return
+        oldest_s = self._node.settings.max_image_age_s
+        age = age_s(stamp_ns, self._node.now_ns())
+        if oldest_s and not math.isnan(age) and age > oldest_s:
+            self._node.meter.dropped += 1
+            return
+        self._repeated.keep(stamp_ns, self._process(self._read(message)))

@@ -1,0 +1,62 @@
+"""Log lines: those of the ROS-free code go to the node's logger, and what repeats is told once in a while."""
+
+from __future__ import annotations
+
+import logging
+import time
+from typing import Any
+
+PACKAGE_LOGGER = "pose_attention_ros"
+
+
+class NodeLogHandler(logging.Handler):
+    """Hands records of Python's `logging` to a node's logger, so that they reach the console format and /rosout."""
+
+    def __init__(self, ros_logger: Any) -> None:
+        super().__init__()
+        self._logger = ros_logger
+
+    def emit(self, record: logging.LogRecord) -> None:
+        text = self.format(record)
+        # One call a severity: rclpy forbids a call site to change its severity.
+        if record.levelno >= logging.ERROR:
+            self._logger.error(text)
+        elif record.levelno >= logging.WARNING:
+            self._logger.warning(text)
+        elif record.levelno >= logging.INFO:
+            self._logger.info(text)
+        else:
+            self._logger.debug(text)
+
+
+def bridge_logging(ros_logger: Any) -> NodeLogHandler:
+    """Route this package's `logging` to the node; undo with `unbridge_logging`."""
+    handler = NodeLogHandler(ros_logger)
+    logger = logging.getLogger(PACKAGE_LOGGER)
+    logger.addHandler(handler)
+    logger.setLevel(logging.DEBUG)  # the node's logger does the filtering
+    logger.propagate = False
+    return handler
+
+
+def unbridge_logging(handler: NodeLogHandler) -> None:
+    """Stop what `bridge_logging` began."""
+    logging.getLogger(PACKAGE_LOGGER).removeHandler(handler)
+
+
+class Throttle:
+    """Lets a line of the same kind through once in `period_s`, and counts those held back."""
+
+    def __init__(self, period_s: float = 5.0) -> None:
+        self._period_s = period_s
+        self._last: dict[str, tuple[float, int]] = {}
+
+    def line(self, kind: str, text: str) -> str | None:
+        """`text`, with the number of lines held back since the last of this kind; None while it is too early."""
+        now = time.monotonic()
+        told, held_back = self._last.get(kind, (-self._period_s, 0))
+        if now - told < self._period_s:
+            self._last[kind] = (told, held_back + 1)
+            return None
+        self._last[kind] = (now, 0)
+        return f"{text} ({held_back} more like this before)" if held_back else text

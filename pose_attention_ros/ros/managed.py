@@ -1,0 +1,240 @@
+"""The base of all nodes: a lifecycle node whose settings are a dataclass, whose errors are one line, that reports itself."""
+
+from __future__ import annotations
+
+import time
+import traceback
+from collections.abc import Callable, Iterable
+from typing import Any, ClassVar
+
+from diagnostic_msgs.msg import DiagnosticArray
+from rclpy.clock import Clock, ClockType
+from rclpy.lifecycle import LifecycleNode, TransitionCallbackReturn
+from rclpy.publisher import Publisher
+from rclpy.qos import QoSProfile
+from rclpy.qos_overriding_options import QoSOverridingOptions
+from rclpy.subscription import Subscription
+
+from pose_attention_ros.core.config import Settings
+from pose_attention_ros.core.errors import UserError
+from pose_attention_ros.ros.diagnostics import StageMeter, diagnostic_array
+from pose_attention_ros.ros.errors import MessageError
+from pose_attention_ros.ros.logs import Throttle, bridge_logging, unbridge_logging
+from pose_attention_ros.ros.parameters import Parameters
+from pose_attention_ros.ros.qos import publisher_events, result_profile, subscription_events
+
+_GIVES_MESSAGE_INFO = hasattr(Subscription, "CallbackType")  # not in Humble
+
+
+class ManagedNode(LifecycleNode):
+    """Subclasses fill in the four hooks below and name their settings.
+
+    on_configure loads and warms (`configure`), on_activate subscribes (`activate`), on_deactivate stops all work
+    (`deactivate`), on_cleanup frees it (`cleanup`). Publishers and subscriptions made by `advertise` and `listen` are
+    destroyed for them. A hook may raise UserError: the transition then fails with that one line and what was begun is
+    undone.
+    """
+
+    default_name: ClassVar[str]
+    settings_type: ClassVar[type[Settings]]
+
+    def __init__(self, **node_options: Any) -> None:
+        """:raises UserError: a parameter given at start does not fit"""
+        super().__init__(self.default_name, **node_options)
+        self._log_bridge = bridge_logging(self.get_logger())
+        self._throttle = Throttle()
+        self._state = "unconfigured"
+        self._own_publishers: list[Publisher] = []
+        self._own_subscriptions: list[Subscription] = []
+        self.meter = StageMeter()
+        self.exit_code: int | None = None
+        self.parameters = Parameters(self, self.settings_type, self._why_locked, self.settings_changed)
+        for name in self.parameters.unknown:
+            self.get_logger().warning(f"there is no parameter {name!r}; --help lists those of {self.default_name}")
+        self._diagnostics = self.create_publisher(DiagnosticArray, "/diagnostics", result_profile())
+        self._reported = self.meter.snapshot()
+        # A steady clock: simulated time may stand still, and a node must be heard then too.
+        self.create_timer(self.settings.diagnostics_period_s, self._report, clock=Clock(clock_type=ClockType.STEADY_TIME))
+
+    # Hooks -----------------------------------------------------------------------------------------------------------
+    def configure(self) -> None:
+        """Load models, open devices, advertise topics."""
+
+    def activate(self) -> None:
+        """Subscribe, start."""
+
+    def deactivate(self) -> None:
+        """Stop all work."""
+
+    def cleanup(self) -> None:
+        """Free what `configure` made; also called where `configure` failed half-way."""
+
+    def settings_changed(self, settings: Any) -> None:
+        """A live parameter has a new value. May raise UserError to refuse it."""
+
+    def details(self) -> dict[str, str]:
+        """More lines for the diagnostics, for example the backend in use."""
+        return {}
+
+    def idle(self) -> bool:
+        """Whether an active node rightly has nothing to do."""
+        return False
+
+    # For subclasses --------------------------------------------------------------------------------------------------
+    @property
+    def settings(self) -> Any:
+        """The current record of `settings_type`."""
+        return self.parameters.value
+
+    @property
+    def active(self) -> bool:
+        """Whether the node is at work."""
+        return self._state == "active"
+
+    def now_ns(self) -> int:
+        """The node's clock, which is simulated under use_sim_time."""
+        return self.get_clock().now().nanoseconds
+
+    def advertise(self, kind: type, topic: str, profile: QoSProfile) -> Publisher:
+        """A publisher that lives until cleanup and reports incompatible subscribers; qos_overrides.* parameters apply."""
+        publisher = self.create_publisher(kind, topic, profile, event_callbacks=publisher_events(self.warn_once, topic),
+                                          qos_overriding_options=QoSOverridingOptions.with_default_policies())
+        self._own_publishers.append(publisher)
+        return publisher
+
+    def listen(self, kind: type, topic: str, handle: Callable[[Any], None], profile: QoSProfile,
+               remedy: str = "give both sides the same reliability and durability",
+               about: Callable[[dict[str, Any]], None] | None = None) -> Subscription:
+        """A subscription that lives until deactivation (or `silence`); what `handle` raises is counted and told, and drops
+        that message only. `about` gets what the middleware says of each message first, where rclpy tells it."""
+        callback = guarded = self.guarded(topic, handle)
+        if about is not None and _GIVES_MESSAGE_INFO:
+            def callback(message: Any, info: dict[str, Any]) -> None:
+                about(info)
+                guarded(message)
+        subscription = self.create_subscription(
+            kind, topic, callback, profile, event_callbacks=subscription_events(self.warn_once, topic, remedy))
+        self._own_subscriptions.append(subscription)
+        return subscription
+
+    def silence(self, subscriptions: Iterable[Subscription]) -> None:
+        """End subscriptions made by `listen`."""
+        for subscription in list(subscriptions):
+            self._own_subscriptions.remove(subscription)
+            self.destroy_subscription(subscription)
+
+    def guarded(self, what: str, handle: Callable[..., None]) -> Callable[..., None]:
+        """`handle` for one message, such that no error leaves it."""
+        def call(message: Any) -> None:
+            try:
+                handle(message)
+            except Exception as error:
+                self.tell_failure(what, error)
+        return call
+
+    def tell_failure(self, what: str, error: Exception) -> None:
+        """Count one failed message or frame; one line in a while, the traceback at debug level."""
+        if not self.context.ok():
+            return  # shutting down: publishing fails and nobody wants to know
+        self.meter.reject(f"{what}: {error}")
+        if isinstance(error, MessageError):
+            self.warn_once(f"{what}: message dropped: {error}", kind=f"{what} message")
+        elif isinstance(error, UserError):
+            self.error_once(f"{what}: {error}")
+        else:
+            self.error_once(f"{what}: internal error, one item is lost: {type(error).__name__}: {error}")
+            self.get_logger().debug(traceback.format_exc())
+
+    def warn_once(self, text: str, kind: str = "") -> None:
+        """A warning; lines of the same `kind` (default: the same text) come at most every few seconds."""
+        line = self._throttle.line(kind or text, text)
+        if line:
+            self.get_logger().warning(line)
+
+    def error_once(self, text: str, kind: str = "") -> None:
+        """As `warn_once`, an error."""
+        line = self._throttle.line(kind or text, text)
+        if line:
+            self.get_logger().error(line)
+
+    def stop(self, exit_code: int = 0) -> None:
+        """End the process that runs this node; callable from any thread."""
+        self.exit_code = exit_code
+        if self.executor is not None:
+            self.executor.create_task(lambda: None)  # wakes the executor, which then sees exit_code
+
+    # Lifecycle -------------------------------------------------------------------------------------------------------
+    def on_configure(self, state: Any) -> TransitionCallbackReturn:
+        began = time.monotonic()
+        done = self._transition("configure", self.configure, "inactive", undo=self._free)
+        if done == TransitionCallbackReturn.SUCCESS:
+            self.get_logger().info(f"configured in {time.monotonic() - began:.2f} s")
+        return done
+
+    def on_activate(self, state: Any) -> TransitionCallbackReturn:
+        return self._transition("activate", self.activate, "active", undo=self._halt)
+
+    def on_deactivate(self, state: Any) -> TransitionCallbackReturn:
+        return self._transition("deactivate", self._halt, "inactive")
+
+    def on_cleanup(self, state: Any) -> TransitionCallbackReturn:
+        return self._transition("clean up", self._free, "unconfigured")
+
+    def on_shutdown(self, state: Any) -> TransitionCallbackReturn:
+        return self._transition("shut down", self.release, "finalized")
+
+    def on_error(self, state: Any) -> TransitionCallbackReturn:
+        return self._transition("recover", self.release, "unconfigured")
+
+    def release(self) -> None:
+        """Stop and free everything, whatever the state."""
+        if self.active:
+            self._halt()
+        if self._state != "unconfigured":
+            self._free()
+        self._state = "unconfigured"
+
+    def _transition(self, name: str, act: Callable[[], None], then: str,
+                    undo: Callable[[], None] = lambda: None) -> TransitionCallbackReturn:
+        try:
+            act()
+        except Exception as error:
+            internal = "" if isinstance(error, UserError) else f"internal error: {type(error).__name__}: "
+            self.get_logger().error(f"cannot {name}: {internal}{error}")
+            if internal:
+                self.get_logger().debug(traceback.format_exc())
+            undo()
+            return TransitionCallbackReturn.FAILURE
+        self._state = then
+        self._report()
+        return TransitionCallbackReturn.SUCCESS
+
+    def _halt(self) -> None:
+        self.silence(self._own_subscriptions)
+        self.deactivate()
+
+    def _free(self) -> None:
+        self.cleanup()
+        for publisher in self._own_publishers:
+            self.destroy_publisher(publisher)
+        self._own_publishers.clear()
+
+    def _why_locked(self) -> str | None:
+        if self._state == "unconfigured":
+            return None
+        return f"the node is {self._state}; deactivate and clean it up, set, then configure it again"
+
+    def _report(self) -> None:
+        if not self.context.ok():
+            return
+        state = "idle" if self.active and self.idle() else self._state
+        message = diagnostic_array(self.get_fully_qualified_name().lstrip("/"), state, self.meter, self.details(),
+                                   self._reported)
+        message.header.stamp = self.get_clock().now().to_msg()
+        self._diagnostics.publish(message)
+        self._reported = self.meter.snapshot()
+
+    def destroy_node(self) -> None:
+        """Also lets go of the log bridge."""
+        unbridge_logging(self._log_bridge)
+        super().destroy_node()

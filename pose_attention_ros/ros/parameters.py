@@ -1,0 +1,101 @@
+"""A node's settings dataclass as ROS parameters: descriptors, reading, and changes that are checked before they happen."""
+
+from __future__ import annotations
+
+import dataclasses
+import sys
+from collections.abc import Callable
+from typing import Any, Generic, TypeVar
+
+from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor, SetParametersResult
+from rclpy.exceptions import InvalidParameterTypeException, InvalidParameterValueException
+from rclpy.node import Node
+from rclpy.parameter import Parameter
+
+from pose_attention_ros.core.config import Settings, checked
+from pose_attention_ros.core.errors import UserError
+
+SettingsType = TypeVar("SettingsType", bound=Settings)
+_INT64 = (-(2**63), 2**63 - 1)
+_ROS_OWN = ("use_sim_time", "start_type_description_service")  # declared by rclpy itself; and qos_overrides.*
+
+
+def descriptor(field: dataclasses.Field) -> ParameterDescriptor:
+    """What `ros2 param describe` shows of a setting. Typing is dynamic so that YAML's `1` may set a float of 1.0; the
+    type is checked with the range, by `checked`."""
+    about = field.metadata
+    unit = f" [{about['unit']}]" if about["unit"] else ""
+    notes = [f"one of: {', '.join(map(str, about['choices']))}"] if about["choices"] else []
+    notes.append("may change while the node runs" if about["live"] else "may change while the node is unconfigured")
+    made = ParameterDescriptor(name=field.name, description=about["doc"] + unit, dynamic_typing=True,
+                               additional_constraints="; ".join(notes))
+    low, high = about["low"], about["high"]
+    if (low, high) == (None, None):
+        return made
+    if isinstance(field.default, float):
+        made.floating_point_range = [FloatingPointRange(
+            from_value=-sys.float_info.max if low is None else float(low),
+            to_value=sys.float_info.max if high is None else float(high))]
+    else:
+        made.integer_range = [IntegerRange(from_value=_INT64[0] if low is None else low,
+                                           to_value=_INT64[1] if high is None else high)]
+    return made
+
+
+class Parameters(Generic[SettingsType]):
+    """Declares every field of `kind` on `node`, holds the current record in `.value` and keeps the two equal.
+
+    :param locked: why settings that are not live cannot change now, or None when they can
+    :param on_change: told of the new record after a change was accepted
+    :raises UserError: a value given at start does not fit
+    """
+
+    def __init__(self, node: Node, kind: type[SettingsType], locked: Callable[[], str | None],
+                 on_change: Callable[[SettingsType], None]) -> None:
+        self._fields = {field.name: field for field in dataclasses.fields(kind)}
+        self._locked, self._on_change = locked, on_change
+        overrides = getattr(node, "_parameter_overrides", {})  # rclpy ignores what is not declared; a typo must show
+        self.unknown = sorted(name for name in overrides
+                              if name not in self._fields and name not in _ROS_OWN and not name.startswith("qos_overrides."))
+        self.value = kind(**{name: self._declare(node, field, overrides) for name, field in self._fields.items()})
+        node.add_on_set_parameters_callback(self._on_set)
+
+    @staticmethod
+    def _declare(node: Node, field: dataclasses.Field, overrides: dict[str, Parameter]) -> Any:
+        if field.name in overrides:
+            checked(field, overrides[field.name].value)
+        try:
+            return node.declare_parameter(field.name, field.default, descriptor(field)).value
+        except (InvalidParameterTypeException, InvalidParameterValueException) as error:
+            raise UserError(str(error)) from None
+
+    def _on_set(self, changes: list[Parameter]) -> SetParametersResult:
+        """All changes or none; the reason is the settings' own message."""
+        wanted = {change.name: change.value for change in changes if change.name in self._fields}
+        if not wanted:
+            return SetParametersResult(successful=True)
+        reason = self._locked()
+        fixed = [name for name in wanted if not self._fields[name].metadata["live"]]
+        if reason and fixed:
+            return SetParametersResult(successful=False, reason=f"{', '.join(fixed)} cannot change now: {reason}")
+        try:
+            self.value = dataclasses.replace(self.value, **wanted)
+            self._on_change(self.value)
+        except UserError as error:
+            return SetParametersResult(successful=False, reason=str(error))
+        return SetParametersResult(successful=True)
+
+
+def parameter_table(kind: type[Settings]) -> str:
+    """Name, default, range and description of each setting, one a line: what a node's --help prints."""
+    lines = []
+    for field in dataclasses.fields(kind):
+        about = field.metadata
+        limits = "|".join(map(str, about["choices"]))
+        if about["low"] is not None or about["high"] is not None:
+            limits = f"{'' if about['low'] is None else about['low']}..{'' if about['high'] is None else about['high']}"
+        lines.append((field.name, f"{field.default!r}", " ".join(filter(None, (limits, about["unit"]))),
+                      about["doc"] + (" (live)" if about["live"] else "")))
+    widths = [max(len(line[column]) for line in lines) for column in range(3)]
+    return "\n".join("  " + "  ".join(cell.ljust(width) for cell, width in zip(line, widths)) + f"  {line[3]}"
+                     for line in lines)

@@ -1,0 +1,117 @@
+"""A Player inside a node: its status topic, the answers it waits for, and what happens at the end."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from rclpy.publisher import Publisher
+from std_msgs.msg import Header
+
+from pose_attention_ros.core.types import Frame
+from pose_attention_ros.msg import ActionLabelArray, SourceStatus
+from pose_attention_ros.ros.managed import ManagedNode
+from pose_attention_ros.ros.player import Answers, Deliveries, Player
+from pose_attention_ros.ros.qos import latched_profile, result_profile
+from pose_attention_ros.ros.repeats import RepeatedStamp
+from pose_attention_ros.ros.stamps import header_of, stamp_ns_of
+
+_ANSWER_TYPES = {"actions": (ActionLabelArray, lambda message: stamp_ns_of(message.header)),
+                 "recorded": (Header, lambda message: stamp_ns_of(Header(stamp=message.stamp)))}
+_LAST_WORDS_S = 2.0  # a status on its way out is given this long before the process ends
+
+
+class Playback:
+    """Plays the source of a node whose settings are a PlayerConfig, and tells `source_status`.
+
+    :param process: takes each frame, in the player's thread; returns how to give the answer to it again
+    :param subscribers: how many there are who take the frames
+    :param works: `process` makes the actions itself, so that lockstep waits for nobody unless a recorder is asked for
+    """
+
+    def __init__(self, node: ManagedNode, process: Callable[[Frame], Callable[[], None]], subscribers: Callable[[], int],
+                 works: bool = False) -> None:
+        self._node, self._settings, self._subscribers = node, node.settings, subscribers
+        self._topic = self._settings.acknowledge
+        waits = self._settings.pace == "lockstep" and not (works and self._topic == "actions")
+        self._answers = Answers() if waits else None
+        self._process, self._repeated = process, RepeatedStamp()
+        logger = node.get_logger()
+        self.player = Player(self._settings, node.now_ns, Deliveries(
+            deliver=self._deliver, ready=self._ready, ended=self._ended, failed=self._failed, warn=logger.warning),
+            self._answers)
+        self._status: Publisher | None = None
+
+    def open(self) -> tuple[int, int]:
+        """Open the source; returns its image size (width, height). Raises SourceError."""
+        camera = self.player.open()
+        self._status = self._node.advertise(SourceStatus, "source_status", latched_profile())
+        frames = f", {camera.frame_count} frames" if camera.frame_count else ""
+        self._node.get_logger().info(f"source {self._settings.source}: {camera.size[0]}x{camera.size[1]}, "
+                                     f"{camera.fps:g} frames a second{frames}, {self._settings.pace}")
+        return camera.size
+
+    def start(self) -> None:
+        """Begin to play."""
+        self._repeated.clear()
+        if self._answers is not None:
+            kind, stamp_of = _ANSWER_TYPES[self._topic]
+            self._node.listen(kind, self._topic, lambda message: self._answers.seen(stamp_of(message)), result_profile())
+        self.player.start()
+        self._tell(SourceStatus.STATE_PLAYING)
+
+    def stop(self) -> None:
+        """Stop playing."""
+        self.player.stop()
+
+    def close(self) -> None:
+        """Free the source."""
+        self.player.close()
+
+    def details(self) -> dict[str, str]:
+        """For the diagnostics."""
+        camera = self.player.camera
+        trouble = getattr(camera, "trouble", "")
+        return {"source": self._settings.source, "frames": str(self.player.played), "skipped": str(self.player.skipped),
+                **({"trouble": trouble} if trouble else {})}
+
+    def _deliver(self, frame: Frame) -> None:
+        try:
+            if not self._repeated.answered(frame.stamp_ns):
+                self._repeated.keep(frame.stamp_ns, self._process(frame))
+        except Exception as error:
+            self._node.tell_failure("frame", error)
+
+    def _ready(self) -> bool:
+        return self._subscribers() > 0 and self._node.count_publishers(self._node.resolve_topic_name(self._topic)) > 0
+
+    def _tell(self, state: int) -> None:
+        camera, settings = self.player.camera, self._settings
+        total = camera.frame_count if camera else 0
+        if settings.max_frames:
+            total = min(total, settings.max_frames) if total else settings.max_frames
+        self._status.publish(SourceStatus(
+            header=header_of(self.player.last_stamp_ns, settings.frame_id), state=state, source=settings.source,
+            rate=float(camera.fps if camera else 0), image_width=camera.size[0] if camera else 0,
+            image_height=camera.size[1] if camera else 0, frames=self.player.played, frames_total=total))
+
+    def _ended(self) -> None:
+        if not self._node.context.ok():
+            return
+        self._tell(SourceStatus.STATE_ENDED)
+        skipped = f", {self.player.skipped} skipped" if self.player.skipped else ""
+        self._node.get_logger().info(f"end of {self._settings.source}: {self.player.played} frames{skipped}")
+        if self._settings.on_end == "shutdown":
+            self._leave(0)
+
+    def _failed(self, error: Exception) -> None:
+        if not self._node.context.ok():
+            return
+        self._node.get_logger().error(str(error))
+        self._tell(SourceStatus.STATE_FAILED)
+        self._leave(1)
+
+    def _leave(self, exit_code: int) -> None:
+        from rclpy.duration import Duration
+
+        self._status.wait_for_all_acked(Duration(seconds=_LAST_WORDS_S))
+        self._node.stop(exit_code)

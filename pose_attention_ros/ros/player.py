@@ -1,0 +1,223 @@
+"""Plays a frame source in a thread of its own: in real time, or in lockstep with whoever works on the frames."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from pose_attention_ros.cameras import Camera, CameraConfig, open_source
+from pose_attention_ros.core.config import setting
+from pose_attention_ros.core.errors import UserError
+from pose_attention_ros.core.types import Frame
+
+ACKNOWLEDGEMENTS = ("actions", "recorded")
+_POLL_S = 0.2
+_FIRST_PATIENCE_S = 0.5
+_FIRST_ATTEMPTS_A_LINE = 20
+
+
+@dataclass(frozen=True)
+class PlayerConfig(CameraConfig):
+    """Where frames come from and how they are played."""
+
+    source: str = setting(
+        "0", "camera number or device, GStreamer pipeline, rtsp:// or http:// address, video file, folder of images, or bag")
+    pace: str = setting(
+        "realtime", "realtime: frames come when their stamps say. lockstep (recordings only): the next frame comes when the "
+        "last one is answered, none is dropped, stamps begin at 0", choices=("realtime", "lockstep"))
+    max_frames: int = setting(0, "end after this many frames; 0 plays all", unit="frames", low=0)
+    on_end: str = setting(
+        "shutdown", "at the end of a recording: shutdown ends the process; stay keeps it, with its latched messages, until "
+        "it is stopped", choices=("shutdown", "stay"))
+    acknowledge: str = setting(
+        "actions", "lockstep: the topic whose stamp says that a frame is done; recorded waits for the recorder",
+        choices=ACKNOWLEDGEMENTS)
+    lockstep_timeout_s: float = setting(2.0, "lockstep: an unanswered frame is sent again after this long", unit="s",
+                                        low=0.05, high=600.0)
+    lockstep_attempts: int = setting(10, "lockstep: how often a frame is sent before it is skipped", low=1, high=1000)
+
+
+class Acknowledgement(Protocol):
+    """Tells a player that a frame is done."""
+
+    def wait(self, stamp_ns: int, timeout_s: float) -> bool:
+        """Whether the frame of `stamp_ns` was answered within `timeout_s`."""
+        ...
+
+
+class Answers:
+    """An Acknowledgement fed by a subscription."""
+
+    def __init__(self) -> None:
+        self._condition = threading.Condition()
+        self._newest_ns: int | None = None
+
+    def seen(self, stamp_ns: int) -> None:
+        """The frame of `stamp_ns` is done."""
+        with self._condition:
+            self._newest_ns = stamp_ns
+            self._condition.notify_all()
+
+    def wait(self, stamp_ns: int, timeout_s: float) -> bool:
+        """Whether it is done, after at most `timeout_s`."""
+        with self._condition:
+            return self._condition.wait_for(lambda: self._newest_ns == stamp_ns, timeout_s)
+
+
+@dataclass(frozen=True)
+class Deliveries:
+    """What a player calls, all from its own thread.
+
+    deliver: take one frame; ready: whether anybody is there to answer (lockstep); ended: the recording is over;
+    failed: the source broke for good; warn: a line for the user.
+    """
+
+    deliver: Callable[[Frame], None]
+    ready: Callable[[], bool]
+    ended: Callable[[], None]
+    failed: Callable[[Exception], None]
+    warn: Callable[[str], None]
+
+
+class Player:
+    """Opens a source, plays it between `start` and `stop`. A recording starts at its beginning at every `start`.
+
+    :param clock_ns: gives live frames their stamp and recordings played in real time their first
+    :param answers: what lockstep waits for; None where `deliver` itself does all the work
+    """
+
+    def __init__(self, config: PlayerConfig, clock_ns: Callable[[], int], to: Deliveries,
+                 answers: Acknowledgement | None) -> None:
+        self._config, self._clock_ns, self._to, self._answers = config, clock_ns, to, answers
+        self._stopping = threading.Event()
+        self._thread: threading.Thread | None = None
+        self.played = 0
+        self.skipped = 0
+        self.last_stamp_ns = 0
+        self.camera: Camera | None = None
+
+    @property
+    def lockstep(self) -> bool:
+        """Whether the next frame waits for the answer to the last."""
+        return self._config.pace == "lockstep"
+
+    def open(self) -> Camera:
+        """Open the source. Raises SourceError, or UserError for a live source in lockstep."""
+        self.camera = open_source(self._config.source, self._config, clock_ns=self._clock_ns,
+                                  start_stamp_ns=0 if self.lockstep else self._clock_ns())
+        if self.camera.live and self.lockstep:
+            self.close()
+            raise UserError(f"pace is lockstep, expected realtime for the live source {self._config.source}")
+        return self.camera
+
+    def start(self) -> None:
+        """Begin to play. Raises SourceError where the source cannot be opened (again)."""
+        if self.camera is None or not self.camera.live:  # the stamps of a recording played in real time begin now
+            self.close()
+            self.open()
+        self.played = self.skipped = 0
+        self._stopping.clear()
+        self._thread = threading.Thread(target=self._play, name="player", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Stop playing and close the source."""
+        self._stopping.set()
+        if self.camera is not None and self.camera.live:
+            self.camera.close()  # wakes a read that waits for the device
+        if self._thread is not None:
+            self._thread.join()
+        self._thread = None
+        self.close()
+
+    def close(self) -> None:
+        """Free the source."""
+        if self.camera is not None:
+            self.camera.close()
+        self.camera = None
+
+    def _play(self) -> None:
+        camera = self.camera
+        try:
+            while not self._stopping.is_set():
+                full = 0 < self._config.max_frames <= self.played + self.skipped
+                frame = None if full else camera.read()
+                if frame is None:
+                    break
+                done = self._in_lockstep(frame) if self.lockstep else self._in_time(frame)
+                if done:
+                    self.played += 1
+                    self.last_stamp_ns = frame.stamp_ns
+                else:
+                    self.skipped += 1
+        except Exception as error:
+            if not self._stopping.is_set():
+                self._to.failed(error)
+            return
+        if not self._stopping.is_set():
+            self._to.ended()
+
+    def _in_time(self, frame: Frame) -> bool:
+        """Deliver at the frame's time; a recording that cannot keep up leaves frames out, as a camera would."""
+        if self.camera.live:
+            self._to.deliver(frame)
+            return True
+        now = time.monotonic()
+        if self.played + self.skipped == 0:
+            self._began = now - frame.stamp_ns * 1e-9
+        due = self._began + frame.stamp_ns * 1e-9
+        if due > now:
+            self._stopping.wait(due - now)
+        elif now - due > 1 / self.camera.fps:
+            return False
+        if not self._stopping.is_set():
+            self._to.deliver(frame)
+        return True
+
+    def _in_lockstep(self, frame: Frame) -> bool:
+        """Deliver until it is answered; False where nobody answers."""
+        if self._answers is None:
+            self._to.deliver(frame)
+            return True
+        self._wait_until_ready()
+        patience_s, attempt = self._config.lockstep_timeout_s, 0
+        if self.played == 0:  # who works on the images may still be starting: ask gently and for as long as it takes
+            while not self._stopping.is_set():
+                self._to.deliver(frame)
+                if self._wait_for_answer(frame.stamp_ns, min(patience_s, _FIRST_PATIENCE_S)):
+                    return True
+                attempt += 1
+                if attempt % _FIRST_ATTEMPTS_A_LINE == 0:
+                    self._to.warn(f"lockstep: still no {self._config.acknowledge} for the first frame")
+            return False
+        while attempt < self._config.lockstep_attempts and not self._stopping.is_set():
+            if attempt:
+                self._to.warn(f"no {self._config.acknowledge} for the frame at {frame.stamp_ns * 1e-9:.3f} s after "
+                              f"{patience_s:g} s: sent again")
+            self._to.deliver(frame)
+            if self._wait_for_answer(frame.stamp_ns, patience_s):
+                return True
+            attempt += 1
+        self._to.warn(f"the frame at {frame.stamp_ns * 1e-9:.3f} s is skipped: no {self._config.acknowledge} for it after "
+                      f"{attempt} attempts")
+        return False
+
+    def _wait_for_answer(self, stamp_ns: int, patience_s: float) -> bool:
+        """In short waits, so that `stop` is obeyed at once."""
+        until = time.monotonic() + patience_s
+        while (left := until - time.monotonic()) > 0 and not self._stopping.is_set():
+            if self._answers.wait(stamp_ns, min(left, _POLL_S)):
+                return True
+        return False
+
+    def _wait_until_ready(self) -> None:
+        told = False
+        while not self._stopping.is_set() and not self._to.ready():
+            if not told:
+                self._to.warn(f"lockstep: waiting for someone who takes the images and answers on "
+                              f"{self._config.acknowledge}")
+                told = True
+            self._stopping.wait(0.02)

@@ -1,0 +1,95 @@
+"""Runs one node as a process: parameters checked, autostart, clean exits, never a traceback for the user."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from typing import Any
+
+import rclpy
+from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+from rclpy.lifecycle import TransitionCallbackReturn
+
+from pose_attention_ros.core.errors import UserError
+from pose_attention_ros.ros.managed import ManagedNode
+from pose_attention_ros.ros.parameters import parameter_table
+
+
+class _Interrupt:
+    """SIGINT and SIGTERM end a start that takes long; once the node spins they only shut the ROS context down."""
+
+    def __init__(self) -> None:
+        self.raises = True
+
+    def __call__(self, number: int, _frame: Any) -> None:
+        if self.raises:
+            self.raises = False
+            raise KeyboardInterrupt
+
+
+def run(node_type: type[ManagedNode], arguments: list[str] | None = None) -> int:
+    """The body of a node's `main`; returns the exit code.
+
+    0: the node ended as asked; 1: it could not start (one line says why), or its source failed; 2: bad ROS arguments.
+    """
+    arguments = sys.argv if arguments is None else arguments
+    if "--help" in arguments or "-h" in arguments:
+        print((sys.modules[node_type.__module__].__doc__ or "").strip())
+        print(f"\nParameters (--ros-args -p NAME:=VALUE):\n{parameter_table(node_type.settings_type)}")
+        return 0
+    interrupt = _Interrupt()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, interrupt)  # before rclpy's own handlers, which call these
+    try:
+        rclpy.init(args=arguments)
+    except Exception as error:
+        print(f"{node_type.default_name}: {_first_line(error)}", file=sys.stderr)
+        return 2
+    try:
+        return _run_node(node_type, interrupt)
+    except KeyboardInterrupt:
+        return 130
+    finally:
+        rclpy.try_shutdown()
+
+
+def _run_node(node_type: type[ManagedNode], interrupt: _Interrupt) -> int:
+    logger = rclpy.logging.get_logger(node_type.default_name)
+    try:
+        node = node_type()
+    except UserError as error:
+        logger.error(str(error))
+        return 1
+    except Exception as error:  # rcl's own complaints about parameter files and names
+        logger.error(_first_line(error))
+        return 1
+    executor = SingleThreadedExecutor()
+    executor.add_node(node)
+    try:
+        if node.settings.autostart and not _start(node):
+            return 1
+        interrupt.raises = False
+        _spin(executor, node)
+    finally:
+        interrupt.raises = False
+        node.release()
+        executor.shutdown()
+        node.destroy_node()
+    return node.exit_code or 0
+
+
+def _start(node: ManagedNode) -> bool:
+    return (node.trigger_configure() == TransitionCallbackReturn.SUCCESS
+            and node.trigger_activate() == TransitionCallbackReturn.SUCCESS)
+
+
+def _spin(executor: SingleThreadedExecutor, node: ManagedNode) -> None:
+    try:
+        while rclpy.ok() and node.exit_code is None:
+            executor.spin_once()
+    except ExternalShutdownException:
+        pass
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().split("\n")[0]

@@ -1,0 +1,48 @@
+"""Settings that several nodes share; a node's own dataclass inherits the ones it needs and those of its stage."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from pose_attention_ros.core.config import Settings, setting
+from pose_attention_ros.ros.qos import RELIABILITIES
+
+
+@dataclass(frozen=True)
+class NodeConfig(Settings):
+    """Every node."""
+
+    autostart: bool = setting(True, "configure and activate at start; false leaves that to a lifecycle manager")
+    diagnostics_period_s: float = setting(1.0, "time between two messages on /diagnostics", unit="s", low=0.1, high=60.0)
+
+
+@dataclass(frozen=True)
+class TransportConfig(Settings):
+    """Nodes that subscribe to images."""
+
+    image_transport: str = setting("raw", "raw subscribes image_raw, compressed subscribes image_raw/compressed",
+                                   choices=("raw", "compressed"))
+
+
+@dataclass(frozen=True)
+class WatchImageConfig(TransportConfig):
+    """Nodes that may miss an image."""
+
+    image_reliability: str = setting("best_effort", "best_effort fits every publisher and drops what is late; reliable asks "
+                                     "for every image again that the network lost", choices=tuple(RELIABILITIES))
+
+
+@dataclass(frozen=True)
+class ImageInputConfig(WatchImageConfig):
+    """Nodes that work on the newest image."""
+
+    max_image_age_s: float = setting(0.0, "an older image is dropped; 0 takes every age (images replayed with old stamps)",
+                                     unit="s", low=0.0, high=60.0, live=True)
+
+
+@dataclass(frozen=True)
+class SynchroniserConfig(Settings):
+    """Nodes that join images with their results."""
+
+    buffer_frames: int = setting(30, "stamps kept while they wait for the rest of their messages", unit="frames", low=2,
+                                 high=1000)
