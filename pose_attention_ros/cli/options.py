@@ -39,6 +39,13 @@ def read_settings(args: argparse.Namespace, kind: type[SettingsType], **fixed: A
     return kind(**{name: getattr(args, name) for name in names if hasattr(args, name)}, **fixed)
 
 
+def chosen(args: argparse.Namespace, kind: type[Settings]) -> dict[str, Any]:
+    """The settings among the options of which the user changed the default, checked."""
+    settings = read_settings(args, kind)
+    return {field.name: getattr(settings, field.name) for field in dataclasses.fields(kind)
+            if getattr(settings, field.name) != field.default}
+
+
 def add_json(parser: argparse.ArgumentParser) -> None:
     """The option that every verb has."""
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the machine-readable result to FILE")
