@@ -8,10 +8,9 @@ import numpy as np
 
 from pose_attention_ros.core.config import Settings, setting
 from pose_attention_ros.core.types import ActionEstimate, ActionEstimates, LabelState, SkeletonGraphs
-from pose_attention_ros.visualization.palette import GREY, Colour, attention_levels, attention_scale, dimmed, track_colour
-from pose_attention_ros.visualization.plates import Plate, paste, person_plate, place
+from pose_attention_ros.visualization.palette import Colour, attention_levels, dimmed, track_colour
+from pose_attention_ros.visualization.plates import Plate, legend_plate, paste, person_plate, place
 from pose_attention_ros.visualization.skeleton import draw_box, draw_joints, draw_limbs
-from pose_attention_ros.visualization.text import put_mask, text_mask
 
 
 @dataclass(frozen=True)
@@ -49,9 +48,12 @@ class Overlay:
         taken: list[tuple[int, int, int, int]] = []
         for row in order:
             track_id = int(graphs.track_ids[row])
-            _draw_plate(canvas, person_plate(track_id, estimates.get(track_id), round(9 * unit)), boxes[row], taken, unit)
+            plate = person_plate(track_id, estimates.get(track_id), _cap_height(boxes[row], unit))
+            _draw_plate(canvas, plate, boxes[row], taken, unit)
         if self._config.legend and actions is not None:
-            _draw_legend(canvas, unit)
+            legend, edge = legend_plate(round(7 * unit)), round(8 * unit)
+            if legend.size[0] + edge <= width and legend.size[1] + edge <= height:
+                paste(canvas, legend, (edge, height - edge - legend.size[1]))
         return canvas
 
     def _enlarged(self, image_bgr: np.ndarray) -> np.ndarray:
@@ -71,12 +73,17 @@ def _draw_person(canvas: np.ndarray, graphs: SkeletonGraphs, row: int, points_px
     colour: Colour = track_colour(int(graphs.track_ids[row]))
     if not confirmed:
         colour = dimmed(colour)
-    size = float(np.clip((box[3] - box[1]) / 220, 0.45 * unit, 1.6 * unit))
+    size = float(np.clip((box[3] - box[1]) / 220, 0.3 * unit, 1.6 * unit))
     mask = graphs.mask[row]
     levels = attention_levels(estimate.joint_attention) if estimate is not None else None
-    draw_box(canvas, box, colour, max(1, round(1.6 * unit)))
-    draw_limbs(canvas, points_px, mask, graphs.layout.limb_indices, colour, max(1, round(2.2 * size)))
+    draw_box(canvas, box, colour, max(1, round(min(1.6 * unit, 3 * size))))
+    draw_limbs(canvas, points_px, mask, graphs.layout.limb_indices, colour, 2.2 * size)
     draw_joints(canvas, points_px, mask, levels, colour, 3.2 * size)
+
+
+def _cap_height(box: np.ndarray, unit: float) -> int:
+    """Height of the capitals on a plate: smaller for a small person, so that a crowd is not hidden behind its labels."""
+    return round(float(np.clip((box[3] - box[1]) / 18, 6.5 * unit, 9 * unit)))
 
 
 def _draw_plate(canvas: np.ndarray, plate: Plate, box: np.ndarray, taken: list[tuple[int, int, int, int]],
@@ -87,21 +94,3 @@ def _draw_plate(canvas: np.ndarray, plate: Plate, box: np.ndarray, taken: list[t
     x, y = place(plate.size, box, (width, height), taken, round(3 * unit))
     taken.append((x, y, x + plate.size[0], y + plate.size[1]))
     paste(canvas, plate, (x, y))
-
-
-def _draw_legend(canvas: np.ndarray, unit: float) -> None:
-    """A small colour bar: which colour is how much attention."""
-    import cv2
-
-    height, width = canvas.shape[:2]
-    word = text_mask("attention", round(7 * unit))
-    bar_w, bar_h, edge = round(60 * unit), round(6 * unit), round(8 * unit)
-    if word.shape[1] + bar_w + 4 * edge > width or word.shape[0] + 2 * edge > height:
-        return
-    top = height - edge - word.shape[0]
-    region = canvas[top - edge // 2:, :word.shape[1] + bar_w + 3 * edge]
-    cv2.convertScaleAbs(region, dst=region, alpha=0.45)
-    put_mask(canvas, word, (edge, top), GREY)
-    bar = attention_scale()[np.linspace(0, 255, bar_w).astype(int)]
-    x, y = 2 * edge + word.shape[1], top + (word.shape[0] - bar_h) // 2
-    canvas[y:y + bar_h, x:x + bar_w] = bar

@@ -36,9 +36,9 @@ def attention_scale() -> np.ndarray:
     return cv2.applyColorMap(np.arange(256, dtype=np.uint8)[:, None], cv2.COLORMAP_PLASMA)[:, 0]
 
 
-def attention_colour(level: float) -> Colour:
-    """The scale at `level` in [0, 1]."""
-    return tuple(int(part) for part in attention_scale()[round(255 * min(max(level, 0.0), 1.0))])
+def attention_colours(levels: np.ndarray) -> list[Colour]:
+    """The scale at each of `levels` (V,) in [0, 1]."""
+    return attention_scale()[np.round(255 * np.clip(levels, 0, 1)).astype(int)].tolist()
 
 
 def attention_levels(weights: np.ndarray) -> np.ndarray:

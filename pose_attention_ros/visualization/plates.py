@@ -37,6 +37,17 @@ class Plate:
         return self.pixels.shape[1], self.pixels.shape[0]
 
 
+def legend_plate(cap_height_px: int) -> Plate:
+    """A small colour bar: which colour is how much attention."""
+    plate = _composed([("attention", GREY, False)], DARK, None, cap_height_px)
+    bar = np.full((plate.size[1], 9 * cap_height_px, 3), DARK, np.uint8)
+    middle, inset = plate.size[1] // 2, round(0.6 * cap_height_px)
+    bar[middle - cap_height_px // 2:middle + cap_height_px // 2, :-inset] = \
+        attention_scale()[np.linspace(0, 255, bar.shape[1] - inset).astype(int)]
+    pixels = np.hstack([plate.pixels, bar])
+    return Plate(pixels, _rounded(pixels.shape[1], pixels.shape[0], max(2, round(0.35 * cap_height_px))))
+
+
 def person_plate(track_id: int, estimate: ActionEstimate | None, cap_height_px: int) -> Plate:
     """The plate of one person; `estimate` is None where nothing is said of them yet."""
     confirmed = estimate is not None and estimate.state is LabelState.CONFIRMED
@@ -57,7 +68,7 @@ def _composed(words: list[tuple[str, Colour, bool]], colour: Colour, strip: Acti
     """Colour bar on the left, words in a row, the strip below them."""
     masks = [text_mask(text, cap, bold) for text, _, bold in words]
     edge, gap, bar = round(0.55 * cap), round(0.6 * cap), max(3, round(0.4 * cap))
-    row = masks[0].shape[0] + round(0.5 * cap)
+    row = masks[0].shape[0] + round(0.55 * cap)
     width = bar + 2 * edge + sum(mask.shape[1] for mask in masks) + gap * (len(masks) - 1)
     strip_height = round(0.9 * cap) if strip is not None else 0
     height = row + (strip_height + edge // 2 if strip is not None else 0)

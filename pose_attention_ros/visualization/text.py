@@ -14,16 +14,16 @@ _CAP_HEIGHT_AT_SCALE_1 = 21
 
 @lru_cache(maxsize=1024)
 def text_mask(text: str, cap_height_px: int, bold: bool = False) -> np.ndarray:
-    """Coverage of `text` in [0, 1], (height, width) float32; height is 1.5 cap heights, with room for descenders."""
+    """Coverage of `text` in [0, 1], (height, width) float32; height is 1.5 cap heights: a third of it hangs
+    below the base line."""
     import cv2
 
     large = cap_height_px * _SUPERSAMPLING
     scale = large / _CAP_HEIGHT_AT_SCALE_1
     weight = max(1, round(large * (0.17 if bold else 0.125)))
     (width, _), _ = cv2.getTextSize(text, cv2.FONT_HERSHEY_SIMPLEX, scale, weight)
-    above, below = weight, large // 2 - weight
-    canvas = np.zeros((above + large + below, width + 2 * weight), np.uint8)
-    cv2.putText(canvas, text, (weight // 2, above + large), cv2.FONT_HERSHEY_SIMPLEX, scale, 255, weight, cv2.LINE_AA)
+    canvas = np.zeros((weight + large + large // 2, width + 2 * weight), np.uint8)
+    cv2.putText(canvas, text, (weight // 2, weight + large), cv2.FONT_HERSHEY_SIMPLEX, scale, 255, weight, cv2.LINE_AA)
     size = (max(1, round(canvas.shape[1] / _SUPERSAMPLING)), max(1, round(canvas.shape[0] / _SUPERSAMPLING)))
     mask = cv2.resize(canvas, size, interpolation=cv2.INTER_AREA).astype(np.float32) / 255
     mask.flags.writeable = False
