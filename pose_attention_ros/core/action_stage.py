@@ -53,6 +53,10 @@ class ActionStage:
         self._tracks: dict[int, _Track] = {}
         self._stamp_ns: int | None = None
 
+    def configure(self, config: ActionConfig) -> None:
+        """Other live settings from the next frame on; the people stay."""
+        self.config = config
+
     def reset(self) -> None:
         """Forget everybody."""
         self._tracks.clear()

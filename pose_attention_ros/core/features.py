@@ -124,6 +124,10 @@ class FeatureStream:
         nodes = np.where(mask[..., None], nodes, np.float32(0)).astype(np.float32)
         return BodyGraph(nodes, node_features(nodes, velocities, scores, mask), root, scale)
 
+    def configure(self, smoothing: SmoothingConfig) -> None:
+        """Other settings from the next frame on."""
+        self._smoother.config = smoothing
+
     def select(self, rows: np.ndarray) -> None:
         """Keep these rows of a one-dimensional leading shape, in this order; -1 is a new person."""
         self._body.select(rows)

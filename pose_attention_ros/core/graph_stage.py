@@ -37,6 +37,11 @@ class GraphStage:
         self._tracker = PersonTracker(self._config)
         self._restart()
 
+    def configure(self, config: GraphConfig) -> None:
+        """Other live settings from the next frame on; the tracks stay."""
+        self._config = config
+        self._stream.configure(config)
+
     def reset(self) -> None:
         """Forget everybody; ids given before are not given again."""
         self._tracker.reset()

@@ -44,7 +44,7 @@ class JointSmoother:
 
     def __init__(self, shape: tuple[int, ...], config: SmoothingConfig | None = None) -> None:
         """`shape` is (..., V)."""
-        self._config = config or SmoothingConfig()
+        self.config = config or SmoothingConfig()
         self._position = np.zeros((*shape, 2), np.float32)
         self._velocity = np.zeros((*shape, 2), np.float32)
         self._raw = np.zeros((*shape, 2), np.float32)  # newest keypoints as they came
@@ -65,7 +65,7 @@ class JointSmoother:
 
         A missing joint's outputs are 0.
         """
-        config = self._config
+        config = self.config
         since = self._since_s + np.asarray(dt_s, np.float32)[..., None]
         fresh = since > config.joint_memory_s
         dt = np.maximum(np.where(fresh, 1, since), 1e-3)[..., None].astype(np.float32)

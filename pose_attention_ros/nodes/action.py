@@ -59,7 +59,7 @@ class ActionNode(ManagedNode):
 
     def settings_changed(self, settings: ActionNodeConfig) -> None:
         if self._stage is not None:
-            self._stage.config = settings
+            self._stage.configure(settings)
 
     def details(self) -> dict[str, str]:
         spec = self._stage.spec if self._stage else None

@@ -93,7 +93,7 @@ class PipelineNode(ManagedNode):
 
     def settings_changed(self, settings: PipelineNodeConfig) -> None:
         for stage in self._stages or ():
-            stage.config = settings
+            stage.configure(settings)
 
     def details(self) -> dict[str, str]:
         if self._estimator is None or self._stages is None:

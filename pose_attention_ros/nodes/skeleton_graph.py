@@ -47,7 +47,7 @@ class SkeletonGraphNode(ManagedNode):
 
     def settings_changed(self, settings: SkeletonGraphNodeConfig) -> None:
         if self._stage is not None:
-            self._stage.config = settings
+            self._stage.configure(settings)
 
     def _on_skeletons(self, message: SkeletonArray) -> None:
         began = time.perf_counter()
