@@ -17,16 +17,12 @@ def package_share() -> Path:
 
     :raises FileNotFoundError: the code was copied out of both, so that no such folder belongs to it
     """
-    for parent in Path(__file__).resolve().parents:
-        if (parent / "package.xml").is_file():
-            return parent
-        if (parent / "share" / PACKAGE / "package.xml").is_file():
-            return parent / "share" / PACKAGE
-    # A build with --symlink-install resolves to the checkout above; what is left is an unusual layout of prefixes.
-    for prefix in filter(None, os.environ.get("AMENT_PREFIX_PATH", "").split(os.pathsep)):
-        if (Path(prefix) / "share" / PACKAGE / "package.xml").is_file():
-            return Path(prefix) / "share" / PACKAGE
-    raise FileNotFoundError(f"no share folder of {PACKAGE} above {__file__} or in AMENT_PREFIX_PATH")
+    code = Path(__file__).resolve().parents[1]
+    prefixes = [*code.parents, *map(Path, filter(None, os.environ.get("AMENT_PREFIX_PATH", "").split(os.pathsep)))]
+    for folder in (code.parent, *(prefix / "share" / PACKAGE for prefix in prefixes)):
+        if (folder / "package.xml").is_file():
+            return folder
+    raise FileNotFoundError(f"no share folder of {PACKAGE} above {code} or in AMENT_PREFIX_PATH")
 
 
 def models_dir() -> Path:

