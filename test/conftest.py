@@ -5,13 +5,26 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+import hypothesis
 import pytest
+
+# A busy machine must not fail a property test for its time.
+hypothesis.settings.register_profile("any-machine", deadline=None)
+hypothesis.settings.load_profile("any-machine")
 
 
 @pytest.fixture(scope="session")
 def shared() -> Path:
-    """The folder of real videos, photos and data beside the checkout, or $POSE_ATTENTION_SHARED; skips where it is absent."""
+    """The folder of real videos, photos and data beside the checkout, or $POSE_ATTENTION_SHARED; skips if it is absent."""
     folder = Path(os.environ.get("POSE_ATTENTION_SHARED") or Path(__file__).resolve().parents[2] / "shared")
     if not (folder / "videos").is_dir():
         pytest.skip(f"real videos and photos are not on this machine: {folder} (set POSE_ATTENTION_SHARED)")
     return folder
+
+
+@pytest.fixture(scope="session")
+def movenet_weights() -> Path:
+    """MoveNet's weights in the user's cache, fetched where they are not there yet."""
+    from pose_attention_ros.inference import weights
+
+    return weights.fetch("movenet_multipose")

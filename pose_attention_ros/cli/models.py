@@ -1,0 +1,87 @@
+"""`pose-attention models`: which model files there are, fetch the ones that are downloaded, verify all by sha256."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+
+from pose_attention_ros.cli.options import add_json, write_json
+from pose_attention_ros.core.errors import ModelError
+from pose_attention_ros.inference import weights
+from pose_attention_ros.inference.recogniser import available_models, find_model, read_spec
+
+READY, ABSENT, DAMAGED = "ready", "not fetched", "damaged"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Options of the verb."""
+    verbs = parser.add_subparsers(dest="what", required=True, metavar="WHAT")
+    for name, help_text in (("list", "show every model, where it lies and its state"),
+                            ("fetch", "download pose weights into the cache; the one command that uses the network"),
+                            ("verify", "check files against their sha256; fails unless all are ready")):
+        verb = verbs.add_parser(name, help=help_text, description=help_text)
+        if name != "list":
+            verb.add_argument("name", nargs="?", metavar="NAME", help="one model (default: all)")
+        add_json(verb)
+
+
+def run(args: argparse.Namespace) -> int:
+    """List, fetch or verify; the exit code is 1 where a model that was asked for is not ready."""
+    if args.what == "fetch":
+        for name in [args.name] if args.name else weights.WEIGHTS:
+            _fetch(name)
+    rows = _rows(getattr(args, "name", None))
+    if args.what == "fetch" and not args.name:
+        rows = [row for row in rows if row["kind"] == "pose"]
+    _print(rows)
+    write_json(args.json, rows)
+    return int(args.what != "list" and any(row["state"] != READY for row in rows))
+
+
+def _fetch(name: str) -> None:
+    if name not in weights.WEIGHTS and name in available_models():
+        return  # it came with the package, and is verified like the others
+    weights.fetch(name, on_source=print)
+
+
+def _rows(name: str | None) -> list[dict]:
+    """What there is to say of one model, or of all. Raises ModelError for an unknown name."""
+    if name is not None:
+        return [_pose_row(name) if name in weights.WEIGHTS else _recogniser_row(name)]
+    return [_pose_row(each) for each in weights.WEIGHTS] + [_recogniser_row(each) for each in available_models()]
+
+
+def _pose_row(name: str) -> dict:
+    entry = weights.weight_file(name)
+    state, problem = (ABSENT, "run: pose-attention models fetch") if not entry.path.exists() else \
+        _state(lambda: weights.load(name))
+    return {"name": name, "kind": "pose", "state": state, "problem": problem, "summary": entry.summary,
+            "bytes": entry.size_bytes, "sha256": entry.sha256, "path": str(entry.path)}
+
+
+def _recogniser_row(name: str) -> dict:
+    folder = find_model(name)
+    row = {"name": name, "kind": "action", "summary": "", "bytes": 0, "sha256": "", "path": str(folder)}
+
+    def read() -> None:
+        spec, content = read_spec(folder)
+        row.update(summary=f"{len(spec.classes)} classes: {', '.join(spec.classes)}", bytes=len(content), sha256=spec.sha256)
+
+    row["state"], row["problem"] = _state(read)
+    return row
+
+
+def _state(check: Callable[[], object]) -> tuple[str, str]:
+    try:
+        check()
+    except ModelError as error:
+        return DAMAGED, str(error)
+    return READY, ""
+
+
+def _print(rows: list[dict]) -> None:
+    width = max((len(row["name"]) for row in rows), default=0)
+    for row in rows:
+        size = f"{row['bytes'] / 1e6:6.2f} MB" if row["bytes"] else " " * 9
+        print(f"{row['name']:<{width}}  {row['kind']:<6}  {row['state']:<11}  {size}  {row['path']}")
+        print(f"{'':<{width}}  {row['problem'] or row['summary']}")

@@ -1,0 +1,137 @@
+"""MoveNet: what its network says becomes people in pixels; settings and missing parts give one clear line."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from pose_attention_ros.core.errors import ModelError, UserError
+from pose_attention_ros.core.types import Frame
+from pose_attention_ros.inference import litert, weights
+from pose_attention_ros.inference.letterbox import Letterbox
+from pose_attention_ros.inference.movenet import MoveNet
+from pose_attention_ros.inference.pose import ESTIMATORS, PoseConfig, create_pose_estimator
+
+SIZE = (1920, 1080)
+
+
+class TableNetwork:
+    """Answers with a table of people given in pixels, in MoveNet's form; keeps what it was shown."""
+
+    backend = "table"
+
+    def __init__(self, people_px: list[tuple[np.ndarray, float]], input_size: int) -> None:
+        self._people, self._box = people_px, Letterbox.fit(SIZE, input_size)
+        self.closed = False
+
+    def __call__(self, batch: np.ndarray) -> np.ndarray:
+        self.batch = batch.copy()
+        answer = np.zeros((1, 6, 56), np.float32)
+        for row, (points_px, score) in enumerate(self._people):
+            xy = self._box.to_input(points_px)
+            answer[0, row, :51] = np.column_stack([xy[:, 1], xy[:, 0], np.full(17, 0.7)]).reshape(-1)
+            answer[0, row, 51:55] = [xy[:, 1].min(), xy[:, 0].min(), xy[:, 1].max(), xy[:, 0].max()]
+            answer[0, row, 55] = score
+        return answer
+
+    def close(self) -> None:
+        self.closed = True
+
+
+def person_at(x: float, y: float) -> np.ndarray:
+    return np.random.default_rng(1).uniform((0, 0), (150, 400), (17, 2)) + (x, y)
+
+
+def estimate(people, **settings):
+    config = PoseConfig(**settings)
+    network = TableNetwork(people, config.input_size)
+    frame = Frame(np.zeros((SIZE[1], SIZE[0], 3), np.uint8), 42, "eye")
+    return MoveNet(network, config)(frame)
+
+
+def test_people_come_back_in_pixels_of_the_image_best_first():
+    weak, strong = person_at(200, 300), person_at(1200.5, 500.25)
+    found = estimate([(weak, 0.4), (strong, 0.8)])
+    assert (found.stamp_ns, found.frame_id, found.image_size, found.layout.name) == (42, "eye", SIZE, "coco17")
+    np.testing.assert_allclose(found.person_scores, [0.8, 0.4])
+    np.testing.assert_allclose(found.keypoints_px, [strong, weak], atol=0.01)
+    np.testing.assert_allclose(found.boxes_xyxy[0], [*strong.min(0), *strong.max(0)], atol=0.01)
+
+
+def test_weak_people_and_duplicates_are_left_out():
+    found = estimate([(person_at(200, 300), 0.4), (person_at(203, 302), 0.6), (person_at(900, 300), 0.1)])
+    np.testing.assert_allclose(found.person_scores, [0.6])
+
+
+def test_boxes_stay_inside_the_image():
+    found = estimate([(person_at(1850, 900), 0.8)])
+    assert found.boxes_xyxy[0, 2:].tolist() == list(SIZE)
+
+
+def test_nobody_and_nan_give_an_empty_record():
+    assert len(estimate([])) == 0
+    assert len(estimate([(np.full((17, 2), np.nan), 0.9)])) == 0
+
+
+def test_the_network_sees_rgb_in_the_middle_of_black():
+    network = TableNetwork([], 320)
+    estimator = MoveNet(network, PoseConfig(input_size=320))
+    image = np.zeros((SIZE[1], SIZE[0], 3), np.uint8)
+    image[:] = (10, 20, 30)
+    estimator(Frame(image, 0))
+    assert network.batch.shape == (1, 192, 320, 3)
+    assert (network.batch[0, 6:186] == (30, 20, 10)).all()
+    assert not network.batch[0, :6].any() and not network.batch[0, 186:].any()
+    estimator.close()
+    assert network.closed
+
+
+def test_the_input_follows_the_size_of_the_image(movenet_weights):
+    estimator = create_pose_estimator(PoseConfig(input_size=128))
+    rng = np.random.default_rng(0)
+    frames = {size: Frame(rng.integers(0, 255, (size[1], size[0], 3), dtype=np.uint8), 0) for size in ((64, 64), (200, 100))}
+    for size in ((64, 64), (200, 100), (64, 64)):
+        assert estimator(frames[size]).image_size == size
+
+
+@pytest.mark.parametrize("settings,expected", [
+    ({"input_size": 300}, "input_size is 300, expected a multiple of 32 px, for example 288"),
+    ({"input_size": 5000}, "input_size is 5000, expected 64 to 1280 px"),
+    ({"estimator": "nope"}, "estimator is 'nope', expected one of 'movenet'"),
+    ({"threads": 0}, "threads is 0, expected 1 to 64"),
+])
+def test_wrong_settings(settings, expected):
+    with pytest.raises(UserError, match=f"^{expected}"):
+        PoseConfig(**settings)
+
+
+def test_missing_weights_are_one_line(tmp_path, monkeypatch):
+    monkeypatch.setenv(weights.CACHE_VARIABLE, str(tmp_path))
+    with pytest.raises(ModelError, match="run: pose-attention models fetch"):
+        create_pose_estimator(PoseConfig())
+
+
+def test_missing_runtime_is_one_line(movenet_weights, monkeypatch):
+    monkeypatch.setattr(litert, "_RUNTIMES", ("no_such_runtime",))
+    with pytest.raises(ModelError, match="pip install ai-edge-litert"):
+        create_pose_estimator(PoseConfig())
+
+
+def test_a_file_that_is_no_network_is_one_line():
+    with pytest.raises(ModelError, match="LiteRT cannot read the model"):
+        litert.LiteRtNetwork(b"no network at all", 1)
+
+
+def test_every_registered_estimator_can_be_imported():
+    import importlib
+
+    for target in ESTIMATORS.values():
+        module, _, factory = target.partition(":")
+        assert callable(getattr(importlib.import_module(module), factory))
+
+
+def test_creating_and_running_it_writes_nothing_to_the_terminal(movenet_weights, capfd):
+    estimator = create_pose_estimator(PoseConfig(input_size=64))
+    estimator.warm_up((64, 48))
+    estimator.close()
+    assert capfd.readouterr() == ("", "")
