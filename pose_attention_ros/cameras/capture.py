@@ -26,7 +26,8 @@ class Capture:
     def __init__(self, target: str, backend: str = "CAP_ANY", open_with: Properties = (), then_set: Properties = ()) -> None:
         import cv2
 
-        cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
+        # OpenCV moved this function between 4.6, which ROS distributions ship, and 4.8; 0 is silence.
+        (getattr(cv2, "setLogLevel", None) or cv2.utils.logging.setLogLevel)(0)
         self._cv2 = cv2
         parameters = [int(number) for name, value in open_with for number in (getattr(cv2, name), value)]
         self._capture = cv2.VideoCapture(target, getattr(cv2, backend), parameters)

@@ -58,7 +58,7 @@ def compressed_message(number: int, stamp_ns: int):
 
 def write_bag(path: Path, topics: dict[str, list], storage: StoragePlugin = StoragePlugin.SQLITE3) -> Path:
     """A bag with the given messages per topic, recorded 2 s later than their stamps."""
-    with Writer(path, version=9, storage_plugin=storage) as writer:
+    with Writer(path, version=Writer.VERSION_LATEST, storage_plugin=storage) as writer:
         for topic, messages in topics.items():
             kind = messages[0].__msgtype__
             connection = writer.add_connection(topic, kind, typestore=STORE)
@@ -195,7 +195,7 @@ def wrong_sources(folder: Path) -> dict[str, tuple[str, str]]:
     (folder / "only_bad" / "a.png").write_bytes(b"x")
     types = STORE.types
     write_bag(folder / "words", {"chatter": [types["std_msgs/msg/String"](data="hello")]})
-    with Writer(folder / "nothing", version=9):
+    with Writer(folder / "nothing", version=Writer.VERSION_LATEST):
         pass
     return {
         "missing file": (f"{folder}/no.mp4", "no.mp4 does not exist; expected a camera number"),
