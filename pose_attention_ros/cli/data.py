@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -41,7 +42,10 @@ def run(args: argparse.Namespace) -> int:
     if args.action == "import":
         if not args.source.exists():
             raise UserError(f"SRC {args.source} does not exist")
-        data, path = IMPORTERS[args.kind](args), args.output
+        try:
+            data, path = IMPORTERS[args.kind](args), args.output
+        except (ValueError, KeyError, OSError, zipfile.BadZipFile) as error:
+            raise UserError(f"SRC {args.source} cannot be read as {args.kind}: {error}") from error
         data.save(path)
     else:
         data, path = SkeletonDataset.load(args.file), args.file

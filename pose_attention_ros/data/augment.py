@@ -18,6 +18,8 @@ UNIT_PX = 100.0
 # Joints of the arms' and legs' ends are found worse than the trunk; the head and the hips lie elsewhere in each annotation.
 _ROUGH = {"wrist": 1.6, "ankle": 1.5, "elbow": 1.2, "knee": 1.2}
 _OFFSET = {"head": 2.5, "hip": 1.5}
+# Mean scores that MoveNet MultiPose gives on people seen well.
+_SCORE = {"head": 0.55, "shoulder": 0.72, "elbow": 0.55, "wrist": 0.4, "hip": 0.75, "knee": 0.65, "ankle": 0.6}
 
 
 @dataclass(frozen=True)
@@ -32,9 +34,9 @@ class AugmentConfig(Settings):
     noise: float = setting(0.04, "spread of the wandering noise", unit="body units", low=0)
     noise_time_s: float = setting(0.25, "how long the wandering noise remembers", unit="s", low=0.01)
     jitter: float = setting(0.015, "spread of the noise that is new in every frame", unit="body units", low=0)
-    score_low: float = setting(0.45, "lowest mean score of a stream", low=0, high=1)
-    score_high: float = setting(0.85, "highest mean score of a stream", low=0, high=1)
-    score_spread: float = setting(0.13, "how much a joint's score wanders", low=0, high=1)
+    score_low: float = setting(0.55, "lowest quality of a stream, a factor on the scores of people seen well", low=0, high=2)
+    score_high: float = setting(1.15, "highest quality of a stream", low=0, high=2)
+    score_spread: float = setting(0.1, "how much a joint's score wanders", low=0, high=1)
     min_score: float = setting(0.2, "a joint whose score falls below is missing", low=0, high=1)
     occlusion: float = setting(0.15, "share of streams of which one limb is hidden for a while", low=0, high=1)
     cut_legs: float = setting(0.06, "share of streams that show no knees and ankles", low=0, high=1)
@@ -59,7 +61,7 @@ def estimate(rng: np.random.Generator, keypoints: np.ndarray, mask: np.ndarray, 
         return keypoints, mask.astype(np.float32)
     keypoints = _viewed(rng, keypoints, config)
     scores = _scores(rng, mask, dt_s, layout, config)
-    rough = np.array([next((r for end, r in _ROUGH.items() if joint.endswith(end)), 1.0) for joint in layout.joints])
+    rough = _by_joint(layout, _ROUGH, 1.0)
     doubt = 0.5 + 1.5 * (1 - scores)
     wander = correlated(rng, dt_s, config.noise_time_s, (len(rough), 2)) * (rough * doubt)[..., None]
     jitter = rng.standard_normal(keypoints.shape).astype(np.float32) * (rough * doubt)[..., None]
@@ -68,6 +70,12 @@ def estimate(rng: np.random.Generator, keypoints: np.ndarray, mask: np.ndarray, 
     keypoints = keypoints + _offsets(rng, keypoints, layout, config) + noise
     keypoints, scores = _swapped(rng, keypoints, scores, dt_s, layout, config)
     return keypoints.astype(np.float32), np.where(scores >= config.min_score, scores, 0).astype(np.float32)
+
+
+def _by_joint(layout: Layout, table: dict[str, float], otherwise: float) -> np.ndarray:
+    """(V,) the table's value for each joint, by the end of its name."""
+    return np.array([next((value for end, value in table.items() if joint.endswith(end)), otherwise)
+                     for joint in layout.joints], np.float32)
 
 
 def _viewed(rng: np.random.Generator, keypoints: np.ndarray, config: AugmentConfig) -> np.ndarray:
@@ -84,7 +92,7 @@ def _viewed(rng: np.random.Generator, keypoints: np.ndarray, config: AugmentConf
 
 def _offsets(rng: np.random.Generator, keypoints: np.ndarray, layout: Layout, config: AugmentConfig) -> np.ndarray:
     """(B, 1, V, 2): where this estimator's joints lie beside this annotation's, the same through a stream."""
-    wide = np.array([next((r for end, r in _OFFSET.items() if joint.endswith(end)), 1.0) for joint in layout.joints])
+    wide = _by_joint(layout, _OFFSET, 1.0)
     spread = config.offset * config.strength * UNIT_PX * wide[:, None]
     return rng.standard_normal((len(keypoints), 1, len(wide), 2)) * spread
 
@@ -93,7 +101,7 @@ def _scores(rng: np.random.Generator, mask: np.ndarray, dt_s: np.ndarray, layout
             config: AugmentConfig) -> np.ndarray:
     """Scores (B, M, V) that wander, with hidden limbs and cut-off legs; low ones later become missing joints."""
     streams, frames, joints = mask.shape
-    mean = rng.uniform(config.score_low, config.score_high, (streams, 1, 1))
+    mean = rng.uniform(config.score_low, config.score_high, (streams, 1, 1)) * _by_joint(layout, _SCORE, 0.5)
     joint_mean = rng.standard_normal((streams, 1, joints)) * config.score_spread / 2
     scores = mean + joint_mean + config.score_spread * correlated(rng, dt_s, 0.4, (joints,))
     limbs = [np.flatnonzero(layout.part_indices == PARTS.index(part)) for part in PARTS[2:]]

@@ -58,7 +58,7 @@ def import_kinect(source: Path, ring: CameraRing, seed: int) -> SkeletonDataset:
         arrays = {name: file[name] for name in file.files}
     table = next((s for s in _SOURCES if s.marker in arrays and {"xyz", "offsets", "subject"} <= set(arrays)), None)
     if table is None:
-        raise UserError(f"{source} is not one of the compact 3D files: expected arrays xyz, offsets, subject, action or label")
+        raise UserError(f"{source} is no compact 3D file: expected arrays xyz, offsets, subject, action or label")
     return SkeletonDataset.from_clips(_clips(arrays, table, ring, seed), table.joints)
 
 

@@ -12,6 +12,8 @@ FPS = 15.0
 SWAY = 0.03  # spread of the slow sway of the whole body, body units
 FIDGET = 0.03  # spread of the slow motion of single joints, body units
 SWAY_TIME_S = 1.5
+ARMS_POSED = 0.4  # share of held poses whose arms are put elsewhere: folded, on the hips, at the face
+UPPER_ARM_DEG, FOREARM_DEG = 20.0, 140.0
 _HEIGHT = {"head": 1.5, "shoulder": 1.0, "elbow": 0.8, "wrist": 0.7, "hip": 0.0, "knee": 0.0, "ankle": 0.0}
 
 
@@ -23,7 +25,21 @@ def rest_example(example: Example, where: str, seconds: float, rng: np.random.Ge
     dt_s = np.full((1, frames), 1 / FPS)
     lever = np.array([next(h for end, h in _HEIGHT.items() if joint.endswith(end)) for joint in layout.joints])
     lean = correlated(rng, dt_s, SWAY_TIME_S, (1, 2))[0] * lever[:, None] * np.array([1.0, 0.3]) * SWAY
+    pose = _arms_posed(pose, rng, layout) if rng.uniform() < ARMS_POSED else pose
     still = rng.uniform(0.2, 2.0)
     fidget = correlated(rng, dt_s, SWAY_TIME_S, (len(lever), 2))[0] * FIDGET * (0.3 + lever[:, None])
     keypoints = pose + UNIT_PX * still * (lean + fidget)
     return Example(keypoints.astype(np.float32), np.repeat(mask[None], frames, 0), FPS, target)
+
+
+def _arms_posed(pose: np.ndarray, rng: np.random.Generator, layout: Layout) -> np.ndarray:
+    """`pose` (V, 2) with each arm turned at the shoulder and bent at the elbow, in the image plane."""
+    pose = pose.copy()
+    for side in ("left", "right"):
+        shoulder, elbow, wrist = (layout.index(f"{side}_{joint}") for joint in ("shoulder", "elbow", "wrist"))
+        for pivot, moved, angle_deg in ((shoulder, (elbow, wrist), rng.normal(0, UPPER_ARM_DEG)),
+                                        (elbow, (wrist,), rng.uniform(-FOREARM_DEG, FOREARM_DEG))):
+            cos, sin = np.cos(np.deg2rad(angle_deg)), np.sin(np.deg2rad(angle_deg))
+            turn = np.array([[cos, -sin], [sin, cos]], pose.dtype)
+            pose[list(moved)] = (pose[list(moved)] - pose[pivot]) @ turn.T + pose[pivot]
+    return pose

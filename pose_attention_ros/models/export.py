@@ -86,6 +86,10 @@ def _export(module: nn.Module, arguments: tuple[Tensor, ...], path: Path, inputs
             value.ClearField("metadata_props")
     model.ClearField("metadata_props")
     del model.graph.value_info[:]
+    for output in model.graph.output:  # the exporter forgets that some lengths vary
+        varying = dims["features"].values()
+        for axis, dim in zip(output.type.tensor_type.shape.dim, varying):
+            axis.dim_param = dim.__name__
     onnx.checker.check_model(model)
     path.write_bytes(model.SerializeToString(deterministic=True))
 

@@ -18,6 +18,7 @@ from pose_attention_ros.training.recipe import Recipe
 
 HELD_OUT = -3  # target of a clip that training never sees
 REST_SECONDS = (1.0, 4.0)
+REST_CLIPS = 600  # held poses of one class from one data set, at most
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,7 +92,8 @@ def _rest_entries(recipe: Recipe, name: str, data: SkeletonDataset, seed: int) -
     for action, sources in recipe.rest.items():
         target = recipe.class_names.index(action)
         for where, labels in sources.get(name, {}).items():
-            for i in np.flatnonzero(np.isin(data.labels, labels)):
+            rows = np.flatnonzero(np.isin(data.labels, labels))
+            for i in rows[:: len(rows) // REST_CLIPS + 1]:
                 clip, rng = data[i], np.random.default_rng([seed, int(i)])
                 example = rest_example(example_of(clip, data.joints, table, target), where, rng.uniform(*REST_SECONDS), rng,
                                        table, target)

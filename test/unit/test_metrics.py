@@ -1,0 +1,53 @@
+"""Evaluation numbers, against values worked out by hand."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pose_attention_ros.evaluation import metrics
+
+
+def test_confusion_and_f1():
+    truth, predicted = np.array([0, 0, 1, 1, 1]), np.array([0, 1, 1, 1, 0])
+    table = metrics.confusion(predicted, truth, 3)
+    assert table.tolist() == [[1, 1, 0], [1, 2, 0], [0, 0, 0]]
+    assert metrics.accuracy(predicted, truth) == pytest.approx(0.6)
+    assert metrics.macro_f1(table) == pytest.approx((2 * 1 / 4 + 2 * 2 / 6) / 2)
+
+
+def test_nothing_to_measure_is_nan():
+    none = np.zeros(0)
+    assert math.isnan(metrics.accuracy(none, none)) and math.isnan(metrics.calibration_error(none, none))
+    assert math.isnan(metrics.area_under_roc(none, np.ones(1))) and math.isnan(metrics.macro_f1(np.zeros((2, 2), int)))
+
+
+def test_calibration_error():
+    confidence = np.array([0.91, 0.95, 0.31, 0.31])
+    correct = np.array([True, False, False, False])
+    assert metrics.calibration_error(confidence, correct, bins=10) == pytest.approx(0.5 * (0.93 - 0.5) + 0.5 * 0.31)
+
+
+@given(known=st.lists(st.integers(0, 5), min_size=1, max_size=20), strange=st.lists(st.integers(0, 5), min_size=1, max_size=20))
+def test_area_under_roc_is_the_chance_of_the_right_order(known, strange):
+    pairs = [(k > s) + (k == s) / 2 for k in known for s in strange]
+    assert metrics.area_under_roc(np.array(known), np.array(strange)) == pytest.approx(np.mean(pairs))
+
+
+@pytest.mark.parametrize("temperature", [0.5, 1.0, 2.5])
+def test_temperature_is_found_again(temperature):
+    rng = np.random.default_rng(0)
+    logits = rng.standard_normal((20000, 4)) * 2
+    truth = np.array([rng.choice(4, p=p) for p in metrics.softmax(logits)])
+    assert metrics.fit_temperature(logits * temperature, truth) == pytest.approx(temperature, rel=0.06)
+
+
+@given(st.lists(st.floats(0.01, 1.0), min_size=10, max_size=200))
+def test_nine_of_ten_right_answers_pass_the_threshold(confidence):
+    right = np.array(confidence)
+    threshold = metrics.choose_threshold(right)
+    assert (right >= threshold).mean() >= 0.9 - 1 / len(right)
