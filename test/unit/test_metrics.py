@@ -32,7 +32,10 @@ def test_calibration_error():
     assert metrics.calibration_error(confidence, correct, bins=10) == pytest.approx(0.5 * (0.93 - 0.5) + 0.5 * 0.31)
 
 
-@given(known=st.lists(st.integers(0, 5), min_size=1, max_size=20), strange=st.lists(st.integers(0, 5), min_size=1, max_size=20))
+few = st.lists(st.integers(0, 5), min_size=1, max_size=20)
+
+
+@given(known=few, strange=few)
 def test_area_under_roc_is_the_chance_of_the_right_order(known, strange):
     pairs = [(k > s) + (k == s) / 2 for k in known for s in strange]
     assert metrics.area_under_roc(np.array(known), np.array(strange)) == pytest.approx(np.mean(pairs))

@@ -66,7 +66,13 @@ def project(tmp_path_factory):
 
 
 def train(project, out, *more):
-    return main(["train", str(project / "tiny.yaml"), "--data", str(project / "moves.npz"), "--out", str(project / out), *more])
+    return main(["train", str(project / "tiny.yaml"), "--data", str(project / "moves.npz"), "--out", str(project / out),
+                 *more])
+
+
+def evaluate(project, trained, split, label_map, *more):
+    return main(["evaluate", "clips", "--data", str(project / "moves.npz"), "--model", str(trained / "tiny"),
+                 "--split", split, "--label-map", str(project / label_map), *more])
 
 
 @pytest.fixture(scope="module")
@@ -116,9 +122,8 @@ def test_another_seed_is_another_run(trained, project, capsys):
 def test_evaluation_as_on_the_robot_agrees_with_training(trained, project):
     """The streaming recogniser, tick by tick, and the batch form measure the same clips alike."""
     result = json.loads((trained / "result.json").read_text())
-    assert main(["evaluate", "clips", "--data", str(project / "moves.npz"), "--model", str(trained / "tiny"), "--split", "test",
-                 "--label-map", str(project / "tiny.yaml"), "--out", str(project / "pictures"),
-                 "--json", str(project / "evaluated.json")]) == 0
+    assert evaluate(project, trained, "test", "tiny.yaml", "--out", str(project / "pictures"),
+                    "--json", str(project / "evaluated.json")) == 0
     found = json.loads((project / "evaluated.json").read_text())
     real = [row[:2] for row in result["test"]["confusion"][:2]]
     assert [row[:2] for row in found["confusion"][:2]] == real
@@ -135,8 +140,7 @@ def test_evaluation_as_on_the_robot_agrees_with_training(trained, project):
 ])
 def test_label_maps_that_do_not_fit(trained, project, capsys, text, split, message):
     (project / "map.yaml").write_text(text)
-    assert main(["evaluate", "clips", "--data", str(project / "moves.npz"), "--model", str(trained / "tiny"), "--split", split,
-                 "--label-map", str(project / "map.yaml")]) == 1
+    assert evaluate(project, trained, split, "map.yaml") == 1
     assert message in capsys.readouterr().err
 
 
@@ -165,7 +169,7 @@ def test_exported_files_tell_nothing_of_the_machine(trained):
 def test_recipes_with_a_mistake(project, capsys, edit, message):
     assert edit[0] in RECIPE
     (project / "wrong.yaml").write_text(RECIPE.replace(*edit))
-    assert main(["train", str(project / "wrong.yaml"), "--data", str(project / "moves.npz"), "--out", str(project / "wrong")]) == 1
+    assert main(["train", str(project / "wrong.yaml"), "--data", str(project / "moves.npz"), "--out", "unused"]) == 1
     error = capsys.readouterr().err.strip()
     assert message in error and "\n" not in error
 

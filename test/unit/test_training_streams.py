@@ -9,13 +9,13 @@ from hypothesis import strategies as st
 
 pytest.importorskip("torch")
 
-from pose_attention_ros.core.features import FeatureStream  # noqa: E402
-from pose_attention_ros.core.layouts import layout  # noqa: E402
-from pose_attention_ros.core.resampling import TickResampler  # noqa: E402
-from pose_attention_ros.data.augment import UNIT_PX, AugmentConfig, correlated, estimate, mirrored  # noqa: E402
-from pose_attention_ros.data.dataset import Clip  # noqa: E402
-from pose_attention_ros.data.rest import rest_example  # noqa: E402
-from pose_attention_ros.data.streams import (  # noqa: E402
+from pose_attention_ros.core.features import FeatureStream
+from pose_attention_ros.core.layouts import layout
+from pose_attention_ros.core.resampling import TickResampler
+from pose_attention_ros.data.augment import UNIT_PX, AugmentConfig, correlated, estimate, mirrored
+from pose_attention_ros.data.dataset import Clip
+from pose_attention_ros.data.rest import rest_example
+from pose_attention_ros.data.streams import (
     Example,
     Stream,
     StreamConfig,
@@ -25,14 +25,14 @@ from pose_attention_ros.data.streams import (  # noqa: E402
     sampled,
     seen_by_camera,
 )
-from pose_attention_ros.models.losses import IGNORE, OTHER  # noqa: E402
-from pose_attention_ros.training.batches import draw_chances, read_streams  # noqa: E402
+from pose_attention_ros.models.losses import IGNORE, OTHER
+from pose_attention_ros.training.batches import draw_chances, read_streams
 
 LAYOUT = layout("common13")
 V = len(LAYOUT.joints)
 # A person upright at UNIT_PX a torso length, root (mid-hip) at 0.
-UPRIGHT = np.array([[0, -1.5], [0.25, -1], [-0.25, -1], [0.3, -0.5], [-0.3, -0.5], [0.3, 0], [-0.3, 0], [0.15, 0], [-0.15, 0],
-                    [0.15, 0.85], [-0.15, 0.85], [0.15, 1.7], [-0.15, 1.7]], np.float32) * UNIT_PX
+UPRIGHT = np.array([[0, -1.5], [0.25, -1], [-0.25, -1], [0.3, -0.5], [-0.3, -0.5], [0.3, 0], [-0.3, 0], [0.15, 0],
+                    [-0.15, 0], [0.15, 0.85], [-0.15, 0.85], [0.15, 1.7], [-0.15, 1.7]], np.float32) * UNIT_PX
 
 
 def moving(frames: int, seed: int = 0, missing: float = 0.1, target: int = 0, fps: float = 20.0) -> Example:
@@ -147,7 +147,8 @@ def test_swaps_exchange_left_and_right():
 def test_mirroring_twice_is_nothing():
     example = moving(5)
     once = mirrored(example.keypoints, example.mask, LAYOUT)
-    np.testing.assert_array_equal(once[0][:, LAYOUT.index("left_wrist"), 0], -example.keypoints[:, LAYOUT.index("right_wrist"), 0])
+    left, right = LAYOUT.index("left_wrist"), LAYOUT.index("right_wrist")
+    np.testing.assert_array_equal(once[0][:, left, 0], -example.keypoints[:, right, 0])
     twice = mirrored(*once, LAYOUT)
     np.testing.assert_array_equal(twice[0], example.keypoints)
     np.testing.assert_array_equal(twice[1], example.mask)
