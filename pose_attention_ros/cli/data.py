@@ -14,10 +14,12 @@ from pose_attention_ros.data.dataset import SkeletonDataset, file_sha256
 from pose_attention_ros.data.jhmdb import import_jhmdb
 from pose_attention_ros.data.kinect import CameraRing, import_kinect
 from pose_attention_ros.data.penn import import_penn
+from pose_attention_ros.data.pyskl import import_pyskl
 
 IMPORTERS = {
     "penn": lambda args: import_penn(args.source),
-    "jhmdb": lambda args: import_jhmdb(args.source, args.official_split),
+    "jhmdb": lambda args: import_jhmdb(args.source, _split_number(args.official_split)),
+    "pyskl": lambda args: import_pyskl(args.source, args.official_split, _class_names(args.class_names)),
     "kinect": lambda args: import_kinect(args.source, CameraRing(views=args.views), args.seed),
 }
 
@@ -26,9 +28,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
     importing = actions.add_parser("import", help="write a data set file from a known data set")
     importing.add_argument("kind", choices=IMPORTERS, help="which data set SRC is")
-    importing.add_argument("source", type=Path, metavar="SRC", help="its original folder, or its compact .npz file")
+    importing.add_argument("source", type=Path, metavar="SRC", help="its original folder or file, or its compact .npz")
     importing.add_argument("output", type=Path, metavar="OUT.npz")
-    importing.add_argument("--official-split", type=int, choices=(1, 2, 3), default=1, help="jhmdb (default 1)")
+    importing.add_argument("--official-split", default="1", metavar="SPLIT",
+                           help="jhmdb: 1, 2 or 3; pyskl: 1, 2, 3, xsub, xview and so on (default 1)")
+    importing.add_argument("--class-names", type=Path, metavar="FILE",
+                           help="pyskl: one class name a line, in the order of the label numbers")
     importing.add_argument("--views", type=int, default=CameraRing().views,
                            help="kinect: virtual cameras a clip (default %(default)s)")
     importing.add_argument("--seed", type=int, default=0, help="kinect: of the cameras' places (default 0)")
@@ -54,6 +59,16 @@ def run(args: argparse.Namespace) -> int:
     if args.json:
         args.json.write_text(json.dumps(summary, indent=2) + "\n")
     return 0
+
+
+def _split_number(text: str) -> int:
+    if text not in ("1", "2", "3"):
+        raise UserError(f"--official-split is {text!r}, expected 1, 2 or 3")
+    return int(text)
+
+
+def _class_names(path: Path | None) -> list[str]:
+    return path.read_text().splitlines() if path else []
 
 
 def summarise(data: SkeletonDataset, path: Path) -> dict:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import pickle
+import re
 
 import numpy as np
 import pytest
@@ -171,6 +173,61 @@ def test_kinect_views_are_the_seeds(tmp_path):
     assert len(one) == 6 and one.group.tolist() == ["utkinect/s03"] * 3 + ["utkinect/s04"] * 3
     np.testing.assert_array_equal(one.keypoints, same.keypoints)
     assert not np.array_equal(one.keypoints, other.keypoints)
+
+
+def pyskl_file(path, **changes):
+    rng = np.random.default_rng(4)
+    people = rng.uniform(0, 200, (2, 6, 17, 2)).astype(np.float16)
+    scores = np.stack([np.full((6, 17), 0.3), np.full((6, 17), 0.8)]).astype(np.float16)
+    annotations = [{"frame_dir": name, "label": label, "img_shape": (240, 320), "original_shape": (240, 320),
+                    "total_frames": 6, "keypoint": people + i, "keypoint_score": scores, **changes}
+                   for i, (name, label) in enumerate((("v_one", 0), ("v_two", 1), ("v_other", 1)))]
+    content = {"split": {"train1": ["v_one"], "test1": ["v_two"], "xsub_train": ["v_two"], "xsub_val": ["v_other"]},
+               "annotations": annotations}
+    path.write_bytes(pickle.dumps(content))
+    return people
+
+
+@pytest.mark.parametrize("split, splits", [("1", ["train", "test"]), ("xsub", ["train", "test"])])
+def test_pyskl_pickles(tmp_path, split, splits):
+    people = pyskl_file(tmp_path / "ucf.pkl")
+    (tmp_path / "names.txt").write_text("wave\nwalk\n")
+    assert main(["data", "import", "pyskl", str(tmp_path / "ucf.pkl"), str(tmp_path / "out.npz"), "--official-split", split,
+                 "--class-names", str(tmp_path / "names.txt")]) == 0
+    data = SkeletonDataset.load(tmp_path / "out.npz")
+    assert data.joints == LAYOUTS["coco17"].joints and data.split.tolist() == splits and data[0].image_size == (320, 240)
+    assert data.labels.tolist() == (["wave", "walk"] if split == "1" else ["walk", "walk"])
+    if split == "1":
+        np.testing.assert_array_equal(data[0].keypoints, people[1])  # the person seen best
+        np.testing.assert_allclose(data[0].scores, 0.8, atol=1e-3)
+
+
+class _Evil:
+    def __reduce__(self):
+        return print, ("this must not run",)
+
+
+@pytest.mark.parametrize("content, message", [
+    (lambda: pickle.dumps({"annotations": _Evil(), "split": {}}), "would run builtins.print"),
+    (lambda: pickle.dumps([1, 2]), "not a pyskl"),
+    (lambda: b"hello", "not a pyskl"),
+    (lambda: b"", "not a pyskl"),
+])
+def test_pickles_that_are_refused(tmp_path, capsys, content, message):
+    (tmp_path / "odd.pkl").write_bytes(content())
+    assert main(["data", "import", "pyskl", str(tmp_path / "odd.pkl"), str(tmp_path / "out.npz")]) == 1
+    out, error = capsys.readouterr()
+    assert message in error and "this must not run" not in out
+
+
+@pytest.mark.parametrize("arguments, changes, message", [
+    (["--official-split", "9"], {}, "no train part of split '9'"),
+    ([], {"keypoint": np.zeros((1, 4, 25, 3))}, "expected .people, frames, 17, 2."),
+])
+def test_pyskl_pickles_that_do_not_fit(tmp_path, capsys, arguments, changes, message):
+    pyskl_file(tmp_path / "ucf.pkl", **changes)
+    assert main(["data", "import", "pyskl", str(tmp_path / "ucf.pkl"), str(tmp_path / "out.npz"), *arguments]) == 1
+    assert re.search(message, capsys.readouterr().err)
 
 
 @pytest.mark.parametrize("kind", ["penn", "jhmdb", "kinect"])

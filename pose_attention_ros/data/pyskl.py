@@ -1,0 +1,82 @@
+"""2D-skeleton pickles of pyskl and mmaction2 (UCF101, HMDB51, NTU RGB+D and others), read without running what is in them.
+
+Such a file is {"split": {name: [clip ids]}, "annotations": [{"frame_dir", "label", "total_frames", "img_shape",
+"keypoint" (people, frames, 17, 2), "keypoint_score" (people, frames, 17)}]}.
+"""
+
+from __future__ import annotations
+
+import pickle
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pose_attention_ros.core.errors import UserError
+from pose_attention_ros.core.layouts import LAYOUTS
+from pose_attention_ros.data.dataset import Clip, SkeletonDataset
+
+LAYOUT = LAYOUTS["coco17"]
+# All that a pickle of arrays, numbers, texts and lists needs; anything else in the file is refused, not called.
+_ALLOWED = {("numpy", "ndarray"), ("numpy", "dtype"), ("_codecs", "encode")} | {
+    (module, name) for core in ("numpy.core", "numpy._core") for module, name in
+    ((f"{core}.multiarray", "_reconstruct"), (f"{core}.multiarray", "scalar"), (f"{core}.numeric", "_frombuffer"))}
+
+
+class _ArraysOnly(pickle.Unpickler):
+    def find_class(self, module: str, name: str) -> Any:
+        if (module, name) not in _ALLOWED:
+            raise pickle.UnpicklingError(f"it would run {module}.{name}, which no skeleton file needs")
+        return super().find_class(module, name)
+
+
+def import_pyskl(source: Path, split: str, names: Sequence[str] = ()) -> SkeletonDataset:
+    """One clip an annotation, of the person seen best.
+
+    :param split: which of the file's splits: "1" for train1 and test1, "xsub" for xsub_train and xsub_val
+    :param names: class names by label number; without them a label is its number
+    :raises UserError: the file is of another kind, or would run code
+    """
+    try:
+        with open(source, "rb") as file:
+            content = _ArraysOnly(file).load()
+        annotations, splits = content["annotations"], content["split"]
+    except (pickle.UnpicklingError, EOFError, AttributeError, ImportError, LookupError, TypeError, ValueError) as error:
+        raise UserError(f"{source} is not a pyskl skeleton file: {error}") from None
+    part_of = _parts(splits, split)
+    return SkeletonDataset.from_clips(_clips(annotations, part_of, names, source.stem), LAYOUT.joints)
+
+
+def _parts(splits: Mapping[str, Sequence[str]], split: str) -> dict[str, str]:
+    """Clip id -> train or test."""
+    parts = {}
+    for part, candidates in (("train", (f"train{split}", f"{split}_train")),
+                             ("test", (f"test{split}", f"{split}_val", f"{split}_test"))):
+        name = next((candidate for candidate in candidates if candidate in splits), None)
+        if name is None:
+            raise UserError(f"the file has no {part} part of split {split!r}; its splits are {', '.join(splits)}")
+        parts.update(dict.fromkeys(splits[name], part))
+    return parts
+
+
+def _clips(annotations: Sequence[Mapping[str, Any]], part_of: Mapping[str, str], names: Sequence[str],
+           stem: str) -> Iterator[Clip]:
+    for annotation in annotations:
+        part = part_of.get(annotation["frame_dir"])
+        keypoints = np.asarray(annotation["keypoint"], np.float32)
+        if part is None or not keypoints.size:
+            continue
+        scores = np.asarray(annotation.get("keypoint_score", np.ones(keypoints.shape[:-1])), np.float32)
+        if keypoints.shape[2:] != (len(LAYOUT.joints), 2) or scores.shape != keypoints.shape[:-1]:
+            raise UserError(f"clip {annotation['frame_dir']}: keypoints {keypoints.shape} and scores {scores.shape}, "
+                            f"expected (people, frames, {len(LAYOUT.joints)}, 2) and the same without the 2")
+        person = int(scores.mean((1, 2)).argmax())
+        there = np.isfinite(keypoints[person]).all(-1) & np.isfinite(scores[person])
+        label = int(annotation["label"])
+        if names and label >= len(names):
+            raise UserError(f"clip {annotation['frame_dir']} has label {label}, but only {len(names)} names are given")
+        height, width = annotation.get("img_shape", (0, 0))
+        yield Clip(np.where(there[..., None], keypoints[person], 0), np.clip(np.where(there, scores[person], 0), 0, 1),
+                   names[label] if names else str(label), 0.0, part, f"{stem}/{annotation['frame_dir']}",
+                   (int(width), int(height)))
