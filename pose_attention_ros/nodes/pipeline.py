@@ -119,11 +119,11 @@ class PipelineNode(ManagedNode):
         actions = message_of_actions(result.actions, self.now_ns())
 
         def publish() -> None:
-            self._actions.publish(actions)
-            if self._graphs.get_subscription_count():
-                self._graphs.publish(message_of_graphs(result.graphs))
             if self._skeletons.get_subscription_count():
                 self._skeletons.publish(message_of_skeletons(result.skeletons))
+            if self._graphs.get_subscription_count():
+                self._graphs.publish(message_of_graphs(result.graphs))
+            self._actions.publish(actions)
             if self._images is not None:
                 self._images.publish(frame)
 

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import logging
+import re
 import time
 from typing import Any
 
 PACKAGE_LOGGER = "pose_attention_ros"
+_NUMBER = re.compile(r"\d[\d.]*")
+_MOST_KINDS = 100
 
 
 class NodeLogHandler(logging.Handler):
@@ -45,18 +48,20 @@ def unbridge_logging(handler: NodeLogHandler) -> None:
 
 
 class Throttle:
-    """Lets a line of the same kind through once in `period_s`, and counts those held back."""
+    """Lets lines that differ only in their numbers through once in `period_s`, and counts those held back."""
 
     def __init__(self, period_s: float = 5.0) -> None:
         self._period_s = period_s
         self._last: dict[str, tuple[float, int]] = {}
 
-    def line(self, kind: str, text: str) -> str | None:
-        """`text`, with the number of lines held back since the last of this kind; None while it is too early."""
-        now = time.monotonic()
+    def line(self, text: str) -> str | None:
+        """`text`, with the number of its like held back since the last; None while it is too early."""
+        now, kind = time.monotonic(), _NUMBER.sub("", text)
         told, held_back = self._last.get(kind, (-self._period_s, 0))
         if now - told < self._period_s:
             self._last[kind] = (told, held_back + 1)
             return None
+        if len(self._last) >= _MOST_KINDS:  # texts quote what others send: memory stays bounded
+            self._last.clear()
         self._last[kind] = (now, 0)
         return f"{text} ({held_back} more like this before)" if held_back else text

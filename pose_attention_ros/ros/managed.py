@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 
 from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.clock import Clock, ClockType
+from rclpy.duration import Duration
 from rclpy.lifecycle import LifecycleNode, TransitionCallbackReturn
 from rclpy.publisher import Publisher
 from rclpy.qos import QoSProfile
@@ -123,6 +124,12 @@ class ManagedNode(LifecycleNode):
             self._own_subscriptions.remove(subscription)
             self.destroy_subscription(subscription)
 
+    def flush(self, timeout_s: float) -> None:
+        """Wait until reliable subscribers have what was published."""
+        until = time.monotonic() + timeout_s
+        for publisher in self._own_publishers:
+            publisher.wait_for_all_acked(Duration(seconds=max(0.0, until - time.monotonic())))
+
     def guarded(self, what: str, handle: Callable[..., None]) -> Callable[..., None]:
         """`handle` for one message, such that no error leaves it."""
         def call(message: Any) -> None:
@@ -138,22 +145,22 @@ class ManagedNode(LifecycleNode):
             return  # shutting down: publishing fails and nobody wants to know
         self.meter.reject(f"{what}: {error}")
         if isinstance(error, MessageError):
-            self.warn_once(f"{what}: message dropped: {error}", kind=f"{what} message")
+            self.warn_once(f"{what}: message dropped: {error}")
         elif isinstance(error, UserError):
             self.error_once(f"{what}: {error}")
         else:
             self.error_once(f"{what}: internal error, one item is lost: {type(error).__name__}: {error}")
             self.get_logger().debug(traceback.format_exc())
 
-    def warn_once(self, text: str, kind: str = "") -> None:
-        """A warning; lines of the same `kind` (default: the same text) come at most every few seconds."""
-        line = self._throttle.line(kind or text, text)
+    def warn_once(self, text: str) -> None:
+        """A warning; lines that differ only in numbers come once every few seconds."""
+        line = self._throttle.line(text)
         if line:
             self.get_logger().warning(line)
 
-    def error_once(self, text: str, kind: str = "") -> None:
+    def error_once(self, text: str) -> None:
         """As `warn_once`, an error."""
-        line = self._throttle.line(kind or text, text)
+        line = self._throttle.line(text)
         if line:
             self.get_logger().error(line)
 
@@ -172,7 +179,10 @@ class ManagedNode(LifecycleNode):
         return done
 
     def on_activate(self, state: Any) -> TransitionCallbackReturn:
-        return self._transition("activate", self.activate, "active", undo=self._halt)
+        done = self._transition("activate", self.activate, "active", undo=self._halt)
+        if done == TransitionCallbackReturn.SUCCESS:
+            self.get_logger().info("active")
+        return done
 
     def on_deactivate(self, state: Any) -> TransitionCallbackReturn:
         return self._transition("deactivate", self._halt, "inactive")

@@ -17,7 +17,7 @@ from pose_attention_ros.ros.stamps import header_of, stamp_ns_of
 
 _ANSWER_TYPES = {"actions": (ActionLabelArray, lambda message: stamp_ns_of(message.header)),
                  "recorded": (Header, lambda message: stamp_ns_of(Header(stamp=message.stamp)))}
-_LAST_WORDS_S = 2.0  # a status on its way out is given this long before the process ends
+_LAST_WORDS_S = 2.0  # what is on its way out is given this long before the process ends
 
 
 class Playback:
@@ -111,7 +111,5 @@ class Playback:
         self._leave(1)
 
     def _leave(self, exit_code: int) -> None:
-        from rclpy.duration import Duration
-
-        self._status.wait_for_all_acked(Duration(seconds=_LAST_WORDS_S))
+        self._node.flush(_LAST_WORDS_S)
         self._node.stop(exit_code)

@@ -30,7 +30,8 @@ class _Interrupt:
 def run(node_type: type[ManagedNode], arguments: list[str] | None = None) -> int:
     """The body of a node's `main`; returns the exit code.
 
-    0: the node ended as asked; 1: it could not start (one line says why), or its source failed; 2: bad ROS arguments.
+    0: the node ended as asked, also by SIGINT or SIGTERM; 1: it could not start (one line says why), or its source failed;
+    2: bad ROS arguments.
     """
     arguments = sys.argv if arguments is None else arguments
     if "--help" in arguments or "-h" in arguments:
@@ -48,7 +49,7 @@ def run(node_type: type[ManagedNode], arguments: list[str] | None = None) -> int
     try:
         return _run_node(node_type, interrupt)
     except KeyboardInterrupt:
-        return 130
+        return 0
     finally:
         rclpy.try_shutdown()
 

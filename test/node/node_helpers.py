@@ -1,0 +1,162 @@
+"""What the node tests share: a process that runs a node, and a node that talks to it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+import rclpy
+from lifecycle_msgs.srv import ChangeState, GetState
+from rcl_interfaces.msg import Parameter
+from rcl_interfaces.srv import DescribeParameters, GetParameters, SetParameters
+from rclpy.executors import SingleThreadedExecutor
+from rclpy.node import Node
+from rclpy.parameter import Parameter as RclpyParameter
+from std_msgs.msg import Header
+
+from pose_attention_ros.ros.qos import result_profile
+
+PATIENCE_S = 30.0  # a loaded machine starts a process slowly
+
+
+class NodeProcess:
+    """A node in a process of its own; its output is kept line by line."""
+
+    def __init__(self, node: str, namespace: str, parameters: dict[str, Any],
+                 remap: dict[str, str] | None = None) -> None:
+        command = [sys.executable, "-m", f"pose_attention_ros.nodes.{node}", "--ros-args", "-r", f"__ns:={namespace}"]
+        for name, topic in (remap or {}).items():
+            command += ["-r", f"{name}:={topic}"]
+        for name, value in parameters.items():
+            command += ["-p", f"{name}:={str(value).lower() if isinstance(value, bool) else value}"]
+        self.lines: list[str] = []
+        self._news = threading.Condition()
+        self._process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                                         env={**os.environ, "PYTHONUNBUFFERED": "1", "RCUTILS_COLORIZED_OUTPUT": "0"})
+        self.pid = self._process.pid
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    def _read(self) -> None:
+        for line in self._process.stdout:
+            with self._news:
+                self.lines.append(line.rstrip())
+                self._news.notify_all()
+
+    @property
+    def output(self) -> str:
+        """Everything written so far."""
+        return "\n".join(self.lines)
+
+    @property
+    def running(self) -> bool:
+        return self._process.poll() is None
+
+    def wait_for_line(self, text: str, timeout_s: float = PATIENCE_S) -> str:
+        """The first line that contains `text`."""
+        def found() -> str | None:
+            return next((line for line in self.lines if text in line), None)
+        with self._news:
+            assert self._news.wait_for(lambda: found() is not None, timeout_s), f"no {text!r} in:\n{self.output}"
+        return found()
+
+    def wait(self, timeout_s: float = PATIENCE_S) -> int:
+        """The exit code."""
+        code = self._process.wait(timeout_s)
+        self._reader.join(timeout_s)
+        return code
+
+    def interrupt(self, number: int = signal.SIGINT) -> int:
+        """Send a signal and return the exit code."""
+        self._process.send_signal(number)
+        return self.wait()
+
+    def kill(self) -> None:
+        if self.running:
+            self._process.kill()
+        self.wait()
+
+
+class Probe:
+    """A node in the test's process: publishes, collects, calls services, and waits on conditions."""
+
+    def __init__(self, namespace: str) -> None:
+        self.namespace = namespace
+        self.node = Node("probe", namespace=namespace)
+        self._executor = SingleThreadedExecutor()
+        self._executor.add_node(self.node)
+
+    def collect(self, kind: type, topic: str, profile: Any = None) -> list[Any]:
+        """A list that grows with each message of `topic`."""
+        messages: list[Any] = []
+        self.node.create_subscription(kind, topic, messages.append, profile or result_profile(100))
+        return messages
+
+    def acknowledge(self, kind: type, topic: str, profile: Any = None) -> list[Any]:
+        """As `collect`; besides, tells a lockstep camera that the frame is `recorded`."""
+        messages: list[Any] = []
+        recorded = self.node.create_publisher(Header, "recorded", result_profile())
+
+        def take(message: Any) -> None:
+            if not messages or message.header.stamp != messages[-1].header.stamp:
+                messages.append(message)
+            recorded.publish(message.header)
+
+        self.node.create_subscription(kind, topic, take, profile or result_profile(100))
+        return messages
+
+    def publisher(self, kind: type, topic: str, profile: Any = None, subscribers: int = 1) -> Any:
+        """A publisher that has found its subscribers."""
+        publisher = self.node.create_publisher(kind, topic, profile or result_profile(100))
+        self.until(lambda: publisher.get_subscription_count() >= subscribers, f"a subscriber of {topic}")
+        return publisher
+
+    def until(self, condition: Callable[[], bool], what: str, timeout_s: float = PATIENCE_S) -> None:
+        """Spin until `condition` holds."""
+        end = time.monotonic() + timeout_s
+        while not condition():
+            assert time.monotonic() < end, f"waited {timeout_s} s for {what}"
+            self._executor.spin_once(timeout_sec=0.05)
+
+    def call(self, kind: type, service: str, request: Any) -> Any:
+        """The answer of a service."""
+        client = self.node.create_client(kind, service)
+        self.until(client.service_is_ready, service)
+        future = client.call_async(request)
+        self.until(future.done, f"an answer of {service}")
+        self.node.destroy_client(client)
+        return future.result()
+
+    def change_state(self, node: str, transition: int) -> bool:
+        """Whether the lifecycle transition succeeded."""
+        request = ChangeState.Request()
+        request.transition.id = transition
+        return self.call(ChangeState, f"{node}/change_state", request).success
+
+    def state(self, node: str) -> str:
+        """Label of the lifecycle state."""
+        return self.call(GetState, f"{node}/get_state", GetState.Request()).current_state.label
+
+    def set_parameter(self, node: str, name: str, value: Any) -> tuple[bool, str]:
+        """Whether it was set, and the reason if not."""
+        parameter: Parameter = RclpyParameter(name, value=value).to_parameter_msg()
+        result = self.call(SetParameters, f"{node}/set_parameters", SetParameters.Request(parameters=[parameter])).results[0]
+        return result.successful, result.reason
+
+    def get_parameter(self, node: str, name: str) -> Any:
+        values = self.call(GetParameters, f"{node}/get_parameters", GetParameters.Request(names=[name])).values
+        return rclpy.parameter.parameter_value_to_python(values[0])
+
+    def describe_parameter(self, node: str, name: str) -> Any:
+        request = DescribeParameters.Request(names=[name])
+        return self.call(DescribeParameters, f"{node}/describe_parameters", request).descriptors[0]
+
+    def close(self) -> None:
+        self._executor.shutdown()
+        self.node.destroy_node()

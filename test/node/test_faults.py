@@ -1,0 +1,153 @@
+"""Bad input from outside: dropped with one line, and the node goes on."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+pytest.importorskip("rclpy", reason="ROS 2 is not here")
+
+from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
+from sensor_msgs.msg import CompressedImage, Image
+
+from pose_attention_ros.core.layouts import layout
+from pose_attention_ros.msg import ActionLabelArray, SkeletonArray, SkeletonGraphArray
+from pose_attention_ros.ros.images import image_from_bgr
+from pose_attention_ros.ros.qos import sensor_profile
+
+GREY = np.full((120, 160, 3), 90, np.uint8)
+BAD_IMAGES = {
+    "image is empty: 0x0 pixels": Image(),
+    "image data has 5 bytes, expected at least 48": Image(height=4, width=4, encoding="bgr8", step=12, data=bytes(5)),
+    "image encoding 'nonsense' is not one of": Image(height=4, width=4, encoding="nonsense", step=12, data=bytes(48)),
+}
+
+
+def test_bad_images_do_not_stop_the_pose_node(start: object, probe: object, pose_weights: None) -> None:
+    """Each kind is told, a good image is answered after each, and a flood of bad ones makes few lines."""
+    process = start("pose", {"input_size": 64, "image_reliability": "reliable"})
+    answers = probe.collect(SkeletonArray, "skeletons")
+    images = probe.publisher(Image, "image_raw")
+    for number, (complaint, bad) in enumerate(BAD_IMAGES.items()):
+        bad.header.stamp.sec = 1 + number
+        images.publish(bad)
+        process.wait_for_line(complaint)
+        images.publish(image_from_bgr(GREY, (100 + number) * 10**9, "camera"))
+        probe.until(lambda wanted=number + 1: len(answers) == wanted, "the answer to a good image")
+    assert [answer.header.stamp.sec for answer in answers] == [100, 101, 102]
+    bad = next(iter(BAD_IMAGES.values()))
+    for number in range(200):
+        bad.header.stamp.sec = 1000 + number
+        images.publish(bad)
+    images.publish(image_from_bgr(GREY, 2000 * 10**9, "camera"))
+    probe.until(lambda: len(answers) == 4, "an answer after the flood")
+    assert process.running and "Traceback" not in process.output
+    assert len(process.lines) < 10, process.output
+
+
+@pytest.mark.parametrize("offered", ["best_effort", "reliable"])
+def test_images_of_both_reliabilities_are_taken(start: object, probe: object, pose_weights: None, offered: str) -> None:
+    start("pose", {"input_size": 64})
+    answers = probe.collect(SkeletonArray, "skeletons")
+    images = probe.publisher(Image, "image_raw", sensor_profile(offered))
+    stamps = iter(range(1, 1000))
+
+    def answered() -> bool:
+        images.publish(image_from_bgr(GREY, next(stamps) * 10**8, "camera"))
+        return bool(answers)
+
+    probe.until(answered, "an answer")
+
+
+def test_compressed_images_are_taken_and_broken_ones_dropped(start: object, probe: object, pose_weights: None) -> None:
+    import cv2
+
+    process = start("pose", {"input_size": 64, "image_transport": "compressed", "image_reliability": "reliable"},
+                    remap={"image_raw": "front/image"})
+    answers = probe.collect(SkeletonArray, "skeletons")
+    images = probe.publisher(CompressedImage, "front/image/compressed")
+    good = CompressedImage(format="jpeg", data=cv2.imencode(".jpg", GREY)[1].tobytes())
+    broken = CompressedImage(format="jpeg", data=b"\xff\xd8 not a picture")
+    broken.header.stamp.sec, good.header.stamp.sec = 1, 2
+    images.publish(broken)
+    process.wait_for_line("cannot be decoded")
+    images.publish(good)
+    probe.until(lambda: bool(answers), "an answer")
+    assert answers[0].header.stamp.sec == 2 and answers[0].image_width == 160
+
+
+def test_an_incompatible_publisher_is_told_with_the_remedy(start: object, probe: object, pose_weights: None) -> None:
+    process = start("pose", {"input_size": 64, "image_reliability": "reliable"})
+    process.wait_for_line("active")
+    probe.node.create_publisher(Image, "image_raw", sensor_profile("best_effort"))
+    line = process.wait_for_line("incompatible")
+    assert "RELIABILITY" in line and "image_reliability:=best_effort" in line
+
+
+def test_an_incompatible_subscriber_is_told(start: object, probe: object) -> None:
+    process = start("skeleton_graph")
+    process.wait_for_line("active")
+    late = QoSProfile(depth=1, reliability=ReliabilityPolicy.RELIABLE, durability=DurabilityPolicy.TRANSIENT_LOCAL)
+    probe.node.create_subscription(SkeletonGraphArray, "skeleton_graphs", lambda message: None, late)
+    assert "DURABILITY" in process.wait_for_line("incompatible")
+
+
+def test_images_whose_stamp_stands_still_are_told(start: object, probe: object, pose_weights: None) -> None:
+    process = start("pose", {"input_size": 64, "image_reliability": "reliable"})
+    images = probe.publisher(Image, "image_raw")
+
+    def told() -> bool:
+        images.publish(image_from_bgr(GREY, 0, "camera"))
+        return "until the camera driver stamps its images" in process.output
+
+    probe.until(told, "the warning")
+
+
+def test_bad_graphs_do_not_stop_the_action_node(start: object, probe: object) -> None:
+    process = start("action")
+    answers = probe.collect(ActionLabelArray, "actions")
+    graphs = probe.publisher(SkeletonGraphArray, "skeleton_graphs")
+    names = ["x", "y", "vx", "vy", "score"]
+    bad = (SkeletonGraphArray(layout="centaur", feature_names=names), SkeletonGraphArray(layout="common13"),
+           SkeletonGraphArray(layout="coco17", feature_names=names))  # the last is well-formed, but not what the model reads
+    for number, message in enumerate(bad):
+        message.header.stamp.sec = 1 + number
+        graphs.publish(message)
+    good = SkeletonGraphArray(layout="common13", feature_names=names, image_width=160, image_height=120)
+    good.header.stamp.sec = 9
+    graphs.publish(good)
+    probe.until(lambda: bool(answers), "an answer")
+    assert [answer.header.stamp.sec for answer in answers] == [9]
+    assert "no skeleton layout 'centaur'" in process.output and "set the graph stage's layout" in process.output
+    assert layout("common13").name == good.layout and "Traceback" not in process.output
+
+
+@pytest.mark.parametrize(("source", "complaint"), [
+    ("/no/such/video.mp4", "/no/such/video.mp4 does not exist"),
+    ("/dev/video97", "/dev/video97"),
+    ("__TEXT__", "is not a video"),
+    ("__EMPTY__", "is empty"),
+])
+@pytest.mark.parametrize("node", ["camera", "pipeline"])
+def test_a_source_that_cannot_be_opened_ends_the_node(start: object, tmp_path: Path, node: str, source: str,
+                                                      complaint: str) -> None:
+    text, empty = tmp_path / "text.mp4", tmp_path / "empty.mp4"
+    text.write_text("this is no video")
+    empty.touch()
+    process = start(node, {"source": source.replace("__TEXT__", str(text)).replace("__EMPTY__", str(empty))})
+    assert process.wait() == 1
+    assert len(process.lines) == 1, process.output
+    assert complaint in process.output and "Traceback" not in process.output
+
+
+def test_a_calibration_of_another_size_is_refused(start: object, drawn_video: Path, tmp_path: Path) -> None:
+    path = tmp_path / "camera.yaml"
+    path.write_text("{image_width: 640, image_height: 480, distortion_model: plumb_bob, "
+                    "camera_matrix: {data: [1, 0, 0, 0, 1, 0, 0, 0, 1]}, distortion_coefficients: {data: [0, 0, 0, 0, 0]}, "
+                    "rectification_matrix: {data: [1, 0, 0, 0, 1, 0, 0, 0, 1]}, "
+                    "projection_matrix: {data: [1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1, 0]}}")
+    process = start("camera", {"source": str(drawn_video), "calibration": str(path)})
+    assert process.wait() == 1
+    assert "is for 640x480 images, the source gives 160x120" in process.output

@@ -1,0 +1,114 @@
+"""The two nodes that join images with results."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+pytest.importorskip("rclpy", reason="ROS 2 is not here")
+
+import cv2
+from sensor_msgs.msg import CompressedImage, Image
+from visualization_msgs.msg import Marker, MarkerArray
+
+from pose_attention_ros.msg import ActionLabelArray
+from pose_attention_ros.ros.images import bgr_from_image
+from pose_attention_ros.ros.qos import sensor_profile
+from pose_attention_ros.ros.stamps import stamp_ns_of
+
+INPUT_SIZE = 192
+
+
+def start_pipeline(start: Callable, source: Path, **play: Any) -> Any:
+    return start("pipeline", {"source": str(source), "input_size": INPUT_SIZE, **play})
+
+
+def test_the_overlay_is_drawn_only_while_someone_looks(start: Callable, probe: Any, exercise_video: Path,
+                                                       pose_weights: None) -> None:
+    start("overlay").wait_for_line("active")
+    start_pipeline(start, exercise_video, loop=True)
+    actions = probe.collect(ActionLabelArray, "actions")
+    probe.until(lambda: bool(actions), "actions")
+    assert probe.node.count_subscribers("image_raw") == 0
+
+    drawn: list[Image] = []
+    look = probe.node.create_subscription(Image, "overlay", drawn.append, sensor_profile("best_effort"))
+    probe.until(lambda: len(drawn) >= 8, "drawn images")
+    assert probe.node.count_subscribers("image_raw") == 1
+    by_stamp = {stamp_ns_of(message.header): message for message in actions}
+    both = [(image, by_stamp[stamp_ns_of(image.header)]) for image in drawn if stamp_ns_of(image.header) in by_stamp]
+    assert len(both) >= 6
+    assert bgr_from_image(both[-1][0]).shape[1] == 384
+
+    probe.node.destroy_subscription(look)
+    probe.until(lambda: probe.node.count_subscribers("image_raw") == 0, "the end of the image subscription")
+
+
+def test_markers_need_no_image(start: Callable, probe: Any, exercise_video: Path, pose_weights: None) -> None:
+    start("overlay")
+    start_pipeline(start, exercise_video, loop=True)
+    arrays = probe.collect(MarkerArray, "markers")
+    probe.until(lambda: any(len(array.markers) > 1 for array in arrays), "a person")
+    array = next(array for array in arrays if len(array.markers) > 1)
+    assert array.markers[0].action == Marker.DELETEALL
+    assert {marker.ns for marker in array.markers[1:]} == {"limbs", "joints", "labels"}
+    joints = next(marker for marker in array.markers if marker.ns == "joints")
+    assert len(joints.points) == len(joints.colors) > 5
+    assert all(abs(point.x) < 2 and abs(point.y) < 2 and point.z > 0 for point in joints.points)
+    assert probe.node.count_subscribers("image_raw") == 0
+
+
+def test_the_compressed_overlay(start: Callable, probe: Any, drawn_video: Path, pose_weights: None) -> None:
+    start("overlay")
+    start_pipeline(start, drawn_video, loop=True)
+    drawn = probe.collect(CompressedImage, "overlay/compressed")
+    probe.until(lambda: bool(drawn), "a compressed image")
+    assert cv2.imdecode(np.frombuffer(drawn[0].data, np.uint8), cv2.IMREAD_COLOR).shape[:2] == (120, 160)
+
+
+@pytest.mark.parametrize("video", [True, False])
+def test_the_recorder_writes_every_frame(start: Callable, tmp_path: Path, drawn_video: Path, pose_weights: None,
+                                         video: bool) -> None:
+    recorder = start("recorder", {"out": str(tmp_path), "video": video})
+    play = {"pace": "lockstep", "acknowledge": "recorded"}
+    assert start_pipeline(start, drawn_video, **play).wait(90) == 0
+    assert recorder.wait() == 0
+    assert "12 frames" in recorder.output
+    records = [json.loads(line) for line in (tmp_path / "actions.jsonl").read_text().splitlines()]
+    assert [record["stamp_ns"] for record in records] == [100_000_000 * number for number in range(12)]
+    summary = json.loads((tmp_path / "summary.json").read_text())
+    assert (summary["frames"], summary["source"], summary["backend"]) == (12, str(drawn_video), "litert-cpu")
+    assert summary["model"] == "everyday" or summary["model"]
+    frames = cv2.VideoCapture(str(tmp_path / "annotated.mp4"))
+    assert frames.get(cv2.CAP_PROP_FRAME_COUNT) == (12 if video else 0)
+    assert not video or frames.get(cv2.CAP_PROP_FPS) == 10
+
+
+def test_the_recorder_gives_up_when_nothing_comes(start: Callable, tmp_path: Path) -> None:
+    recorder = start("recorder", {"out": str(tmp_path), "idle_timeout_s": 0.5})
+    assert recorder.wait() == 1
+    assert "nothing came for 0.5 s" in recorder.output and "Traceback" not in recorder.output
+
+
+def test_a_folder_that_cannot_be_written_is_told(start: Callable, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    recorder = start("recorder", {"out": str(tmp_path / "file" / "folder")})
+    assert recorder.wait() == 1
+    assert "expected a folder that can be written" in recorder.output and len(recorder.lines) == 1
+
+
+def test_interrupted_the_recorder_finishes_its_files(start: Callable, probe: Any, tmp_path: Path, drawn_video: Path,
+                                                     pose_weights: None) -> None:
+    recorder = start("recorder", {"out": str(tmp_path), "video": False})
+    start_pipeline(start, drawn_video, loop=True)
+    actions = probe.collect(ActionLabelArray, "actions")
+    probe.until(lambda: len(actions) > 10, "some frames")
+    probe.until(lambda: (tmp_path / "actions.jsonl").exists(), "the recorder's file")
+    assert recorder.interrupt() == 0
+    lines = (tmp_path / "actions.jsonl").read_text().splitlines()
+    assert json.loads((tmp_path / "summary.json").read_text())["frames"] == len(lines) > 0

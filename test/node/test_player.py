@@ -1,0 +1,151 @@
+"""Playing a source: pace, lockstep, repeats, the end; without any node. And joining by stamp."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("rclpy", reason="ROS 2 is not here")
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pose_attention_ros.core.types import Frame
+from pose_attention_ros.ros.logs import Throttle
+from pose_attention_ros.ros.player import Answers, Deliveries, Player, PlayerConfig
+from pose_attention_ros.ros.repeats import RepeatedStamp
+from pose_attention_ros.ros.sync import StampSynchroniser
+
+PATIENCE_S = 20.0
+
+
+class Audience:
+    """Takes what a player delivers; answers each stamp the `answer_at`-th time it comes."""
+
+    def __init__(self, config: PlayerConfig, answer_at: Callable[[int], int] = lambda stamp_ns: 1) -> None:
+        self.stamps: list[int] = []
+        self.times_s: list[float] = []
+        self.warnings: list[str] = []
+        self.error: Exception | None = None
+        self.over = threading.Event()
+        self._answer_at, self._answers = answer_at, Answers()
+        to = Deliveries(self._take, lambda: True, self.over.set, self._fail, self.warnings.append)
+        self.player = Player(config, time.time_ns, to, self._answers if config.pace == "lockstep" else None)
+
+    def _take(self, frame: Frame) -> None:
+        self.stamps.append(frame.stamp_ns)
+        self.times_s.append(time.monotonic())
+        if self.stamps.count(frame.stamp_ns) == self._answer_at(frame.stamp_ns):
+            self._answers.seen(frame.stamp_ns)
+
+    def _fail(self, error: Exception) -> None:
+        self.error = error
+        self.over.set()
+
+
+@pytest.fixture
+def play(drawn_video: Path) -> Iterator[Callable[..., Audience]]:
+    """Plays the drawn video to its end."""
+    audiences: list[Audience] = []
+
+    def begin(answer_at: Callable[[int], int] = lambda stamp_ns: 1, **settings: object) -> Audience:
+        audiences.append(Audience(PlayerConfig(source=str(drawn_video), **settings), answer_at))
+        audiences[-1].player.open()
+        audiences[-1].player.start()
+        assert audiences[-1].over.wait(PATIENCE_S)
+        return audiences[-1]
+
+    yield begin
+    for audience in audiences:
+        audience.player.stop()
+
+
+def test_in_real_time_frames_come_when_their_stamps_say(play: Callable[..., Audience]) -> None:
+    before_ns = time.time_ns()
+    audience = play()
+    assert audience.player.played + audience.player.skipped == 12
+    assert before_ns < audience.stamps[0] < time.time_ns()
+    for stamp_ns, moment_s in zip(audience.stamps, audience.times_s):
+        late_s = (moment_s - audience.times_s[0]) - (stamp_ns - audience.stamps[0]) * 1e-9
+        assert -0.01 < late_s < 0.5
+
+
+def test_in_lockstep_every_frame_comes_once_and_at_once(play: Callable[..., Audience]) -> None:
+    audience = play(pace="lockstep")
+    assert audience.stamps == [100_000_000 * number for number in range(12)]
+    assert audience.warnings == []
+
+
+def test_an_unanswered_frame_is_sent_again(play: Callable[..., Audience]) -> None:
+    audience = play(lambda stamp_ns: 2 if stamp_ns in (0, 500_000_000) else 1, pace="lockstep", lockstep_timeout_s=0.05)
+    assert sorted(set(audience.stamps)) == [100_000_000 * number for number in range(12)]
+    assert len(audience.stamps) == 14 and audience.player.played == 12
+    assert len(audience.warnings) == 1 and "0.500 s" in audience.warnings[0]  # the first frame is asked for gently
+
+
+def test_a_frame_that_nobody_answers_is_skipped(play: Callable[..., Audience]) -> None:
+    audience = play(lambda stamp_ns: 99 if stamp_ns == 300_000_000 else 1, pace="lockstep", lockstep_timeout_s=0.05,
+                    lockstep_attempts=2)
+    assert (audience.player.played, audience.player.skipped) == (11, 1)
+    assert "skipped" in audience.warnings[-1]
+
+
+def test_max_frames_ends_the_stream(play: Callable[..., Audience]) -> None:
+    assert play(pace="lockstep", max_frames=5).player.played == 5
+
+
+def test_a_stopped_player_starts_at_the_beginning(play: Callable[..., Audience]) -> None:
+    audience = play(pace="lockstep", max_frames=3)
+    audience.player.stop()
+    audience.over.clear()
+    audience.player.start()
+    assert audience.over.wait(PATIENCE_S)
+    assert audience.stamps == [0, 100_000_000, 200_000_000] * 2
+
+
+def test_stop_ends_a_wait_for_an_answer(drawn_video: Path) -> None:
+    audience = Audience(PlayerConfig(source=str(drawn_video), pace="lockstep", lockstep_timeout_s=600.0), lambda stamp_ns: 0)
+    audience.player.open()
+    audience.player.start()
+    began = time.monotonic()
+    audience.player.stop()
+    assert time.monotonic() - began < 5 and not audience.over.is_set()
+
+
+@given(st.permutations([(name, stamp) for name in "abc" for stamp in range(6)]))
+def test_the_synchroniser_gives_each_complete_set_once(arrivals: list[tuple[str, int]]) -> None:
+    sync = StampSynchroniser(("a", "b", "c"), size=6)
+    sets = [found for name, stamp in arrivals if (found := sync.add(name, stamp, (name, stamp))) is not None]
+    assert sorted(sets) == [(("a", stamp), ("b", stamp), ("c", stamp)) for stamp in range(6)]
+    assert sync.given_up == 0
+
+
+def test_the_synchroniser_gives_up_the_oldest() -> None:
+    sync = StampSynchroniser(("a", "b"), size=2)
+    for stamp in range(5):
+        assert sync.add("a", stamp, stamp) is None
+    assert sync.given_up == 3
+    assert sync.add("b", 0, "late") is None
+    assert sync.add("b", 4, "there") == (4, "there")
+
+
+def test_a_repeated_stamp_gives_the_same_answer_again() -> None:
+    given_answers: list[str] = []
+    repeated = RepeatedStamp()
+    assert not repeated.answered(5)
+    repeated.keep(5, lambda: given_answers.append("five"))
+    assert repeated.answered(5) and repeated.answered(5)
+    assert given_answers == ["five", "five"] and repeated.times == 2
+    assert not repeated.answered(6)
+
+
+def test_the_throttle_lets_one_of_a_kind_through() -> None:
+    throttle = Throttle(period_s=600)
+    assert throttle.line("frame 1 lost") == "frame 1 lost"
+    assert throttle.line("frame 2.5 lost") is None
+    assert throttle.line("another matter") == "another matter"
+    assert Throttle(period_s=0).line("x") == "x"
