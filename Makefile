@@ -1,21 +1,53 @@
 # Everything that is installed lies in .venv/, everything that is made in out/.
+
 VENV ?= .venv
 PYTHON ?= python3
+# Which ROS 2 wheels where no ROS 2 is sourced: jazzy or kilted.
 ROS_WHEELS ?= jazzy
+# Extra package index for torch: elsewhere a plain install of torch brings CUDA; name an index of CPU builds here.
 TORCH_INDEX ?=
+# make demo, make bench: a video, folder of images or bag; empty takes the sample video.
+SOURCE ?=
+DEMO_ARGS ?=
+BENCH_ARGS ?=
+# make test: more arguments of pytest, or the tests to run.
+TESTS ?= test
+PYTEST_ARGS ?=
 
-export VENV := $(abspath $(VENV))
-RUN := scripts/with_ros python
-ENVIRONMENT = $(PYTHON) scripts/ros_env.py --venv "$(VENV)" --ros "$(ROS_WHEELS)" --torch-index "$(TORCH_INDEX)"
-
+override VENV := $(abspath $(VENV))
+export VENV SOURCE TORCH_INDEX
+ENVIRONMENT := $(PYTHON) scripts/ros_env.py --venv "$$VENV" --ros "$(ROS_WHEELS)" --torch-index "$$TORCH_INDEX" --extras
+FIND_SOURCE := if [ -z "$$SOURCE" ]; then SOURCE="$$($(PYTHON) scripts/sample_video.py)" || exit 1; fi
 .DEFAULT_GOAL := help
-.PHONY: help venv build
+.PHONY: help venv venv-train build demo test bench lint train-everyday clean
 
 help:  ## list the targets
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
+	@grep -hE '^[a-z-]+:.*##' $(firstword $(MAKEFILE_LIST)) | sed -E 's/:.*## /\t/' | expand -t 18
 
-venv:  ## make .venv: ROS 2 (the sourced one, else wheels), build tools and run-time packages
-	@$(ENVIRONMENT) --extras cpu
+venv:  ## make .venv: ROS 2 (the sourced one, else wheels), build tools, run-time packages; no torch
+	@$(ENVIRONMENT) cpu
+
+venv-train:
+	@$(ENVIRONMENT) cpu,train,test
 
 build: venv  ## colcon build into out/install
 	@scripts/build
+
+demo: build  ## label the people in SOURCE= (default: a sample video) over real ROS 2, into out/demo
+	@$(FIND_SOURCE); exec scripts/with_ros python scripts/demo.py --source "$$SOURCE" --out out/demo $(DEMO_ARGS)
+
+test: venv-train build  ## unit, node and end-to-end tests (TESTS=test/unit PYTEST_ARGS="-k name" narrow them)
+	@scripts/with_ros python -m pytest $(TESTS) $(PYTEST_ARGS)
+
+bench: build  ## time and memory of the composed form and of the graph of nodes, into out/bench
+	@$(FIND_SOURCE); exec scripts/with_ros pose-attention bench --source "$$SOURCE" --out out/bench $(BENCH_ARGS)
+
+lint:  ## ruff
+	@$(ENVIRONMENT) lint
+	@"$$VENV/bin/ruff" check .
+
+train-everyday: venv-train build  ## train models/everyday anew from out/data (see its model card)
+	@scripts/with_ros pose-attention train config/train/everyday.yaml --seed 0 --out out/train/everyday
+
+clean:  ## remove what was built and made; .venv and downloads stay
+	rm -rf out/build out/install out/log out/inputs.cksum out/demo out/bench

@@ -5,9 +5,10 @@ ros2 launch pose_attention_ros nano.launch.py source:=0
 
 from pathlib import Path
 
-from launch import LaunchDescription
 from launch.actions import DeclareLaunchArgument, IncludeLaunchDescription
 from launch.launch_description_sources import PythonLaunchDescriptionSource
+
+from launch import LaunchDescription
 
 HERE = Path(__file__).resolve().parent
 

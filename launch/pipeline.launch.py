@@ -10,11 +10,12 @@ An argument left empty keeps what the parameter file, or else the node itself, s
 from pathlib import Path
 from typing import Any
 
-from launch import LaunchContext, LaunchDescription
 from launch.actions import DeclareLaunchArgument, LogInfo, OpaqueFunction, Shutdown
 from launch.events.process import ProcessExited
 from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node
+
+from launch import LaunchContext, LaunchDescription
 
 PACKAGE = "pose_attention_ros"
 PARAMS_FILE = Path(__file__).resolve().parents[1] / "config" / "pipeline.yaml"
@@ -101,10 +102,13 @@ def graph(context: LaunchContext) -> list[Any]:
 def node(args: Arguments, name: str, parameters: dict[str, Any]) -> Node:
     """One node with the common settings; the graph ends when a node that it cannot do without ends."""
 
-    def ended(event: ProcessExited, _context: LaunchContext) -> list[Any]:
-        still_needed = name == "overlay" or (event.returncode == 0 and args.record and name != "recorder")
+    def ended(event: ProcessExited, context: LaunchContext) -> list[Any]:
+        if context.is_shutdown:
+            return []
+        # The recorder finishes its files after the source has ended, and ends then by itself.
+        others_go_on = name == "overlay" or (event.returncode == 0 and args.record and name != "recorder")
         why = f"{name} ended with code {event.returncode}"
-        return [LogInfo(msg=why)] if still_needed else [Shutdown(reason=why)]
+        return [LogInfo(msg=why)] if others_go_on else [Shutdown(reason=why)]
 
     common = {"use_sim_time": args.on("use_sim_time"), "autostart": args.on("autostart")}
     return Node(

