@@ -54,6 +54,7 @@ class Playback:
         """Begin to play."""
         self._repeated.clear()
         if self._answers is not None:
+            self._answers.clear()
             kind, stamp_of = _ANSWER_TYPES[self._topic]
             self._node.listen(kind, self._topic, lambda message: self._answers.seen(stamp_of(message)), result_profile())
         self.player.start()

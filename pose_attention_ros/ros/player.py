@@ -55,6 +55,11 @@ class Answers:
         self._condition = threading.Condition()
         self._newest_ns: int | None = None
 
+    def clear(self) -> None:
+        """Forget what was done: another round begins."""
+        with self._condition:
+            self._newest_ns = None
+
     def seen(self, stamp_ns: int) -> None:
         """The frame of `stamp_ns` is done."""
         with self._condition:

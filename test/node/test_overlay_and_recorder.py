@@ -43,7 +43,8 @@ def test_the_overlay_is_drawn_only_while_someone_looks(start: Callable, probe: A
     by_stamp = {stamp_ns_of(message.header): message for message in actions}
     both = [(image, by_stamp[stamp_ns_of(image.header)]) for image in drawn if stamp_ns_of(image.header) in by_stamp]
     assert len(both) >= 6
-    assert bgr_from_image(both[-1][0]).shape[1] == 384
+    height, width = bgr_from_image(both[-1][0]).shape[:2]
+    assert width >= 384 and width * 288 == height * 384
 
     probe.node.destroy_subscription(look)
     probe.until(lambda: probe.node.count_subscribers("image_raw") == 0, "the end of the image subscription")
@@ -68,7 +69,8 @@ def test_the_compressed_overlay(start: Callable, probe: Any, drawn_video: Path, 
     start_pipeline(start, drawn_video, loop=True)
     drawn = probe.collect(CompressedImage, "overlay/compressed")
     probe.until(lambda: bool(drawn), "a compressed image")
-    assert cv2.imdecode(np.frombuffer(drawn[0].data, np.uint8), cv2.IMREAD_COLOR).shape[:2] == (120, 160)
+    height, width = cv2.imdecode(np.frombuffer(drawn[0].data, np.uint8), cv2.IMREAD_COLOR).shape[:2]
+    assert width >= 160 and width * 120 == height * 160
 
 
 @pytest.mark.parametrize("video", [True, False])
@@ -83,7 +85,7 @@ def test_the_recorder_writes_every_frame(start: Callable, tmp_path: Path, drawn_
     assert [record["stamp_ns"] for record in records] == [100_000_000 * number for number in range(12)]
     summary = json.loads((tmp_path / "summary.json").read_text())
     assert (summary["frames"], summary["source"], summary["backend"]) == (12, str(drawn_video), "litert-cpu")
-    assert summary["model"] == "everyday" or summary["model"]
+    assert len(summary["model_sha256"]) == 64
     frames = cv2.VideoCapture(str(tmp_path / "annotated.mp4"))
     assert frames.get(cv2.CAP_PROP_FRAME_COUNT) == (12 if video else 0)
     assert not video or frames.get(cv2.CAP_PROP_FPS) == 10

@@ -100,11 +100,12 @@ def test_max_frames_ends_the_stream(play: Callable[..., Audience]) -> None:
 
 def test_a_stopped_player_starts_at_the_beginning(play: Callable[..., Audience]) -> None:
     audience = play(pace="lockstep", max_frames=3)
+    first, audience.stamps = audience.stamps, []
     audience.player.stop()
     audience.over.clear()
     audience.player.start()
     assert audience.over.wait(PATIENCE_S)
-    assert audience.stamps == [0, 100_000_000, 200_000_000] * 2
+    assert first == audience.stamps == [0, 100_000_000, 200_000_000]
 
 
 def test_stop_ends_a_wait_for_an_answer(drawn_video: Path) -> None:
