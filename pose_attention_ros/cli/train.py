@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import importlib.util
 import time
 from pathlib import Path
 
@@ -68,7 +69,5 @@ def data_files(names: list[str], given: list[str]) -> dict[str, Path]:
 
 
 def _need_torch() -> None:
-    try:
-        import torch  # noqa: F401
-    except ImportError:
-        raise UserError("training needs PyTorch, which is not installed: pip install 'pose_attention_ros[train]'") from None
+    if importlib.util.find_spec("torch") is None:
+        raise UserError("training needs PyTorch, which is not installed: pip install -e '.[train]' in the checkout")
