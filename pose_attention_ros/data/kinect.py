@@ -38,17 +38,25 @@ class CameraRing(Settings):
 
 @dataclass(frozen=True, eq=False)
 class _Source:
-    """One compact file: how its name, labels, subjects, joints and frame rate are read. The rates are estimates from the
-    period of walking and jogging: the files do not state them."""
+    """One compact file: how its name, labels, subjects, joints and frame rate are read, and how its skeleton differs from
+    that of annotators and estimators.
+
+    The rates are estimates from the period of walking and jogging: the files do not state them. Kinect's hips lie higher in
+    the trunk and closer (in MSR's file: farther) together, its head is the top of the skull; the corrections bring
+    trunk : thigh : shank from 1 : 1.25 : 0.9 to the 1 : 0.8 : 0.75 that hand-annotated joints and MoveNet show.
+    """
 
     name: str
     marker: str  # an array that only this file has
     fps: float
+    hip_drop: float  # the hips go down the trunk by this share of its length
+    hip_width: float  # factor on the distance between the hips
     joints: tuple[str, ...] = LAYOUT.joints
 
 
-_SOURCES = (_Source("nw_ucla", "view", 12.0), _Source("msr_action3d", "confidence", 15.0, _MSR_JOINTS),
-            _Source("utkinect", "xyz", 15.0))
+_HEAD_HEIGHT = 0.67  # factor on the height of the head above the shoulders
+_SOURCES = (_Source("nw_ucla", "view", 12.0, 0.3, 1.4), _Source("msr_action3d", "confidence", 15.0, 0.45, 0.6, _MSR_JOINTS),
+            _Source("utkinect", "xyz", 15.0, 0.3, 1.4))
 
 
 def import_kinect(source: Path, ring: CameraRing, seed: int) -> SkeletonDataset:
@@ -71,12 +79,26 @@ def _clips(arrays: dict[str, np.ndarray], table: _Source, ring: CameraRing, seed
         tracked = np.abs(xyz[:, hip]).sum(-1) > 0
         if tracked.sum() < 2:
             continue
+        xyz = as_annotated(xyz, table)
         rng = np.random.default_rng([seed, i])
         for _ in range(ring.views):
             keypoints, depth_m = project(xyz[tracked], hip, rng, ring)
             scores = depth_m > NEAREST_M
             yield Clip(np.where(scores[..., None], keypoints, 0), scores.astype(np.float32), str(label), table.fps, "",
                        f"{table.name}/s{int(arrays['subject'][i]):02d}", IMAGE_SIZE)
+
+
+def as_annotated(xyz: np.ndarray, table: _Source) -> np.ndarray:
+    """(n, 20, 3) with hips and head where annotators of images put them."""
+    xyz = xyz.copy()
+    left_hip, right_hip, left, right, head = (table.joints.index(joint) for joint in (
+        "left_hip", "right_hip", "left_shoulder", "right_shoulder", "head"))
+    shoulders, hips = (xyz[:, left] + xyz[:, right]) / 2, (xyz[:, left_hip] + xyz[:, right_hip]) / 2
+    lower = hips + table.hip_drop * (hips - shoulders)
+    for hip in (left_hip, right_hip):
+        xyz[:, hip] = lower + table.hip_width * (xyz[:, hip] - hips)
+    xyz[:, head] = shoulders + _HEAD_HEIGHT * (xyz[:, head] - shoulders)
+    return xyz
 
 
 def project(xyz: np.ndarray, hip: int, rng: np.random.Generator, ring: CameraRing) -> tuple[np.ndarray, np.ndarray]:

@@ -13,7 +13,7 @@ from pose_attention_ros.cli.main import main
 from pose_attention_ros.core.errors import UserError
 from pose_attention_ros.core.layouts import LAYOUTS
 from pose_attention_ros.data.dataset import Clip, SkeletonDataset
-from pose_attention_ros.data.kinect import CameraRing, import_kinect, project
+from pose_attention_ros.data.kinect import _SOURCES, CameraRing, as_annotated, import_kinect, project
 from pose_attention_ros.data.penn import import_penn
 
 PENN, JHMDB, KINECT = (LAYOUTS[name] for name in ("penn13", "jhmdb15", "kinect20"))
@@ -163,6 +163,24 @@ def test_projection_keeps_left_and_right_and_up():
         assert np.sign(left - right) == sign
         assert image[0, KINECT.index("head"), 1] < image[0, KINECT.index("left_ankle"), 1]
         np.testing.assert_allclose(depth_m, 3.0, atol=1e-6)
+
+
+def test_hips_and_head_come_to_where_annotators_see_them():
+    for table in _SOURCES:
+        joints, rng = table.joints, np.random.default_rng(0)
+        xyz = rng.normal(size=(3, 20, 3))
+        before, moved = xyz.copy(), as_annotated(xyz, table)
+        np.testing.assert_array_equal(xyz, before)
+        changed = {joints[v] for v in np.flatnonzero(np.abs(moved - xyz).max((0, 2)) > 1e-9)}
+        assert changed == {"left_hip", "right_hip", "head"}
+        at = {joint: moved[:, v] for v, joint in enumerate(joints)}
+        width = np.linalg.norm(at["left_hip"] - at["right_hip"], axis=-1)
+        was = np.linalg.norm(xyz[:, joints.index("left_hip")] - xyz[:, joints.index("right_hip")], axis=-1)
+        np.testing.assert_allclose(width, was * table.hip_width)
+        trunk = (at["left_shoulder"] + at["right_shoulder"] - at["left_hip"] - at["right_hip"]) / 2
+        old = (at["left_shoulder"] + at["right_shoulder"] - xyz[:, joints.index("left_hip")]
+               - xyz[:, joints.index("right_hip")]) / 2
+        np.testing.assert_allclose(trunk, old * (1 + table.hip_drop))
 
 
 def test_kinect_views_are_the_seeds(tmp_path):
