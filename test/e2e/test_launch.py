@@ -1,0 +1,62 @@
+"""The launch files run by the real `launch` and `launch_ros`: every robot has them, there are no wheels of them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+launch = pytest.importorskip("launch.launch_service", reason="ROS 2's `launch` is not installed (there is no wheel of it)")
+pytest.importorskip("launch_ros.actions", reason="ROS 2's `launch_ros` is not installed (there is no wheel of it)")
+
+LAUNCH = Path(__file__).resolve().parents[2] / "launch"
+FRAMES = 12
+
+
+def included(name: str, **arguments: str):
+    """A launch description that includes one of our launch files with these arguments."""
+    from launch.actions import IncludeLaunchDescription
+    from launch.launch_description_sources import PythonLaunchDescriptionSource
+
+    from launch import LaunchDescription
+
+    source = PythonLaunchDescriptionSource(str(LAUNCH / f"{name}.launch.py"))
+    return LaunchDescription([IncludeLaunchDescription(source, launch_arguments=arguments.items())])
+
+
+def run(description) -> int:
+    service = launch.LaunchService()
+    service.include_launch_description(description)
+    return service.run()
+
+
+@pytest.fixture
+def video(tmp_path: Path) -> Path:
+    """A short recording in which nobody is to be seen."""
+    file = tmp_path / "empty_room.avi"
+    writer = cv2.VideoWriter(str(file), cv2.VideoWriter_fourcc(*"MJPG"), 10, (320, 240))
+    for shade in np.linspace(80, 120, FRAMES):
+        writer.write(np.full((240, 320, 3), shade, np.uint8))
+    writer.release()
+    return file
+
+
+@pytest.mark.timeout(180)
+@pytest.mark.usefixtures("movenet_weights")
+@pytest.mark.parametrize(("name", "arguments"), [
+    ("replay", {}), ("replay", {"composed": "true", "namespace": "robot1"}), ("pi", {}), ("nano", {"composed": "false"})])
+def test_a_recording_goes_through_the_launched_graph(name: str, arguments: dict[str, str], video: Path, tmp_path: Path,
+                                                     monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every frame arrives at the recorder, and the launch ends by itself with the recording."""
+    monkeypatch.setenv("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
+    out = tmp_path / "out"
+    assert run(included(name, source=str(video), record=str(out), **arguments)) == 0
+    assert json.loads((out / "summary.json").read_text())["frames"] == FRAMES
+
+
+@pytest.mark.timeout(60)
+def test_a_recording_must_be_named() -> None:
+    assert run(included("replay")) != 0

@@ -1,0 +1,142 @@
+"""Launch files and parameter files, as far as they can be checked without `launch`: all that they name exists.
+
+The real thing, run by `launch` itself where it is installed, is test/e2e/test_launch.py.
+"""
+
+from __future__ import annotations
+
+import ast
+import dataclasses
+import importlib
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).resolve().parents[2]
+PIPELINE = ROOT / "launch" / "pipeline.launch.py"
+LAUNCH_FILES = sorted((ROOT / "launch").glob("*.launch.py"))
+PARAMETER_FILES = sorted((ROOT / "config").glob("*.yaml"))
+COMMON = {"namespace", "use_sim_time", "params_file", "log_level", "source", "image_topic", "pose_backend", "model",
+          "composed", "overlay", "autostart"}
+
+
+def tree_of(file: Path) -> ast.Module:
+    return ast.parse(file.read_text(encoding="utf-8"), str(file))
+
+
+def calls(tree: ast.AST, name: str) -> list[ast.Call]:
+    """Every call of the function or method called `name`."""
+    return [node for node in ast.walk(tree) if isinstance(node, ast.Call)
+            and (node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", None)) == name]
+
+
+def text(node: ast.AST) -> str:
+    assert isinstance(node, ast.Constant) and isinstance(node.value, str), ast.unparse(node)
+    return node.value
+
+
+def built_nodes() -> list[str]:
+    """The nodes that CMakeLists.txt makes programs for."""
+    loop = re.search(r"foreach\(node ([\w ]+)\)", (ROOT / "CMakeLists.txt").read_text())
+    assert loop
+    return loop.group(1).split()
+
+
+def declared(file: Path) -> dict[str, ast.Call]:
+    return {text(call.args[0]): call for call in calls(tree_of(file), "DeclareLaunchArgument")}
+
+
+def settings_fields(node: str) -> dict[str, dataclasses.Field]:
+    pytest.importorskip("rclpy", reason="the nodes' parameters are read from the nodes, which need ROS 2")
+    module = importlib.import_module(f"pose_attention_ros.nodes.{node}")
+    kind = next(value for value in vars(module).values() if getattr(value, "default_name", None) == node)
+    return {field.name: field for field in dataclasses.fields(kind.settings_type)}
+
+
+def test_the_four_launch_files_are_there() -> None:
+    assert [file.name.split(".")[0] for file in LAUNCH_FILES] == ["nano", "pi", "pipeline", "replay"]
+
+
+def test_every_started_program_is_built_and_is_a_node() -> None:
+    started = {text(call.args[1]) for call in calls(tree_of(PIPELINE), "node")}
+    assert started == {"camera", "pose", "skeleton_graph", "action", "pipeline", "overlay", "recorder"}
+    assert started <= set(built_nodes())
+    for name in built_nodes():
+        tree = tree_of(ROOT / "pose_attention_ros" / "nodes" / f"{name}.py")
+        assert any(isinstance(node, ast.FunctionDef) and node.name == "main" for node in tree.body), name
+
+
+def test_every_message_is_built() -> None:
+    listed = re.findall(r"^  (msg/\w+\.msg)$", (ROOT / "CMakeLists.txt").read_text(), re.MULTILINE)
+    assert sorted(listed) == sorted(f"msg/{file.name}" for file in (ROOT / "msg").glob("*.msg"))
+
+
+@pytest.mark.parametrize("file", LAUNCH_FILES, ids=lambda file: file.name)
+def test_every_argument_is_explained(file: Path) -> None:
+    for name, call in declared(file).items():
+        options = {option.arg: option.value for option in call.keywords}
+        assert len(ast.literal_eval(options["description"])) > 10, name
+
+
+def test_every_argument_that_is_read_is_declared() -> None:
+    tree, names = tree_of(PIPELINE), set(declared(PIPELINE))
+    read = {text(call.args[0]) for call in calls(tree, "on")}
+    read |= {text(option.value) for call in calls(tree, "parameters") for option in call.keywords}
+    read |= {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name)
+             and node.value.id == "args"} - {"on", "parameters"}
+    assert read == names
+    assert names >= COMMON
+
+
+@pytest.mark.parametrize("file", [file for file in LAUNCH_FILES if file != PIPELINE], ids=lambda file: file.name)
+def test_a_profile_only_presets_arguments_of_the_pipeline(file: Path) -> None:
+    assert set(declared(file)) <= set(declared(PIPELINE))
+    assert '"pipeline.launch.py"' in file.read_text()
+
+
+@pytest.mark.parametrize("file", LAUNCH_FILES, ids=lambda file: file.name)
+def test_every_file_that_is_named_exists(file: Path) -> None:
+    for name in re.findall(r'"(\w+\.(?:yaml|launch\.py))"', file.read_text()):
+        assert any((ROOT / folder / name).is_file() for folder in ("config", "launch")), name
+
+
+@pytest.mark.parametrize("file", LAUNCH_FILES, ids=lambda file: file.name)
+def test_a_launch_file_only_launches(file: Path) -> None:
+    """No network, no subprocesses, nothing of ours is imported: what it may import is all it can do."""
+    roots = {(node.module if isinstance(node, ast.ImportFrom) else node.names[0].name).split(".")[0]
+             for node in ast.walk(tree_of(file)) if isinstance(node, (ast.Import, ast.ImportFrom))}
+    assert roots <= {"launch", "launch_ros", "pathlib", "typing"}
+
+
+@pytest.mark.parametrize(("node", "parameters"), [
+    ("camera", ("source", "topic", "loop", "pace", "acknowledge")),
+    ("pipeline", ("source", "topic", "loop", "pace", "acknowledge", "image_transport", "estimator", "model")),
+    ("pose", ("image_transport", "estimator", "image_reliability")), ("skeleton_graph", ()), ("action", ("model",)),
+    ("overlay", ("image_transport",)), ("recorder", ("image_transport", "out"))])
+def test_the_parameters_that_arguments_set_exist(node: str, parameters: tuple[str, ...]) -> None:
+    assert {"autostart", *parameters} <= set(settings_fields(node))
+
+
+@pytest.mark.parametrize("file", PARAMETER_FILES, ids=lambda file: file.name)
+def test_a_parameter_file_fits_the_nodes(file: Path) -> None:
+    """Names exist, values are accepted, and what equals the default is not repeated."""
+    from pose_attention_ros.core.config import checked
+
+    profiles = yaml.safe_load(file.read_text())
+    for key, section in profiles.items():
+        assert key.startswith("/**/"), f"{key}: would not match in a namespace"
+        fields = settings_fields(key[len("/**/"):])
+        assert set(section) == {"ros__parameters"}
+        for name, value in section["ros__parameters"].items():
+            assert name in fields, f"{key} has no parameter {name}"
+            assert checked(fields[name], value) != fields[name].default, f"{key}: {name} repeats the default"
+
+
+@pytest.mark.parametrize("file", PARAMETER_FILES, ids=lambda file: file.name)
+def test_the_composed_form_has_the_same_profile(file: Path) -> None:
+    profiles = {key[len("/**/"):]: section["ros__parameters"] for key, section in yaml.safe_load(file.read_text()).items()}
+    composed = profiles.pop("pipeline")
+    apart = {name: value for section in profiles.values() for name, value in section.items()}
+    assert composed == apart
