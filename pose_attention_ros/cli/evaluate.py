@@ -30,8 +30,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     from tqdm import tqdm
 
-    from pose_attention_ros.evaluation.pictures import draw_confusion, draw_early
-
     recogniser = load_recogniser(args.model)
     spec = recogniser.spec
     data = SkeletonDataset.load(args.data)
@@ -42,16 +40,25 @@ def run(args: argparse.Namespace) -> int:
         results = run_clips(recogniser, data, targets, bar.update)
     summary = {"data": str(args.data), "data_sha256": file_sha256(args.data), "split": args.split,
                "seconds": round(time.monotonic() - began, 1), **summarise(results, spec)}
-    out = args.out or Path("out/evaluate") / f"{spec.model_id}-{args.data.stem}"
-    out.mkdir(parents=True, exist_ok=True)
-    if summary["clips"]:
-        draw_confusion(np.array(summary["confusion"]), summary["classes"], out / "confusion.png")
-        draw_early(summary["accuracy_by_observed_fraction"], out / "early.png")
     if args.json:
         args.json.write_text(json.dumps(summary, indent=2) + "\n")
     print_summary(summary)
-    print(f"pictures in {out}")
+    if summary["clips"]:
+        print(draw_pictures(summary, args.out or Path("out/evaluate") / f"{spec.model_id}-{args.data.stem}"))
     return 0
+
+
+def draw_pictures(summary: dict, out: Path) -> str:
+    """Confusion table and early recognition as PNG files in `out`; returns a line that says so, or why not."""
+    from pose_attention_ros.evaluation.pictures import draw_confusion, draw_early
+
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        draw_confusion(np.array(summary["confusion"]), summary["classes"], out / "confusion.png")
+        draw_early(summary["accuracy_by_observed_fraction"], out / "early.png")
+    except ImportError as error:
+        return f"no pictures, for {error.name} is not installed: pip install 'pose_attention_ros[train]'"
+    return f"pictures in {out}"
 
 
 def print_summary(summary: dict) -> None:

@@ -23,7 +23,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    _need_torch()
+    _need("torch", "onnx", "onnxscript", "safetensors", "matplotlib")
     from tqdm import tqdm
 
     from pose_attention_ros.training.corpus import load_corpus
@@ -68,6 +68,8 @@ def data_files(names: list[str], given: list[str]) -> dict[str, Path]:
     return files
 
 
-def _need_torch() -> None:
-    if importlib.util.find_spec("torch") is None:
-        raise UserError("training needs PyTorch, which is not installed: pip install -e '.[train]' in the checkout")
+def _need(*modules: str) -> None:
+    """Say what is missing before an hour of training, not after it."""
+    absent = [module for module in modules if importlib.util.find_spec(module) is None]
+    if absent:
+        raise UserError(f"training needs {', '.join(absent)}: pip install 'pose_attention_ros[train]'")
