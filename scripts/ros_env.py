@@ -134,8 +134,10 @@ class Environment:
 
     def pip(self, *arguments: str) -> None:
         # The wheels are compiled for NumPy 2; an older ROS's extensions (cv_bridge) for 1, and they do not load under 2.
+        # colcon does not work with newer setuptools, which torch would bring.
+        numpy = "numpy>=2" if self.wheels or numpy_major() >= 2 else "numpy<2"
         limits = self.prefix / "constraints.txt"
-        limits.write_text("numpy>=2\n" if self.wheels or numpy_major() >= 2 else "numpy<2\n")
+        limits.write_text(f"{numpy}\nsetuptools<80\n")
         run([str(self.python), "-m", "pip", "install", "-qq", "--disable-pip-version-check", "-c", str(limits), *arguments])
 
     def install_base(self) -> None:
