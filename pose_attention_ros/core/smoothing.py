@@ -1,8 +1,8 @@
 """One-Euro smoothing of joints on real time stamps, for one person, many people, or a padded batch of clips alike.
 
-Casiez, Roussel, Vogel: 1 Euro Filter (CHI 2012). Three things differ for skeletons: a joint may be missing for a while; the speed that
-opens the filter is measured in body units a second, so that a person far away is smoothed as one nearby; and that speed is
-taken between samples as they came, which leaves no lag in it, for it is a feature of the recogniser too.
+Casiez, Roussel, Vogel: 1 Euro Filter (CHI 2012). Three things differ for skeletons: a joint may be missing for a while; the
+speed that opens the filter is measured in body units a second, so that a person far away is smoothed as one nearby; and
+that speed is taken between samples as they came, which leaves no lag in it, for it is a feature of the recogniser too.
 """
 
 from __future__ import annotations
