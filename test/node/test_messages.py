@@ -38,6 +38,7 @@ from pose_attention_ros.ros.skeleton_messages import (
 from pose_attention_ros.ros.stamps import PLAUSIBLE_AGE_S, age_s, ns_of, time_of
 
 STAMPS = st.integers(0, 2**31 * 10**9 - 1)
+FRAME_IDS = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=8)  # C ends a string at a 0
 SPEC = ModelSpec("everyday", "ab" * 32, ("walk", "wave", "sit down"), layout("common13"), FEATURE_NAMES, 15.0, 8, 0.1, 2.0,
                  1.3, 0.5)
 
@@ -51,7 +52,7 @@ def some_skeletons(draw: Callable) -> Skeletons:
     table, people = layout(draw(st.sampled_from(sorted(LAYOUTS)))), draw(st.integers(0, 4))
     joints = len(table.joints)
     size = draw(st.integers(1, 4000)), draw(st.integers(1, 4000))
-    return Skeletons(draw(STAMPS), draw(st.text(max_size=8)), table, size, draw(numbers(people, joints, 2)),
+    return Skeletons(draw(STAMPS), draw(FRAME_IDS), table, size, draw(numbers(people, joints, 2)),
                      draw(numbers(people, joints, low=0, high=1)), draw(numbers(people, 4)),
                      draw(numbers(people, low=0, high=1)))
 
