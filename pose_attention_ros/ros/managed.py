@@ -42,7 +42,6 @@ class ManagedNode(LifecycleNode):
     def __init__(self, **node_options: Any) -> None:
         """:raises UserError: a parameter given at start does not fit"""
         super().__init__(self.default_name, **node_options)
-        self._log_bridge = bridge_logging(self.get_logger())
         self._throttle = Throttle()
         self._state = "unconfigured"
         self._own_publishers: list[Publisher] = []
@@ -50,6 +49,7 @@ class ManagedNode(LifecycleNode):
         self.meter = StageMeter()
         self.exit_code: int | None = None
         self.parameters = Parameters(self, self.settings_type, self._why_locked, self.settings_changed)
+        self._log_bridge = bridge_logging(self.get_logger())  # last of what may fail: it is global
         for name in self.parameters.unknown:
             self.get_logger().warning(f"there is no parameter {name!r}; --help lists those of {self.default_name}")
         self._diagnostics = self.create_publisher(DiagnosticArray, "/diagnostics", result_profile())
