@@ -66,6 +66,7 @@ class RecorderNode(ManagedNode):
         except OSError as error:
             raise UserError(f"out is {out}, expected a folder that can be written: {error.strerror or error}") from None
         self._out = out
+        self._draw = self._drawer()
         self._recorded = self.advertise(Header, "recorded", result_profile())
 
     def activate(self) -> None:
@@ -74,6 +75,7 @@ class RecorderNode(ManagedNode):
         self._about: dict[str, Any] = {"source": None, "backend": None, "model": None, "model_sha256": None}
         self._queue: queue.Queue[tuple[Any, ...] | None] = queue.Queue(_BACKLOG)
         self._newest_ns: int | None = None
+        self._lost = 0
         self._heard = time.monotonic()
         self._ended: float | None = None
         self._writing = threading.Thread(target=self._write, name="writer", daemon=True)
@@ -86,6 +88,9 @@ class RecorderNode(ManagedNode):
         self.destroy_timer(self._watch)
         self._queue.put(None)
         self._writing.join()
+        if self._lost:
+            self.get_logger().error(f"{self._lost} frames could not be written to {self._out}")
+            self.exit_code = 1
 
     def _subscribe(self) -> None:
         self.listen(ActionModel, "action_model", self._on_model, latched_profile())
@@ -149,22 +154,27 @@ class RecorderNode(ManagedNode):
         from tqdm import tqdm
 
         writer: ResultWriter | None = None
-        draw = self._drawer()
         with tqdm(unit="frame", disable=None) as progress:
             while (item := self._queue.get()) is not None:
                 began = time.perf_counter()
                 try:
-                    writer = writer or self._open(draw, progress)
+                    writer = writer or self._open(progress)
                     image, graphs, actions = item
                     read = bgr_from_image if isinstance(image, Image) else bgr_from_compressed
                     writer.add(None if image is None else read(image), graphs, actions)
                 except Exception as error:
+                    self._lost += 1
                     self.tell_failure("recording", error)
                 progress.update()
                 self.meter.done(time.perf_counter() - began)
-        if writer is not None:
+        if writer is None:
+            return
+        try:
             print(summary_table(writer.close()))
             print(f"written to {self._out}", flush=True)
+        except OSError as error:
+            self._lost += 1
+            self.get_logger().error(f"cannot finish the files in {self._out}: {error.strerror or error}")
 
     def _drawer(self) -> Any:
         if not self.settings.video:
@@ -172,11 +182,11 @@ class RecorderNode(ManagedNode):
         from pose_attention_ros.visualization.overlay import Overlay
         return Overlay().draw
 
-    def _open(self, draw: Any, progress: Any) -> ResultWriter:
+    def _open(self, progress: Any) -> ResultWriter:
         status = self._status
         progress.total = status.frames_total if status and status.frames_total else None
         fps = status.rate if status and status.rate > 0 else self.settings.fps
-        return ResultWriter(self._out, fps=fps, draw=draw, about=self._about)
+        return ResultWriter(self._out, fps=fps, draw=self._draw, about=self._about)
 
 
 def main(arguments: list[str] | None = None) -> int:

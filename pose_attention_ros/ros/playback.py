@@ -69,11 +69,11 @@ class Playback:
         self.player.close()
 
     def details(self) -> dict[str, str]:
-        """For the diagnostics."""
+        """For the diagnostics; a live camera also knows the frames that newer ones replaced, and why it is away."""
         camera = self.player.camera
-        trouble = getattr(camera, "trouble", "")
-        return {"source": self._settings.source, "frames": str(self.player.played), "skipped": str(self.player.skipped),
-                **({"trouble": trouble} if trouble else {})}
+        told = {"source": self._settings.source, "frames": str(self.player.played), "skipped": str(self.player.skipped)}
+        told.update((name, str(getattr(camera, name))) for name in ("dropped", "trouble") if getattr(camera, name, None))
+        return told
 
     def _deliver(self, frame: Frame) -> None:
         try:

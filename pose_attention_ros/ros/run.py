@@ -90,6 +90,9 @@ def _spin(executor: SingleThreadedExecutor, node: ManagedNode) -> None:
             executor.spin_once()
     except ExternalShutdownException:
         pass
+    except Exception:  # what was under way when a signal shut the context down
+        if rclpy.ok():
+            raise
 
 
 def _first_line(error: Exception) -> str:

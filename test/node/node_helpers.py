@@ -124,6 +124,10 @@ class Probe:
             assert time.monotonic() < end, f"waited {timeout_s} s for {what}"
             self._executor.spin_once(timeout_sec=0.05)
 
+    def spin_for(self, duration_s: float) -> None:
+        """Work off what has come, for at most this long."""
+        self._executor.spin_once(timeout_sec=duration_s)
+
     def call(self, kind: type, service: str, request: Any) -> Any:
         """The answer of a service."""
         client = self.node.create_client(kind, service)

@@ -9,6 +9,7 @@ import pytest
 
 pytest.importorskip("rclpy", reason="ROS 2 is not here")
 
+from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import CompressedImage, Image
 
@@ -16,6 +17,7 @@ from pose_attention_ros.core.layouts import layout
 from pose_attention_ros.msg import ActionLabelArray, SkeletonArray, SkeletonGraphArray
 from pose_attention_ros.ros.images import image_from_bgr
 from pose_attention_ros.ros.qos import sensor_profile
+from pose_attention_ros.ros.stamps import stamp_ns_of
 
 GREY = np.full((120, 160, 3), 90, np.uint8)
 BAD_IMAGES = {
@@ -59,6 +61,30 @@ def test_images_of_both_reliabilities_are_taken(start: object, probe: object, po
         return bool(answers)
 
     probe.until(answered, "an answer")
+
+
+def test_under_load_older_images_are_dropped_and_counted(start: object, probe: object, pose_weights: None) -> None:
+    """A camera faster than the pose node: the newest image counts, nothing queues."""
+    start("pose", {"input_size": 512, "diagnostics_period_s": 0.1, "image_reliability": "reliable"})
+    answers = probe.collect(SkeletonArray, "skeletons")
+    reports = probe.collect(DiagnosticArray, "/diagnostics")
+    images = probe.publisher(Image, "image_raw")
+    probe.until(lambda: probe.node.count_publishers("skeletons") == 1, "the publisher")
+
+    def counts() -> tuple[int, int]:
+        mine = [status for report in reports for status in report.status if probe.namespace.strip("/") in status.name]
+        values = {pair.key: pair.value for pair in mine[-1].values} if mine else {}
+        return int(values.get("processed", 0)), int(values.get("dropped", 0))
+
+    images.publish(image_from_bgr(GREY, 1, "camera"))
+    probe.until(lambda: bool(answers), "the first answer")
+    sent = 60
+    for number in range(1, sent):
+        images.publish(image_from_bgr(GREY, (1 + number) * 10**7, "camera"))
+        probe.spin_for(0.002)
+    probe.until(lambda: bool(answers) and stamp_ns_of(answers[-1].header) == sent * 10**7, "the answer to the newest image")
+    probe.until(lambda: sum(counts()) == sent, "every image processed or dropped")
+    assert counts()[1] > 0 and counts()[0] == len(answers)
 
 
 def test_compressed_images_are_taken_and_broken_ones_dropped(start: object, probe: object, pose_weights: None) -> None:

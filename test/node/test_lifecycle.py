@@ -65,6 +65,19 @@ def test_the_states_do_what_they_say(start: object, probe: object) -> None:
     assert process.running and "Traceback" not in process.output
 
 
+def test_a_live_setting_acts_at_once(start: object, probe: object) -> None:
+    start("skeleton_graph", {"confirm_s": 0.0})
+    graphs = probe.collect(SkeletonGraphArray, "skeleton_graphs")
+    skeletons = probe.publisher(SkeletonArray, "skeletons")
+    skeletons.publish(standing_person(1.0))
+    probe.until(lambda: len(graphs) == 1, "an answer")
+    assert all(graphs[0].graphs[0].mask)
+    assert probe.set_parameter("skeleton_graph", "min_joint_score", 0.95) == (True, "")
+    skeletons.publish(standing_person(1.1))
+    probe.until(lambda: len(graphs) == 2, "an answer")
+    assert not any(any(graph.mask) for graph in graphs[1].graphs)
+
+
 def test_a_failed_configuration_can_be_mended(start: object, probe: object) -> None:
     process = start("action", {"autostart": False, "model": "/no/such/model"})
     assert not probe.change_state("action", Transition.TRANSITION_CONFIGURE)
