@@ -63,15 +63,16 @@ class Parameters(Generic[SettingsType]):
     @staticmethod
     def _declare(node: Node, field: dataclasses.Field, overrides: dict[str, Parameter]) -> Any:
         if field.name in overrides:
-            checked(field, overrides[field.name].value)
+            checked(field, _as_setting(field, overrides[field.name].value))
         try:
-            return node.declare_parameter(field.name, field.default, descriptor(field)).value
+            return _as_setting(field, node.declare_parameter(field.name, field.default, descriptor(field)).value)
         except (InvalidParameterTypeException, InvalidParameterValueException) as error:
             raise UserError(str(error)) from None
 
     def _on_set(self, changes: list[Parameter]) -> SetParametersResult:
         """All changes or none; the reason is the settings' own message."""
-        wanted = {change.name: change.value for change in changes if change.name in self._fields}
+        wanted = {change.name: _as_setting(self._fields[change.name], change.value)
+                  for change in changes if change.name in self._fields}
         if not wanted:
             return SetParametersResult(successful=True)
         reason = self._locked()
@@ -84,6 +85,11 @@ class Parameters(Generic[SettingsType]):
         except UserError as error:
             return SetParametersResult(successful=False, reason=str(error))
         return SetParametersResult(successful=True)
+
+
+def _as_setting(field: dataclasses.Field, value: Any) -> Any:
+    """YAML reads `source:=0` as a number; a text setting means the text."""
+    return str(value) if isinstance(field.default, str) and type(value) is int else value
 
 
 def parameter_table(kind: type[Settings]) -> str:

@@ -14,6 +14,7 @@ from rclpy.parameter import Parameter
 
 from pose_attention_ros.core.config import Settings
 from pose_attention_ros.core.errors import UserError
+from pose_attention_ros.nodes.camera import CameraNode
 from pose_attention_ros.nodes.skeleton_graph import SkeletonGraphNode
 from pose_attention_ros.ros.managed import ManagedNode
 from pose_attention_ros.ros.parameters import parameter_table
@@ -78,6 +79,13 @@ def test_a_value_that_does_not_fit_ends_the_start_with_one_line(ros: None, name:
 def test_a_whole_number_may_set_a_float(ros: None) -> None:
     node = SkeletonGraphNode(namespace="/whole", parameter_overrides=[Parameter("max_gap_s", value=1)])
     assert node.settings.max_gap_s == 1.0 and isinstance(node.settings.max_gap_s, float)
+    node.destroy_node()
+
+
+def test_a_number_may_stand_for_a_text(ros: None) -> None:
+    """`-p source:=0` is camera 0."""
+    node = CameraNode(namespace="/number", parameter_overrides=[Parameter("source", value=0)])
+    assert node.settings.source == "0"
     node.destroy_node()
 
 
