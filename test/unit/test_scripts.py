@@ -1,0 +1,73 @@
+"""The scripts behind the make targets: what they say when something is missing, and that they do nothing twice."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+SCRIPTS = Path(__file__).resolve().parents[2] / "scripts"
+
+
+def run(script: str, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    """A script in a shell without ROS and without an environment of its own."""
+    environment = {key: value for key, value in os.environ.items()
+                   if not key.startswith(("ROS_", "_ROS", "PYTHON", "VENV", "AMENT", "COLCON"))}
+    command = [sys.executable, str(SCRIPTS / script)] if script.endswith(".py") else [str(SCRIPTS / script)]
+    return subprocess.run([*command, *arguments], env={**environment, **variables}, capture_output=True, text=True,
+                          timeout=60)
+
+
+def test_a_folder_of_somebody_else_is_never_removed(tmp_path: Path) -> None:
+    (tmp_path / "precious").write_text("mine")
+    done = run("ros_env.py", "--venv", str(tmp_path))
+    assert done.returncode == 1 and "was not made by this script" in done.stderr and len(done.stderr.splitlines()) == 1
+    assert (tmp_path / "precious").read_text() == "mine"
+
+
+def test_a_missing_compiler_is_named_with_its_package(tmp_path: Path) -> None:
+    done = run("ros_env.py", "--venv", str(tmp_path / "venv"), PATH=str(tmp_path))
+    assert done.returncode == 1 and "sudo apt install g++ make" in done.stderr and len(done.stderr.splitlines()) == 1
+    assert not (tmp_path / "venv").exists()
+
+
+def test_a_sourced_ros_of_another_python_is_not_mixed_in(tmp_path: Path) -> None:
+    """-I -S: a Python that sees its standard library only."""
+    command = [sys.executable, "-I", "-S", "-B", str(SCRIPTS / "ros_env.py"), "--venv", str(tmp_path / "venv")]
+    environment = {"PATH": os.environ["PATH"], "ROS_DISTRO": "jazzy"}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60)
+    assert "cannot import rclpy: choose its Python with PYTHON=" in done.stderr
+
+
+def test_with_ros_says_what_to_do_first(tmp_path: Path) -> None:
+    done = run("with_ros", "true", OUT=str(tmp_path))
+    assert done.returncode == 1
+    assert done.stderr == f"with_ros: {tmp_path}/install/setup.bash is missing: run 'make build' first\n"
+    assert run("with_ros").returncode == 2
+
+
+def test_with_ros_hands_arguments_on_unchanged(tmp_path: Path) -> None:
+    (tmp_path / "install").mkdir()
+    (tmp_path / "install" / "setup.bash").write_text('test $# -eq 0 && export SOURCED=yes\n')
+    show = 'printf "%s|" "$SOURCED" "$@"; exit 3'
+    done = run("with_ros", "sh", "-c", show, "sh", "two words", "$HOME", "*", OUT=str(tmp_path))
+    assert (done.returncode, done.stdout) == (3, "yes|two words|$HOME|*|")
+
+
+@pytest.mark.skipif(Path("/usr/share/doc/opencv-doc/examples/data/vtest.avi").exists(), reason="opencv-doc is installed")
+@pytest.mark.parametrize("content", [None, b"", b"not the video"])
+def test_a_sample_that_is_missing_or_altered_is_not_taken(content: bytes | None, tmp_path: Path) -> None:
+    """Without a package manager it can only be refused."""
+    if content is not None:
+        (tmp_path / "vtest.avi").write_bytes(content)
+    done = run("sample_video.py", "--cache", str(tmp_path), PATH=str(tmp_path))
+    assert done.returncode == 1 and done.stdout == ""
+    assert "there is no apt-get here; name a video of your own with SOURCE=..." in done.stderr
+
+
+def test_the_cached_sample_is_used(shared: Path, tmp_path: Path) -> None:
+    (tmp_path / "vtest.avi").symlink_to(shared / "videos" / "opencv_vtest.avi")
+    assert run("sample_video.py", "--cache", str(tmp_path), PATH="").stdout == f"{tmp_path / 'vtest.avi'}\n"
