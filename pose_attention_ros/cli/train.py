@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import importlib.util
-import time
 from pathlib import Path
 
 from pose_attention_ros.core.errors import UserError
@@ -31,7 +30,6 @@ def run(args: argparse.Namespace) -> int:
     from pose_attention_ros.training.recipe import load_recipe
     from pose_attention_ros.training.report import RESULT, finish
 
-    began = time.monotonic()
     recipe = load_recipe(args.recipe)
     out = args.out or Path("out/train") / f"{args.recipe.stem}-{args.seed}"
     corpus = load_corpus(recipe, data_files(list(recipe.data), args.data))
@@ -44,7 +42,7 @@ def run(args: argparse.Namespace) -> int:
             bar.write(f"epoch {progress.epoch:3d}/{progress.epochs}  loss {progress.loss:.3f}  validation "
                       f"{progress.val_accuracy:.1%}, as estimated {progress.val_accuracy_estimated:.1%}")
         trainer.fit(report, bar.update)
-    result = finish(trainer.average, recipe, corpus, trainer.history, args.seed, time.monotonic() - began, out)
+    result = finish(trainer.average, recipe, corpus, trainer.history, args.seed, trainer.seconds, out)
     text = (out / RESULT).read_text()
     if args.json:
         args.json.write_text(text)

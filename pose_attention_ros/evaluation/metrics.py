@@ -64,6 +64,14 @@ def fit_temperature(logits: np.ndarray, truth: np.ndarray) -> float:
     return float(min(candidates, key=loss))
 
 
-def choose_threshold(right: np.ndarray, accepted: float = 0.9) -> float:
-    """The highest confidence, in steps of 0.01, that the share `accepted` of the right answers reaches."""
-    return float(np.floor(np.quantile(right, 1 - accepted) * 100) / 100)
+def choose_threshold(confidence: np.ndarray, correct: np.ndarray, precision: float = 0.9) -> float:
+    """The lowest confidence, in steps of 0.01, above which at least the share `precision` of the answers is right.
+
+    confidence (N,), correct (N,) bool. Where no confidence is enough for that: the highest one.
+    """
+    steps = np.round(np.arange(0.2, 1.0, 0.01), 2)
+    for step in steps:
+        passed = confidence >= step
+        if passed.any() and correct[passed].mean() >= precision:
+            return float(step)
+    return float(steps[-1])

@@ -8,6 +8,7 @@ import hashlib
 import json
 import logging
 import math
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -61,7 +62,13 @@ class Trainer:
         self._optimiser = torch.optim.AdamW(self.network.parameters(), lr=recipe.train.learning_rate,
                                             weight_decay=recipe.train.weight_decay)
         self._step = 0
+        self._began = time.monotonic()
         self.history: list[Progress] = []
+
+    @property
+    def seconds(self) -> float:
+        """Time spent on training, also before it was resumed."""
+        return time.monotonic() - self._began
 
     def fit(self, report: Callable[[Progress], None] = lambda progress: None,
             tick: Callable[[int], None] = lambda steps: None) -> None:
@@ -115,6 +122,7 @@ class Trainer:
         partial = self._out / (CHECKPOINT + ".part")
         torch.save({"fingerprint": self._fingerprint, "step": self._step, "network": self.network.state_dict(),
                     "average": self.average.state_dict(), "optimiser": self._optimiser.state_dict(),
+                    "seconds": self.seconds,
                     "history": [dataclasses.asdict(progress) for progress in self.history]}, partial)
         partial.replace(self._out / CHECKPOINT)
 
@@ -129,6 +137,7 @@ class Trainer:
         self.average.load_state_dict(saved["average"])
         self._optimiser.load_state_dict(saved["optimiser"])
         self._step = saved["step"]
+        self._began = time.monotonic() - saved["seconds"]
         self.history = [Progress(**progress) for progress in saved["history"]]
         _log.info("resumed %s after epoch %d", path, len(self.history))
 

@@ -97,6 +97,6 @@ def calibrate(known: ClipScores, strange: ClipScores) -> Calibration:
     chances = metrics.softmax(logits / temperature)
     confidence, correct = chances.max(-1), chances.argmax(-1) == truth
     outside = metrics.softmax(strange.logits[:, half:].reshape(-1, late.shape[-1]) / temperature).max(-1)
-    return Calibration(round(temperature, 4), metrics.choose_threshold(confidence[correct]),
+    return Calibration(round(temperature, 4), metrics.choose_threshold(confidence, correct),
                        round(metrics.calibration_error(confidence, correct), 4),
                        round(metrics.area_under_roc(confidence, outside), 4))

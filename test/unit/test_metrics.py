@@ -49,8 +49,10 @@ def test_temperature_is_found_again(temperature):
     assert metrics.fit_temperature(logits * temperature, truth) == pytest.approx(temperature, rel=0.06)
 
 
-@given(st.lists(st.floats(0.01, 1.0), min_size=10, max_size=200))
-def test_nine_of_ten_right_answers_pass_the_threshold(confidence):
-    right = np.array(confidence)
-    threshold = metrics.choose_threshold(right)
-    assert (right >= threshold).mean() >= 0.9 - 1 / len(right)
+@given(answers=st.lists(st.tuples(st.floats(0.0, 1.0), st.booleans()), min_size=1, max_size=100))
+def test_nine_of_ten_labels_above_the_threshold_are_right(answers):
+    confidence, correct = (np.array(column) for column in zip(*answers))
+    threshold = metrics.choose_threshold(confidence, correct)
+    passed = confidence >= threshold
+    assert threshold == 0.99 or correct[passed].mean() >= 0.9
+    assert 0.2 <= threshold <= 0.99
