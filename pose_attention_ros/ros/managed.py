@@ -20,7 +20,7 @@ from pose_attention_ros.core.config import Settings
 from pose_attention_ros.core.errors import UserError
 from pose_attention_ros.ros.diagnostics import StageMeter, diagnostic_array
 from pose_attention_ros.ros.errors import MessageError
-from pose_attention_ros.ros.logs import Throttle, bridge_logging, unbridge_logging
+from pose_attention_ros.ros.logs import NodeLogHandler, Throttle, bridge_logging, unbridge_logging
 from pose_attention_ros.ros.parameters import Parameters
 from pose_attention_ros.ros.qos import publisher_events, result_profile, subscription_events
 
@@ -38,6 +38,7 @@ class ManagedNode(LifecycleNode):
 
     default_name: ClassVar[str]
     settings_type: ClassVar[type[Settings]]
+    _log_bridge: NodeLogHandler | None = None
 
     def __init__(self, **node_options: Any) -> None:
         """:raises UserError: a parameter given at start does not fit"""
@@ -246,5 +247,6 @@ class ManagedNode(LifecycleNode):
 
     def destroy_node(self) -> None:
         """Also lets go of the log bridge."""
-        unbridge_logging(self._log_bridge)
+        if self._log_bridge is not None:  # None: the constructor failed
+            unbridge_logging(self._log_bridge)
         super().destroy_node()
