@@ -13,8 +13,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from pose_attention_ros.core.types import Frame
+from pose_attention_ros.inference.locations import config_dir
 from pose_attention_ros.ros.image_output import CameraTopics, CameraTopicsConfig
 from pose_attention_ros.ros.managed import ManagedNode
+from pose_attention_ros.ros.middleware import make_room_for_images
 from pose_attention_ros.ros.playback import Playback
 from pose_attention_ros.ros.player import PlayerConfig
 from pose_attention_ros.ros.run import run
@@ -61,6 +63,7 @@ class CameraNode(ManagedNode):
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the node; returns the exit code."""
+    make_room_for_images(config_dir)
     return run(CameraNode, arguments)
 
 

@@ -18,12 +18,14 @@ from sensor_msgs.msg import CompressedImage, Image
 from visualization_msgs.msg import MarkerArray
 
 from pose_attention_ros.core.types import ActionEstimates
+from pose_attention_ros.inference.locations import config_dir
 from pose_attention_ros.msg import ActionLabelArray, ActionModel, SkeletonGraphArray
 from pose_attention_ros.ros.action_messages import actions_of_message
 from pose_attention_ros.ros.image_output import ImageTopic, JpegConfig
 from pose_attention_ros.ros.images import bgr_from_compressed, bgr_from_image
 from pose_attention_ros.ros.managed import ManagedNode
 from pose_attention_ros.ros.markers import markers_of
+from pose_attention_ros.ros.middleware import make_room_for_images
 from pose_attention_ros.ros.qos import latched_profile, result_profile, sensor_profile
 from pose_attention_ros.ros.run import run
 from pose_attention_ros.ros.settings import NodeConfig, SynchroniserConfig, WatchImageConfig
@@ -115,6 +117,7 @@ class OverlayNode(ManagedNode):
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the node; returns the exit code."""
+    make_room_for_images(config_dir)
     return run(OverlayNode, arguments)
 
 

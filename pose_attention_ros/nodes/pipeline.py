@@ -20,6 +20,7 @@ from pose_attention_ros.core.errors import ModelError
 from pose_attention_ros.core.graph_stage import GraphConfig, GraphStage
 from pose_attention_ros.core.pipeline import STAGES, Pipeline
 from pose_attention_ros.core.types import Frame
+from pose_attention_ros.inference.locations import config_dir
 from pose_attention_ros.inference.pose import PoseConfig, PoseEstimator, create_pose_estimator
 from pose_attention_ros.inference.recogniser import load_recogniser
 from pose_attention_ros.msg import ActionLabelArray, ActionModel, SkeletonArray, SkeletonGraphArray
@@ -30,6 +31,7 @@ from pose_attention_ros.ros.diagnostics import StageMeter
 from pose_attention_ros.ros.image_input import ImageInput
 from pose_attention_ros.ros.image_output import CameraTopics, CameraTopicsConfig
 from pose_attention_ros.ros.managed import ManagedNode
+from pose_attention_ros.ros.middleware import make_room_for_images
 from pose_attention_ros.ros.playback import Playback
 from pose_attention_ros.ros.player import PlayerConfig
 from pose_attention_ros.ros.qos import latched_profile, result_profile
@@ -136,6 +138,7 @@ class PipelineNode(ManagedNode):
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the node; returns the exit code."""
+    make_room_for_images(config_dir)
     return run(PipelineNode, arguments)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections.abc import Callable
@@ -17,6 +18,7 @@ ACKNOWLEDGEMENTS = ("actions", "recorded")
 _POLL_S = 0.2
 _FIRST_PATIENCE_S = 0.5
 _FIRST_ATTEMPTS_A_LINE = 20
+_TELL_AFTER_S = 5.0
 
 
 @dataclass(frozen=True)
@@ -219,10 +221,10 @@ class Player:
         return False
 
     def _wait_until_ready(self) -> None:
-        told = False
+        tell_at = time.monotonic() + _TELL_AFTER_S
         while not self._stopping.is_set() and not self._to.ready():
-            if not told:
+            if time.monotonic() > tell_at:
                 self._to.warn(f"lockstep: waiting for someone who takes the images and answers on "
                               f"{self._config.acknowledge}")
-                told = True
+                tell_at = math.inf
             self._stopping.wait(0.02)

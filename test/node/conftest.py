@@ -52,7 +52,9 @@ def start(probe: object) -> Iterator[Callable]:
 
     yield begin
     for process in processes:
-        process.kill()
+        process.terminate()
+    for process in processes:
+        process.wait_or_kill()
 
 
 @pytest.fixture(scope="session")
@@ -72,14 +74,25 @@ def exercise_video(shared: Path) -> Path:
 @pytest.fixture(scope="session")
 def drawn_video(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A moving bar, 12 frames of 160x120 at 10 fps: a real video file that needs nothing from elsewhere."""
+    return write_video(tmp_path_factory.mktemp("video") / "bar.avi", 160, 120)
+
+
+@pytest.fixture(scope="session")
+def large_video(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same in 1920x1080: an image of 6 MB, which does not fit into Fast DDS's own shared memory."""
+    return write_video(tmp_path_factory.mktemp("video") / "large.avi", 1920, 1080)
+
+
+def write_video(path: Path, width: int, height: int) -> Path:
+    """12 frames at 10 fps."""
     import cv2
     import numpy as np
 
-    path = tmp_path_factory.mktemp("video") / "bar.avi"
-    writer = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*"MJPG"), 10.0, (160, 120))
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*"MJPG"), 10.0, (width, height))
     for frame in range(12):
-        image = np.full((120, 160, 3), 60, np.uint8)
-        image[20:100, 10 * frame:10 * frame + 20] = (0, 200, 255)
+        image = np.full((height, width, 3), 60, np.uint8)
+        left = width * frame // 16
+        image[height // 6:height * 5 // 6, left:left + width // 8] = (0, 200, 255)
         writer.write(image)
     writer.release()
     return path

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import signal
 import subprocess
@@ -21,6 +22,8 @@ from rclpy.parameter import Parameter as RclpyParameter
 from std_msgs.msg import Header
 
 from pose_attention_ros.ros.qos import result_profile
+from pose_attention_ros.ros.stamps import stamp_ns_of
+from pose_attention_ros.ros.sync import StampSynchroniser
 
 PATIENCE_S = 30.0  # a loaded machine starts a process slowly
 
@@ -77,8 +80,15 @@ class NodeProcess:
         self._process.send_signal(number)
         return self.wait()
 
-    def kill(self) -> None:
+    def terminate(self) -> None:
+        """Ask it to end; killed, it would leave its shared memory behind."""
         if self.running:
+            self._process.terminate()
+
+    def wait_or_kill(self, timeout_s: float = 5.0) -> None:
+        try:
+            self._process.wait(timeout_s)
+        except subprocess.TimeoutExpired:
             self._process.kill()
         self.wait()
 
@@ -98,18 +108,24 @@ class Probe:
         self.node.create_subscription(kind, topic, messages.append, profile or result_profile(100))
         return messages
 
-    def acknowledge(self, kind: type, topic: str, profile: Any = None) -> list[Any]:
-        """As `collect`; besides, tells a lockstep camera that the frame is `recorded`."""
-        messages: list[Any] = []
+    def acknowledge(self, **topics: type) -> dict[str, list[Any]]:
+        """A list for each topic, one message a stamp; a lockstep camera is told `recorded` once all have its stamp."""
+        lists: dict[str, list[Any]] = {topic: [] for topic in topics}
+        sync = StampSynchroniser(tuple(topics), size=100)
         recorded = self.node.create_publisher(Header, "recorded", result_profile())
 
-        def take(message: Any) -> None:
-            if not messages or message.header.stamp != messages[-1].header.stamp:
-                messages.append(message)
+        def take(topic: str, message: Any) -> None:
+            complete = sync.add(topic, stamp_ns_of(message.header), message)
+            if complete is None:
+                return
+            for messages, item in zip(lists.values(), complete):
+                if not messages or item.header.stamp != messages[-1].header.stamp:
+                    messages.append(item)
             recorded.publish(message.header)
 
-        self.node.create_subscription(kind, topic, take, profile or result_profile(100))
-        return messages
+        for topic, kind in topics.items():
+            self.node.create_subscription(kind, topic, functools.partial(take, topic), result_profile(100))
+        return lists
 
     def publisher(self, kind: type, topic: str, profile: Any = None, subscribers: int = 1) -> Any:
         """A publisher that has found its subscribers."""
