@@ -103,6 +103,8 @@ class Player:
         self._thread: threading.Thread | None = None
         self.played = 0
         self.skipped = 0
+        self._taken = 0
+        self._ahead: Frame | None = None
         self.last_stamp_ns = 0
         self.camera: Camera | None = None
 
@@ -125,7 +127,8 @@ class Player:
         if self.camera is None or not self.camera.live:  # the stamps of a recording played in real time begin now
             self.close()
             self.open()
-        self.played = self.skipped = 0
+        self.played = self.skipped = self._taken = 0
+        self._ahead = None
         self._stopping.clear()
         self._thread = threading.Thread(target=self._play, name="player", daemon=True)
         self._thread.start()
@@ -147,11 +150,10 @@ class Player:
         self.camera = None
 
     def _play(self) -> None:
-        camera = self.camera
         try:
             while not self._stopping.is_set():
-                full = 0 < self._config.max_frames <= self.played + self.skipped
-                frame = None if full else camera.read()
+                self._read_ahead()
+                frame, self._ahead = self._ahead, None
                 if frame is None:
                     break
                 done = self._in_lockstep(frame) if self.lockstep else self._in_time(frame)
@@ -166,6 +168,12 @@ class Player:
             return
         if not self._stopping.is_set():
             self._to.ended()
+
+    def _read_ahead(self) -> None:
+        """Have the next frame ready, if there is one; in lockstep it is decoded while others work on the last."""
+        if self._ahead is None and (not self._config.max_frames or self._taken < self._config.max_frames):
+            self._ahead = self.camera.read()
+            self._taken += 1
 
     def _in_time(self, frame: Frame) -> bool:
         """Deliver at the frame's time; a recording that cannot keep up leaves frames out, as a camera would."""
@@ -190,26 +198,20 @@ class Player:
             self._to.deliver(frame)
             return True
         self._wait_until_ready()
-        patience_s, attempt = self._config.lockstep_timeout_s, 0
-        if self.played == 0:  # who works on the images may still be starting: ask gently and for as long as it takes
-            while not self._stopping.is_set():
-                self._to.deliver(frame)
-                if self._wait_for_answer(frame.stamp_ns, min(patience_s, _FIRST_PATIENCE_S)):
-                    return True
-                attempt += 1
-                if attempt % _FIRST_ATTEMPTS_A_LINE == 0:
-                    self._to.warn(f"lockstep: still no {self._config.acknowledge} for the first frame")
-            return False
-        while attempt < self._config.lockstep_attempts and not self._stopping.is_set():
-            if attempt:
-                self._to.warn(f"no {self._config.acknowledge} for the frame at {frame.stamp_ns * 1e-9:.3f} s after "
-                              f"{patience_s:g} s: sent again")
+        first, patience_s, attempt = self.played == 0, self._config.lockstep_timeout_s, 0
+        if first:  # who works on the images may still be starting: ask gently and for as long as it takes
+            patience_s = min(patience_s, _FIRST_PATIENCE_S)
+        while not self._stopping.is_set() and (first or attempt < self._config.lockstep_attempts):
             self._to.deliver(frame)
+            self._read_ahead()
             if self._wait_for_answer(frame.stamp_ns, patience_s):
                 return True
             attempt += 1
-        self._to.warn(f"the frame at {frame.stamp_ns * 1e-9:.3f} s is skipped: no {self._config.acknowledge} for it after "
-                      f"{attempt} attempts")
+            if not first:
+                self._to.warn(f"no {self._config.acknowledge} for the frame at {frame.stamp_ns * 1e-9:.3f} s after "
+                              f"{patience_s:g} s, {attempt} of {self._config.lockstep_attempts} attempts")
+            elif attempt % _FIRST_ATTEMPTS_A_LINE == 0:
+                self._to.warn(f"lockstep: still no {self._config.acknowledge} for the first frame")
         return False
 
     def _wait_for_answer(self, stamp_ns: int, patience_s: float) -> bool:
