@@ -13,10 +13,10 @@ from pose_attention_ros.ros.managed import ManagedNode
 from pose_attention_ros.ros.player import Answers, Deliveries, Player
 from pose_attention_ros.ros.qos import latched_profile, result_profile
 from pose_attention_ros.ros.repeats import RepeatedStamp
-from pose_attention_ros.ros.stamps import header_of, stamp_ns_of
+from pose_attention_ros.ros.stamps import header_of, ns_of, stamp_ns_of
 
 _ANSWER_TYPES = {"actions": (ActionLabelArray, lambda message: stamp_ns_of(message.header)),
-                 "recorded": (Header, lambda message: stamp_ns_of(Header(stamp=message.stamp)))}
+                 "recorded": (Header, lambda message: ns_of(message.stamp))}
 _LAST_WORDS_S = 2.0  # what is on its way out is given this long before the process ends
 
 
@@ -35,10 +35,9 @@ class Playback:
         waits = self._settings.pace == "lockstep" and not (works and self._topic == "actions")
         self._answers = Answers() if waits else None
         self._process, self._repeated = process, RepeatedStamp()
-        logger = node.get_logger()
         self.player = Player(self._settings, node.now_ns, Deliveries(
-            deliver=self._deliver, ready=self._ready, ended=self._ended, failed=self._failed, warn=logger.warning),
-            self._answers)
+            began=lambda: self._tell(SourceStatus.STATE_PLAYING), deliver=self._deliver, ready=self._ready,
+            ended=self._ended, failed=self._failed, warn=node.get_logger().warning), self._answers)
         self._status: Publisher | None = None
 
     def open(self) -> tuple[int, int]:
@@ -58,7 +57,6 @@ class Playback:
             kind, stamp_of = _ANSWER_TYPES[self._topic]
             self._node.listen(kind, self._topic, lambda message: self._answers.seen(stamp_of(message)), result_profile())
         self.player.start()
-        self._tell(SourceStatus.STATE_PLAYING)
 
     def stop(self) -> None:
         """Stop playing."""

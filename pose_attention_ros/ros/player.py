@@ -76,12 +76,13 @@ class Answers:
 
 @dataclass(frozen=True)
 class Deliveries:
-    """What a player calls, all from its own thread.
+    """What a player calls; all but `began` from its own thread.
 
-    deliver: take one frame; ready: whether anybody is there to answer (lockstep); ended: the recording is over;
-    failed: the source broke for good; warn: a line for the user.
+    began: the source is open and frames are about to come; deliver: take one frame; ready: whether anybody is there to
+    answer (lockstep); ended: the recording is over; failed: the source broke for good; warn: a line for the user.
     """
 
+    began: Callable[[], None]
     deliver: Callable[[Frame], None]
     ready: Callable[[], bool]
     ended: Callable[[], None]
@@ -129,7 +130,9 @@ class Player:
             self.open()
         self.played = self.skipped = self._taken = 0
         self._ahead = None
+        self.last_stamp_ns = 0
         self._stopping.clear()
+        self._to.began()
         self._thread = threading.Thread(target=self._play, name="player", daemon=True)
         self._thread.start()
 

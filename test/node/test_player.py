@@ -33,7 +33,8 @@ class Audience:
         self.error: Exception | None = None
         self.over = threading.Event()
         self._answer_at, self._answers = answer_at, Answers()
-        to = Deliveries(self._take, lambda: True, self.over.set, self._fail, self.warnings.append)
+        to = Deliveries(began=lambda: None, deliver=self._take, ready=lambda: True, ended=self.over.set, failed=self._fail,
+                        warn=self.warnings.append)
         self.player = Player(config, time.time_ns, to, self._answers if config.pace == "lockstep" else None)
 
     def _take(self, frame: Frame) -> None:
