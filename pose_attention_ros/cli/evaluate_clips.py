@@ -1,0 +1,74 @@
+"""`pose-attention evaluate clips`: a recogniser on a labelled data set, tick by tick as on the robot."""
+
+from __future__ import annotations
+
+import argparse
+import time
+from pathlib import Path
+
+import numpy as np
+
+from pose_attention_ros.cli.options import add_json, write_json
+from pose_attention_ros.data.dataset import SkeletonDataset, file_sha256
+from pose_attention_ros.evaluation.clips import run_clips, summarise
+from pose_attention_ros.evaluation.label_map import read_label_map, targets_of
+from pose_attention_ros.inference.recogniser import load_recogniser
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--data", type=Path, required=True, metavar="FILE.npz", help="written by `data import`")
+    parser.add_argument("--model", required=True, metavar="M", help="name under models/, or a model directory")
+    parser.add_argument("--split", metavar="S", help="only clips of this split, such as test (default: all)")
+    parser.add_argument("--label-map", type=Path, metavar="MAP.yaml",
+                        help="{label: class, or null for none}; or a training recipe, whose rules for this file hold")
+    parser.add_argument("--out", type=Path, metavar="DIR", help="pictures (default out/evaluate/MODEL-FILE)")
+    add_json(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    from tqdm import tqdm
+
+    recogniser = load_recogniser(args.model)
+    spec = recogniser.spec
+    data = SkeletonDataset.load(args.data)
+    label_map = read_label_map(args.label_map) if args.label_map else None
+    targets = targets_of(data, spec.classes, args.split, label_map, args.data.stem)
+    began = time.monotonic()
+    with tqdm(total=len(targets), unit="clip", desc="clips", leave=False) as bar:
+        results = run_clips(recogniser, data, targets, bar.update)
+    summary = {"data": str(args.data), "data_sha256": file_sha256(args.data), "split": args.split,
+               "seconds": round(time.monotonic() - began, 1), **summarise(results, spec)}
+    write_json(args.json, summary)
+    print_summary(summary)
+    if summary["clips"]:
+        print(draw_pictures(summary, args.out or Path("out/evaluate") / f"{spec.model_id}-{args.data.stem}"))
+    return 0
+
+
+def draw_pictures(summary: dict, out: Path) -> str:
+    """Confusion table and early recognition as PNG files in `out`; returns a line that says so, or why not."""
+    from pose_attention_ros.evaluation.pictures import draw_confusion, draw_early
+
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        draw_confusion(np.array(summary["confusion"]), summary["classes"], out / "confusion.png")
+        draw_early(summary["accuracy_by_observed_fraction"], out / "early.png")
+    except ImportError as error:
+        return f"no pictures, for {error.name} is not installed: pip install 'pose_attention_ros[train]'"
+    return f"pictures in {out}"
+
+
+def print_summary(summary: dict) -> None:
+    """A short table."""
+    if summary["clips"]:
+        print(f"{summary['clips']} clips: accuracy {summary['accuracy']:.1%}, macro F1 {summary['macro_f1']:.3f}, "
+              f"calibration error {summary['expected_calibration_error']:.3f}")
+        print("accuracy by observed share of the clip: " + "  ".join(
+            f"{float(f):.0%} {value:.1%}" for f, value in summary["accuracy_by_observed_fraction"].items()))
+        print(f"above the threshold {summary['threshold']:g}: {summary['accepted']:.1%} of the clips"
+              + (f", {summary['accuracy_of_accepted']:.1%} of them right" if summary["accepted"] else ""))
+        for name, recall in summary["recall_by_class"].items():
+            print(f"  {name:16s}{recall:7.1%}")
+    if summary["clips_of_no_class"]:
+        print(f"{summary['clips_of_no_class']} clips of no class: {summary['accepted_of_no_class']:.1%} above the threshold"
+              + (f"; AUROC {summary['unknown_auroc']:.3f}" if summary["clips"] else ""))
