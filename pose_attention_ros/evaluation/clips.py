@@ -18,8 +18,8 @@ from pose_attention_ros.core.resampling import TickResampler
 from pose_attention_ros.data.dataset import Clip, SkeletonDataset
 from pose_attention_ros.data.streams import DEFAULT_FPS
 from pose_attention_ros.evaluation import metrics
+from pose_attention_ros.evaluation.metrics import NO_CLASS
 
-NO_CLASS = -1
 _CLIPS_AT_ONCE = 32
 
 
@@ -80,31 +80,32 @@ def _run_together(recogniser: Recogniser, clips: list[Clip], joints: tuple[str, 
 def summarise(results: ClipResults, spec: ModelSpec) -> dict:
     """Plain values: accuracy and macro F1 of the classes' clips, by observed fraction and by class; calibration; and how
     many clips of each kind get past the threshold."""
+    number = metrics.rounded
     known = results.truth != NO_CLASS
     logits, truth = results.logits[known], results.truth[known]
     predicted = logits[:, -1].argmax(-1)
     confidence = metrics.softmax(results.logits[:, -1] / spec.temperature).max(-1)
     table = metrics.confusion(predicted, truth, len(spec.classes))
-    early = {f"{fraction:.1f}": _rounded(metrics.accuracy(logits[:, f].argmax(-1), truth))
+    early = {f"{fraction:.1f}": number(metrics.accuracy(logits[:, f].argmax(-1), truth))
              for f, fraction in enumerate(metrics.OBSERVED_FRACTIONS)}
     accepted = confidence >= spec.threshold
     return {
         "model_id": spec.model_id,
         "sha256": spec.sha256,
         "clips": int(known.sum()),
-        "accuracy": _rounded(metrics.accuracy(predicted, truth)),
-        "macro_f1": _rounded(metrics.macro_f1(table)),
+        "accuracy": number(metrics.accuracy(predicted, truth)),
+        "macro_f1": number(metrics.macro_f1(table)),
         "accuracy_by_observed_fraction": early,
-        "area_under_observed_fraction": _rounded(float(np.mean(list(early.values()))) if len(truth) else float("nan")),
-        "expected_calibration_error": _rounded(metrics.calibration_error(confidence[known], predicted == truth)),
+        "area_under_observed_fraction": number(float(np.mean(list(early.values()))) if len(truth) else float("nan")),
+        "expected_calibration_error": number(metrics.calibration_error(confidence[known], predicted == truth)),
         "threshold": spec.threshold,
-        "accepted": _rounded(_share(accepted[known])),
-        "accuracy_of_accepted": _rounded(_share((predicted == truth)[accepted[known]])),
+        "accepted": number(_share(accepted[known])),
+        "accuracy_of_accepted": number(_share((predicted == truth)[accepted[known]])),
         "clips_of_no_class": int((~known).sum()),
-        "accepted_of_no_class": _rounded(_share(accepted[~known])),
-        "unknown_auroc": _rounded(metrics.area_under_roc(confidence[known], confidence[~known])),
+        "accepted_of_no_class": number(_share(accepted[~known])),
+        "unknown_auroc": number(metrics.area_under_roc(confidence[known], confidence[~known])),
         "classes": list(spec.classes),
-        "recall_by_class": {name: _rounded(table[k, k] / table[k].sum()) for k, name in enumerate(spec.classes)
+        "recall_by_class": {name: number(table[k, k] / table[k].sum()) for k, name in enumerate(spec.classes)
                             if table[k].sum()},
         "confusion": table.tolist(),
     }
@@ -114,7 +115,3 @@ def _share(values: Iterable[bool]) -> float:
     values = np.asarray(values)
     return float(values.mean()) if len(values) else float("nan")
 
-
-def _rounded(value: float) -> float | None:
-    """Four decimals; None for NaN, which JSON does not have."""
-    return round(float(value), 4) if np.isfinite(value) else None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+NO_CLASS = -1  # as the truth: none of the classes; as a prediction: unknown
 OBSERVED_FRACTIONS: tuple[float, ...] = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
 
 
@@ -51,6 +52,24 @@ def area_under_roc(known: np.ndarray, strange: np.ndarray) -> float:
     below = np.searchsorted(ordered, known, "left")
     equal = np.searchsorted(ordered, known, "right") - below
     return float((below + equal / 2).mean() / len(strange))
+
+
+def average_precision(scores: np.ndarray, positive: np.ndarray) -> float:
+    """Mean, over the positives, of the precision among all scores (N,) at least as high; NaN without any.
+
+    positive (N,) bool. Equal scores are taken together, so that their order does not matter.
+    """
+    if not positive.any():
+        return float("nan")
+    order = np.argsort(-scores, kind="stable")
+    ends = np.append(np.flatnonzero(np.diff(scores[order])), len(order) - 1)  # the last place of each score
+    hits = np.cumsum(positive[order])[ends]
+    return float((hits / (ends + 1) * np.diff(hits, prepend=0)).sum() / hits[-1])
+
+
+def rounded(value: float) -> float | None:
+    """Four decimals; None for NaN, which JSON does not have."""
+    return round(float(value), 4) if np.isfinite(value) else None
 
 
 def fit_temperature(logits: np.ndarray, truth: np.ndarray) -> float:
