@@ -24,6 +24,7 @@ from pose_attention_ros.models.pan import PoseAttentionNetwork
 from pose_attention_ros.training.batches import Batch, BatchMaker
 from pose_attention_ros.training.corpus import Corpus
 from pose_attention_ros.training.recipe import Recipe, TrainConfig
+from pose_attention_ros.training.start import adopt
 from pose_attention_ros.training.validate import score_clips
 
 _log = logging.getLogger(__name__)
@@ -58,6 +59,8 @@ class Trainer:
         self.network = PoseAttentionNetwork(recipe.model, len(corpus.classes))
         first = [self._batches[i] for i in range(min(_SCALE_BATCHES, self._total))]
         self.network.feature_scale.copy_(_channel_spread(first))
+        if recipe.start_from:
+            adopt(self.network, recipe.start_from, corpus.classes)
         self.average = copy.deepcopy(self.network)
         self._optimiser = torch.optim.AdamW(self.network.parameters(), lr=recipe.train.learning_rate,
                                             weight_decay=recipe.train.weight_decay)

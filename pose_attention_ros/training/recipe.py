@@ -38,7 +38,8 @@ class TrainConfig(Settings):
 class Recipe:
     """classes: what each class is made of; other: clips of no class, which train the model not to be sure; held_out: labels
     that training never sees, for choosing the threshold of `unknown` (validation part) and measuring it (test part);
-    rest: held poses, {class: {data set: {"start" or "end": [labels]}}}."""
+    rest: held poses, {class: {data set: {"start" or "end": [labels]}}}; start_from: a model, by name or directory, whose
+    weights training begins with (empty: random ones), its shape is then the network's."""
 
     model_id: str
     data: Mapping[str, DataRule]
@@ -50,6 +51,7 @@ class Recipe:
     train: TrainConfig = field(default_factory=TrainConfig)
     stream: StreamConfig = field(default_factory=StreamConfig)
     augment: AugmentConfig = field(default_factory=AugmentConfig)
+    start_from: str = ""
 
     def labels_of(self, name: str) -> dict[str, str | None]:
         """Label of data set `name` -> class, or None for an action of no class."""
@@ -87,6 +89,10 @@ def _recipe(raw: dict[str, Any]) -> Recipe:
         raise UserError(f"recipe lacks {', '.join(absent)}")
     values = {name: _settings(kinds[name], value or {}, name) if name in kinds else value for name, value in raw.items()}
     rules = {name: DataRule.read(rule or {}, f"data.{name}") for name, rule in raw["data"].items()}
+    if raw.get("start_from"):
+        from pose_attention_ros.training.start import network_shape
+
+        values["model"] = network_shape(raw["start_from"], raw.get("model") or {})
     recipe = Recipe(**{**values, "data": rules})
     tables = [*recipe.classes.values(), *recipe.rest.values(), recipe.other, recipe.held_out]
     used = {name for table in tables for name in table}
