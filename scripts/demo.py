@@ -21,12 +21,13 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--source", required=True, help="video file, folder of images, or bag")
     parser.add_argument("--out", type=Path, default=Path("out/demo"), metavar="DIR")
+    parser.add_argument("--composed", action="store_true", help="one process for all stages in place of one each")
     add_graph_arguments(parser)
     args = parser.parse_args()
     try:
         fetch("movenet_multipose")
         print(f"labelling the people in {args.source} over ROS 2 ({os.environ.get('ROS_DISTRO', 'unknown release')})")
-        run_graph(args.source, args.out, args)
+        run_graph(args.source, args.out, args, composed=args.composed)
         return 0
     except UserError as error:
         print(f"demo: {error}", file=sys.stderr)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
+from pose_attention_ros.cameras.ahead import ReadAhead
 from pose_attention_ros.cameras.bag import BagImages
 from pose_attention_ros.cameras.base import Camera, CameraConfig, ClockNs
 from pose_attention_ros.cameras.folder import ImageFolder
@@ -45,13 +46,13 @@ def _open_path(path: Path, config: CameraConfig, start_stamp_ns: int) -> Camera:
         if not path.exists():
             raise SourceError(f"{path} does not exist; expected {_EXPECTED}")
         if path.suffix.lower() in _BAG_SUFFIXES or (path / "metadata.yaml").is_file() or _holds_bag(path):
-            return BagImages(path, config)
+            return ReadAhead(BagImages(path, config))
         if path.is_dir():
-            return ImageFolder(path, config, start_stamp_ns)
+            return ReadAhead(ImageFolder(path, config, start_stamp_ns))
         with path.open("rb") as file:
             if not file.read(1):
                 raise SourceError(f"{path} is empty; expected {_EXPECTED}")
-        return VideoFile(str(path), config, start_stamp_ns)
+        return ReadAhead(VideoFile(str(path), config, start_stamp_ns))
     except OSError as error:
         raise SourceError(f"cannot read {path}: {error.strerror or error}") from None
 

@@ -7,6 +7,7 @@ import importlib
 
 # kind -> (module with add_arguments(parser) and run(args) -> int, one line of help).
 KINDS = {
+    "stream": ("evaluate_stream", "labels through long streams: right, early, steady, and quiet while nobody acts"),
     "clips": ("evaluate_clips", "accuracy on labelled clips, early recognition, calibration, confusion"),
 }
 

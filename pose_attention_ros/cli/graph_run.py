@@ -18,34 +18,35 @@ from pose_attention_ros.inference.recogniser import DEFAULT_MODEL
 _LOCKSTEP_TIMEOUT_S = 20.0  # a loaded machine may take this long over its first frame
 
 
-def add_graph_arguments(parser: argparse.ArgumentParser) -> None:
-    """Options of the stages, the form of the graph, and how much of the source to take."""
+def add_graph_arguments(parser: argparse.ArgumentParser, max_frames: int = 0) -> None:
+    """Options of the stages, and how much of the source to take (0: all of it)."""
     parser.add_argument("--model", default=DEFAULT_MODEL, help="name under models/ or path of a model directory "
                         "(default: %(default)s)")
-    parser.add_argument("--composed", action="store_true", help="one process for all stages in place of one each")
-    parser.add_argument("--max-frames", type=int, default=0, metavar="N", help="stop after N frames (default: at the end)")
+    parser.add_argument("--max-frames", type=int, default=max_frames, metavar="N",
+                        help="stop after N frames, 0: at the end (default: %(default)s)")
     add_settings(parser, "pose", PoseConfig)
     add_settings(parser, "graph", GraphConfig, leave_out=("layout",))
     add_settings(parser, "action", ActionConfig)
 
 
-def run_graph(source: str, out: Path, args: argparse.Namespace, *, video: bool = True) -> dict[str, Any]:
+def run_graph(source: str, out: Path, args: argparse.Namespace, *, composed: bool, video: bool = True) -> dict[str, Any]:
     """Play `source` in lockstep, so that no frame is dropped, and record what the graph says of it in `out`.
 
     :param args: with the options of `add_graph_arguments`
-    :param video: whether annotated.mp4 is written; without it no image leaves the camera's and the pose node's processes
+    :param composed: one process for all stages in place of one each
+    :param video: whether annotated.mp4 is written; without it the recorder takes no images and nobody waits for it
     :returns: the recorder's summary, with `peak_memory_mb` of each node
     :raises UserError: a node failed
     """
-    play = {"source": source, "pace": "lockstep", "acknowledge": "recorded", "max_frames": args.max_frames,
-            "lockstep_timeout_s": _LOCKSTEP_TIMEOUT_S}
+    play = {"source": source, "pace": "lockstep", "acknowledge": "recorded" if video else "actions",
+            "max_frames": args.max_frames, "lockstep_timeout_s": _LOCKSTEP_TIMEOUT_S}
     pose, graph, action = (chosen(args, kind) for kind in (PoseConfig, GraphConfig, ActionConfig))
     recogniser = {**action, "model": args.model}
     out.mkdir(parents=True, exist_ok=True)
     (out / "summary.json").unlink(missing_ok=True)
     with NodeProcesses(out / "log") as nodes:
         nodes.start("recorder", {"out": str(out), "video": video, "idle_timeout_s": 120.0}, show=video)
-        if args.composed:
+        if composed:
             nodes.start("pipeline", {**graph, **recogniser, **pose, **play})
         else:
             nodes.start("action", recogniser)

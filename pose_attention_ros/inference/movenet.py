@@ -7,6 +7,7 @@ coordinates are fractions of the input.
 
 from __future__ import annotations
 
+import time
 from typing import Protocol
 
 import numpy as np
@@ -49,6 +50,7 @@ class MoveNet:
         self._config = config
         self._sigmas = coco_sigmas(self.layout.joints)
         self._letterbox: Letterbox | None = None
+        self.network_s = 0.0
         self._input = np.zeros((1, 0, 0, 3), np.uint8)
 
     @property
@@ -59,7 +61,9 @@ class MoveNet:
     def __call__(self, frame: Frame) -> Skeletons:
         """The people of `frame`, most certain first."""
         self._fill_input(frame.image_bgr)
+        began = time.perf_counter()
         people = self._network(self._input)[0].astype(np.float32)
+        self.network_s = time.perf_counter() - began
         return self._skeletons(people, frame)
 
     def warm_up(self, image_size: tuple[int, int]) -> None:

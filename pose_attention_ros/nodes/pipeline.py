@@ -69,7 +69,7 @@ class PipelineNode(ManagedNode):
         self._estimator.warm_up(size)
         self._stages = GraphStage(self.settings), ActionStage(recogniser, self.settings)
         self._pipeline = Pipeline(self._estimator, *self._stages)
-        self._stage_meters = {name: StageMeter() for name in STAGES}
+        self._stage_meters = {name: StageMeter() for name in (*STAGES, "network")}
         self._skeletons = self.advertise(SkeletonArray, "skeletons", result_profile())
         self._graphs = self.advertise(SkeletonGraphArray, "skeleton_graphs", result_profile())
         self._actions = self.advertise(ActionLabelArray, "actions", result_profile())
@@ -100,9 +100,10 @@ class PipelineNode(ManagedNode):
     def details(self) -> dict[str, str]:
         if self._estimator is None or self._stages is None:
             return {}
-        times = {f"{name}_ms_p50": meter.values()["stage_ms_p50"] for name, meter in self._stage_meters.items()}
-        return {"backend": self._estimator.backend, "model": self._stages[1].spec.model_id, **times,
-                **(self._playback.details() if self._playback else {})}
+        told = {"backend": self._estimator.backend, "model": self._stages[1].spec.model_id}
+        for name, meter in self._stage_meters.items():
+            told |= meter.times(name)
+        return told | (self._playback.details() if self._playback else {})
 
     def _open_input(self) -> tuple[int, int]:
         """Open the source or prepare the subscription; returns the image size (width, height) to warm up with."""
@@ -130,7 +131,7 @@ class PipelineNode(ManagedNode):
                 self._images.publish(frame)
 
         publish()
-        for meter, seconds in zip(self._stage_meters.values(), result.stage_seconds):
+        for meter, seconds in zip(self._stage_meters.values(), (*result.stage_seconds, self._estimator.network_s)):
             meter.done(seconds)
         self.meter.done(time.perf_counter() - began, age_s(frame.stamp_ns, self.now_ns()))
         return publish

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pose_attention_ros.core.types import Frame
 from pose_attention_ros.inference.pose import PoseConfig, PoseEstimator, create_pose_estimator
 from pose_attention_ros.msg import SkeletonArray
+from pose_attention_ros.ros.diagnostics import StageMeter
 from pose_attention_ros.ros.image_input import ImageInput
 from pose_attention_ros.ros.managed import ManagedNode
 from pose_attention_ros.ros.qos import result_profile
@@ -40,6 +41,7 @@ class PoseNode(ManagedNode):
     def configure(self) -> None:
         self._estimator = create_pose_estimator(self.settings)
         self._estimator.warm_up(WARM_UP_SIZE)
+        self._network = StageMeter()
         self._publisher = self.advertise(SkeletonArray, "skeletons", result_profile())
         self._input = ImageInput(self, self._process)
 
@@ -52,12 +54,13 @@ class PoseNode(ManagedNode):
         self._estimator = None
 
     def details(self) -> dict[str, str]:
-        return {"backend": self._estimator.backend} if self._estimator else {}
+        return {"backend": self._estimator.backend, **self._network.times("network")} if self._estimator else {}
 
     def _process(self, frame: Frame) -> Callable[[], None]:
         began = time.perf_counter()
         message = message_of_skeletons(self._estimator(frame))
         self._publisher.publish(message)
+        self._network.done(self._estimator.network_s)
         self.meter.done(time.perf_counter() - began, age_s(frame.stamp_ns, self.now_ns()))
         return lambda: self._publisher.publish(message)
 

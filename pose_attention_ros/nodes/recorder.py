@@ -1,7 +1,7 @@
 """recorder: writes annotated.mp4, actions.jsonl and summary.json of what the other nodes publish.
 
 Subscribes image_raw or image_raw/compressed (`image_transport`), skeleton_graphs, actions, action_model, source_status,
-           /diagnostics (which backend computes)
+           /diagnostics (which backend computes, and what the nodes measure of themselves)
 Publishes  recorded (std_msgs/Header: stamp of each frame taken; what a camera with `acknowledge: recorded` waits for)
 
 Ends when the source ends, or when nothing came for `idle_timeout_s`; Ctrl-C finishes the files too.
@@ -72,7 +72,8 @@ class RecorderNode(ManagedNode):
     def activate(self) -> None:
         self._status: SourceStatus | None = None
         self._model: ActionModel | None = None
-        self._about: dict[str, Any] = {"source": None, "backend": None, "model": None, "model_sha256": None}
+        self._about: dict[str, Any] = {"source": None, "backend": None, "model": None, "model_sha256": None,
+                                       "nodes": {}}
         self._queue: queue.Queue[tuple[Any, ...] | None] = queue.Queue(_BACKLOG)
         self._newest_ns: int | None = None
         self._lost = 0
@@ -117,9 +118,9 @@ class RecorderNode(ManagedNode):
 
     def _on_diagnostics(self, message: DiagnosticArray) -> None:
         for status in message.status:
-            for pair in status.values:
-                if pair.key == "backend":
-                    self._about["backend"] = pair.value
+            told = {pair.key: pair.value for pair in status.values}
+            self._about["nodes"][status.name] = told
+            self._about["backend"] = told.get("backend", self._about["backend"])
 
     def _on_part(self, topic: str, message: Any) -> None:
         self._heard = time.monotonic()

@@ -49,33 +49,3 @@ def _moment(stamp_ns: int) -> Time:
     return time_of(stamp_ns)
 
 
-def actions_of_message(message: ActionLabelArray, model: ActionModel) -> ActionEstimates:
-    """The estimates of one image, read with the model that made them.
-
-    :raises MessageError: another model than `model`, unknown layout or state, wrong lengths, NaN scores
-    """
-    if message.model_sha256 != model.model_sha256:
-        raise MessageError(f"actions come from model {message.model_id!r} ({message.model_sha256[:8]}), action_model is "
-                           f"{model.model_id!r} ({model.model_sha256[:8]})")
-    try:
-        table = layout(model.layout)
-        people = tuple(_action_of_message(person, len(model.classes), len(table.joints)) for person in message.actions)
-    except ValueError as error:
-        raise MessageError(f"unusable ActionLabelArray: {error}") from None
-    return ActionEstimates(stamp_ns_of(message.header), message.header.frame_id, table, tuple(model.classes),
-                           message.model_id, message.model_sha256, people)
-
-
-def _action_of_message(person: ActionLabel, classes: int, joints: int) -> ActionEstimate:
-    moments = len(person.frame_stamps)
-    weights = {}
-    for name, width in (("scores", classes), ("joint_attention", joints), ("frame_attention", moments)):
-        values = np.array(getattr(person, name), np.float32)
-        if len(values) != width or not np.isfinite(values).all():
-            raise MessageError(f"{name} of track {person.track_id} is {len(values)} values, expected {width} finite ones")
-        weights[name] = values
-    return ActionEstimate(
-        track_id=person.track_id, label=person.label, state=LabelState(person.state), confidence=person.confidence,
-        onset_ns=ns_of(person.onset), evidence_start_ns=ns_of(person.evidence_start),
-        evidence_end_ns=ns_of(person.evidence_end),
-        frame_stamps_ns=np.array([ns_of(stamp) for stamp in person.frame_stamps], np.int64), **weights)

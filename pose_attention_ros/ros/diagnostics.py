@@ -6,9 +6,11 @@ Published by ourselves on a steady clock: the usual updater misjudges time under
 from __future__ import annotations
 
 import math
+import os
 import time
 from collections import deque
 from collections.abc import Mapping
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -16,6 +18,15 @@ from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 
 _RECENT = 512  # measurements that percentiles rest on
 _RATE_WINDOW_S = 5.0
+
+
+def process_age_s() -> float:
+    """Seconds since this process began, to a hundredth; NaN where there is no /proc."""
+    try:
+        fields = Path("/proc/self/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return math.nan
+    return time.clock_gettime(time.CLOCK_BOOTTIME) - int(fields[19]) / os.sysconf("SC_CLK_TCK")
 
 
 class Snapshot(NamedTuple):
@@ -59,12 +70,16 @@ class StageMeter:
         recent = [moment for moment in self._finished if now - moment <= _RATE_WINDOW_S]
         return (len(recent) - 1) / (now - recent[0]) if len(recent) > 1 else 0.0
 
+    def times(self, name: str) -> dict[str, str]:
+        """Median, 95th percentile and mean of the recent durations as text, keys beginning with `name`."""
+        recent = np.array(self._durations_s or [math.nan]) * 1e3
+        p50, p95 = np.percentile(recent, (50, 95))
+        return {f"{name}_ms_p50": f"{p50:.3f}", f"{name}_ms_p95": f"{p95:.3f}", f"{name}_ms_mean": f"{recent.mean():.3f}"}
+
     def values(self) -> dict[str, str]:
         """Everything as text, for a diagnostic status."""
-        p50, p95 = np.percentile(self._durations_s, (50, 95)) * 1e3 if self._durations_s else (math.nan, math.nan)
         return {"processed": str(self.processed), "dropped": str(self.dropped), "rejected": str(self.rejected),
-                "rate_hz": f"{self.rate_hz():.2f}", "age_ms": f"{self._age_s * 1e3:.1f}",
-                "stage_ms_p50": f"{p50:.3f}", "stage_ms_p95": f"{p95:.3f}"}
+                "rate_hz": f"{self.rate_hz():.2f}", "age_ms": f"{self._age_s * 1e3:.1f}", **self.times("stage")}
 
 
 def diagnostic_array(node_name: str, state: str, meter: StageMeter, extra: Mapping[str, str],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 import traceback
 from collections.abc import Callable, Iterable
@@ -18,7 +19,7 @@ from rclpy.subscription import Subscription
 
 from pose_attention_ros.core.config import Settings
 from pose_attention_ros.core.errors import UserError
-from pose_attention_ros.ros.diagnostics import StageMeter, diagnostic_array
+from pose_attention_ros.ros.diagnostics import StageMeter, diagnostic_array, process_age_s
 from pose_attention_ros.ros.errors import MessageError
 from pose_attention_ros.ros.logs import NodeLogHandler, Throttle, bridge_logging, unbridge_logging
 from pose_attention_ros.ros.parameters import Parameters
@@ -45,6 +46,7 @@ class ManagedNode(LifecycleNode):
         super().__init__(self.default_name, **node_options)
         self._throttle = Throttle()
         self._state = "unconfigured"
+        self._ready_s = math.nan
         self._own_publishers: list[Publisher] = []
         self._own_subscriptions: list[Subscription] = []
         self.meter = StageMeter()
@@ -180,9 +182,7 @@ class ManagedNode(LifecycleNode):
         return done
 
     def on_activate(self, state: Any) -> TransitionCallbackReturn:
-        done = self._transition("activate", self.activate, "active", undo=self._halt)
-        if done == TransitionCallbackReturn.SUCCESS:
-            self.get_logger().info("active")
+        done = self._transition("activate", self._begin, "active", undo=self._halt)
         return done
 
     def on_deactivate(self, state: Any) -> TransitionCallbackReturn:
@@ -220,6 +220,13 @@ class ManagedNode(LifecycleNode):
         self._report()
         return TransitionCallbackReturn.SUCCESS
 
+    def _begin(self) -> None:
+        self.activate()
+        first = math.isnan(self._ready_s)
+        if first:
+            self._ready_s = process_age_s()
+        self.get_logger().info(f"active, {self._ready_s:.2f} s after the start of the process" if first else "active")
+
     def _halt(self) -> None:
         self.silence(self._own_subscriptions)
         self.deactivate()
@@ -239,8 +246,8 @@ class ManagedNode(LifecycleNode):
         if not self.context.ok():
             return
         state = "idle" if self.active and self.idle() else self._state
-        message = diagnostic_array(self.get_fully_qualified_name().lstrip("/"), state, self.meter, self.details(),
-                                   self._reported)
+        extra = {"ready_s": f"{self._ready_s:.2f}", **self.details()}
+        message = diagnostic_array(self.get_fully_qualified_name().lstrip("/"), state, self.meter, extra, self._reported)
         message.header.stamp = self.get_clock().now().to_msg()
         self._diagnostics.publish(message)
         self._reported = self.meter.snapshot()

@@ -104,8 +104,6 @@ class Player:
         self._thread: threading.Thread | None = None
         self.played = 0
         self.skipped = 0
-        self._taken = 0
-        self._ahead: Frame | None = None
         self.last_stamp_ns = 0
         self.camera: Camera | None = None
 
@@ -128,8 +126,7 @@ class Player:
         if self.camera is None or not self.camera.live:  # the stamps of a recording played in real time begin now
             self.close()
             self.open()
-        self.played = self.skipped = self._taken = 0
-        self._ahead = None
+        self.played = self.skipped = 0
         self.last_stamp_ns = 0
         self._stopping.clear()
         self._to.began()
@@ -155,9 +152,7 @@ class Player:
     def _play(self) -> None:
         try:
             while not self._stopping.is_set():
-                self._read_ahead()
-                frame, self._ahead = self._ahead, None
-                if frame is None:
+                if (frame := self._next()) is None:
                     break
                 done = self._in_lockstep(frame) if self.lockstep else self._in_time(frame)
                 if done:
@@ -172,11 +167,11 @@ class Player:
         if not self._stopping.is_set():
             self._to.ended()
 
-    def _read_ahead(self) -> None:
-        """Have the next frame ready, if there is one; in lockstep it is decoded while others work on the last."""
-        if self._ahead is None and (not self._config.max_frames or self._taken < self._config.max_frames):
-            self._ahead = self.camera.read()
-            self._taken += 1
+    def _next(self) -> Frame | None:
+        """The next frame, None at the end or after as many as are wanted."""
+        if self._config.max_frames and self.played + self.skipped >= self._config.max_frames:
+            return None
+        return self.camera.read()
 
     def _in_time(self, frame: Frame) -> bool:
         """Deliver at the frame's time; a recording that cannot keep up leaves frames out, as a camera would."""
@@ -206,7 +201,6 @@ class Player:
             patience_s = min(patience_s, _FIRST_PATIENCE_S)
         while not self._stopping.is_set() and (first or attempt < self._config.lockstep_attempts):
             self._to.deliver(frame)
-            self._read_ahead()
             if self._wait_for_answer(frame.stamp_ns, patience_s):
                 return True
             attempt += 1

@@ -21,29 +21,6 @@ def floats(values: np.ndarray) -> array:
     return packed
 
 
-def rows(name: str, sequences: Iterable[Sequence[float]], width: int) -> np.ndarray:
-    """(N, width) float32 of N message fields called `name`. Raises MessageError if one has another length."""
-    sequences = list(sequences)
-    for index, values in enumerate(sequences):
-        if len(values) != width:
-            raise MessageError(f"{name} of person {index} has {len(values)} values, expected {width}")
-    return np.array(sequences, np.float32).reshape(len(sequences), width)
-
-
-def known_layout(message: SkeletonArray | SkeletonGraphArray) -> Layout:
-    """The layout that the message names. Raises MessageError."""
-    try:
-        return layout(message.layout)
-    except ValueError as error:
-        raise MessageError(str(error)) from None
-
-
-def _in_unit_range(name: str, values: np.ndarray) -> None:
-    """NaN passes: it is a missing joint, or is refused by the record itself."""
-    if (values < 0).any() or (values > 1).any():
-        raise MessageError(f"{name} holds {values[(values < 0) | (values > 1)][0]:g}, expected 0 to 1")
-
-
 def message_of_skeletons(people: Skeletons) -> SkeletonArray:
     """The message of what the pose stage saw."""
     message = SkeletonArray(header=header_of(people.stamp_ns, people.frame_id), layout=people.layout.name,
@@ -54,26 +31,6 @@ def message_of_skeletons(people: Skeletons) -> SkeletonArray:
         for i in range(len(people))
     ]
     return message
-
-
-def skeletons_of_message(message: SkeletonArray) -> Skeletons:
-    """What another pose estimator, or ours, saw.
-
-    :raises MessageError: unknown layout, wrong lengths, scores outside 0..1, a box that is not finite
-    """
-    table = known_layout(message)
-    people, joints = message.skeletons, len(table.joints)
-    keypoints = rows("keypoints_px", (person.keypoints_px for person in people), joints * 2)
-    scores = rows("keypoint_scores", (person.keypoint_scores for person in people), joints)
-    person_scores = np.array([person.score for person in people], np.float32)
-    _in_unit_range("keypoint_scores", scores)
-    _in_unit_range("score", person_scores)
-    try:
-        return Skeletons(stamp_ns_of(message.header), message.header.frame_id, table,
-                         (message.image_width, message.image_height), keypoints.reshape(-1, joints, 2), scores,
-                         rows("box_xyxy", (person.box_xyxy for person in people), 4), person_scores)
-    except ValueError as error:
-        raise MessageError(f"unusable SkeletonArray: {error}") from None
 
 
 def message_of_graphs(graphs: SkeletonGraphs) -> SkeletonGraphArray:
@@ -90,28 +47,3 @@ def message_of_graphs(graphs: SkeletonGraphs) -> SkeletonGraphArray:
     return message
 
 
-def graphs_of_message(message: SkeletonGraphArray) -> SkeletonGraphs:
-    """The tracked people of one image.
-
-    :raises MessageError: unknown layout, other feature channels, wrong lengths, an id given twice, NaN
-    """
-    table = known_layout(message)
-    if tuple(message.feature_names) != FEATURE_NAMES:
-        raise MessageError(f"feature_names is {list(message.feature_names)}, expected {list(FEATURE_NAMES)}")
-    people, joints, channels = message.graphs, len(table.joints), len(FEATURE_NAMES)
-    track_ids = np.array([graph.track_id for graph in people], np.int64)
-    if len(np.unique(track_ids)) < len(track_ids):
-        raise MessageError(f"track_id occurs twice in one message: {sorted(track_ids.tolist())}")
-    try:
-        return SkeletonGraphs(
-            stamp_ns_of(message.header), message.header.frame_id, table, (message.image_width, message.image_height),
-            track_ids,
-            rows("nodes", (graph.nodes for graph in people), joints * 2).reshape(-1, joints, 2),
-            rows("features", (graph.features for graph in people), joints * channels).reshape(-1, joints, channels),
-            rows("mask", (graph.mask for graph in people), joints) > 0,
-            np.array([graph.age for graph in people], np.float32),
-            rows("root_px", (graph.root_px for graph in people), 2),
-            np.array([graph.scale_px for graph in people], np.float32),
-            rows("box_xyxy", (graph.box_xyxy for graph in people), 4))
-    except ValueError as error:
-        raise MessageError(f"unusable SkeletonGraphArray: {error}") from None
