@@ -42,8 +42,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                         help="frame rates of the camera (default 10 15 25 30)")
     parser.add_argument("--seed", type=int, default=0, help="order of the clips, pauses, noise (default 0)")
     parser.add_argument("--resting", nargs="*", metavar="CLASS",
-                        help=f"classes that mean rest and are right in pauses (default: which of {', '.join(RESTING)} there are)")
-    parser.add_argument("--estimated", action="store_true", help="through the simulated pose estimator of the training recipes")
+                        help=f"classes that mean rest, right in pauses (default: those there are of {', '.join(RESTING)})")
+    parser.add_argument("--estimated", action="store_true", help="through the simulated pose estimator of training recipes")
     parser.add_argument("--out", type=Path, metavar="DIR", help="pictures (default out/evaluate/MODEL-FILE-stream)")
     add_json(parser)
     add_settings(parser, "streams", PlanConfig)
