@@ -11,3 +11,7 @@ class SourceError(UserError):
 
 class ModelError(UserError):
     """A model that is missing, damaged, tampered with, or made for something else."""
+
+
+class MessageError(UserError):
+    """A message that cannot be used: it is dropped, counted and reported; who received it goes on."""

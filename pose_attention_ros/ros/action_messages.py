@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from functools import lru_cache
 
-import numpy as np
 from builtin_interfaces.msg import Time
 
-from pose_attention_ros.core.layouts import layout
+from pose_attention_ros.core.messages import actions_of_message
 from pose_attention_ros.core.recogniser import ModelSpec
-from pose_attention_ros.core.types import ActionEstimate, ActionEstimates, LabelState
+from pose_attention_ros.core.types import ActionEstimate, ActionEstimates
 from pose_attention_ros.msg import ActionLabel, ActionLabelArray, ActionModel
-from pose_attention_ros.ros.errors import MessageError
 from pose_attention_ros.ros.skeleton_messages import floats
-from pose_attention_ros.ros.stamps import age_s, header_of, ns_of, stamp_ns_of, time_of
+from pose_attention_ros.ros.stamps import age_s, header_of, time_of
+
+__all__ = ["actions_of_message", "message_of_actions", "message_of_model"]
 
 
 def message_of_model(spec: ModelSpec) -> ActionModel:
@@ -47,5 +47,3 @@ def _message_of_action(person: ActionEstimate) -> ActionLabel:
 def _moment(stamp_ns: int) -> Time:
     """`time_of`, shared by the messages that name this moment: most of the time to make a message went into these."""
     return time_of(stamp_ns)
-
-

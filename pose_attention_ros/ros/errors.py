@@ -1,7 +1,5 @@
 """What goes wrong with what others send."""
 
-from pose_attention_ros.core.errors import UserError
+from pose_attention_ros.core.errors import MessageError
 
-
-class MessageError(UserError):
-    """A message that cannot be used: it is dropped, counted and reported; the node lives on."""
+__all__ = ["MessageError"]

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from pose_attention_ros.core.layouts import Layout, layout
+from pose_attention_ros.core.messages import graphs_of_message, skeletons_of_message
 from pose_attention_ros.core.types import FEATURE_NAMES, SkeletonGraphs, Skeletons
 from pose_attention_ros.msg import Skeleton, SkeletonArray, SkeletonGraph, SkeletonGraphArray
-from pose_attention_ros.ros.errors import MessageError
-from pose_attention_ros.ros.stamps import header_of, stamp_ns_of
+from pose_attention_ros.ros.stamps import header_of
+
+__all__ = ["floats", "graphs_of_message", "message_of_graphs", "message_of_skeletons", "skeletons_of_message"]
 
 
 def floats(values: np.ndarray) -> array:
@@ -45,5 +45,3 @@ def message_of_graphs(graphs: SkeletonGraphs) -> SkeletonGraphArray:
         for i in range(len(graphs))
     ]
     return message
-
-

@@ -7,14 +7,13 @@ import math
 from builtin_interfaces.msg import Time
 from std_msgs.msg import Header
 
+from pose_attention_ros.core.messages import ns_of
+
+__all__ = ["PLAUSIBLE_AGE_S", "SECOND_NS", "age_s", "header_of", "ns_of", "stamp_ns_of", "time_of"]
+
 SECOND_NS = 1_000_000_000
 # An age beyond this says that the stamps come from another clock (a file's own time line), not that the robot is slow.
 PLAUSIBLE_AGE_S = 60.0
-
-
-def ns_of(stamp: Time) -> int:
-    """Nanoseconds of a message's time."""
-    return stamp.sec * SECOND_NS + stamp.nanosec
 
 
 def time_of(stamp_ns: int) -> Time:
