@@ -31,12 +31,16 @@ def resample(stamps_s: np.ndarray, features: np.ndarray, ticks_s: np.ndarray) ->
     after = np.minimum(after, len(stamps_s) - 1)
     before = np.maximum(after - 1, 0)
     span = np.maximum(stamps_s[after] - stamps_s[before], 1e-9)
-    weight = np.clip((ticks_s - stamps_s[before]) / span, 0, 1).astype(np.float32)[:, None, None]
-    share_before = (1 - weight) * (features[before, :, -1:] > 0)
-    share_after = weight * (features[after, :, -1:] > 0)
+    return _between(features[before], features[after], (ticks_s - stamps_s[before]) / span)
+
+
+def _between(before: np.ndarray, after: np.ndarray, share: np.ndarray) -> np.ndarray:
+    """before, after: (K, V, C) or (V, C); share (K,), 0 at `before` and 1 at `after`. Returns (K, V, C)."""
+    weight = np.minimum(np.maximum(share, 0), 1).astype(np.float32)[:, None, None]
+    share_before, share_after = (1 - weight) * (before[..., -1:] > 0), weight * (after[..., -1:] > 0)
     total = share_before + share_after
-    mixed = (share_before * features[before] + share_after * features[after]) / np.maximum(total, 1e-9)
-    return np.where(total >= 0.5, mixed, 0).astype(np.float32)
+    mixed = (share_before * before + share_after * after) / np.maximum(total, np.float32(1e-9))
+    return np.where(total >= 0.5, mixed, np.float32(0))
 
 
 def ticks_due(made: int, seconds: float, rate_hz: float) -> np.ndarray:
@@ -74,6 +78,6 @@ class TickResampler:
         self._last = (stamp_ns, features)
         if not len(due):
             return np.zeros((0, *features.shape), np.float32), []
-        pair_s = np.array([(before_ns - begin_ns) * 1e-9, seconds])
-        ticks = resample(pair_s, np.stack([before, features]), due)
-        return ticks, [begin_ns + round(s * 1e9) for s in due]
+        before_s = (before_ns - begin_ns) * 1e-9
+        ticks = _between(before, features, (due - before_s) / max(seconds - before_s, 1e-9))
+        return ticks, [begin_ns + round(s * 1e9) for s in due.tolist()]

@@ -7,6 +7,7 @@ same at 10 and at 30 frames a second and over dropped frames.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -41,11 +42,12 @@ class PersonTracker:
 
         self._ids_before = self._highest
         self._tracker = Tracker(
-            distance_function=_skeleton_distance,
+            distance_function=lambda detection, track: self._distances.to(track)[detection.data.row],
             distance_threshold=self._config.max_distance,
             hit_counter_max=max(1, round(self._config.max_lost_s / _STEP_S)),
             initialization_delay=min(round(self._config.confirm_s / _STEP_S), round(self._config.max_lost_s / _STEP_S) - 1),
             filter_factory=OptimizedKalmanFilterFactory(),
+            past_detections_length=0,
         )
 
     def __call__(self, keypoints_px: np.ndarray, mask: np.ndarray, boxes_xyxy: np.ndarray,
@@ -57,9 +59,10 @@ class PersonTracker:
         """
         from norfair import Detection
 
-        sizes = np.maximum((boxes_xyxy[:, 2:] - boxes_xyxy[:, :2]).max(1, initial=1), 1)
-        detections = [Detection(corners, data=person) for corners, *person in
-                      zip(boxes_xyxy.reshape(-1, 2, 2).astype(np.float64), keypoints_px, mask, sizes)]
+        corners = boxes_xyxy.reshape(-1, 2, 2).astype(np.float64)
+        self._distances = _Distances(keypoints_px, mask, corners)
+        detections = [Detection(points, data=_Sighting(row, keypoints_px[row], mask[row], points.mean(0)))
+                      for row, points in enumerate(corners)]
         steps = max(1, round(dt_s / _STEP_S))
         for _ in range(steps - 1):
             self._tracker.update()
@@ -78,17 +81,42 @@ class PersonTracker:
         return ids, alive
 
 
-def _skeleton_distance(detection, track) -> float:
-    """The median way between a person's joints and where the track expects them, as a share of the person's size.
+class _Sighting(NamedTuple):
+    """What a track remembers of a detection; centre_px (2,) is that of its box."""
 
-    The tracker's motion model carries the box; the joints of the track's last sighting move along with it.
+    row: int
+    keypoints_px: np.ndarray
+    mask: np.ndarray
+    centre_px: np.ndarray
+
+
+class _Distances:
+    """The median way between a person's joints and where a track expects them, as a share of the person's size.
+
+    The tracker's motion model carries the box; the joints of the track's last sighting move along with it. norfair asks for
+    one pair after the other; the distances of all people to a track are worked out at once when it first asks.
     """
-    keypoints_px, mask, size = detection.data
-    last_px, last_mask, _ = track.last_detection.data
-    moved = track.estimate.mean(0) - track.last_detection.points.mean(0)
-    common = mask & last_mask
-    if common.any():
-        way = keypoints_px[common] - last_px[common] - moved
-    else:
-        way = (detection.points - track.estimate).mean(0, keepdims=True)
-    return float(np.sort(np.hypot(way[:, 0], way[:, 1]))[len(way) // 2]) / size
+
+    def __init__(self, keypoints_px: np.ndarray, mask: np.ndarray, corners_px: np.ndarray) -> None:
+        self._keypoints_px, self._mask, self._centres_px = keypoints_px, mask, corners_px.mean(1)
+        self._sizes_px = np.maximum((corners_px[:, 1] - corners_px[:, 0]).max(1, initial=1), 1)
+        self._to: dict[int, list[float]] = {}
+
+    def to(self, track: Any) -> list[float]:
+        """One distance a person."""
+        known = self._to.get(id(track))
+        if known is None:
+            known = self._to[id(track)] = self._worked_out(track).tolist()
+        return known
+
+    def _worked_out(self, track: Any) -> np.ndarray:
+        seen: _Sighting = track.last_detection.data
+        expected_px = track.estimate.mean(0)
+        way = self._keypoints_px - (seen.keypoints_px + (expected_px - seen.centre_px))
+        common = self._mask & seen.mask
+        joints = np.where(common, np.hypot(way[..., 0], way[..., 1]), np.inf)
+        joints.sort(1)
+        count = common.sum(1)
+        median = joints[np.arange(len(joints)), np.minimum(count // 2, joints.shape[1] - 1)]
+        boxes = np.hypot(*(self._centres_px - expected_px).T)
+        return np.where(count > 0, median, boxes) / self._sizes_px
