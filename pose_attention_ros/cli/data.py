@@ -19,7 +19,7 @@ from pose_attention_ros.data.pyskl import import_pyskl
 IMPORTERS = {
     "penn": lambda args: import_penn(args.source),
     "jhmdb": lambda args: import_jhmdb(args.source, _split_number(args.official_split)),
-    "pyskl": lambda args: import_pyskl(args.source, args.official_split, _class_names(args.class_names)),
+    "pyskl": lambda args: import_pyskl(args.source, args.official_split or "1", _class_names(args.class_names)),
     "kinect": lambda args: import_kinect(args.source, CameraRing(views=args.views), args.seed),
 }
 
@@ -30,8 +30,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     importing.add_argument("kind", choices=IMPORTERS, help="which data set SRC is")
     importing.add_argument("source", type=Path, metavar="SRC", help="its original folder or file, or its compact .npz")
     importing.add_argument("output", type=Path, metavar="OUT.npz")
-    importing.add_argument("--official-split", default="1", metavar="SPLIT",
-                           help="jhmdb: 1, 2 or 3; pyskl: 1, 2, 3, xsub, xview and so on (default 1)")
+    importing.add_argument("--official-split", metavar="SPLIT",
+                           help="jhmdb: 1, 2 or 3 (default: all three in one file); pyskl: 1, 2, 3, xsub, "
+                                "xview and so on (default 1)")
     importing.add_argument("--class-names", type=Path, metavar="FILE",
                            help="pyskl: one class name a line, in the order of the label numbers")
     importing.add_argument("--views", type=int, default=CameraRing().views,
@@ -61,10 +62,10 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _split_number(text: str) -> int:
-    if text not in ("1", "2", "3"):
+def _split_number(text: str | None) -> int | None:
+    if text not in (None, "1", "2", "3"):
         raise UserError(f"--official-split is {text!r}, expected 1, 2 or 3")
-    return int(text)
+    return text and int(text)
 
 
 def _class_names(path: Path | None) -> list[str]:
@@ -78,6 +79,7 @@ def summarise(data: SkeletonDataset, path: Path) -> dict:
             "frames_per_clip": {"min": int(frames.min()), "median": float(np.median(frames)), "max": int(frames.max())},
             "fps": sorted({round(float(fps), 3) for fps in data.fps}), "joints": list(data.joints),
             "missing_joints": round(float((data.scores == 0).mean()), 4), "groups": len(set(data.group.tolist())),
+            "official_splits": data.official_splits.shape[1],
             "labels": data.counts()}
 
 

@@ -9,7 +9,7 @@ import hashlib
 import zipfile
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -18,13 +18,14 @@ from pose_attention_ros.core.errors import UserError
 from pose_attention_ros.core.layouts import PART_OF_JOINT
 
 SPLITS = ("train", "val", "test")
-_OPTIONAL = ("split", "group", "image_size")
+NO_PART = "none"  # a clip that an official split leaves out
+_OPTIONAL = ("split", "group", "image_size", "official_splits")
 
 
 @dataclass(frozen=True, eq=False)
 class Clip:
     """One clip: keypoints (n, V, 2) float32 pixels, y down; scores (n, V) float32 in [0, 1], 0 where a joint is missing;
-    fps 0 where it is not known."""
+    fps 0 where it is not known; official_splits the clip's part in each official split, where there are several."""
 
     keypoints: np.ndarray
     scores: np.ndarray
@@ -33,6 +34,7 @@ class Clip:
     split: str = ""
     group: str = ""
     image_size: tuple[int, int] = (0, 0)
+    official_splits: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,8 +42,9 @@ class SkeletonDataset:
     """See `from_clips`; the fields are the file's arrays.
 
     keypoints (F, V, 2) float32; scores (F, V) float32; offsets (N+1,) int64, clip i is rows offsets[i]:offsets[i+1];
-    labels (N,) str; joints (V,) canonical names; fps (N,) float32, 0 = unknown; split (N,) str of SPLITS or empty;
-    group (N,) str, subject or source video; image_size (N, 2) width and height, 0 = unknown.
+    labels (N,) str; joints (V,) canonical names; fps (N,) float32, 0 = unknown; split (N,) str of SPLITS, NO_PART or empty;
+    group (N,) str, subject or source video; image_size (N, 2) width and height, 0 = unknown; official_splits (N, S) str,
+    one column for each of a benchmark's S official splits (`split` is the first of them), S is 0 where there is only one.
     """
 
     keypoints: np.ndarray
@@ -53,15 +56,18 @@ class SkeletonDataset:
     split: np.ndarray = field(default=None)
     group: np.ndarray = field(default=None)
     image_size: np.ndarray = field(default=None)
+    official_splits: np.ndarray = field(default=None)
 
     def __post_init__(self) -> None:
         clips = len(self.labels)
-        blank = {"split": np.full(clips, ""), "group": np.full(clips, ""), "image_size": np.zeros((clips, 2))}
+        blank = {"split": np.full(clips, ""), "group": np.full(clips, ""), "image_size": np.zeros((clips, 2)),
+                 "official_splits": np.zeros((clips, 0), str)}
         for name in _OPTIONAL:
             if getattr(self, name) is None:
                 object.__setattr__(self, name, blank[name])
         for name, kind in (("keypoints", np.float32), ("scores", np.float32), ("offsets", np.int64), ("fps", np.float32),
-                           ("labels", str), ("split", str), ("group", str), ("image_size", np.int64)):
+                           ("labels", str), ("split", str), ("group", str), ("image_size", np.int64),
+                           ("official_splits", str)):
             object.__setattr__(self, name, np.asarray(getattr(self, name)).astype(kind))
         object.__setattr__(self, "joints", tuple(str(joint) for joint in self.joints))
         problem = next(_problems(self), None)
@@ -75,7 +81,7 @@ class SkeletonDataset:
         rows = slice(self.offsets[i], self.offsets[i + 1])
         width, height = self.image_size[i].tolist()
         return Clip(self.keypoints[rows], self.scores[rows], str(self.labels[i]), float(self.fps[i]), str(self.split[i]),
-                    str(self.group[i]), (width, height))
+                    str(self.group[i]), (width, height), tuple(self.official_splits[i].tolist()))
 
     def __iter__(self) -> Iterator[Clip]:
         return (self[i] for i in range(len(self)))
@@ -89,7 +95,16 @@ class SkeletonDataset:
         return cls(np.concatenate([clip.keypoints for clip in clips]), np.concatenate([clip.scores for clip in clips]),
                    np.cumsum([0] + [len(clip.keypoints) for clip in clips]), np.array([clip.label for clip in clips]),
                    joints, np.array([clip.fps for clip in clips]), np.array([clip.split for clip in clips]),
-                   np.array([clip.group for clip in clips]), np.array([clip.image_size for clip in clips]))
+                   np.array([clip.group for clip in clips]), np.array([clip.image_size for clip in clips]),
+                   np.array([clip.official_splits for clip in clips], dtype=str).reshape(len(clips), -1))
+
+    def divided(self, official_split: int) -> SkeletonDataset:
+        """The same clips with `split` as official split 1, 2, ... has it. Raises UserError where there is no such split."""
+        splits = self.official_splits.shape[1]
+        if not 1 <= official_split <= max(splits, 1):
+            raise UserError(f"official split {official_split} was asked for; the data set file has "
+                            f"{f'splits 1 to {splits}' if splits else 'one division only'}")
+        return replace(self, split=self.official_splits[:, official_split - 1]) if splits else self
 
     def save(self, path: Path) -> None:
         """Write the `.npz`; the folder is made where it is missing."""
@@ -133,7 +148,8 @@ def _problems(data: SkeletonDataset) -> Iterator[str]:
     """What is wrong with the arrays, worst first."""
     clips, frames, joints = len(data.labels), len(data.keypoints), len(data.joints)
     for name, shape in (("keypoints", (frames, joints, 2)), ("scores", (frames, joints)), ("offsets", (clips + 1,)),
-                        ("fps", (clips,)), ("split", (clips,)), ("group", (clips,)), ("image_size", (clips, 2))):
+                        ("fps", (clips,)), ("split", (clips,)), ("group", (clips,)), ("image_size", (clips, 2)),
+                        ("official_splits", (clips, *data.official_splits.shape[1:2]))):
         if getattr(data, name).shape != shape:
             yield f"{name} has shape {getattr(data, name).shape}, expected {shape}"
             return
@@ -146,6 +162,6 @@ def _problems(data: SkeletonDataset) -> Iterator[str]:
         yield "keypoints, scores or fps hold NaN or infinity; a missing joint has score 0"
     elif data.scores.min() < 0 or data.scores.max() > 1 or (data.fps < 0).any():
         yield "scores must lie in [0, 1] and fps must not be negative"
-    odd = sorted(set(data.split.tolist()) - {*SPLITS, ""})
+    odd = sorted({*data.split.tolist(), *data.official_splits.flatten().tolist()} - {*SPLITS, NO_PART, ""})
     if odd:
-        yield f"split has {', '.join(odd)}; expected {', '.join(SPLITS)} or empty"
+        yield f"split has {', '.join(odd)}; expected {', '.join(SPLITS)}, {NO_PART} or empty"

@@ -2,85 +2,116 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from pose_attention_ros.core.errors import UserError
 from pose_attention_ros.core.layouts import LAYOUTS
-from pose_attention_ros.data.dataset import Clip, SkeletonDataset
+from pose_attention_ros.data.dataset import NO_PART, Clip, SkeletonDataset
 
 LAYOUT = LAYOUTS["jhmdb15"]
 FPS = 30.0
+OFFICIAL_SPLITS = (1, 2, 3)
 # `pos_world` has no pixels (it is centred and divided by a scalar): drawn at this many pixels a unit around the centre.
 PIXELS_PER_UNIT = 100.0
 IMAGE_SIZE = (320, 240)
-_SPLIT_FLAG = {1: "train", 2: "test"}
+_PART_OF_FLAG = {0: NO_PART, 1: "train", 2: "test"}
+# HMDB51's file names end in the clip's properties and its number in the source video: _u_nm_np1_ba_goo_3
+_PROPERTIES = re.compile(r"_[a-z]_[a-z]{2}_np\d+_[a-z]{2}_[a-z]+_\d+$")
+# The compact files have no video names; clips of one source video are neighbours in them.
+_NEIGHBOURS = 5
 
 
-def import_jhmdb(source: Path, split: int) -> SkeletonDataset:
+def import_jhmdb(source: Path, split: int | None = None) -> SkeletonDataset:
     """From the original folder (`joint_positions/` with `splits/` beside it), or from one compact `.npz`.
 
-    :param split: official split 1, 2 or 3
+    :param split: only the clips of official split 1, 2 or 3; None: all clips, with all official splits
     """
     if source.is_dir():
-        clips = _original(source, split)
+        clips = list(_original(source, OFFICIAL_SPLITS if split is None else (split,)))
     else:
         with np.load(source, allow_pickle=False) as file:
             arrays = {name: file[name] for name in file.files}
         if "split_flags" in arrays:
-            clips = _one_table(arrays, split)
-        elif f"train_{split}_poses" in arrays:
-            clips = _table_per_split(arrays, split)
+            clips = _grouped(_one_table(arrays))
+        elif f"train_{split or 1}_poses" in arrays:
+            clips = _grouped(_tables(arrays))
         else:
-            raise UserError(f"{source} is not a compact J-HMDB file: it has no split_flags and no train_{split}_poses")
+            raise UserError(f"{source} is not a compact J-HMDB file: it has no split_flags and no train_{split or 1}_poses")
+    if split is not None:
+        column = 0 if len(clips[0].official_splits) == 1 else split - 1
+        clips = [replace(clip, split=clip.official_splits[column], official_splits=()) for clip in clips]
+        clips = [clip for clip in clips if clip.split != NO_PART]
     return SkeletonDataset.from_clips(clips, LAYOUT.joints)
 
 
-def _clip(keypoints: np.ndarray, label: str, split: str, name: str) -> Clip:
-    """keypoints (n, 15, 2) pixels, NaN where a joint is missing."""
+def _clip(keypoints: np.ndarray, label: str, parts: tuple[str, ...], group: str = "") -> Clip:
+    """keypoints (n, 15, 2) pixels, NaN where a joint is missing; parts in each official split."""
     there = np.isfinite(keypoints).all(-1)
-    return Clip(np.where(there[..., None], keypoints, 0).astype(np.float32), there.astype(np.float32), label, FPS, split,
-                f"jhmdb/{name}", IMAGE_SIZE)
+    return Clip(np.where(there[..., None], keypoints, 0).astype(np.float32), there.astype(np.float32), label, FPS, parts[0],
+                f"jhmdb/{group}", IMAGE_SIZE, parts)
+
+
+def _grouped(clips: Iterator[Clip]) -> list[Clip]:
+    """Neighbours of one label as one group, in the place of the unknown source video."""
+    seen: Counter = Counter()
+    grouped = []
+    for clip in clips:
+        grouped.append(replace(clip, group=f"jhmdb/{clip.label}_{seen[clip.label] // _NEIGHBOURS:02d}"))
+        seen[clip.label] += 1
+    return grouped
 
 
 def _pixels(pos_world: np.ndarray) -> np.ndarray:
     return pos_world * PIXELS_PER_UNIT + np.array(IMAGE_SIZE) / 2
 
 
-def _one_table(arrays: dict[str, np.ndarray], split: int) -> Iterator[Clip]:
-    for i, flag in enumerate(arrays["split_flags"][:, split - 1]):
-        if int(flag) in _SPLIT_FLAG:
-            label = str(arrays["class_names"][arrays["labels"][i]])
-            yield _clip(_pixels(arrays["poses"][i, : arrays["lengths"][i]]), label, _SPLIT_FLAG[int(flag)], f"{i:04d}")
+def _one_table(arrays: Mapping[str, np.ndarray]) -> Iterator[Clip]:
+    for i, flags in enumerate(arrays["split_flags"]):
+        label = str(arrays["class_names"][arrays["labels"][i]])
+        yield _clip(_pixels(arrays["poses"][i, : arrays["lengths"][i]]), label,
+                    tuple(_PART_OF_FLAG[int(flag)] for flag in flags))
 
 
-def _table_per_split(arrays: dict[str, np.ndarray], split: int) -> Iterator[Clip]:
-    for part in ("train", "test"):
-        poses, lengths, labels = (arrays[f"{part}_{split}_{name}"] for name in ("poses", "lengths", "labels"))
-        for i, label in enumerate(labels):
-            yield _clip(_pixels(poses[i, : lengths[i]]), str(label), part, f"{part}_{i:04d}")
+def _tables(arrays: Mapping[str, np.ndarray]) -> Iterator[Clip]:
+    """A table for each part of each split: the same clip stands in several of them, with the same numbers."""
+    splits = [split for split in OFFICIAL_SPLITS if f"train_{split}_poses" in arrays]
+    clips: dict[bytes, tuple[np.ndarray, str, list[str]]] = {}
+    for column, split in enumerate(splits):
+        for part in ("train", "test"):
+            poses, lengths, labels = (arrays[f"{part}_{split}_{name}"] for name in ("poses", "lengths", "labels"))
+            for pose, length, label in zip(poses, lengths, labels):
+                keypoints = pose[:length]
+                entry = clips.setdefault(str(label).encode() + keypoints.tobytes(),
+                                         (keypoints, str(label), [NO_PART] * len(splits)))
+                entry[2][column] = part
+    for keypoints, label, parts in clips.values():
+        yield _clip(_pixels(keypoints), label, tuple(parts))
 
 
-def _original(source: Path, split: int) -> Iterator[Clip]:
+def _original(source: Path, splits: tuple[int, ...]) -> Iterator[Clip]:
     """joint_positions/<action>/<video>/joint_positions.mat, `pos_img` (2, 15, frames) pixels counted from 1, and
     splits/<action>_test_split<k>.txt with lines `<video>.avi <flag>`."""
     from scipy.io import loadmat
 
     flags = {}
-    for path in sorted((source / "splits").glob(f"*_test_split{split}.txt")):
-        for line in path.read_text().split("\n"):
-            if line.strip():
+    for split in splits:
+        for path in sorted((source / "splits").glob(f"*_test_split{split}.txt")):
+            for line in filter(str.strip, path.read_text().split("\n")):
                 name, flag = line.split()
-                flags[path.name.removesuffix(f"_test_split{split}.txt"), name.removesuffix(".avi")] = int(flag)
+                flags[split, path.name.removesuffix(f"_test_split{split}.txt"), name.removesuffix(".avi")] = int(flag)
     files = sorted((source / "joint_positions").glob("*/*/joint_positions.mat"))
     if not files or not flags:
         raise UserError(f"{source} is not J-HMDB's folder: expected joint_positions/ACTION/VIDEO/joint_positions.mat "
-                        f"and splits/ACTION_test_split{split}.txt")
+                        f"and splits/ACTION_test_split{splits[0]}.txt")
     for path in files:
         action, name = path.parent.parent.name, path.parent.name
-        flag = flags.get((action, name))
-        if flag in _SPLIT_FLAG:
+        parts = tuple(_PART_OF_FLAG[flags.get((split, action, name), 0)] for split in splits)
+        if set(parts) != {NO_PART}:
             keypoints = loadmat(path)["pos_img"].transpose(2, 1, 0) - 1
-            yield _clip(keypoints, action, _SPLIT_FLAG[flag], name)
+            yield _clip(keypoints, action, parts, _PROPERTIES.sub("", name))

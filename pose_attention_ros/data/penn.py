@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -21,12 +22,13 @@ def import_penn(source: Path) -> SkeletonDataset:
 
     The compact file has xy (F, 13, 2), vis (F, 13), offsets, action, train (1 or -1), clip_id, height_width. An unseen
     joint that was placed all the same keeps its place; one left at the filler position is missing. Frame rates are unknown.
+    The group stands for the source videos, see `_grouped`.
     """
     if source.is_dir():
         clips = _original(source)
     else:
         clips = _compact(source)
-    return SkeletonDataset.from_clips(clips, LAYOUT.joints)
+    return SkeletonDataset.from_clips(_grouped(clips), LAYOUT.joints)
 
 
 def _clip(keypoints: np.ndarray, action: str, train: int, name: str, height: int, width: int) -> Clip:
@@ -34,6 +36,17 @@ def _clip(keypoints: np.ndarray, action: str, train: int, name: str, height: int
     placed = ~(keypoints == FILLER).all(-1) & np.isfinite(keypoints).all(-1)
     return Clip(np.where(placed[..., None], keypoints, 0), placed.astype(np.float32), action,
                 split="train" if train == 1 else "test", group=f"penn/{name}", image_size=(int(width), int(height)))
+
+
+def _grouped(clips: Iterable[Clip]) -> Iterator[Clip]:
+    """Successive clips of one action and one part of the official split are one group. The data set does not name its source
+    videos; their clips are numbered one after another and were never divided, so a video lies within one such run."""
+    before = None
+    for clip in clips:
+        if before is None or (clip.label, clip.split) != (before.label, before.split):
+            group = clip.group
+        before = clip
+        yield replace(clip, group=group)
 
 
 def _compact(source: Path) -> Iterator[Clip]:

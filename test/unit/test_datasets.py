@@ -96,6 +96,7 @@ def test_penn_original_and_compact_agree(tmp_path):
         assert (one.label, one.split, one.group) == (other.label, other.split, other.group)
         assert one.image_size == other.image_size
     assert original[0].split == "train" and original[1].split == "test" and original[0].image_size == (480, 270)
+    assert original.group.tolist() == ["penn/0001", "penn/0002"]
     assert original[0].scores[2, 5] == 0 and original[0].scores.sum() == 4 * 13 - 1
 
 
@@ -124,14 +125,18 @@ def test_jhmdb_compact_files(tmp_path):
     poses = np.full((2, 40, 15, 2), np.nan, np.float32)
     poses[:, :20] = np.random.default_rng(3).uniform(-1, 1, (2, 20, 15, 2))
     np.savez(tmp_path / "one.npz", poses=poses, lengths=np.array([20, 20]), labels=np.array([1, 0]),
-             class_names=np.array(["catch", "wave"]), split_flags=np.array([[1, 2, 0], [2, 0, 1]]))
-    np.savez(tmp_path / "per_split.npz", **{f"{part}_1_{name}": value for part in ("train", "test") for name, value in
-             (("poses", poses[:1]), ("lengths", np.array([20])), ("labels", np.array(["wave"])))})
+             class_names=np.array(["catch", "wave"]), split_flags=np.array([[1, 2, 0], [2, 1, 1]]))
+    np.savez(tmp_path / "per_split.npz", **{f"{part}_{split}_{name}": value for split, order in ((1, (0, 1)), (2, (1, 0)))
+             for part, i in zip(("train", "test"), order) for name, value in
+             (("poses", poses[i : i + 1]), ("lengths", np.array([20])), ("labels", np.array(["wave"])))})
     for name, labels in (("one", ["wave", "catch"]), ("per_split", ["wave", "wave"])):
         assert main(["data", "import", "jhmdb", str(tmp_path / f"{name}.npz"), str(tmp_path / "out.npz")]) == 0
         data = SkeletonDataset.load(tmp_path / "out.npz")
         assert data.labels.tolist() == labels and data.split.tolist() == ["train", "test"]
         assert np.diff(data.offsets).tolist() == [20, 20] and set(data.fps.tolist()) == {30.0}
+        assert data.divided(2).split.tolist() == ["test", "train"]
+        with pytest.raises(UserError, match="official split 4 was asked for"):
+            data.divided(4)
 
 
 def standing(turned: bool = False) -> np.ndarray:
