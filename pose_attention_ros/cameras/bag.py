@@ -1,21 +1,18 @@
-"""Images recorded in a ROS bag, read without ROS: rosbag2 in sqlite3 or MCAP, and ROS 1 bags."""
+"""Images recorded in a ROS bag as a frame source, read without ROS."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
+from pose_attention_ros.bags.opening import Bag, Topic
+from pose_attention_ros.bags.streams import KINDS, frame_of
 from pose_attention_ros.cameras.base import CameraConfig
-from pose_attention_ros.core.errors import SourceError
-from pose_attention_ros.core.images import ImageError, bgr_from_compressed, bgr_from_image
+from pose_attention_ros.core.errors import MessageError, SourceError
+from pose_attention_ros.core.images import ImageError
 from pose_attention_ros.core.types import Frame
 
-_DECODERS: dict[str, Callable[[Any], Any]] = {
-    "sensor_msgs/msg/Image": bgr_from_image,
-    "sensor_msgs/msg/CompressedImage": bgr_from_compressed,
-}
 log = logging.getLogger(__name__)
 
 
@@ -33,11 +30,15 @@ class BagImages:
 
     def __init__(self, path: Path, config: CameraConfig) -> None:
         self._path, self._config = path, config
-        self._reader = _opened(path)
-        self._topic = _image_topic(path, self._reader.topics, config.topic)
-        count = self._reader.topics[self._topic].msgcount
+        self._bag: Bag | None = Bag(path)
+        try:
+            self._topic = _image_topic(path, self._bag.topics, config.topic)
+        except SourceError:
+            self.close()
+            raise
+        count = self._bag.topics[self._topic].count
         self.frame_count = 0 if config.loop else count
-        seconds = self._reader.duration / 1e9
+        seconds = (self._bag.end_ns - self._bag.start_ns) / 1e9
         self.fps = (count - 1) / seconds if count > 1 and seconds > 0 else config.assumed_fps
         self._shift_ns = 0
         self._frames: Iterator[Frame] = self._round()
@@ -54,7 +55,7 @@ class BagImages:
         frame, self._ahead = self._ahead, None
         if frame is None:
             frame = next(self._frames, None)
-        if frame is None and self._config.loop and self._reader is not None:
+        if frame is None and self._config.loop and self._bag is not None:
             self._shift_ns = self._last_ns - self._first_ns + round(1e9 / self.fps)
             self._frames = self._round()
             frame = next(self._frames, None)
@@ -64,51 +65,27 @@ class BagImages:
 
     def close(self) -> None:
         """Close the bag."""
-        reader, self._reader = self._reader, None
+        bag, self._bag = self._bag, None
         self._frames, self._ahead = iter(()), None
-        if reader is not None:
-            reader.close()
+        if bag is not None:
+            bag.close()
 
     def _round(self) -> Iterator[Frame]:
         """The frames of one pass through the bag."""
-        connections = self._reader.topics[self._topic].connections
-        try:
-            for connection, recorded_ns, raw in self._reader.messages(connections=connections):
-                frame = self._decoded(connection.msgtype, recorded_ns, self._reader.deserialize(raw, connection.msgtype))
-                if frame is not None:
-                    yield frame
-        # The reader lets errors of sqlite3, struct and the decompressors through; each means that the bag is damaged here.
-        except Exception as error:
-            log.warning("bag %s breaks off and is read up to here (%s: %s)", self._path, type(error).__name__, error)
-
-    def _decoded(self, msgtype: str, recorded_ns: int, message: Any) -> Frame | None:
-        stamp = message.header.stamp
-        stamp_ns = (stamp.sec * 1_000_000_000 + stamp.nanosec or recorded_ns) + self._shift_ns
-        try:
-            return Frame(_DECODERS[msgtype](message), stamp_ns, message.header.frame_id)
-        except ImageError as error:
-            log.warning("bag %s, %s at %d ns is left out: %s", self._path, self._topic, stamp_ns, error)
-            return None
+        bag = self._bag
+        msgtype = bag.topics[self._topic].msgtype
+        for _, recorded_ns, raw in bag.messages([self._topic]):
+            try:
+                frame = frame_of(bag.read(self._topic, raw), msgtype, recorded_ns)
+            except (ImageError, MessageError) as error:
+                log.warning("bag %s, %s: image recorded at %d ns left out: %s", self._path, self._topic, recorded_ns, error)
+                continue
+            yield Frame(frame.image_bgr, frame.stamp_ns + self._shift_ns, frame.frame_id) if self._shift_ns else frame
 
 
-def _opened(path: Path) -> Any:
-    try:
-        from rosbags.highlevel import AnyReader
-        from rosbags.typesys import Stores, get_typestore
-    except ImportError:
-        raise SourceError("reading a bag needs rosbags, which is not installed; run: pip install rosbags") from None
-    try:
-        reader = AnyReader([path], default_typestore=get_typestore(Stores.LATEST))
-        reader.open()
-    except Exception as error:  # see _round
-        raise SourceError(f"{path} is not a bag that can be read ({_one_line(error)}); expected a rosbag2 folder, "
-                          ".db3, .mcap or .bag, closed properly by its recorder (try: ros2 bag reindex)") from None
-    return reader
-
-
-def _image_topic(path: Path, topics: dict[str, Any], wanted: str) -> str:
+def _image_topic(path: Path, topics: dict[str, Topic], wanted: str) -> str:
     """The topic to read. Raises SourceError that lists the image topics of the bag."""
-    images = sorted(name for name, info in topics.items() if info.msgtype in _DECODERS and info.msgcount)
+    images = sorted(name for name, info in topics.items() if info.msgtype in KINDS["images"] and info.count)
     if not topics:
         raise SourceError(f"bag {path} is empty; expected at least one image topic")
     if not images:
@@ -118,7 +95,3 @@ def _image_topic(path: Path, topics: dict[str, Any], wanted: str) -> str:
     if not wanted and len(images) > 1:
         raise SourceError(f"bag {path} has several image topics; choose one with the setting topic: {', '.join(images)}")
     return wanted or images[0]
-
-
-def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split()) or type(error).__name__

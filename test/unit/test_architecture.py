@@ -20,14 +20,15 @@ ARROWS = {
     "core": set(),
     "models": {"core"},
     "inference": {"core", "models"},
-    "cameras": {"core"},
+    "bags": {"core", "inference"},
+    "cameras": {"core", "bags"},
     "visualization": {"core"},
-    "data": {"core"},
-    "evaluation": {"core", "inference", "data", "visualization"},
+    "data": {"core", "bags"},
+    "evaluation": {"core", "bags", "inference", "data", "visualization"},
     "training": {"core", "models", "inference", "data", "evaluation"},
     "ros": {"core", "cameras", "msg"},
-    "nodes": {"core", "inference", "cameras", "visualization", "evaluation", "ros", "msg"},
-    "cli": {"core", "models", "inference", "cameras", "visualization", "data", "evaluation", "training"},
+    "nodes": {"core", "bags", "inference", "cameras", "visualization", "evaluation", "ros", "msg"},
+    "cli": {"core", "bags", "models", "inference", "cameras", "visualization", "data", "evaluation", "training"},
 }
 # library -> the only parts, or modules, that may import it
 ONLY_IN = {
@@ -39,7 +40,7 @@ ONLY_IN = {
     "onnxruntime": {"inference", "models"},
     "ai_edge_litert": {"inference"},
     "tensorrt": {"inference"},
-    "rosbags": {"cameras", "data"},
+    "rosbags": {"bags"},
     "matplotlib": {"training", "evaluation"},
     "pickle": {"data.pyskl"},  # reads a foreign format with an unpickler that calls nothing
 }

@@ -1,0 +1,235 @@
+"""Opens bags of every kind without ROS: rosbag2 in sqlite3 and MCAP, compressed or not, whole or damaged, and ROS 1."""
+
+from __future__ import annotations
+
+import logging
+import shutil
+import tempfile
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from pose_attention_ros.bags.salvage import MendedMcap, MendedSqlite
+from pose_attention_ros.bags.types import TypeReader, known_types
+from pose_attention_ros.core.errors import MessageError, SourceError
+
+_log = logging.getLogger(__name__)
+STORAGE_SUFFIXES = (".db3", ".mcap")
+_ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"  # no CDR message begins like this
+
+
+@dataclass(frozen=True)
+class Topic:
+    """What a bag says of one topic; `msgtype` is empty where it has recorded several types under the name."""
+
+    name: str
+    msgtype: str
+    count: int
+
+
+@dataclass
+class LeftOut:
+    """What could not be used, as {reason: how often}; a reason is told once, as a warning, when it first occurs."""
+
+    reasons: Counter[str] = field(default_factory=Counter)
+
+    def add(self, reason: str, count: int = 1) -> None:
+        if reason not in self.reasons:
+            _log.warning("%s", reason)
+        self.reasons[reason] += count
+
+
+class Bag:
+    """An open bag; a context manager.
+
+    :param path: bag folder, or a single .db3, .mcap or .bag file
+    :param left_out: told what of the bag cannot be read
+    :raises SourceError: not a bag, or so damaged that nothing of it can be read
+    """
+
+    def __init__(self, path: Path, left_out: LeftOut | None = None) -> None:
+        self.path, self.left_out = path, left_out or LeftOut()
+        self._stack = ExitStack()
+        known_types()  # tells that rosbags is missing
+        try:
+            self._readers = self._opened()
+        except BaseException:
+            self._stack.close()
+            raise
+        self._ros1 = path.suffix == ".bag"
+        self._decoders: dict[str, TypeReader] = {}
+        self.topics: dict[str, Topic] = {}
+        for connection in (connection for reader in self._readers for connection in reader.connections):
+            before = self.topics.get(connection.topic, Topic(connection.topic, connection.msgtype, 0))
+            kind = connection.msgtype if connection.msgtype == before.msgtype else ""
+            self.topics[connection.topic] = Topic(connection.topic, kind, before.count + connection.msgcount)
+        held = [reader for reader in self._readers if reader.end_time]
+        self.start_ns = min((reader.start_time for reader in held), default=0)
+        self.end_ns = max((reader.end_time for reader in held), default=0)
+
+    def __enter__(self) -> Bag:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close all files; twice does no harm."""
+        self._readers = []
+        self._stack.close()
+
+    def messages(self, topics: Sequence[str], start_ns: int | None = None,
+                 stop_ns: int | None = None) -> Iterator[tuple[str, int, bytes]]:
+        """(topic, time of recording, bytes) of the topics in the order of recording. A bag that breaks off ends there."""
+        for reader in list(self._readers):
+            connections = [connection for connection in reader.connections if connection.topic in topics]
+            if not connections:
+                continue
+            try:
+                for connection, recorded_ns, raw in reader.messages(connections, start_ns, stop_ns):
+                    yield connection.topic, recorded_ns, raw
+            # The readers let errors of sqlite3, struct and the decompressors through; each means damage here.
+            except Exception as error:
+                self.left_out.add(f"the bag breaks off and is read up to there ({type(error).__name__}: {_one_line(error)})")
+
+    def read(self, topic: str, raw: bytes) -> Any:
+        """The message in `raw`. Raises MessageError for bytes that do not fit, SourceError for an unknown type."""
+        decoder = self._decoders.get(topic)
+        if decoder is None:
+            definition = next((connection.msgdef for reader in self._readers for connection in reader.connections
+                               if connection.topic == topic and connection.msgdef is not None), None)
+            decoder = self._decoders[topic] = TypeReader(self.topics[topic].msgtype, definition, self._ros1)
+        try:
+            return decoder(_unpacked(raw))
+        except Exception as error:  # rosbags lets errors of struct and indexing through
+            raise MessageError(f"bytes that are no {self.topics[topic].msgtype} ({type(error).__name__})") from None
+
+    def check_type(self, topic: str) -> None:
+        """Raises SourceError if the messages of `topic` cannot be decoded."""
+        if self.topics[topic].count:
+            for _, _, raw in self.messages([topic]):
+                try:
+                    self.read(topic, raw)
+                except MessageError:
+                    pass
+                return
+
+    def _opened(self) -> list[Any]:
+        path = self.path
+        if path.suffix == ".bag":
+            return [self._entered(_ros1_reader(path))]
+        if not path.is_dir():
+            return [self._storage(path)]
+        files = sorted((file for file in path.iterdir() if _is_storage(file)), key=lambda file: (len(file.name), file.name))
+        if (path / "metadata.yaml").is_file():
+            try:
+                return [self._entered(_ros2_reader(path))]
+            except Exception as error:  # yaml, sqlite and struct errors come through as they are
+                if not files:
+                    raise _unreadable(path, error) from None
+                self.left_out.add(f"metadata.yaml does not fit the files beside it, which are read without it "
+                                  f"({_one_line(error)})")
+        elif files:
+            self.left_out.add("metadata.yaml is missing: the files of the folder are read in the order of their names")
+        else:
+            raise SourceError(f"{path} is not a bag that can be read (no metadata.yaml, no .db3, no .mcap); {_EXPECTED}")
+        readers = []
+        for file in files:
+            try:
+                readers.append(self._storage(file))
+            except SourceError as error:
+                if len(files) == 1:
+                    raise
+                self.left_out.add(str(error))
+        if not readers:
+            raise SourceError(f"{path} is not a bag that can be read: none of its {len(files)} files can; {_EXPECTED}")
+        return readers
+
+    def _storage(self, file: Path) -> Any:
+        """A reader of one storage file; of what is there of it, where it breaks off."""
+        file = self._unzipped(file)
+        try:
+            return self._entered(_ros2_reader(file))
+        except Exception as error:
+            reason = error
+        try:
+            if file.suffix == ".mcap":
+                reader = self._entered(_ros2_reader(MendedMcap(file)))
+            else:
+                reader = MendedSqlite(file)
+                self._stack.callback(reader.close)
+        except Exception:
+            raise _unreadable(file, reason) from None
+        count = sum(connection.msgcount for connection in reader.connections)
+        if not count:
+            raise _unreadable(file, reason) from None
+        self.left_out.add(f"{file.name} is damaged ({_one_line(reason)}): the {count} messages before the damage are used")
+        return reader
+
+    def _unzipped(self, file: Path) -> Path:
+        if file.suffix != ".zstd":
+            return file
+        from rosbags.rosbag2.reader import zstd
+
+        folder = Path(self._stack.enter_context(tempfile.TemporaryDirectory()))
+        try:
+            with zstd.open(file, "rb") as packed, (folder / file.stem).open("wb") as plain:
+                shutil.copyfileobj(packed, plain)
+        except Exception as error:  # cut short: what could be unpacked is there
+            self.left_out.add(f"{file.name} cannot be unpacked to its end ({_one_line(error)})")
+        return folder / file.stem
+
+    def _entered(self, reader: Any) -> Any:
+        reader.open()
+        self._stack.callback(reader.close)
+        return reader
+
+
+_EXPECTED = "expected a rosbag2 folder, .db3, .mcap or .bag, closed properly by its recorder (try: ros2 bag reindex)"
+
+
+def is_bag(path: Path) -> bool:
+    """Whether `path` looks like a bag: a folder with metadata or storage files, or such a file."""
+    if path.is_dir():
+        return (path / "metadata.yaml").is_file() or any(_is_storage(file) for file in path.iterdir())
+    return path.suffix == ".bag" or _is_storage(path)
+
+
+def _is_storage(file: Path) -> bool:
+    return file.is_file() and (file.suffix in STORAGE_SUFFIXES or
+                               file.name.endswith(tuple(suffix + ".zstd" for suffix in STORAGE_SUFFIXES)))
+
+
+def _ros2_reader(path: Any) -> Any:
+    from rosbags.rosbag2 import Reader
+
+    return Reader(path)
+
+
+def _ros1_reader(path: Path) -> Any:
+    from rosbags.rosbag1 import Reader, ReaderError
+
+    try:
+        return Reader(path)
+    except ReaderError as error:
+        raise _unreadable(path, error) from None
+
+
+def _unpacked(raw: bytes) -> bytes:
+    """A message that was compressed by itself, where the metadata that says so is missing."""
+    if raw[:4] != _ZSTD_MAGIC:
+        return raw
+    from rosbags.rosbag2.reader import zstd
+
+    return zstd.decompress(raw)
+
+
+def _unreadable(path: Path, error: Exception) -> SourceError:
+    return SourceError(f"{path} is not a bag that can be read ({_one_line(error)}); {_EXPECTED}")
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split()) or type(error).__name__

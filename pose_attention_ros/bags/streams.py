@@ -1,0 +1,160 @@
+"""One topic of a bag as the records of core, in the order of their stamps: what evaluation and import read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from pose_attention_ros.bags.opening import Bag
+from pose_attention_ros.bags.types import ACTION_MODEL, ACTIONS, COMPRESSED_IMAGE, GRAPHS, IMAGE, SKELETONS
+from pose_attention_ros.core.errors import MessageError, SourceError
+from pose_attention_ros.core.images import ImageError, bgr_from_compressed, bgr_from_image
+from pose_attention_ros.core.messages import actions_of_message, graphs_of_message, ns_of, skeletons_of_message
+from pose_attention_ros.core.types import ActionEstimates, Frame, SkeletonGraphs, Skeletons
+
+# What can be evaluated, the earliest stage first -> types of its topics.
+KINDS: dict[str, tuple[str, ...]] = {
+    "images": (IMAGE, COMPRESSED_IMAGE),
+    "skeletons": (SKELETONS,),
+    "skeleton_graphs": (GRAPHS,),
+    "actions": (ACTIONS,),
+}
+Item = Frame | Skeletons | SkeletonGraphs | ActionEstimates
+_LOOP_NS = 1_000_000_000  # stamps that come back this close to the first one begin another round
+
+
+@dataclass(frozen=True)
+class Input:
+    """The topic of a bag that is read; `kind` is a key of KINDS."""
+
+    kind: str
+    topic: str
+    msgtype: str
+    count: int
+
+
+def choose_input(bag: Bag, kind: str = "auto", topic: str = "") -> Input:
+    """The topic to read.
+
+    :param kind: a key of KINDS; auto takes the earliest stage that the bag holds
+    :param topic: empty for the only one of its kind (of an image in two forms, the raw one)
+    :raises SourceError: there is none, several, it is empty, or its type is another or unknown
+    """
+    if not any(each.count for each in bag.topics.values()):
+        raise SourceError(f"bag {bag.path} is empty; expected at least one topic of images, skeletons, skeleton_graphs or "
+                          "actions")
+    found = _named(bag, kind, topic) if topic else _only_one(bag, kind)
+    bag.check_type(found.topic)
+    return found
+
+
+def _named(bag: Bag, kind: str, topic: str) -> Input:
+    there = bag.topics.get(topic) or bag.topics.get("/" + topic.lstrip("/")) or bag.topics.get(topic.lstrip("/"))
+    if there is None:
+        raise SourceError(f"bag {bag.path} has no topic {topic!r}; it has {_listed(bag)}")
+    kinds = [name for name, types in KINDS.items() if there.msgtype in types and kind in ("auto", name)]
+    if not kinds:
+        wanted = " or ".join(KINDS[kind] if kind in KINDS else [each for types in KINDS.values() for each in types])
+        raise SourceError(f"topic {there.name!r} is {there.msgtype or 'of several types'}, expected {wanted}")
+    if not there.count:
+        raise SourceError(f"topic {there.name!r} of bag {bag.path} is empty")
+    return Input(kinds[0], there.name, there.msgtype, there.count)
+
+
+def _only_one(bag: Bag, kind: str) -> Input:
+    for name, types in KINDS.items():
+        if kind not in ("auto", name):
+            continue
+        topics = sorted(each.name for each in bag.topics.values() if each.msgtype in types and each.count)
+        raw = [each for each in topics if each + "/compressed" in topics]
+        topics = [each for each in topics if each.removesuffix("/compressed") not in raw or each in raw]
+        if len(topics) > 1:
+            raise SourceError(f"bag {bag.path} has several topics of {name}; choose one with --topic: {', '.join(topics)}")
+        if topics:
+            return Input(name, topics[0], bag.topics[topics[0]].msgtype, bag.topics[topics[0]].count)
+    wanted = kind if kind in KINDS else ", ".join(KINDS)
+    raise SourceError(f"bag {bag.path} holds nothing of {wanted}; it has {_listed(bag)}")
+
+
+def _listed(bag: Bag) -> str:
+    return ", ".join(f"{each.name} ({each.msgtype or 'several types'}, {each.count})"
+                     for each in sorted(bag.topics.values(), key=lambda each: each.name))
+
+
+def frame_of(message: Any, msgtype: str, recorded_ns: int) -> Frame:
+    """The image in a message; a header without a stamp takes the time of recording. Raises ImageError."""
+    read = bgr_from_image if msgtype == IMAGE else bgr_from_compressed
+    return Frame(read(message), ns_of(message.header.stamp) or recorded_ns, message.header.frame_id)
+
+
+def read_items(bag: Bag, chosen: Input, model: Any = None) -> Iterator[tuple[int, Item]]:
+    """(time of recording, record) of the chosen topic, stamps strictly increasing; the rest goes to `bag.left_out`.
+
+    :param model: names the classes of actions, see `action_model`
+    """
+    convert: Callable[[Any, int], Item] = {
+        "images": lambda message, recorded_ns: frame_of(message, chosen.msgtype, recorded_ns),
+        "skeletons": lambda message, _: skeletons_of_message(message),
+        "skeleton_graphs": lambda message, _: graphs_of_message(message),
+        "actions": lambda message, _: actions_of_message(message, model),
+    }[chosen.kind]
+    order = StampOrder(bag)
+    for _, recorded_ns, raw in bag.messages([chosen.topic]):
+        try:
+            message = bag.read(chosen.topic, raw)
+            if order.follows(ns_of(message.header.stamp) or recorded_ns):
+                yield recorded_ns, convert(message, recorded_ns)
+        except (MessageError, ImageError) as error:
+            bag.left_out.add(f"{chosen.topic}: unusable message: {error}")
+
+
+class StampOrder:
+    """Lets only those stamps pass that are later than all before, and says of the others why not."""
+
+    def __init__(self, bag: Bag) -> None:
+        self._left_out = bag.left_out
+        self._first_ns: int | None = None
+        self._newest_ns = -1
+        self._again = False
+
+    def follows(self, stamp_ns: int) -> bool:
+        """Whether `stamp_ns` is the newest so far."""
+        if self._first_ns is None:
+            self._first_ns = stamp_ns
+        if stamp_ns > self._newest_ns:
+            self._newest_ns, self._again = stamp_ns, False
+            return True
+        if self._newest_ns - self._first_ns > _LOOP_NS and abs(stamp_ns - self._first_ns) < _LOOP_NS // 2:
+            self._again = True
+        if self._again:
+            reason = "stamps begin again (a looping player was recorded?): only the first round is used"
+        elif stamp_ns == self._newest_ns:
+            reason = "messages with the stamp of the one before them"
+        else:
+            reason = "messages out of order: their stamp is earlier than that of one before them"
+        self._left_out.add(reason)
+        return False
+
+
+def action_model(bag: Bag, sha256: str) -> Any | None:
+    """The ActionModel message of the recogniser with this hash; None if the bag holds none that fits."""
+    for topic in (each for each in bag.topics.values() if each.msgtype == ACTION_MODEL):
+        for name, _, raw in bag.messages([topic.name]):
+            try:
+                message = bag.read(name, raw)
+            except MessageError:
+                continue
+            if message.model_sha256 == sha256:
+                return message
+    return None
+
+
+def first_actions(bag: Bag, chosen: Input) -> Any:
+    """The first readable message of an actions topic. Raises SourceError."""
+    for _, _, raw in bag.messages([chosen.topic]):
+        try:
+            return bag.read(chosen.topic, raw)
+        except MessageError:
+            continue
+    raise SourceError(f"topic {chosen.topic!r} of bag {bag.path} holds no message that can be read")
