@@ -1,0 +1,204 @@
+"""Evaluates one bag: the unit of work of `evaluate bag`, and of every bag of `evaluate bags`, here or on another machine."""
+
+from __future__ import annotations
+
+import queue
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from pose_attention_ros.bags.opening import Bag
+from pose_attention_ros.bags.streams import Input, choose_input, read_items
+from pose_attention_ros.core.action_stage import ActionConfig
+from pose_attention_ros.core.errors import UserError
+from pose_attention_ros.core.graph_stage import GraphConfig
+from pose_attention_ros.core.types import Frame
+from pose_attention_ros.evaluation.answers import Answers, make_answers
+from pose_attention_ros.evaluation.assessor import Assessment, Assessor
+from pose_attention_ros.evaluation.dropped import dropped_frames
+from pose_attention_ros.evaluation.durations import Durations, LiveClock
+from pose_attention_ros.evaluation.label_sources import labels_of_topic, read_labels
+from pose_attention_ros.evaluation.thumbnails import Picture, draw_moments
+from pose_attention_ros.inference.pose import PoseConfig
+from pose_attention_ros.inference.recogniser import DEFAULT_MODEL
+
+Progress = Callable[[int, int], None]  # messages read, of how many
+_PLAUSIBLE_AGE_S = 60.0  # beyond it stamps are of another clock
+_READ_AHEAD = 3  # images decoded while the pose estimator works
+
+
+@dataclass(frozen=True)
+class BagTask:
+    """What to evaluate and how; plain values, so that it can travel to another process or machine.
+
+    :param kind: a key of bags.streams.KINDS, or auto; :param topic: empty for the only one of its kind
+    :param labels: CSV file, :param labels_topic: topic; both empty: nothing is judged, the rest is told
+    :param pictures: whether to draw the moments of the report
+    """
+
+    path: str
+    labels: str = ""
+    labels_topic: str = ""
+    model: str = DEFAULT_MODEL
+    kind: str = "auto"
+    topic: str = ""
+    label_map: dict[str, str | None] | None = None
+    rest_is_unknown: bool = False
+    max_frames: int = 0
+    pictures: bool = True
+    pose: PoseConfig = field(default_factory=PoseConfig)
+    graph: GraphConfig = field(default_factory=GraphConfig)
+    action: ActionConfig = field(default_factory=ActionConfig)
+
+
+@dataclass(frozen=True, eq=False)
+class BagResult:
+    """values: what the JSON file holds, all that differs between two runs under "timings"."""
+
+    values: dict[str, Any]
+    assessment: Assessment
+    pictures: list[Picture]
+    classes: tuple[str, ...]
+
+
+def evaluate_bag(task: BagTask, progress: Progress = lambda done, total: None) -> BagResult:
+    """Run the stages over a bag and judge what they say. Raises UserError for what cannot be evaluated at all."""
+    began = time.perf_counter()
+    with Bag(Path(task.path)) as bag:
+        chosen = choose_input(bag, task.kind, task.topic)
+        labels = _labels(task, bag)
+        answers = make_answers(bag, chosen, task.model, task.pose, task.graph, task.action)
+        assessor = Assessor(answers.classes, labels, task.label_map, task.rest_is_unknown, bag.left_out)
+        clocks = _Clocks(answers.stages)
+        try:
+            _run(bag, chosen, task, answers, assessor, clocks, progress)
+        finally:
+            answers.close()
+        assessment = assessor.finish()
+        dropped = dropped_frames(bag, chosen)
+        pictures = draw_moments(bag, chosen, assessment.moments) if task.pictures else []
+        values = {
+            "bag": Path(task.path).name,
+            "input": {"kind": chosen.kind, "topic": chosen.topic, "type": chosen.msgtype, "messages": chosen.count},
+            "model": answers.about,
+            **assessment.values,
+            "recorded": {"age_ms": clocks.recorded.summary_ms(), "dropped": dropped},
+            "left_out": dict(bag.left_out.reasons),
+            "timings": clocks.summary(assessment.values["stream"]["seconds"], time.perf_counter() - began, answers.machine),
+        }
+    return BagResult(values, assessment, pictures, answers.classes)
+
+
+def _labels(task: BagTask, bag: Bag) -> Any:
+    if task.labels and task.labels_topic:
+        raise UserError("labels come from a file or from a topic, not from both")
+    if task.labels:
+        return read_labels(Path(task.labels), bag.left_out)
+    return labels_of_topic(bag, task.labels_topic, bag.left_out) if task.labels_topic else None
+
+
+class _Clocks:
+    """Where the time went."""
+
+    def __init__(self, stages: tuple[str, ...]) -> None:
+        self.stages = {name: Durations() for name in stages}
+        self.waiting, self.judging, self.frame = Durations(), Durations(), Durations()
+        self.live = LiveClock()
+        self.recorded = Durations()  # from capture to recording, where the stamps are of the recorder's clock
+        self.loop_s = 0.0
+
+    def summary(self, stream_s: float, wall_s: float, machine: dict[str, str]) -> dict[str, Any]:
+        self.live.finish()
+        worked_s = sum(stage.total_s for stage in self.stages.values())
+        frames = len(self.frame)
+        return {
+            "stages_ms": {**{name: stage.summary_ms() for name, stage in self.stages.items()},
+                          "all_stages": self.frame.summary_ms()},
+            "reading_ms": self.waiting.summary_ms(),
+            "judging_ms": self.judging.summary_ms(),
+            "wall_s": round(wall_s, 3),
+            "loop_s": round(self.loop_s, 3),
+            "times_real_time": round(stream_s / self.loop_s, 2) if self.loop_s else None,
+            "frames_per_second": round(frames / self.loop_s, 2) if self.loop_s else None,
+            "overhead_share": round(1 - worked_s / self.loop_s, 4) if self.loop_s and worked_s else None,
+            "live_on_this_machine": {"dropped_frames": self.live.dropped,
+                                     "dropped_share": round(self.live.dropped / frames, 4) if frames else None,
+                                     "age_ms": self.live.ages.summary_ms()},
+            **machine,
+        }
+
+
+def _run(bag: Bag, chosen: Input, task: BagTask, answers: Answers, assessor: Assessor, clocks: _Clocks,
+         progress: Progress) -> None:
+    items: Iterator[tuple[int, Any]] = answers.items or read_items(bag, chosen)
+    if chosen.kind == "images":
+        items = _ahead(items)
+    done = 0
+    begin = before = None
+    for recorded_ns, item in items:
+        if isinstance(item, Frame) and not done:
+            answers.warm_up(item)
+            before = None
+        read = time.perf_counter()
+        begin = begin or read
+        if before is not None:
+            clocks.waiting.add(read - before)
+        actions, graphs, seconds = answers(item)
+        worked = time.perf_counter()
+        assessor.add(actions, graphs, recorded_ns)
+        cost_s = sum(seconds)
+        for stage, each in zip(clocks.stages.values(), seconds):
+            stage.add(each)
+        clocks.frame.add(cost_s)
+        age_s = (recorded_ns - actions.stamp_ns) * 1e-9
+        if 0 <= age_s <= _PLAUSIBLE_AGE_S:
+            clocks.recorded.add(age_s)
+        clocks.live.add(actions.stamp_ns * 1e-9, cost_s)
+        done += 1
+        progress(done, chosen.count)
+        before = time.perf_counter()
+        clocks.judging.add(before - worked)
+        if task.max_frames and done == task.max_frames:
+            break
+    clocks.loop_s = (before or 0) - (begin or 0)
+
+
+def _ahead(items: Iterator[tuple[int, Any]]) -> Iterator[tuple[int, Any]]:
+    """The same items, read by another thread a few at a time: decoding overlaps with the pose estimator."""
+    ready: queue.Queue[Any] = queue.Queue(_READ_AHEAD)
+    stop = threading.Event()
+
+    def put(entry: tuple[str, Any]) -> bool:
+        while not stop.is_set():
+            try:
+                ready.put(entry, timeout=0.2)
+                return True
+            except queue.Full:
+                continue
+        return False
+
+    def read() -> None:
+        try:
+            for item in items:
+                if not put(("item", item)):
+                    return
+            put(("end", None))
+        except Exception as error:
+            put(("error", error))
+
+    thread = threading.Thread(target=read, name="bag reader", daemon=True)
+    thread.start()
+    try:
+        while True:
+            kind, value = ready.get()
+            if kind == "end":
+                return
+            if kind == "error":
+                raise value
+            yield value
+    finally:
+        stop.set()
+        thread.join()

@@ -1,0 +1,52 @@
+"""What was answered and what was true, frame by frame: kept in a temporary file, so that memory does not grow."""
+
+from __future__ import annotations
+
+import tempfile
+
+import numpy as np
+
+_BLOCK = 2048
+
+
+class FrameLog:
+    """Rows of one stream: who, when, truth, prediction, scores of K classes."""
+
+    def __init__(self, classes: int) -> None:
+        self._kind = np.dtype([("person", "i4"), ("track", "i4"), ("stamp_ns", "i8"), ("truth", "i2"), ("predicted", "i2"),
+                               ("confidence", "f4"), ("scores", "f4", (classes,))])
+        self._file = tempfile.TemporaryFile()
+        self._block = np.zeros(_BLOCK, self._kind)
+        self._filled = 0
+        self.rows = 0
+
+    def add(self, person: int, track: int, stamp_ns: int, truth: int, predicted: int, confidence: float,
+            scores: np.ndarray | float) -> None:
+        """One person in one frame; scores (K,), or 0 for none."""
+        row = self._block[self._filled]
+        row["person"], row["track"], row["stamp_ns"] = person, track, stamp_ns
+        row["truth"], row["predicted"], row["confidence"] = truth, predicted, confidence
+        row["scores"] = scores
+        self._filled += 1
+        self.rows += 1
+        if self._filled == _BLOCK:
+            self._flush()
+
+    def _flush(self) -> None:
+        self._file.write(self._block[: self._filled].tobytes())
+        self._filled = 0
+
+    def people(self) -> dict[int, np.ndarray]:
+        """person -> its rows in the order of time, (T,) of a structured type."""
+        self._flush()
+        self._file.flush()
+        if not self.rows:
+            return {}
+        rows = np.memmap(self._file, self._kind, "r", shape=(self.rows,))
+        order = np.argsort(rows["person"], kind="stable")
+        people, firsts = np.unique(rows["person"][order], return_index=True)
+        return {int(person): rows[places] for person, places in zip(people, np.split(order, firsts[1:]))}
+
+    def close(self) -> None:
+        """Delete the file."""
+        self._file.close()
