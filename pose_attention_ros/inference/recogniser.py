@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -16,6 +17,7 @@ from pose_attention_ros.inference.locations import models_dir
 DEFAULT_MODEL = "everyday"
 SPEC_FILE = "model.json"
 _OUTPUTS = ("logits", "joint_attention", "frame_energy", "next_state")
+_MOST_BOUND = 32  # numbers of people whose buffers are kept
 
 
 def load_recogniser(model: str, threads: int = 1) -> Recogniser:
@@ -98,6 +100,7 @@ class OnnxRecogniser:
             raise ModelError(f"model {spec.model_id!r} cannot be loaded: {str(error).splitlines()[0]}") from None
         self.spec = spec
         self._check_graph()
+        self._bound: dict[int, _Bound] = {}
 
     def _check_graph(self) -> None:
         spec = self.spec
@@ -116,8 +119,38 @@ class OnnxRecogniser:
 
     def step(self, features: np.ndarray, state: np.ndarray) -> StepOutput:
         """features (N, V, C) float32, a missing joint all 0; state (N, S) float32. N may be 0."""
-        if not len(features):
+        people = len(features)
+        if not people:
             spec = self.spec
             logits, joints = (np.zeros((0, len(names)), np.float32) for names in (spec.classes, spec.layout.joints))
             return StepOutput(logits, joints, np.zeros(0, np.float32), state)
-        return StepOutput(*self._session.run(_OUTPUTS, {"features": features, "state": state}))
+        if people > _MOST_BOUND:
+            return StepOutput(*self._session.run(_OUTPUTS, {"features": features, "state": state}))
+        if people not in self._bound:
+            self._bound[people] = _Bound(self._session, people)
+        return self._bound[people].run(features, state)
+
+
+class _Bound:
+    """Buffers for a number of people, made once: a step of the onnxruntime `session` then allocates only what it hands out."""
+
+    def __init__(self, session: Any, people: int) -> None:
+        from onnxruntime import OrtValue
+
+        def buffers(nodes: list) -> dict[str, np.ndarray]:
+            return {node.name: np.zeros((people, *node.shape[1:]), np.float32) for node in nodes}
+
+        self._session, self._binding = session, session.io_binding()
+        self._inputs, self._outputs = buffers(session.get_inputs()), buffers(session.get_outputs())
+        # The binding holds the arrays' memory, not the arrays: they live as long as this object.
+        for name, array in self._inputs.items():
+            self._binding.bind_ortvalue_input(name, OrtValue.ortvalue_from_numpy(array))
+        for name, array in self._outputs.items():
+            self._binding.bind_ortvalue_output(name, OrtValue.ortvalue_from_numpy(array))
+
+    def run(self, features: np.ndarray, state: np.ndarray) -> StepOutput:
+        """See OnnxRecogniser.step."""
+        self._inputs["features"][:] = features
+        self._inputs["state"][:] = state
+        self._session.run_with_iobinding(self._binding)
+        return StepOutput(*(self._outputs[name].copy() for name in _OUTPUTS))
