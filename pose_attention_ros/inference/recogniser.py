@@ -132,7 +132,7 @@ class OnnxRecogniser:
 
 
 class _Bound:
-    """Buffers for a number of people, made once: a step of the onnxruntime `session` then allocates only what it hands out."""
+    """Buffers for a number of people, made once: a step of onnxruntime's `session` allocates only what it hands out."""
 
     def __init__(self, session: Any, people: int) -> None:
         from onnxruntime import OrtValue
