@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -77,6 +78,7 @@ def export(network: nn.Module, peer: Peer, layout: Layout, path: Path) -> None:
         module, inputs, outputs = _Step(network), {"features": features, "state": state}, ["logits", "next_state"]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
+        logging.getLogger("torch.onnx").setLevel(logging.ERROR)
         torch.onnx.export(module.eval(), tuple(inputs.values()), str(path), input_names=list(inputs), output_names=outputs,
                           dynamo=True, verbose=False, external_data=False,
                           dynamic_shapes=tuple({0: torch.export.Dim("people", min=1)} for _ in inputs))
