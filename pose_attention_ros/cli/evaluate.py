@@ -7,6 +7,7 @@ import importlib
 
 # kind -> (module with add_arguments(parser) and run(args) -> int, one line of help).
 KINDS = {
+    "bag": ("evaluate_bag", "a recording against labels: accuracy, delay, speed; JSON, JUnit with thresholds, HTML report"),
     "stream": ("evaluate_stream", "labels through long streams: right, early, steady, and quiet while nobody acts"),
     "clips": ("evaluate_clips", "accuracy on labelled clips, early recognition, calibration, confusion"),
 }
