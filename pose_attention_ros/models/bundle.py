@@ -44,7 +44,7 @@ def save_bundle(network: PoseAttentionNetwork, bundle: Bundle, folder: Path) -> 
         "layout": network.config.layout,
         "features": list(FEATURE_NAMES),
         "rate_hz": network.config.rate_hz,
-        "state_size": network.config.state_size,
+        "state_size": network.state_size,
         "decay_per_s": network.config.decay_per_s,
         "attention_window_s": bundle.attention_window_s,
         "temperature": bundle.temperature,

@@ -48,7 +48,7 @@ class _Clip(nn.Module):
 def export_step(network: PoseAttentionNetwork, path: Path) -> float:
     """Write the streaming step: features (N, V, C), state (N, S) -> STEP_OUTPUTS, for any N. Returns the largest difference
     from torch over a random stream. Raises ModelError where it is above TOLERANCE."""
-    features, state = _random_features(3, 2, network)[:, 0], torch.rand(3, network.config.state_size)
+    features, state = _random_features(3, 2, network)[:, 0], torch.rand(3, network.state_size)
     people = torch.export.Dim("people", max=1024)
     _export(_Step(network.eval()), (features, state), path, STEP_INPUTS, STEP_OUTPUTS,
             {"features": {0: people}, "state": {0: people}})
@@ -96,7 +96,7 @@ def _export(module: nn.Module, arguments: tuple[Tensor, ...], path: Path, inputs
 
 def _step_difference(network: PoseAttentionNetwork, path: Path) -> float:
     session, features = _session(path), _random_features(2, 40, network)
-    state = np.zeros((2, network.config.state_size), np.float32)
+    state = np.zeros((2, network.state_size), np.float32)
     with torch.inference_mode():
         output = network(features)
     worst = 0.0

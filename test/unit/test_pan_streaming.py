@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 
 import numpy as np
@@ -39,9 +40,9 @@ def copied(bundle, tmp_path):
     return tmp_path
 
 
-def sequences(seed: int, people: int, ticks: int, present: float, size: float) -> np.ndarray:
+def sequences(seed: int, people: int, ticks: int, present: float, size: float, joints: int = V) -> np.ndarray:
     rng = np.random.default_rng(seed)
-    features = rng.standard_normal((people, ticks, V, C)).astype(np.float32) * np.float32(size)
+    features = rng.standard_normal((people, ticks, joints, C)).astype(np.float32) * np.float32(size)
     features[..., -1] = rng.uniform(0.2, 1, features.shape[:-1])
     return features * (rng.uniform(size=features.shape[:-1]) < present)[..., None].astype(np.float32)
 
@@ -72,12 +73,53 @@ def test_onnx_step_equals_the_torch_batch_on_every_prefix(bundle, features):
 def test_torch_step_equals_the_batch_over_a_long_stream(decay_per_s):
     network = network_of(decay_per_s)
     features = torch.from_numpy(sequences(3, 2, 400, 0.9, 1.0))
-    state = torch.zeros(2, network.config.state_size)
+    state = torch.zeros(2, network.state_size)
     with torch.inference_mode():
         batch = network(features)
         for t in range(features.shape[1]):
             logits, _, _, state = network.step(features[:, t], state)
             assert (logits - batch.logits[:, t]).abs().max() < 1e-5
+
+
+RICH = PanConfig(layout="jhmdb15", width=8, heads=2, hidden=12, motion_lags=(1, 3), whole_frame=10, convolutions=(1, 2),
+                 convolution_width=9, mirrored=True, decay_per_s=0.5)
+
+
+@pytest.mark.parametrize("changes", [
+    {}, {"mirrored": False}, {"motion_lags": ()}, {"whole_frame": 0}, {"convolutions": ()}, {"pose_attention": False},
+    {"joints_attention": False, "pooling": False}])
+def test_every_part_streams_as_it_trains(changes):
+    """Motion, whole frame, convolutions and the mirrored view: a tick at a time gives the batch's numbers, from zeros on."""
+    torch.manual_seed(1)
+    network = PoseAttentionNetwork(dataclasses.replace(RICH, **changes), 4).eval()
+    features = torch.from_numpy(sequences(7, 3, 20, 0.8, 1.0, joints=15))
+    state = torch.zeros(3, network.state_size)
+    with torch.inference_mode():
+        batch = network(features)
+        for t in range(features.shape[1]):
+            logits, joints, energy, state = network.step(features[:, t], state)
+            for found, wanted in ((logits, batch.logits), (joints, batch.joint_attention), (energy, batch.frame_energy)):
+                assert (found - wanted[:, t]).abs().max() < 1e-5
+    assert state.shape == (3, network.state_size)
+
+
+def test_a_rich_network_exports(tmp_path):
+    torch.manual_seed(2)
+    network = PoseAttentionNetwork(RICH, 3).eval()
+    differences = save_bundle(network, Bundle("rich", ("a", "b", "c"), 1.0, 0.5), tmp_path)
+    assert max(differences.values()) < 1e-5
+    assert load_recogniser(str(tmp_path)).spec.state_size == network.state_size
+    assert load_network(tmp_path).config == RICH
+
+
+def test_a_mirrored_network_answers_the_mirror_image_alike():
+    torch.manual_seed(3)
+    network = PoseAttentionNetwork(RICH, 3).eval()
+    features = torch.from_numpy(sequences(8, 2, 9, 0.8, 1.0, joints=15))
+    with torch.inference_mode():
+        seen, mirrored = network(features), network(network.mirror(features))
+    assert (seen.logits - mirrored.logits).abs().max() < 1e-5
+    assert (seen.joint_attention - mirrored.joint_attention[..., network.partner]).abs().max() < 1e-5
 
 
 def test_padding_is_not_read():
