@@ -52,6 +52,8 @@ class Bag:
 
     def __init__(self, path: Path, left_out: LeftOut | None = None) -> None:
         self.path, self.left_out = path, left_out or LeftOut()
+        if not path.exists():
+            raise SourceError(f"bag {path} does not exist")
         self._stack = ExitStack()
         known_types()  # tells that rosbags is missing
         try:

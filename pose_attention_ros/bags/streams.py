@@ -102,11 +102,12 @@ def read_items(bag: Bag, chosen: Input, model: Any = None) -> Iterator[tuple[int
     order = StampOrder(bag)
     for _, recorded_ns, raw in bag.messages([chosen.topic]):
         try:
-            message = bag.read(chosen.topic, raw)
-            if order.follows(ns_of(message.header.stamp) or recorded_ns):
-                yield recorded_ns, convert(message, recorded_ns)
+            item = convert(bag.read(chosen.topic, raw), recorded_ns)
         except (MessageError, ImageError) as error:
             bag.left_out.add(f"{chosen.topic}: unusable message: {error}")
+            continue
+        if order.follows(item.stamp_ns):
+            yield recorded_ns, item
 
 
 class StampOrder:

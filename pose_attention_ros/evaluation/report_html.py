@@ -102,8 +102,14 @@ def _timeline(values: Mapping[str, Any], pictures: Sequence[Picture], classes: S
                      for name in shown)
     more = len(values["people"]) - len(people)
     note = f"<p>{more} people seen for a shorter time are not drawn; the JSON file has them.</p>" if more > 0 else ""
-    chart = svg.timeline(sorted(people, key=lambda person: person["begin_s"]), values["stream"]["seconds"], tones, marks)
+    chart = svg.timeline(sorted(people, key=_by_name), values["stream"]["seconds"], tones, marks)
     return f'<section><h2>Time line</h2><div class="legend">{legend}</div><div class="wide">{chart}</div>{note}</section>'
+
+
+def _by_name(person: Mapping[str, Any]) -> tuple[int, str]:
+    """Track numbers in order, names after them."""
+    name = str(person["person"])
+    return (int(name), "") if name.isdigit() else (1 << 62, name)
 
 
 def judgement(metrics: Mapping[str, Any], classes: Sequence[str]) -> str:

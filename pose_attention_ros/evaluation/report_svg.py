@@ -57,7 +57,8 @@ def timeline(people: Sequence[Mapping[str, Any]], seconds: float, tones: Mapping
         for lane, (field, label) in enumerate(lanes):
             top = y + lane * (_LANE + 3)
             parts.append(_text(_LEFT - 6, top + _LANE * 0.7, label, 10, "end", "#7a8590"))
-            parts += [_run(run, top, scale, tones) for run in person[field]]
+            names = {UNKNOWN_LABEL: "no class"} if field == "truth" else {}
+            parts += [_run(run, names.get(run[2], run[2]), top, scale, tones) for run in person[field]]
         y += 2 * _LANE + _GAP + 3
     for number, mark in enumerate(marks, 1):
         x = _LEFT + mark * scale
@@ -65,15 +66,15 @@ def timeline(people: Sequence[Mapping[str, Any]], seconds: float, tones: Mapping
     return _svg(WIDTH, height + 2, parts, "time line of truth and answer")
 
 
-def _run(run: Sequence[Any], top: float, scale: float, tones: Mapping[str, str]) -> str:
+def _run(run: Sequence[Any], name: str, top: float, scale: float, tones: Mapping[str, str]) -> str:
     begin, end, label = run
     x, width = _LEFT + begin * scale, max((end - begin) * scale, 0.6)
     tone = tones.get(label, _UNKNOWN)
     box = (f'<rect x="{x:.1f}" y="{top:.1f}" width="{width:.1f}" height="{_LANE}" rx="2.5" fill="{tone}">'
-           f"<title>{escape(label)}: {begin:.2f} to {end:.2f} s</title></rect>")
-    if width > 6.4 * len(label) + 6:
+           f"<title>{escape(name)}: {begin:.2f} to {end:.2f} s</title></rect>")
+    if width > 6.4 * len(name) + 6:
         fill = "#6b7680" if label == UNKNOWN_LABEL else "#fff"
-        box += _text(x + width / 2, top + _LANE * 0.7, label.replace("_", " "), 10.5, "middle", fill)
+        box += _text(x + width / 2, top + _LANE * 0.7, name.replace("_", " "), 10.5, "middle", fill)
     return box
 
 
