@@ -16,6 +16,7 @@ from pose_attention_ros.core.pipeline import Pipeline
 from pose_attention_ros.evaluation.recording import ResultWriter, summary_table
 from pose_attention_ros.inference.pose import PoseConfig, create_pose_estimator
 from pose_attention_ros.inference.recogniser import DEFAULT_MODEL, load_recogniser
+from pose_attention_ros.visualization.overlay import Overlay, OverlayConfig
 
 _log = logging.getLogger(__name__)
 
@@ -35,6 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_settings(parser, "pose", PoseConfig)
     add_settings(parser, "graph", GraphConfig, leave_out=("layout",))
     add_settings(parser, "action", ActionConfig)
+    add_settings(parser, "drawing", OverlayConfig)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -63,16 +65,15 @@ def _record(camera: Camera, pipeline: Pipeline, args: argparse.Namespace, about:
 
     draw = None
     if not args.no_video:
-        from pose_attention_ros.visualization.overlay import Overlay
-        draw = Overlay().draw
-    stop = threading.Event()
-    before = signal.signal(signal.SIGINT, lambda *_: stop.set())  # the files are finished before we go
+        draw = Overlay(read_settings(args, OverlayConfig)).draw
+    # The files are finished before we go. A thread closes, for a lost camera waits for its return inside `read`.
+    before = signal.signal(signal.SIGINT, lambda *_: threading.Thread(target=camera.close, name="closer").start())
     total = min(filter(None, (camera.frame_count, args.max_frames)), default=None)
     try:
         with ResultWriter(args.out, fps=camera.fps, draw=draw, about=about) as writer, \
                 tqdm(total=total, unit="frame", disable=None) as progress:
             frames = 0
-            while not stop.is_set() and (not args.max_frames or frames < args.max_frames):
+            while not args.max_frames or frames < args.max_frames:
                 frame = camera.read()
                 if frame is None:
                     break

@@ -8,7 +8,7 @@ import numpy as np
 
 from pose_attention_ros.core.config import Settings, setting
 from pose_attention_ros.core.types import ActionEstimate, ActionEstimates, LabelState, SkeletonGraphs
-from pose_attention_ros.visualization.palette import Colour, attention_levels, dimmed, track_colour
+from pose_attention_ros.visualization.palette import DARK, Colour, attention_levels, dimmed, track_colour
 from pose_attention_ros.visualization.plates import Plate, legend_plate, paste, person_plate, place
 from pose_attention_ros.visualization.skeleton import draw_box, draw_joints, draw_limbs
 
@@ -19,6 +19,7 @@ class OverlayConfig(Settings):
 
     min_height: int = setting(400, "images lower than this are enlarged by a whole factor, so that text stays legible; "
                               "0: never", unit="px", low=0, high=4320)
+    blank: bool = setting(False, "draw on a dark ground in place of the image, so that nobody can be recognised")
     legend: bool = setting(True, "draw the scale of attention in the lower left corner")
 
 
@@ -34,7 +35,7 @@ class Overlay:
         :param image_bgr: (height, width, 3) uint8; it is not changed. It may be scaled: coordinates follow graphs.image_size
         :returns: (height, width, 3) uint8, a whole factor larger where `min_height` asks for it
         """
-        canvas = self._enlarged(image_bgr)
+        canvas = self._enlarged(np.full_like(image_bgr, DARK) if self._config.blank else image_bgr)
         height, width = canvas.shape[:2]
         unit = max(1.0, min(height, width * 0.75) / 480)  # what is one pixel at 640 x 480
         scale = np.divide((width, height), graphs.image_size)
