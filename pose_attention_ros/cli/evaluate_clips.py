@@ -12,6 +12,7 @@ from pose_attention_ros.cli.options import add_json, write_json
 from pose_attention_ros.data.dataset import SkeletonDataset, file_sha256
 from pose_attention_ros.evaluation.clips import run_clips, summarise
 from pose_attention_ros.evaluation.label_map import read_label_map, targets_of
+from pose_attention_ros.evaluation.robustness import CHANGES, robustness
 from pose_attention_ros.inference.recogniser import load_recogniser
 
 
@@ -22,6 +23,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--label-map", type=Path, metavar="MAP.yaml",
                         help="{label: class, or null for none}; or a training recipe, whose rules for this file hold")
     parser.add_argument("--out", type=Path, metavar="DIR", help="pictures (default out/evaluate/MODEL-FILE)")
+    parser.add_argument("--robustness", action="store_true",
+                        help="also: lost frames, jitter, slow cameras, an estimator's noise, a missing limb, a mirror")
+    parser.add_argument("--seed", type=int, default=0, help="of what is random in --robustness (default 0)")
     add_json(parser)
 
 
@@ -38,6 +42,9 @@ def run(args: argparse.Namespace) -> int:
         results = run_clips(recogniser, data, targets, bar.update)
     summary = {"data": str(args.data), "data_sha256": file_sha256(args.data), "split": args.split,
                "seconds": round(time.monotonic() - began, 1), **summarise(results, spec)}
+    if args.robustness and summary["clips"]:
+        with tqdm(total=summary["clips"] * len(CHANGES), unit="clip", desc="robustness", leave=False) as bar:
+            summary["robustness"] = robustness(recogniser, data, targets, results, args.seed, bar.update)
     write_json(args.json, summary)
     print_summary(summary)
     if summary["clips"]:
@@ -72,3 +79,6 @@ def print_summary(summary: dict) -> None:
     if summary["clips_of_no_class"]:
         print(f"{summary['clips_of_no_class']} clips of no class: {summary['accepted_of_no_class']:.1%} above the threshold"
               + (f"; AUROC {summary['unknown_auroc']:.3f}" if summary["clips"] else ""))
+    for name, row in summary.get("robustness", {}).items():
+        print(f"{name:34s}{row['accuracy']:7.1%}, costs {row['cost_points']:5.1f} points ({row['cost_low']:.1f} to "
+              f"{row['cost_high']:.1f})")

@@ -1,6 +1,6 @@
-"""A recogniser on labelled clips, tick by tick through the same stages as on the robot.
+"""A recogniser on labelled clips, through the same feature path, ticks and steps as on the robot.
 
-N clips, F observed fractions, K classes.
+N clips, F observed fractions, K classes; m frames of a clip, V joints, C features.
 """
 
 from __future__ import annotations
@@ -10,11 +10,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pose_attention_ros.core.features import FeatureStream
+from pose_attention_ros.core.features import BodyFrame, FeatureStream
 from pose_attention_ros.core.graph_stage import GraphConfig
-from pose_attention_ros.core.layouts import joint_map
+from pose_attention_ros.core.layouts import Layout, joint_map
 from pose_attention_ros.core.recogniser import ModelSpec, Recogniser
-from pose_attention_ros.core.resampling import TickResampler
+from pose_attention_ros.core.resampling import resample, ticks_due
 from pose_attention_ros.data.dataset import Clip, SkeletonDataset
 from pose_attention_ros.data.streams import DEFAULT_FPS
 from pose_attention_ros.evaluation import metrics
@@ -32,42 +32,70 @@ class ClipResults:
     truth: np.ndarray
 
 
+@dataclass(frozen=True, eq=False)
+class ShownClip:
+    """A clip as a camera delivers it: time_s (m,) increasing stamps; keypoints (m, V, 2) pixels and scores (m, V), 0 where a
+    joint is missing, in the model's layout; unit_px, pixels a body unit."""
+
+    time_s: np.ndarray
+    keypoints: np.ndarray
+    scores: np.ndarray
+    unit_px: float
+
+    @classmethod
+    def of(cls, clip: Clip, joints: tuple[str, ...], layout: Layout) -> ShownClip:
+        keypoints, scores = joint_map(joints, layout.joints)(clip.keypoints, clip.scores)
+        units_px = BodyFrame(layout, (len(keypoints),)).scale_px(keypoints, scores > 0, np.zeros(len(keypoints)))
+        return cls(np.arange(len(keypoints)) / (clip.fps or DEFAULT_FPS), keypoints, scores, float(np.median(units_px)))
+
+
+# What happens to a clip on its way to the recogniser; see evaluation.robustness.
+Change = Callable[[ShownClip, np.random.Generator, Layout], ShownClip]
+
+
 def run_clips(recogniser: Recogniser, data: SkeletonDataset, targets: Mapping[int, int],
-              done: Callable[[int], None] = lambda clips: None) -> ClipResults:
+              done: Callable[[int], None] = lambda clips: None, change: Change | None = None, seed: int = 0) -> ClipResults:
     """Show each clip as one person seen from its first frame on.
 
     :param targets: which clips (rows of `data`), and each one's class index or NO_CLASS
     :param done: called with the number of clips finished since the call before
+    :param change: applied to each clip, with random numbers that depend on `seed` and the clip's row alone
     """
     rows = sorted(targets, key=lambda i: data.offsets[i + 1] - data.offsets[i])
     parts = []
     for begin in range(0, len(rows), _CLIPS_AT_ONCE):
-        chosen = [data[i] for i in rows[begin : begin + _CLIPS_AT_ONCE]]
-        parts.append(_run_together(recogniser, chosen, data.joints))
+        chosen = rows[begin : begin + _CLIPS_AT_ONCE]
+        clips = [ShownClip.of(data[i], data.joints, recogniser.spec.layout) for i in chosen]
+        if change is not None:
+            clips = [change(clip, np.random.default_rng([seed, i]), recogniser.spec.layout)
+                     for clip, i in zip(clips, chosen)]
+        parts.append(_run_together(recogniser, clip_ticks(clips, recogniser.spec)))
         done(len(chosen))
     return ClipResults(np.concatenate(parts), np.array([targets[i] for i in rows], np.int64))
 
 
-def clip_ticks(clip: Clip, joints: tuple[str, ...], spec: ModelSpec) -> np.ndarray:
-    """(T, V, C): a clip as the recogniser reads it."""
-    keypoints, scores = joint_map(joints, spec.layout.joints)(clip.keypoints, clip.scores)
-    mask = scores >= GraphConfig().min_joint_score
-    path, resampler = FeatureStream(spec.layout), TickResampler(spec.rate_hz)
-    period_s = 1 / (clip.fps or DEFAULT_FPS)
-    ticks = []
-    for i in range(len(keypoints)):
-        graph = path(keypoints[i], scores[i], mask[i], np.float32(period_s if i else 0))
-        ticks.append(resampler.push(round(i * period_s * 1e9), graph.features)[0])
-    return np.concatenate(ticks)
+def clip_ticks(clips: list[ShownClip], spec: ModelSpec) -> list[np.ndarray]:
+    """(T, V, C) of each clip: what the recogniser reads of it."""
+    frames = np.array([len(clip.time_s) for clip in clips])
+    shape = (frames.max(), len(clips), len(spec.layout.joints))
+    keypoints, scores, time_s = np.zeros((*shape, 2), np.float32), np.zeros(shape, np.float32), np.zeros(shape[:2])
+    for b, clip in enumerate(clips):
+        keypoints[: frames[b], b], scores[: frames[b], b] = clip.keypoints, clip.scores
+        time_s[: frames[b], b], time_s[frames[b] :, b] = clip.time_s - clip.time_s[0], clip.time_s[-1] - clip.time_s[0]
+    mask = scores >= max(GraphConfig().min_joint_score, 1e-6)
+    elapsed_s = np.diff(time_s, axis=0, prepend=0).astype(np.float32)
+    path = FeatureStream(spec.layout, (len(clips),))
+    features = np.stack([path(keypoints[i], scores[i], mask[i], elapsed_s[i]).features for i in range(len(keypoints))], 1)
+    return [resample(time_s[:n, b], features[b, :n], ticks_due(0, time_s[n - 1, b], spec.rate_hz))
+            for b, n in enumerate(frames)]
 
 
-def _run_together(recogniser: Recogniser, clips: list[Clip], joints: tuple[str, ...]) -> np.ndarray:
-    """Logits (n, F, K) of clips that run side by side, as people in view do."""
+def _run_together(recogniser: Recogniser, ticks: list[np.ndarray]) -> np.ndarray:
+    """Logits (n, F, K) of clips, (T, V, C) each, that run side by side, as people in view do."""
     spec = recogniser.spec
-    ticks = [clip_ticks(clip, joints, spec) for clip in clips]
     wanted = [np.maximum(np.ceil(np.array(metrics.OBSERVED_FRACTIONS) * len(t) - 1e-9).astype(int) - 1, 0) for t in ticks]
-    logits = np.zeros((len(clips), len(metrics.OBSERVED_FRACTIONS), len(spec.classes)), np.float32)
-    state = np.zeros((len(clips), spec.state_size), np.float32)
+    logits = np.zeros((len(ticks), len(metrics.OBSERVED_FRACTIONS), len(spec.classes)), np.float32)
+    state = np.zeros((len(ticks), spec.state_size), np.float32)
     for tick in range(max(map(len, ticks))):
         there = np.array([i for i, each in enumerate(ticks) if tick < len(each)])
         output = recogniser.step(np.stack([ticks[i][tick] for i in there]), state[there])

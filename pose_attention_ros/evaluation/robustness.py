@@ -1,0 +1,122 @@
+"""What rough conditions cost: the same clips, each changed in one way, through the same path. m frames, V joints."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+
+import numpy as np
+
+from pose_attention_ros.core.layouts import PARTS, Layout
+from pose_attention_ros.core.recogniser import Recogniser
+from pose_attention_ros.data.augment import correlated, mirrored
+from pose_attention_ros.data.dataset import SkeletonDataset
+from pose_attention_ros.data.streams import Stream, sampled
+from pose_attention_ros.evaluation.clips import Change, ClipResults, ShownClip, run_clips
+from pose_attention_ros.evaluation.metrics import NO_CLASS, rounded
+
+# MoveNet MultiPose at 320 px, in torso lengths, as benchmarks/pose_noise.py measured it: standard deviation of what is new
+# in every frame, on gymnasts (a torso of 29 px) and on pedestrians seen from above (25 px), and the deviation from
+# hand-annotated joints on COCO photos.
+TREMBLE = {"head": 0.0085, "shoulder": 0.012, "elbow": 0.037, "wrist": 0.057, "hip": 0.011, "knee": 0.011, "ankle": 0.009}
+TREMBLE_SMALL = {"head": 0.037, "shoulder": 0.051, "elbow": 0.063, "wrist": 0.082, "hip": 0.049, "knee": 0.053,
+                 "ankle": 0.051}
+ERROR = {"head": 0.038, "shoulder": 0.074, "elbow": 0.058, "wrist": 0.065, "hip": 0.098, "knee": 0.09, "ankle": 0.11}
+ERROR_TIME_S = 1.0  # an error follows the pose: it stays for about this long
+STAMP_ERROR = 0.3  # spread of a stamp's error, as a share of the time between frames
+
+
+def at_rate(clip: ShownClip, fps: float) -> ShownClip:
+    """The clip as a camera of `fps` frames a second sees it."""
+    time_s = np.arange(int((clip.time_s[-1] - clip.time_s[0]) * fps + 1e-6) + 1) / fps + clip.time_s[0]
+    nothing = np.zeros(len(clip.time_s))
+    whole = Stream(clip.time_s, clip.keypoints, clip.scores > 0, nothing, nothing > 0)
+    seen = sampled(whole, time_s)
+    nearest = np.abs(clip.time_s[None] - time_s[:, None]).argmin(1)
+    return dataclasses.replace(clip, time_s=time_s, keypoints=seen.keypoints, scores=clip.scores[nearest])
+
+
+def half_dropped(clip: ShownClip, rng: np.random.Generator, layout: Layout) -> ShownClip:
+    """Every frame but the first is lost with probability one half."""
+    kept = rng.uniform(size=len(clip.time_s)) < 0.5
+    kept[0] = True
+    return dataclasses.replace(clip, time_s=clip.time_s[kept], keypoints=clip.keypoints[kept], scores=clip.scores[kept])
+
+
+def jittered(clip: ShownClip, rng: np.random.Generator, layout: Layout) -> ShownClip:
+    """Frames taken evenly, with stamps that are not."""
+    period_s = float(np.median(np.diff(clip.time_s))) if len(clip.time_s) > 1 else 0.0
+    error_s = np.clip(rng.standard_normal(len(clip.time_s)) * STAMP_ERROR, -0.45, 0.45) * period_s
+    error_s[0] = 0
+    return dataclasses.replace(clip, time_s=clip.time_s + error_s)
+
+
+def noisy(tremble: dict[str, float], error: dict[str, float] | None = None) -> Change:
+    """Noise that is new in every frame, and errors that stay for a while; both in body units by kind of joint."""
+    def change(clip: ShownClip, rng: np.random.Generator, layout: Layout) -> ShownClip:
+        noise = rng.standard_normal(clip.keypoints.shape) * _by_joint(tremble, layout)
+        if error is not None:
+            elapsed_s = np.diff(clip.time_s, prepend=clip.time_s[0])[None]
+            noise += correlated(rng, elapsed_s, ERROR_TIME_S, clip.keypoints.shape[1:])[0] * _by_joint(error, layout)
+        return dataclasses.replace(clip, keypoints=(clip.keypoints + noise * clip.unit_px).astype(np.float32))
+    return change
+
+
+def one_limb_missing(clip: ShownClip, rng: np.random.Generator, layout: Layout) -> ShownClip:
+    """An arm (elbow and wrist) or a leg (knee and ankle) is never seen."""
+    limb = layout.part_indices == rng.choice([PARTS.index(part) for part in PARTS if "arm" in part or "leg" in part])
+    return dataclasses.replace(clip, scores=np.where(limb, 0, clip.scores).astype(np.float32))
+
+
+def in_a_mirror(clip: ShownClip, rng: np.random.Generator, layout: Layout) -> ShownClip:
+    keypoints, scores = mirrored(clip.keypoints, clip.scores, layout)
+    return dataclasses.replace(clip, keypoints=keypoints, scores=scores)
+
+
+def _by_joint(table: dict[str, float], layout: Layout) -> np.ndarray:
+    """(V, 1): the table's value by the end of a joint's name; the shoulders' for a joint it does not know."""
+    return np.array([[next((value for end, value in table.items() if joint.endswith(end)), table["shoulder"])]
+                     for joint in layout.joints])
+
+
+CHANGES: dict[str, Change] = {
+    "half of the frames dropped": half_dropped,
+    "stamps jittered by 30 %": jittered,
+    "30 fps": lambda clip, rng, layout: at_rate(clip, 30.0),
+    "10 fps": lambda clip, rng, layout: at_rate(clip, 10.0),
+    "MoveNet's tremble": noisy(TREMBLE),
+    "MoveNet's tremble on small people": noisy(TREMBLE_SMALL),
+    "MoveNet's tremble and error": noisy(TREMBLE, ERROR),
+    "one limb missing": one_limb_missing,
+    "mirrored": in_a_mirror,
+}
+
+
+def robustness(recogniser: Recogniser, data: SkeletonDataset, targets: dict[int, int], plain: ClipResults, seed: int,
+               done: Callable[[int], None] = lambda clips: None) -> dict[str, dict]:
+    """Accuracy under each of CHANGES, and what it costs in points with a 95 % interval over the clips.
+
+    :param plain: the same clips unchanged
+    """
+    known = {row: target for row, target in targets.items() if target != NO_CLASS}
+    before = _right(plain)
+    table = {}
+    for name, change in CHANGES.items():
+        after = _right(run_clips(recogniser, data, known, done, change, seed))
+        cost = 100 * (before.astype(float) - after)
+        low, high = bootstrap(cost, seed)
+        table[name] = {"accuracy": rounded(after.mean()), "cost_points": rounded(cost.mean()),
+                       "cost_low": rounded(low), "cost_high": rounded(high)}
+    return table
+
+
+def bootstrap(values: np.ndarray, seed: int, draws: int = 2000) -> tuple[float, float]:
+    """95 % interval of the mean of (N,) values, by drawing them again."""
+    rng = np.random.default_rng(seed)
+    means = [values[rng.integers(len(values), size=len(values))].mean() for _ in range(draws)] if len(values) else [np.nan]
+    return tuple(np.quantile(means, [0.025, 0.975]))
+
+
+def _right(results: ClipResults) -> np.ndarray:
+    known = results.truth != NO_CLASS
+    return results.logits[known, -1].argmax(-1) == results.truth[known]
