@@ -54,12 +54,13 @@ def run(args: argparse.Namespace) -> int:
 
 def draw_pictures(summary: dict, out: Path) -> str:
     """Confusion table and early recognition as PNG files in `out`; returns a line that says so, or why not."""
-    from pose_attention_ros.evaluation.pictures import draw_confusion, draw_early
+    from pose_attention_ros.evaluation.pictures import draw_confusion, draw_early, draw_reliability
 
     try:
         out.mkdir(parents=True, exist_ok=True)
         draw_confusion(np.array(summary["confusion"]), summary["classes"], out / "confusion.png")
         draw_early(summary["accuracy_by_observed_fraction"], out / "early.png")
+        draw_reliability(summary["reliability"], summary["expected_calibration_error"], out / "reliability.png")
     except ImportError as error:
         return f"no pictures, for {error.name} is not installed: pip install 'pose_attention_ros[train]'"
     return f"pictures in {out}"
@@ -79,6 +80,9 @@ def print_summary(summary: dict) -> None:
     if summary["clips_of_no_class"]:
         print(f"{summary['clips_of_no_class']} clips of no class: {summary['accepted_of_no_class']:.1%} above the threshold"
               + (f"; AUROC {summary['unknown_auroc']:.3f}" if summary["clips"] else ""))
+        for label, row in summary["no_class_by_label"].items():
+            auroc = f", AUROC {row['auroc']:.3f}" if row["auroc"] is not None else ""
+            print(f"  {label:22s}{row['clips']:5d} clips{row['accepted']:8.1%} above the threshold{auroc}")
     for name, row in summary.get("robustness", {}).items():
         print(f"{name:34s}{row['accuracy']:7.1%}, costs {row['cost_points']:5.1f} points ({row['cost_low']:.1f} to "
               f"{row['cost_high']:.1f})")

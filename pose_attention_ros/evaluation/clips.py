@@ -26,10 +26,11 @@ _CLIPS_AT_ONCE = 32
 @dataclass(frozen=True, eq=False)
 class ClipResults:
     """logits (N, F, K) after each of metrics.OBSERVED_FRACTIONS of a clip's ticks; truth (N,) class index, NO_CLASS for a
-    clip of an action outside the classes."""
+    clip of an action outside the classes; labels (N,) as the data set has them."""
 
     logits: np.ndarray
     truth: np.ndarray
+    labels: np.ndarray
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,7 +72,7 @@ def run_clips(recogniser: Recogniser, data: SkeletonDataset, targets: Mapping[in
                      for clip, i in zip(clips, chosen)]
         parts.append(_run_together(recogniser, clip_ticks(clips, recogniser.spec)))
         done(len(chosen))
-    return ClipResults(np.concatenate(parts), np.array([targets[i] for i in rows], np.int64))
+    return ClipResults(np.concatenate(parts), np.array([targets[i] for i in rows], np.int64), data.labels[rows])
 
 
 def clip_ticks(clips: list[ShownClip], spec: ModelSpec) -> list[np.ndarray]:
@@ -132,11 +133,24 @@ def summarise(results: ClipResults, spec: ModelSpec) -> dict:
         "clips_of_no_class": int((~known).sum()),
         "accepted_of_no_class": number(_share(accepted[~known])),
         "unknown_auroc": number(metrics.area_under_roc(confidence[known], confidence[~known])),
+        "no_class_by_label": {str(label): {
+            "clips": int((results.labels[~known] == label).sum()),
+            "accepted": number(_share(accepted[~known][results.labels[~known] == label])),
+            "auroc": number(metrics.area_under_roc(confidence[known], confidence[~known][results.labels[~known] == label]))}
+            for label in np.unique(results.labels[~known])},
+        "reliability": reliability(confidence[known], predicted == truth),
         "classes": list(spec.classes),
         "recall_by_class": {name: number(table[k, k] / table[k].sum()) for k, name in enumerate(spec.classes)
                             if table[k].sum()},
         "confusion": table.tolist(),
     }
+
+
+def reliability(confidence: np.ndarray, correct: np.ndarray, bins: int = 10) -> list[dict]:
+    """Of each tenth of the confidences (N,) that occurs: mean confidence, share of correct (N,) answers, clips."""
+    bin_of = np.minimum((confidence * bins).astype(int), bins - 1)
+    return [{"confidence": metrics.rounded(confidence[bin_of == b].mean()), "accuracy": metrics.rounded(
+        correct[bin_of == b].mean()), "clips": int((bin_of == b).sum())} for b in np.unique(bin_of)]
 
 
 def _share(values: Iterable[bool]) -> float:

@@ -41,3 +41,22 @@ def draw_early(early: Mapping[str, float], path: Path) -> None:
     axes.grid(alpha=0.3)
     figure.savefig(path, dpi=130)
     pyplot.close(figure)
+
+
+def draw_reliability(bins: list[dict], error: float, path: Path) -> None:
+    """Share of right answers against confidence; the dots' areas are the clips. `bins` as clips.reliability gives them."""
+    import matplotlib
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    figure, axes = pyplot.subplots(figsize=(3.6, 3.4), layout="constrained")
+    axes.plot([0, 1], [0, 1], color="0.7", lw=1)
+    most = max(row["clips"] for row in bins)
+    axes.plot([row["confidence"] for row in bins], [row["accuracy"] for row in bins], color="C0", lw=1)
+    axes.scatter([row["confidence"] for row in bins], [row["accuracy"] for row in bins],
+                 s=[8 + 120 * row["clips"] / most for row in bins])
+    axes.set(xlim=(0, 1.02), ylim=(0, 1.02), xlabel="confidence", ylabel="share of right answers",
+             title=f"expected calibration error {error:.3f}")
+    axes.grid(alpha=0.3)
+    figure.savefig(path, dpi=100)
+    pyplot.close(figure)
