@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from pose_attention_ros.bags.label_sources import labels_of_topic, read_labels
 from pose_attention_ros.bags.opening import Bag
 from pose_attention_ros.bags.streams import Input, choose_input, read_items
 from pose_attention_ros.core.action_stage import ActionConfig
@@ -20,7 +21,6 @@ from pose_attention_ros.evaluation.answers import Answers, make_answers
 from pose_attention_ros.evaluation.assessor import Assessment, Assessor
 from pose_attention_ros.evaluation.dropped import dropped_frames
 from pose_attention_ros.evaluation.durations import Durations, LiveClock
-from pose_attention_ros.evaluation.label_sources import labels_of_topic, read_labels
 from pose_attention_ros.evaluation.thumbnails import Picture, draw_moments
 from pose_attention_ros.inference.pose import PoseConfig
 from pose_attention_ros.inference.recogniser import DEFAULT_MODEL

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from pose_attention_ros.evaluation.stream_labels import EVERYBODY, Span, StreamLabels
+from pose_attention_ros.bags.stream_labels import EVERYBODY, Span, StreamLabels
 
 _RETURN_NS = 2_000_000_000  # a track that begins so soon after another ended, at its place, is most likely the same person
 _NEAR = 0.5  # "at its place": this share of the person's size
