@@ -9,6 +9,7 @@ import importlib
 KINDS = {
     "bag": ("evaluate_bag", "a recording against labels: accuracy, delay, speed; JSON, JUnit with thresholds, HTML report"),
     "stream": ("evaluate_stream", "labels through long streams: right, early, steady, and quiet while nobody acts"),
+    "attention": ("evaluate_attention", "whether the joints and moments that the weights name are those that matter"),
     "clips": ("evaluate_clips", "accuracy on labelled clips, early recognition, calibration, confusion"),
 }
 

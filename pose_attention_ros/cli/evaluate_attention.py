@@ -1,0 +1,88 @@
+"""`pose-attention evaluate attention`: does it hurt to take away the joints and moments that the weights name?"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+
+from pose_attention_ros.cli.options import add_json, write_json
+from pose_attention_ros.core.errors import UserError
+from pose_attention_ros.data.dataset import SkeletonDataset, file_sha256
+from pose_attention_ros.evaluation import attention
+from pose_attention_ros.evaluation.clips import ShownClip, clip_ticks
+from pose_attention_ros.evaluation.label_map import read_label_map, targets_of
+from pose_attention_ros.evaluation.metrics import NO_CLASS
+from pose_attention_ros.inference.recogniser import load_recogniser
+
+_CLIPS_AT_ONCE = 64
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--data", type=Path, required=True, metavar="FILE.npz", help="written by `data import`")
+    parser.add_argument("--model", required=True, metavar="M", help="name under models/, or a model directory")
+    parser.add_argument("--split", metavar="S", help="only clips of this split, such as test (default: all)")
+    parser.add_argument("--label-map", type=Path, metavar="MAP.yaml",
+                        help="{label: class, or null for none}; or a training recipe, whose rules for this file hold")
+    parser.add_argument("--clips", type=int, default=400, help="so many at most, drawn at random (default 400)")
+    parser.add_argument("--seed", type=int, default=0, help="of all that is drawn (default 0)")
+    parser.add_argument("--out", type=Path, metavar="DIR", help="pictures (default out/evaluate/MODEL-FILE-attention)")
+    add_json(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    from tqdm import tqdm
+
+    recogniser = load_recogniser(args.model)
+    spec = recogniser.spec
+    data = SkeletonDataset.load(args.data)
+    label_map = read_label_map(args.label_map) if args.label_map else None
+    targets = targets_of(data, spec.classes, args.split, label_map, args.data.stem)
+    rows = [row for row, target in targets.items() if target != NO_CLASS]
+    rows = np.random.default_rng(args.seed).permutation(rows)[: args.clips].tolist()
+    ticks, truth = [], []
+    for begin in range(0, len(rows), _CLIPS_AT_ONCE):
+        chosen = rows[begin : begin + _CLIPS_AT_ONCE]
+        for row, each in zip(chosen, clip_ticks([ShownClip.of(data[r], data.joints, spec.layout) for r in chosen], spec)):
+            if len(each) > 1:
+                ticks.append(each)
+                truth.append(targets[row])
+    if not ticks:
+        raise UserError("no clip of a class to look at")
+    with tqdm(total=attention.passes() + len(spec.layout.joints), unit="pass", desc="clips", leave=False) as bar:
+        result = attention.faithfulness(recogniser, ticks, truth, args.seed, bar.update)
+    maps = attention.class_maps(attention.watch(recogniser, ticks, truth), truth, spec.classes)
+    result = {"model_id": spec.model_id, "sha256": spec.sha256, "data_sha256": file_sha256(args.data), "split": args.split,
+              "seed": args.seed, **result, "joint_names": list(spec.layout.joints), "class_maps": maps}
+    write_json(args.json, result)
+    print_table(result)
+    print(_draw(result, spec, args.out or Path("out/evaluate") / f"{spec.model_id}-{args.data.stem}-attention"))
+    return 0
+
+
+def print_table(result: dict) -> None:
+    """What is lost of the true class's probability, in points."""
+    print(f"{result['clips']} clips; probability of the true class {result['score_before']:.3f}; "
+          "points lost (95 % interval)")
+    for what in ("joints", "moments"):
+        print(f"{what:10s}" + "".join(f"{kind:>24s}" for kind in (*attention.KINDS, "named - random")))
+        for key, row in result[what].items():
+            cells = [f"{row[kind]['points']:.1f} ({row[kind]['low']:.1f} to {row[kind]['high']:.1f})"
+                     for kind in (*attention.KINDS, "named_minus_random")]
+            print(f"{key:10s}" + "".join(f"{cell:>24s}" for cell in cells))
+    agreement = result["rank_correlation_of_joints"]
+    print(f"rank correlation of a joint's weight with what hiding it alone costs: {agreement['mean']:.2f} "
+          f"({agreement['low']:.2f} to {agreement['high']:.2f})")
+
+
+def _draw(result: dict, spec, out: Path) -> str:
+    from pose_attention_ros.evaluation.attention_pictures import draw_falls, draw_maps
+
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        draw_falls(result, out / "faithfulness.png")
+        draw_maps(result["class_maps"], spec.layout, out / "attention_maps.png")
+    except ImportError as error:
+        return f"no pictures, for {error.name} is not installed: pip install 'pose_attention_ros[train]'"
+    return f"pictures in {out}"
