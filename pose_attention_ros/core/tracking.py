@@ -42,7 +42,7 @@ class PersonTracker:
 
         self._ids_before = self._highest
         self._tracker = Tracker(
-            distance_function=lambda detection, track: self._distances.to(track)[detection.data.row],
+            distance_function=lambda detection, track: self._distances.between(track, detection.data.row),
             distance_threshold=self._config.max_distance,
             hit_counter_max=max(1, round(self._config.max_lost_s / _STEP_S)),
             initialization_delay=min(round(self._config.confirm_s / _STEP_S), round(self._config.max_lost_s / _STEP_S) - 1),
@@ -60,7 +60,7 @@ class PersonTracker:
         from norfair import Detection
 
         corners = boxes_xyxy.reshape(-1, 2, 2).astype(np.float64)
-        self._distances = _Distances(keypoints_px, mask, corners)
+        self._distances = _Distances(self._tracker, keypoints_px, mask, corners)
         detections = [Detection(points, data=_Sighting(row, keypoints_px[row], mask[row], points.mean(0)))
                       for row, points in enumerate(corners)]
         steps = max(1, round(dt_s / _STEP_S))
@@ -94,29 +94,31 @@ class _Distances:
     """The median way between a person's joints and where a track expects them, as a share of the person's size.
 
     The tracker's motion model carries the box; the joints of the track's last sighting move along with it. norfair asks for
-    one pair after the other; the distances of all people to a track are worked out at once when it first asks.
+    one pair after the other, all are worked out when it first asks: when every track has moved on and none has been matched.
     """
 
-    def __init__(self, keypoints_px: np.ndarray, mask: np.ndarray, corners_px: np.ndarray) -> None:
-        self._keypoints_px, self._mask, self._centres_px = keypoints_px, mask, corners_px.mean(1)
-        self._sizes_px = np.maximum((corners_px[:, 1] - corners_px[:, 0]).max(1, initial=1), 1)
-        self._to: dict[int, list[float]] = {}
+    def __init__(self, tracker: Any, keypoints_px: np.ndarray, mask: np.ndarray, corners_px: np.ndarray) -> None:
+        self._tracker, self._keypoints_px, self._mask, self._corners_px = tracker, keypoints_px, mask, corners_px
+        self._of_track: dict[int, list[float]] = {}
 
-    def to(self, track: Any) -> list[float]:
-        """One distance a person."""
-        known = self._to.get(id(track))
-        if known is None:
-            known = self._to[id(track)] = self._worked_out(track).tolist()
-        return known
+    def between(self, track: Any, row: int) -> float:
+        """The distance of the person in `row` to `track`."""
+        if not self._of_track:
+            tracks = self._tracker.tracked_objects
+            self._of_track = dict(zip(map(id, tracks), self._worked_out(tracks).tolist()))
+        return self._of_track[id(track)][row]
 
-    def _worked_out(self, track: Any) -> np.ndarray:
-        seen: _Sighting = track.last_detection.data
-        expected_px = track.estimate.mean(0)
-        way = self._keypoints_px - (seen.keypoints_px + (expected_px - seen.centre_px))
-        common = self._mask & seen.mask
-        joints = np.where(common, np.hypot(way[..., 0], way[..., 1]), np.inf)
-        joints.sort(1)
-        count = common.sum(1)
-        median = joints[np.arange(len(joints)), np.minimum(count // 2, joints.shape[1] - 1)]
-        boxes = np.hypot(*(self._centres_px - expected_px).T)
-        return np.where(count > 0, median, boxes) / self._sizes_px
+    def _worked_out(self, tracks: list[Any]) -> np.ndarray:
+        """(tracks, people)"""
+        seen: list[_Sighting] = [track.last_detection.data for track in tracks]
+        expected_px = np.array([track.estimate for track in tracks]).mean(1)
+        moved_px = expected_px - np.array([sighting.centre_px for sighting in seen])
+        joints_px = np.array([sighting.keypoints_px for sighting in seen]) + moved_px[:, None]
+        common = self._mask & np.array([sighting.mask for sighting in seen])[:, None]
+        way = self._keypoints_px - joints_px[:, None]
+        ways = np.sort(np.where(common, np.hypot(way[..., 0], way[..., 1]), np.inf))
+        count = common.sum(-1)
+        median = np.take_along_axis(ways, np.minimum(count // 2, ways.shape[-1] - 1)[..., None], -1)[..., 0]
+        boxes = np.linalg.norm(self._corners_px.mean(1) - expected_px[:, None], axis=-1)
+        sizes = np.maximum((self._corners_px[:, 1] - self._corners_px[:, 0]).max(1, initial=1), 1)
+        return np.where(count > 0, median, boxes) / sizes

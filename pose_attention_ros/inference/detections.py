@@ -14,20 +14,21 @@ def coco_sigmas(joints: tuple[str, ...]) -> np.ndarray:
     return np.array([_COCO_SIGMA[joint.split("_")[-1]] for joint in joints], np.float32)
 
 
-def oks(keypoints_px: np.ndarray, reference_px: np.ndarray, counts: np.ndarray, area_px2: float,
+def oks(keypoints_px: np.ndarray, reference_px: np.ndarray, counts: np.ndarray, area_px2: np.ndarray | float,
         sigmas: np.ndarray) -> np.ndarray:
-    """Object keypoint similarity of N skeletons to one reference, in [0, 1].
+    """Object keypoint similarity of skeletons to references, in [0, 1]; `...` are any shapes that broadcast.
 
     OKS = mean over counted joints of exp(-d^2 / (2 area (2 sigma)^2)).
 
-    :param keypoints_px: (N, V, 2)
-    :param reference_px: (V, 2)
-    :param counts: (V,) or (N, V) bool, the joints to compare; with none the similarity is 0
-    :param area_px2: area of the reference person in square pixels
-    :returns: (N,) float32
+    :param keypoints_px: (..., V, 2)
+    :param reference_px: (..., V, 2)
+    :param counts: (..., V) bool, the joints to compare; with none the similarity is 0
+    :param area_px2: (...), area of the reference person in square pixels
+    :returns: (...) float32
     """
     squared = ((keypoints_px - reference_px) ** 2).sum(-1)
-    similarity = np.exp(-squared / (2 * max(area_px2, 1.0) * (2 * sigmas) ** 2)) * counts
+    spread = 2 * np.maximum(area_px2, 1.0)[..., None] * (2 * sigmas) ** 2
+    similarity = np.exp(-squared / spread) * counts
     return (similarity.sum(-1) / np.maximum(np.broadcast_to(counts, squared.shape).sum(-1), 1)).astype(np.float32)
 
 
@@ -40,14 +41,12 @@ def keep_distinct(keypoints_px: np.ndarray, scores: np.ndarray, boxes_xyxy: np.n
     :param keypoints_px: (N, V, 2); scores (N, V); boxes_xyxy (N, 4); person_scores (N,)
     :returns: (K,) int64
     """
-    order = list(np.argsort(-person_scores, kind="stable"))
     areas = np.prod(boxes_xyxy[:, 2:] - boxes_xyxy[:, :2], axis=1)
     seen = scores >= joint_score
+    similar = oks(keypoints_px, keypoints_px[:, None], seen & seen[:, None], areas[:, None], sigmas)  # [better, other]
+    same = (similar >= same_above_oks).tolist()
     kept: list[int] = []
-    while order:
-        best = order.pop(0)
-        kept.append(best)
-        if order:
-            similar = oks(keypoints_px[order], keypoints_px[best], seen[order] & seen[best], float(areas[best]), sigmas)
-            order = [row for row, value in zip(order, similar, strict=True) if value < same_above_oks]
+    for row in np.argsort(-person_scores, kind="stable").tolist():
+        if not any(same[better][row] for better in kept):
+            kept.append(row)
     return np.array(kept, dtype=np.int64)
