@@ -1,4 +1,4 @@
-"""`pose-attention data import|inspect`: skeleton data sets into our file format, and what such a file holds."""
+"""`pose-attention data import|inspect`: data sets and own recordings into our file format, and what such a file holds."""
 
 from __future__ import annotations
 
@@ -6,10 +6,14 @@ import argparse
 import json
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
+from pose_attention_ros.bags.finding import find_bags, labels_beside
+from pose_attention_ros.cli.options import add_settings, read_settings
 from pose_attention_ros.core.errors import UserError
+from pose_attention_ros.data.bag_clips import BagClipConfig, import_bags
 from pose_attention_ros.data.dataset import SkeletonDataset, file_sha256
 from pose_attention_ros.data.jhmdb import import_jhmdb
 from pose_attention_ros.data.kinect import CameraRing, import_kinect
@@ -21,14 +25,16 @@ IMPORTERS = {
     "jhmdb": lambda args: import_jhmdb(args.source, _split_number(args.official_split)),
     "pyskl": lambda args: import_pyskl(args.source, args.official_split or "1", _class_names(args.class_names)),
     "kinect": lambda args: import_kinect(args.source, CameraRing(views=args.views), args.seed),
+    "bag": lambda args: _import_bags(args),
 }
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
     importing = actions.add_parser("import", help="write a data set file from a known data set")
-    importing.add_argument("kind", choices=IMPORTERS, help="which data set SRC is")
-    importing.add_argument("source", type=Path, metavar="SRC", help="its original folder or file, or its compact .npz")
+    importing.add_argument("kind", choices=IMPORTERS, help="which data set SRC is; bag: own recordings")
+    importing.add_argument("source", type=Path, metavar="SRC", help="its original folder or file, or its compact .npz; "
+                           "a bag, or a folder of bags with NAME.csv beside each")
     importing.add_argument("output", type=Path, metavar="OUT.npz")
     importing.add_argument("--official-split", metavar="SPLIT",
                            help="jhmdb: 1, 2 or 3 (default: all three in one file); pyskl: 1, 2, 3, xsub, "
@@ -38,6 +44,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     importing.add_argument("--views", type=int, default=CameraRing().views,
                            help="kinect: virtual cameras a clip (default %(default)s)")
     importing.add_argument("--seed", type=int, default=0, help="kinect: of the cameras' places (default 0)")
+    importing.add_argument("--labels", type=Path, metavar="LABELS.csv", help="bag: start_s,end_s,label[,person[,x_px,y_px]]")
+    importing.add_argument("--labels-topic", metavar="TOPIC", help="bag: labels recorded with the rest")
+    importing.add_argument("--input", choices=("auto", "images", "skeletons", "skeleton_graphs"), default="auto",
+                           help="bag: what to start from (default: the earliest that it holds)")
+    importing.add_argument("--topic", default="", help="bag: the topic, where there are several of its kind")
+    add_settings(importing, "bag", BagClipConfig)
     inspecting = actions.add_parser("inspect", help="show what a data set file holds")
     inspecting.add_argument("file", type=Path, metavar="FILE.npz")
     for sub in (importing, inspecting):
@@ -60,6 +72,26 @@ def run(args: argparse.Namespace) -> int:
     if args.json:
         args.json.write_text(json.dumps(summary, indent=2) + "\n")
     return 0
+
+
+def _import_bags(args: argparse.Namespace) -> SkeletonDataset:
+    from tqdm import tqdm
+
+    bags = find_bags(args.source)
+    if args.labels and len(bags) > 1:
+        raise UserError(f"--labels is for one bag, {args.source} holds {len(bags)}: put NAME.csv beside each")
+    sources = [(bag, args.labels_topic or args.labels or labels_beside(bag)) for bag in bags]
+    absent = [bag.name for bag, labels in sources if labels is None]
+    if absent:
+        raise UserError(f"no labels for {', '.join(absent)}: give --labels LABELS.csv, or put NAME.csv beside each bag")
+
+    def make_pose() -> Any:
+        from pose_attention_ros.inference.pose import PoseConfig, create_pose_estimator
+
+        return create_pose_estimator(PoseConfig())
+
+    with tqdm(unit="frame", disable=None, leave=False, desc="reading") as bar:
+        return import_bags(sources, read_settings(args, BagClipConfig), make_pose, args.input, args.topic, bar.update)
 
 
 def _split_number(text: str | None) -> int | None:
