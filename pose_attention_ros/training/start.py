@@ -18,6 +18,7 @@ from pose_attention_ros.models.pan import PanConfig, PoseAttentionNetwork
 _log = logging.getLogger(__name__)
 _MAY_DIFFER = ("dropout",)  # the shape of the weights does not depend on it
 _HEADS = ("classify", "classify_joints")  # one row a class
+ENOUGH_TO_CALIBRATE = 100  # validation clips; with fewer, perhaps all right, any confidence would look honest
 
 
 def network_shape(start_from: str, given: Mapping[str, Any]) -> PanConfig:
@@ -47,3 +48,9 @@ def adopt(network: PoseAttentionNetwork, start_from: str, classes: tuple[str, ..
             for new, old in rows:
                 target[name][new] = values[old]
     _log.info("starting from %s; classes it knows: %s", folder, ", ".join(classes[new] for new, _ in rows) or "none")
+
+
+def kept_calibration(start_from: str) -> dict[str, float]:
+    """Temperature and threshold of the model called `start_from`."""
+    spec = json.loads((find_model(start_from) / SPEC_FILE).read_text())
+    return {"temperature": float(spec["temperature"]), "threshold": float(spec["threshold"])}
