@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import argparse
 import importlib.util
+import json
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pose_attention_ros.core.errors import UserError
+
+if TYPE_CHECKING:
+    from pose_attention_ros.training.recipe import Recipe
 
 DATA_DIR = Path("out/data")
 
@@ -18,39 +23,62 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                         help="results; a run that was cut short there goes on (default out/train/<recipe>-<seed>)")
     parser.add_argument("--data", action="append", default=[], metavar="[NAME=]FILE.npz",
                         help=f"data set file, in place of {DATA_DIR}/<name>.npz; may be given several times")
+    parser.add_argument("--official-split", type=int, metavar="N",
+                        help="only this one of the data's official splits (default: those that the recipe names)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the result there as well")
 
 
 def run(args: argparse.Namespace) -> int:
     _need("torch", "onnx", "onnxscript", "safetensors", "matplotlib")
+    from pose_attention_ros.training.recipe import load_recipe
+    from pose_attention_ros.training.report import RESULT, mean_result
+
+    recipe = load_recipe(args.recipe)
+    out = args.out or Path("out/train") / f"{args.recipe.stem}-{args.seed}"
+    splits = (args.official_split,) if args.official_split is not None else recipe.official_splits
+    if len(splits) < 2:
+        result = train(recipe, args, splits[0] if splits else None, out)
+    else:
+        result = mean_result({split: train(recipe, args, split, out / f"split{split}") for split in splits})
+        (out / RESULT).write_text(json.dumps(result, indent=2) + "\n")
+        print_accuracy(result, f"mean of {len(splits)} official splits, ")
+    if args.json:
+        args.json.write_text(json.dumps(result, indent=2) + "\n")
+    print(f"numbers in {out / RESULT}")
+    return 0
+
+
+def train(recipe: Recipe, args: argparse.Namespace, official_split: int | None, out: Path) -> dict:
+    """One run to its end, or its result where `out` holds it already; returns result.json's content."""
     from tqdm import tqdm
 
     from pose_attention_ros.training.corpus import load_corpus
     from pose_attention_ros.training.loop import Progress, Trainer
-    from pose_attention_ros.training.recipe import load_recipe
-    from pose_attention_ros.training.report import RESULT, finish
+    from pose_attention_ros.training.report import finish
 
-    recipe = load_recipe(args.recipe)
-    out = args.out or Path("out/train") / f"{args.recipe.stem}-{args.seed}"
-    corpus = load_corpus(recipe, data_files(list(recipe.data), args.data))
+    corpus = load_corpus(recipe, data_files(list(recipe.data), args.data), official_split=official_split)
+    if official_split is not None:
+        print(f"official split {official_split}")
     print(f"{len(corpus.classes)} classes; " + ", ".join(
         f"{split} {len(corpus.part(split))} clips" for split in ("train", "val", "test")))
     trainer = Trainer(recipe, corpus, args.seed, out)
-    steps = recipe.train.epochs * max(recipe.train.streams_per_epoch // recipe.train.batch, 1)
-    with tqdm(total=steps, unit="step", desc="training", mininterval=2) as bar:
+    with tqdm(total=trainer.steps, unit="step", desc="training", mininterval=2) as bar:
         def report(progress: Progress) -> None:
+            estimated = progress.val_accuracy_estimated
             bar.write(f"epoch {progress.epoch:3d}/{progress.epochs}  loss {progress.loss:.3f}  validation "
-                      f"{progress.val_accuracy:.1%}, as estimated {progress.val_accuracy_estimated:.1%}")
+                      f"{progress.val_accuracy:.1%}" + (f", as estimated {estimated:.1%}" if estimated is not None else ""))
         trainer.fit(report, bar.update)
     result = finish(trainer.average, recipe, corpus, trainer.history, args.seed, trainer.seconds, out)
-    text = (out / RESULT).read_text()
-    if args.json:
-        args.json.write_text(text)
-    for split in ("val", "test"):
-        print(f"{split}: accuracy {result[split]['accuracy']:.1%}, macro F1 {result[split]['macro_f1']:.3f}; as estimated "
-              f"{result[split + '_as_estimated']['accuracy']:.1%}")
-    print(f"model in {out / recipe.model_id}, numbers in {out / RESULT}")
-    return 0
+    print_accuracy(result)
+    print(f"model in {out / recipe.model_id}")
+    return result
+
+
+def print_accuracy(result: dict, of: str = "") -> None:
+    for split in (split for split in ("val", "test") if split in result):
+        estimated = result.get(f"{split}_as_estimated")
+        print(f"{of}{split}: accuracy {result[split]['accuracy']:.1%}, macro F1 {result[split]['macro_f1']:.3f}"
+              + (f"; as estimated {estimated['accuracy']:.1%}" if estimated else ""))
 
 
 def data_files(names: list[str], given: list[str]) -> dict[str, Path]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -11,6 +11,7 @@ from pose_attention_ros.core.errors import UserError
 
 # {class: {data set: [labels]}}
 ClassTable = Mapping[str, Mapping[str, list]]
+ALL_LABELS = "labels"  # in place of such a table: each label of the data is a class
 
 
 @dataclass(frozen=True)
@@ -39,10 +40,15 @@ class DataRule:
         return "val" if not self.val_groups and _fraction(group) < self.val_share else "train"
 
 
-def labels_of(recipe: Mapping[str, Any], name: str) -> dict[str, str | None]:
-    """Label of data set `name` -> class, or None for an action of no class; from a recipe's tables."""
+def labels_of(recipe: Mapping[str, Any], name: str, labels: Iterable[str] = ()) -> dict[str, str | None]:
+    """Label of data set `name` -> class, or None for an action of no class; from a recipe's tables.
+
+    :param labels: those that the data set has, for a recipe that takes them all
+    """
     outside = [*recipe.get("other", {}).get(name, ()), *recipe.get("held_out", {}).get(name, ())]
     meaning: dict[str, str | None] = dict.fromkeys(outside)
+    if recipe["classes"] == ALL_LABELS:
+        return {**{label: label for label in labels}, **meaning}
     for action, table in recipe["classes"].items():
         for label in table.get(name, ()):
             if label in meaning:

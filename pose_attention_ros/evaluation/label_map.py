@@ -22,7 +22,7 @@ def targets_of(data: SkeletonDataset, classes: tuple[str, ...], split: str | Non
         recipe, whose rules for data set `data_name` then decide class and split. None: labels are class names
     :raises UserError: nothing is left, or a name is unknown
     """
-    meaning, split_of = _plain(data, classes, label_map) if not _is_recipe(label_map) else _by_recipe(label_map, data_name)
+    meaning, split_of = _by_recipe(data, label_map, data_name) if _is_recipe(label_map) else _plain(data, classes, label_map)
     strangers = sorted(set(filter(None, meaning.values())) - set(classes))
     if strangers:
         raise UserError(f"the model has no class {', '.join(strangers)}; it has {', '.join(classes)}")
@@ -68,8 +68,8 @@ def _plain(data: SkeletonDataset, classes: tuple[str, ...], label_map: dict | No
     return label_map, lambda split, group: split
 
 
-def _by_recipe(recipe: dict, data_name: str) -> tuple[dict[str, str | None], SplitOf]:
+def _by_recipe(data: SkeletonDataset, recipe: dict, data_name: str) -> tuple[dict[str, str | None], SplitOf]:
     if data_name not in recipe["data"]:
         raise UserError(f"the recipe has no data set {data_name!r}; it has {', '.join(recipe['data'])}")
     rule = DataRule.read(recipe["data"][data_name] or {}, f"data.{data_name}")
-    return labels_of(recipe, data_name), rule.split_of
+    return labels_of(recipe, data_name, set(data.labels.tolist())), rule.split_of

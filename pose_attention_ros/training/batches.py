@@ -81,8 +81,10 @@ def as_estimated(streams: list[Stream], rng: np.random.Generator, recipe: Recipe
 class BatchMaker:
     """Batch number i of a run, always the same for the same seed; a torch DataLoader may ask for it in another process."""
 
-    def __init__(self, recipe: Recipe, corpus: Corpus, seed: int, batches: int) -> None:
-        self._recipe, self._corpus, self._seed, self._batches = recipe, corpus, seed, batches
+    def __init__(self, recipe: Recipe, corpus: Corpus, seed: int) -> None:
+        self._recipe, self._corpus, self._seed = recipe, corpus, seed
+        self.per_epoch = max(recipe.train.streams_per_epoch // recipe.train.batch, 1)
+        self._batches = self.per_epoch * recipe.train.epochs
         self._entries = corpus.part("train")
         self._chances = draw_chances(np.array([entry.example.target for entry in self._entries]), recipe.train.balance,
                                      recipe.train.other_share)

@@ -46,15 +46,20 @@ class Corpus:
         return [entry for entry in self.entries if entry.split == split and wanted(entry.example.target)]
 
 
-def load_corpus(recipe: Recipe, files: Mapping[str, Path], seed: int = 0) -> Corpus:
+def load_corpus(recipe: Recipe, files: Mapping[str, Path], seed: int = 0, official_split: int | None = None
+                ) -> Corpus:
     """Read the recipe's data sets. Raises UserError for a missing file or a label that no file has.
 
     :param seed: of the held poses
+    :param official_split: which of the files' official splits divides them; None: the file's own
     """
+    loaded = {name: SkeletonDataset.load(files[name]) for name in recipe.data}
+    if official_split is not None:
+        loaded = {name: data.divided(official_split) for name, data in loaded.items()}
+    recipe = recipe.with_labels({name: sorted(set(data.labels.tolist())) for name, data in loaded.items()})
     entries: list[Entry] = []
     hashes = {}
-    for name in recipe.data:
-        data = SkeletonDataset.load(files[name])
+    for name, data in loaded.items():
         hashes[name] = file_sha256(files[name])
         _check_labels(recipe, name, data)
         entries.extend(_entries(recipe, name, data))

@@ -22,6 +22,7 @@ from pose_attention_ros.evaluation import metrics
 from pose_attention_ros.models.losses import pan_loss
 from pose_attention_ros.models.pan import PoseAttentionNetwork
 from pose_attention_ros.training.batches import Batch, BatchMaker
+from pose_attention_ros.training.clip_batches import ClipBatchMaker
 from pose_attention_ros.training.corpus import Corpus
 from pose_attention_ros.training.recipe import Recipe, TrainConfig
 from pose_attention_ros.training.start import adopt
@@ -42,7 +43,7 @@ class Progress:
     epochs: int
     loss: float
     val_accuracy: float
-    val_accuracy_estimated: float
+    val_accuracy_estimated: float | None = None  # only where a recipe simulates an estimator
 
 
 class Trainer:
@@ -53,12 +54,11 @@ class Trainer:
         torch.set_num_threads(recipe.train.threads)
         self._recipe, self._corpus, self._out = recipe, corpus, out
         self._fingerprint = fingerprint(recipe, corpus, seed)
-        self._steps_per_epoch = max(recipe.train.streams_per_epoch // recipe.train.batch, 1)
-        self._total = self._steps_per_epoch * recipe.train.epochs
-        self._batches = BatchMaker(recipe, corpus, seed, self._total)
+        self._batches = ClipBatchMaker(recipe, corpus, seed) if recipe.clips else BatchMaker(recipe, corpus, seed)
+        self._steps_per_epoch, self._total = self._batches.per_epoch, len(self._batches)
         self.network = PoseAttentionNetwork(recipe.model, len(corpus.classes))
         first = [self._batches[i] for i in range(min(_SCALE_BATCHES, self._total))]
-        self.network.feature_scale.copy_(_channel_spread(first))
+        self.network.feature_scale.copy_(_channel_spread(self.network, first))
         if recipe.start_from:
             adopt(self.network, recipe.start_from, corpus.classes)
         self.average = copy.deepcopy(self.network)
@@ -67,6 +67,11 @@ class Trainer:
         self._step = 0
         self._began = time.monotonic()
         self.history: list[Progress] = []
+
+    @property
+    def steps(self) -> int:
+        """Of the whole run."""
+        return self._total
 
     @property
     def seconds(self) -> float:
@@ -78,8 +83,8 @@ class Trainer:
         """Train to the end. `report` is called after each epoch, `tick` after each step with the steps done."""
         self._resume()
         tick(self._step)
-        loader = DataLoader(Subset(self._batches, range(self._step, self._total)), batch_size=None, num_workers=1,
-                            prefetch_factor=4)
+        workers = {} if self._recipe.clips else {"num_workers": 1, "prefetch_factor": 4}  # whole clips are quick to make
+        loader = DataLoader(Subset(self._batches, range(self._step, self._total)), batch_size=None, **workers)
         losses = []
         for batch in loader if self._step < self._total else ():
             losses.append(self._update(batch))
@@ -112,7 +117,7 @@ class Trainer:
         entries = self._corpus.part("val", known=True)
         entries = entries[:: len(entries) // _VAL_CLIPS + 1]
         accuracies = []
-        for seed in (None, _ESTIMATED_SEED):
+        for seed in (None,) if self._recipe.clips else (None, _ESTIMATED_SEED):
             scores = score_clips(self.average, entries, self._corpus, self._recipe, seed)
             accuracies.append(metrics.accuracy(scores.at_end().argmax(-1), scores.truth))
         progress = Progress(self._step // self._steps_per_epoch, self._recipe.train.epochs, loss, *accuracies)
@@ -158,7 +163,8 @@ def schedule(done: float, config: TrainConfig) -> float:
     return 0.5 * (1 + math.cos(math.pi * (done - config.warm_up) / (1 - config.warm_up)))
 
 
-def _channel_spread(batches: list[Batch]) -> torch.Tensor:
-    """Root mean square (C,) of each channel over the joints that are there."""
-    rows = np.concatenate([batch.features[batch.features[..., -1] > 0] for batch in batches])
-    return torch.from_numpy(np.sqrt((rows**2).mean(0)).astype(np.float32)).clamp(min=1e-3)
+def _channel_spread(network: PoseAttentionNetwork, batches: list[Batch]) -> torch.Tensor:
+    """Root mean square (C + 2 L,) of each channel, and of each motion, over the joints that are there."""
+    rows = torch.cat([network.with_motion(torch.from_numpy(batch.features))[torch.from_numpy(batch.features[..., -1] > 0)]
+                      for batch in batches])
+    return rows.square().mean(0).sqrt().clamp(min=1e-3)

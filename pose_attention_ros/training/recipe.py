@@ -11,7 +11,8 @@ from typing import Any
 from pose_attention_ros.core.config import Settings, setting
 from pose_attention_ros.core.errors import UserError
 from pose_attention_ros.data.augment import AugmentConfig
-from pose_attention_ros.data.rules import ClassTable, DataRule, expect_keys, labels_of
+from pose_attention_ros.data.clip_views import ClipConfig
+from pose_attention_ros.data.rules import ALL_LABELS, ClassTable, DataRule, expect_keys, labels_of
 from pose_attention_ros.data.streams import StreamConfig
 from pose_attention_ros.models.pan import PanConfig
 
@@ -39,7 +40,9 @@ class Recipe:
     """classes: what each class is made of; other: clips of no class, which train the model not to be sure; held_out: labels
     that training never sees, for choosing the threshold of `unknown` (validation part) and measuring it (test part);
     rest: held poses, {class: {data set: {"start" or "end": [labels]}}}; start_from: a model, by name or directory, whose
-    weights training begins with (empty: random ones), its shape is then the network's."""
+    weights training begins with (empty: random ones), its shape is then the network's; official_splits: trained one after
+    another, the result is their mean (none: the file's own split); clips: how whole clips are seen anew, where no camera and
+    estimator is to be simulated (then `stream` and `augment` count for nothing)."""
 
     model_id: str
     data: Mapping[str, DataRule]
@@ -52,6 +55,16 @@ class Recipe:
     stream: StreamConfig = field(default_factory=StreamConfig)
     augment: AugmentConfig = field(default_factory=AugmentConfig)
     start_from: str = ""
+    official_splits: tuple[int, ...] = ()
+    clips: ClipConfig | None = None
+
+    def with_labels(self, labels: Mapping[str, list[str]]) -> Recipe:
+        """This recipe where it names its classes, else with each label of the data sets as a class; labels by data set."""
+        if self.classes != ALL_LABELS:
+            return self
+        classes = {label: {name: [label] for name in labels if label in labels[name]}
+                   for label in sorted({label for each in labels.values() for label in each})}
+        return dataclasses.replace(self, classes=classes)
 
     def labels_of(self, name: str) -> dict[str, str | None]:
         """Label of data set `name` -> class, or None for an action of no class."""
@@ -81,20 +94,26 @@ def load_recipe(path: Path) -> Recipe:
 
 
 def _recipe(raw: dict[str, Any]) -> Recipe:
-    kinds = {"model": PanConfig, "train": TrainConfig, "stream": StreamConfig, "augment": AugmentConfig}
+    kinds = {"model": PanConfig, "train": TrainConfig, "stream": StreamConfig, "augment": AugmentConfig,
+             "clips": ClipConfig}
     known = [f.name for f in dataclasses.fields(Recipe)]
     expect_keys(raw, known, "recipe")
     absent = [name for name in ("model_id", "data", "classes") if not raw.get(name)]
     if absent:
         raise UserError(f"recipe lacks {', '.join(absent)}")
     values = {name: _settings(kinds[name], value or {}, name) if name in kinds else value for name, value in raw.items()}
+    values["official_splits"] = tuple(raw.get("official_splits") or ())
+    if raw["classes"] != ALL_LABELS and not isinstance(raw["classes"], dict):
+        raise UserError(f"classes is {raw['classes']!r}, expected a mapping from class to data set and labels, "
+                        f"or `{ALL_LABELS}`")
     rules = {name: DataRule.read(rule or {}, f"data.{name}") for name, rule in raw["data"].items()}
     if raw.get("start_from"):
         from pose_attention_ros.training.start import network_shape
 
         values["model"] = network_shape(raw["start_from"], raw.get("model") or {})
     recipe = Recipe(**{**values, "data": rules})
-    tables = [*recipe.classes.values(), *recipe.rest.values(), recipe.other, recipe.held_out]
+    named = [] if recipe.classes == ALL_LABELS else recipe.classes.values()
+    tables = [*named, *recipe.rest.values(), recipe.other, recipe.held_out]
     used = {name for table in tables for name in table}
     strangers = sorted(used - set(rules))
     if strangers:

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 from pathlib import Path
+from typing import Any
+
+import numpy as np
 
 from pose_attention_ros.evaluation import metrics
 from pose_attention_ros.models.bundle import Bundle, save_bundle
@@ -12,18 +16,24 @@ from pose_attention_ros.models.pan import PoseAttentionNetwork
 from pose_attention_ros.training.corpus import Corpus
 from pose_attention_ros.training.loop import Progress
 from pose_attention_ros.training.recipe import Recipe
-from pose_attention_ros.training.validate import calibrate, score_clips, summary
+from pose_attention_ros.training.start import ENOUGH_TO_CALIBRATE, kept_calibration
+from pose_attention_ros.training.validate import Calibration, ClipScores, calibrate, score_clips, summary
 
 RESULT, CURVE = "result.json", "learning_curve.png"
 _TEST_SEED = 11  # of the rough estimator in the test
+_HALF = len(metrics.OBSERVED_FRACTIONS) // 2 - 1
 
 
 def finish(network: PoseAttentionNetwork, recipe: Recipe, corpus: Corpus, history: list[Progress], seed: int,
            seconds: float, out: Path) -> dict:
     """Calibrate on validation, measure validation and test once, write all to `out`. Returns result.json's content."""
-    known = score_clips(network, corpus.part("val", known=True), corpus, recipe, _TEST_SEED)
-    strange = score_clips(network, corpus.part("val", known=False), corpus, recipe, _TEST_SEED)
+    views = {"": None} if recipe.clips else {"": None, "_as_estimated": _TEST_SEED}
+    robot_view = [*views.values()][-1]
+    known = score_clips(network, corpus.part("val", known=True), corpus, recipe, robot_view)
+    strange = score_clips(network, corpus.part("val", known=False), corpus, recipe, robot_view)
     calibration = calibrate(known, strange)
+    if recipe.start_from and len(known.truth) < ENOUGH_TO_CALIBRATE:
+        calibration = dataclasses.replace(calibration, **kept_calibration(recipe.start_from))
     result = {
         "model_id": recipe.model_id,
         "seed": seed,
@@ -35,29 +45,76 @@ def finish(network: PoseAttentionNetwork, recipe: Recipe, corpus: Corpus, histor
         "calibration": dataclasses.asdict(calibration),
     }
     for split in ("val", "test"):
-        entries = corpus.part(split, known=True)
-        result[split] = summary(score_clips(network, entries, corpus, recipe), corpus.classes)
-        result[f"{split}_as_estimated"] = summary(score_clips(network, entries, corpus, recipe, _TEST_SEED), corpus.classes)
-    result["test_unknown"] = _unknown(network, recipe, corpus, calibration.temperature, calibration.threshold)
-    origin = {"seed": seed, "data_sha256": dict(corpus.sha256), "test_accuracy": result["test"]["accuracy"]}
+        if not corpus.part(split, known=True):
+            continue  # own recordings often have no test part: they are tested on another bag
+        for name, view in views.items():
+            scores = score_clips(network, corpus.part(split, known=True), corpus, recipe, view)
+            result[split + name] = {**summary(scores, corpus.classes), **_confidence(scores, calibration)}
+    if corpus.part("test", known=False):
+        result["test_unknown"] = _unknown(network, recipe, corpus, calibration, robot_view)
+    origin = {"seed": seed, "data_sha256": dict(corpus.sha256), "test_accuracy": result.get("test", {}).get("accuracy")}
     bundle = Bundle(recipe.model_id, corpus.classes, calibration.temperature, calibration.threshold, extra=origin)
     result["export_difference"] = save_bundle(network, bundle, out / recipe.model_id)
     result["history"] = [dataclasses.asdict(progress) for progress in history]
+    result = without_nan(result)
     (out / RESULT).write_text(json.dumps(result, indent=2) + "\n")
     draw_curve(history, out / CURVE)
     return result
 
 
-def _unknown(network: PoseAttentionNetwork, recipe: Recipe, corpus: Corpus, temperature: float, threshold: float) -> dict:
+def without_nan(value: Any) -> Any:
+    """The same values with None for what could not be measured, which JSON has a word for."""
+    if isinstance(value, dict):
+        return {key: without_nan(each) for key, each in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [without_nan(each) for each in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _confidence(scores: ClipScores, calibration: Calibration) -> dict:
+    """Expected calibration error after the temperature, at the end of the clips and from half of them on, and without it."""
+    def error(logits: np.ndarray, temperature: float) -> float | None:
+        chances = metrics.softmax(logits.reshape(-1, logits.shape[-1]) / temperature)
+        truth = np.repeat(scores.truth, len(chances) // max(len(scores.truth), 1))
+        return metrics.rounded(metrics.calibration_error(chances.max(-1), chances.argmax(-1) == truth))
+
+    late, end = scores.logits[:, _HALF:], scores.at_end()
+    return {"calibration_error": error(end, calibration.temperature), "calibration_error_uncalibrated": error(end, 1.0),
+            "calibration_error_from_half": error(late, calibration.temperature)}
+
+
+def _unknown(network: PoseAttentionNetwork, recipe: Recipe, corpus: Corpus, calibration: Calibration,
+             view: int | None) -> dict:
     """How well the test part's left-out actions are told from the classes, at the end of each clip."""
     confidences = []
     for known in (True, False):
-        scores = score_clips(network, corpus.part("test", known=known), corpus, recipe, _TEST_SEED)
-        confidences.append(metrics.softmax(scores.at_end() / temperature).max(-1))
+        scores = score_clips(network, corpus.part("test", known=known), corpus, recipe, view)
+        confidences.append(metrics.softmax(scores.at_end() / calibration.temperature).max(-1))
     known, strange = confidences
+    threshold = calibration.threshold
     return {"clips_left_out": len(strange), "auroc": round(metrics.area_under_roc(known, strange), 4),
             "known_accepted": round(float((known >= threshold).mean()), 4) if len(known) else None,
             "left_out_accepted": round(float((strange >= threshold).mean()), 4) if len(strange) else None}
+
+
+def mean_result(results: dict[int, dict]) -> dict:
+    """One result of several official splits: each number's mean, and the splits' own results beside it."""
+    first = next(iter(results.values()))
+    return {
+        **{name: first[name] for name in ("model_id", "seed", "parameters", "classes", "data_sha256")},
+        "seconds": round(sum(result["seconds"] for result in results.values()), 1),
+        **{part: _mean([result[part] for result in results.values()]) for part in ("val", "test")},
+        "official_splits": {str(split): result for split, result in results.items()},
+    }
+
+
+def _mean(parts: list[dict]) -> dict:
+    """Of the plain numbers, and of the table by observed fraction."""
+    numbers = {name: round(float(np.mean([part[name] for part in parts])), 4) for name, value in parts[0].items()
+               if isinstance(value, float) and all(part[name] is not None for part in parts)}
+    early = [part["accuracy_by_observed_fraction"] for part in parts]
+    return {"clips": sum(part["clips"] for part in parts), **numbers, "accuracy_by_observed_fraction": {
+        fraction: round(float(np.mean([each[fraction] for each in early])), 4) for fraction in early[0]}}
 
 
 def draw_curve(history: list[Progress], path: Path) -> None:
@@ -71,7 +128,8 @@ def draw_curve(history: list[Progress], path: Path) -> None:
     left.plot(epochs, [progress.loss for progress in history])
     left.set(xlabel="epoch", title="training loss")
     right.plot(epochs, [progress.val_accuracy for progress in history], label="as annotated")
-    right.plot(epochs, [progress.val_accuracy_estimated for progress in history], label="as estimated")
+    if all(progress.val_accuracy_estimated is not None for progress in history):
+        right.plot(epochs, [progress.val_accuracy_estimated for progress in history], label="as estimated")
     right.set(xlabel="epoch", title="validation accuracy")
     right.legend()
     for axes in (left, right):

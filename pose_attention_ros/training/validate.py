@@ -65,6 +65,8 @@ def summary(scores: ClipScores, classes: tuple[str, ...]) -> dict:
         "clips": len(scores.truth),
         "accuracy": round(metrics.accuracy(predicted, scores.truth), 4),
         "macro_f1": round(metrics.macro_f1(table), 4),
+        "area_under_observed_fraction": round(float(np.mean(
+            [metrics.accuracy(scores.logits[:, f].argmax(-1), scores.truth) for f in range(scores.logits.shape[1])])), 4),
         "accuracy_by_observed_fraction": {
             f"{fraction:.1f}": round(metrics.accuracy(scores.logits[:, f].argmax(-1), scores.truth), 4)
             for f, fraction in enumerate(metrics.OBSERVED_FRACTIONS)},

@@ -1,0 +1,135 @@
+"""Recipes that train on whole clips: what they see, official splits, and the result of several of them."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+torch = pytest.importorskip("torch")
+
+from pose_attention_ros.cli.main import main  # noqa: E402
+from pose_attention_ros.core.layouts import layout  # noqa: E402
+from pose_attention_ros.data.clip_views import ClipConfig, mirrored_features, seen_anew  # noqa: E402
+from pose_attention_ros.data.dataset import Clip, SkeletonDataset  # noqa: E402
+from pose_attention_ros.inference.recogniser import load_recogniser  # noqa: E402
+
+LAYOUT = layout("penn13")
+AS_IT_IS = ClipConfig(mirror=0, rotation_deg=0, stretch=0, shear=0, offset=0, noise=0, joint_drop=0, slowest=1, fastest=1,
+                      trim=0)
+RECIPE = """
+model_id: tiny
+data: {moves: {val_share: 0.3}}
+classes: labels
+official_splits: [1, 2]
+model: {layout: penn13, width: 8, heads: 1, hidden: 12, dropout: 0.0, motion_lags: [1, 2], whole_frame: 16, mirrored: true}
+train: {epochs: 6, batch: 8, learning_rate: 0.01, average: 0.9}
+clips: {rotation_deg: 5.0}
+"""
+
+
+def clip(ticks: int, seed: int = 0) -> np.ndarray:
+    rng = np.random.default_rng(seed)
+    features = rng.standard_normal((ticks, len(LAYOUT.joints), 5)).astype(np.float32)
+    features[0, :, 2:4] = 0
+    features[..., -1] = 1
+    return features * (rng.uniform(size=features.shape[:-1]) < 0.9)[..., None]
+
+
+def test_without_any_change_a_clip_is_seen_as_it_is():
+    clips = [clip(5), clip(9, 1), clip(2, 2)]
+    features, ticks = seen_anew(clips, np.random.default_rng(0), LAYOUT, AS_IT_IS)
+    assert ticks.tolist() == [5, 9, 2] and features.shape == (3, 9, 13, 5)
+    for b, wanted in enumerate(clips):
+        np.testing.assert_allclose(features[b, : len(wanted)], wanted, atol=1e-6)
+        assert not features[b, len(wanted) :].any()
+
+
+@given(seed=st.integers(0, 2**31), lengths=st.lists(st.integers(2, 40), min_size=1, max_size=5))
+@settings(max_examples=30, deadline=None)
+def test_whatever_changes_a_missing_joint_stays_all_zero(seed, lengths):
+    clips = [clip(n, seed + i) for i, n in enumerate(lengths)]
+    features, ticks = seen_anew(clips, np.random.default_rng(seed), LAYOUT, ClipConfig())
+    assert np.isfinite(features).all() and (ticks >= 1).all()
+    assert not features[features[..., -1] == 0].any()
+    assert set(np.unique(features[..., -1])) <= {0.0, 1.0}
+    np.testing.assert_array_equal(mirrored_features(mirrored_features(features, LAYOUT), LAYOUT), features)
+
+
+def test_a_faster_replay_is_shorter_and_quicker():
+    steady = np.zeros((21, 13, 5), np.float32)
+    steady[..., 0], steady[1:, :, 2], steady[..., -1] = np.arange(21)[:, None] / 15, 1, 1  # 1 body unit a second
+    twice = ClipConfig(**{**AS_IT_IS.__dict__, "slowest": 2.0, "fastest": 2.0})
+    features, ticks = seen_anew([steady], np.random.default_rng(0), LAYOUT, twice)
+    assert ticks.tolist() == [11]
+    np.testing.assert_allclose(features[0, 1:, :, 2], 2, atol=1e-5)
+    np.testing.assert_allclose(np.diff(features[0, :, 0, 0]) * 15, 2, atol=1e-4)
+
+
+def moves() -> SkeletonDataset:
+    """Arms up or a bow; the second official split is the first turned round."""
+    upright = np.array([[0, -1.5], [0.25, -1], [-0.25, -1], [0.3, -0.5], [-0.3, -0.5], [0.3, 0], [-0.3, 0], [0.15, 0],
+                        [-0.15, 0], [0.15, 0.85], [-0.15, 0.85], [0.15, 1.7], [-0.15, 1.7]])
+    rng, clips = np.random.default_rng(0), []
+    for i in range(48):
+        motion, time = np.zeros((12, 13, 2)), np.linspace(0, 1, 12)[:, None]
+        if i % 2:
+            motion[:, 5:7, 1] = -2 * time
+        else:
+            motion[:, :7, 0] = 0.8 * time
+        keypoints = ((upright + motion) * 80 + 300 + rng.normal(0, 1, motion.shape)).astype(np.float32)
+        parts = ("train", "test") if i < 24 else ("test", "train")
+        clips.append(Clip(keypoints, np.ones((12, 13), np.float32), ("bow", "up")[i % 2], 15.0, parts[0], f"person{i}",
+                          official_splits=parts))
+    return SkeletonDataset.from_clips(clips, LAYOUT.joints)
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("clips")
+    moves().save(folder / "moves.npz")
+    (folder / "tiny.yaml").write_text(RECIPE)
+    return folder
+
+
+def train(project, out, *more):
+    return main(["train", str(project / "tiny.yaml"), "--data", str(project / "moves.npz"), "--out", str(project / out),
+                 *more])
+
+
+def test_official_splits_are_trained_in_turn_and_averaged(project):
+    assert train(project, "run") == 0
+    result = json.loads((project / "run" / "result.json").read_text())
+    parts = [json.loads((project / "run" / f"split{k}" / "result.json").read_text()) for k in (1, 2)]
+    assert list(result["official_splits"].values()) == parts and result["classes"] == ["bow", "up"]
+    assert result["test"]["accuracy"] == pytest.approx(np.mean([part["test"]["accuracy"] for part in parts]), abs=1e-4)
+    assert result["test"]["accuracy"] > 0.9 and result["test"]["clips"] == 48 and "test_unknown" not in parts[0]
+    assert 0 <= result["test"]["calibration_error"] <= 1
+    assert set(result["test"]["accuracy_by_observed_fraction"]) == {f"{f / 10:.1f}" for f in range(1, 11)}
+    assert load_recogniser(str(project / "run" / "split2" / "tiny")).spec.classes == ("bow", "up")
+
+
+def test_one_official_split_alone_gives_the_same_model_and_the_robots_numbers(project):
+    assert train(project, "one", "--official-split", "1") == 0
+    first, second = ((project / run / "tiny" / "model.safetensors").read_bytes() for run in ("run/split1", "one"))
+    assert first == second
+    assert main(["evaluate", "clips", "--data", str(project / "moves.npz"), "--model", str(project / "one" / "tiny"),
+                 "--split", "test", "--json", str(project / "found.json")]) == 0
+    found, result = (json.loads((project / name).read_text()) for name in ("found.json", "one/result.json"))
+    assert found["confusion"] == result["test"]["confusion"]
+
+
+@pytest.mark.parametrize("edit, arguments, message", [
+    (("official_splits: [1, 2]", "official_splits: []"), ["--official-split", "3"], "official split 3 was asked for"),
+    (("classes: labels", "classes: all"), [], "expected a mapping from class"),
+    (("clips: {rotation_deg: 5.0}", "clips: {rotation: 5.0}"), [], "clips has unknown keys rotation"),
+])
+def test_recipes_with_a_mistake(project, capsys, edit, arguments, message):
+    assert edit[0] in RECIPE
+    (project / "wrong.yaml").write_text(RECIPE.replace(*edit))
+    assert main(["train", str(project / "wrong.yaml"), "--data", str(project / "moves.npz"), "--out", "unused",
+                 *arguments]) == 1
+    assert message in capsys.readouterr().err
