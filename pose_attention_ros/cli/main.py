@@ -19,6 +19,7 @@ VERBS = {
     "evaluate": ("evaluate", "measure a recogniser on clips or streams"),
     "export": ("export", "export a trained model"),
     "bench": ("bench", "measure time and memory, stage by stage"),
+    "doctor": ("doctor", "check this machine for everything the robot needs"),
 }
 
 
