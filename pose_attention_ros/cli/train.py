@@ -25,6 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                         help=f"data set file, in place of {DATA_DIR}/<name>.npz; may be given several times")
     parser.add_argument("--official-split", type=int, metavar="N",
                         help="only this one of the data's official splits (default: those that the recipe names)")
+    parser.add_argument("--numbers-only", action="store_true", help="leave no model directory, for tables over many seeds")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the result there as well")
 
 
@@ -68,9 +69,11 @@ def train(recipe: Recipe, args: argparse.Namespace, official_split: int | None, 
             bar.write(f"epoch {progress.epoch:3d}/{progress.epochs}  loss {progress.loss:.3f}  validation "
                       f"{progress.val_accuracy:.1%}" + (f", as estimated {estimated:.1%}" if estimated is not None else ""))
         trainer.fit(report, bar.update)
-    result = finish(trainer.average, recipe, corpus, trainer.history, args.seed, trainer.seconds, out)
+    result = finish(trainer.average, recipe, corpus, trainer.history, args.seed, trainer.seconds, out,
+                    export=not args.numbers_only)
     print_accuracy(result)
-    print(f"model in {out / recipe.model_id}")
+    if not args.numbers_only:
+        print(f"model in {out / recipe.model_id}")
     return result
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 import numpy as np
 
 from pose_attention_ros.core.layouts import Layout
+from pose_attention_ros.core.smoothing import SmoothingConfig
 from pose_attention_ros.core.types import FEATURE_NAMES
 
 
@@ -26,6 +27,7 @@ class ModelSpec:
     :param attention_window_s: span of the published frame attention
     :param temperature: divides the logits before softmax; fitted on validation data
     :param threshold: calibrated confidence below which a label is unknown
+    :param smoothing: of the joints it was trained on; the graph stage's own settings hold on a robot
     """
 
     model_id: str
@@ -39,6 +41,7 @@ class ModelSpec:
     attention_window_s: float
     temperature: float
     threshold: float
+    smoothing: SmoothingConfig = field(default_factory=SmoothingConfig)
 
     def __post_init__(self) -> None:
         if self.features != FEATURE_NAMES:

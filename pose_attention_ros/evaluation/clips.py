@@ -85,7 +85,7 @@ def clip_ticks(clips: list[ShownClip], spec: ModelSpec) -> list[np.ndarray]:
         time_s[: frames[b], b], time_s[frames[b] :, b] = clip.time_s - clip.time_s[0], clip.time_s[-1] - clip.time_s[0]
     mask = scores >= max(GraphConfig().min_joint_score, 1e-6)
     elapsed_s = np.diff(time_s, axis=0, prepend=0).astype(np.float32)
-    path = FeatureStream(spec.layout, (len(clips),))
+    path = FeatureStream(spec.layout, (len(clips),), spec.smoothing)
     features = np.stack([path(keypoints[i], scores[i], mask[i], elapsed_s[i]).features for i in range(len(keypoints))], 1)
     return [resample(time_s[:n, b], features[b, :n], ticks_due(0, time_s[n - 1, b], spec.rate_hz))
             for b, n in enumerate(frames)]

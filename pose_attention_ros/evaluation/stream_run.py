@@ -71,7 +71,7 @@ def _run_together(recogniser: Recogniser, streams: list[SeenStream], config: Act
     labels = {name: NO_CLASS if name in resting else k for k, name in enumerate(spec.classes)} | {UNKNOWN_LABEL: NO_CLASS}
     frames = np.array([len(stream.stamps_ns) for stream in streams])
     stamps_ns = streams[int(frames.argmax())].stamps_ns
-    path = FeatureStream(spec.layout, (len(streams),))
+    path = FeatureStream(spec.layout, (len(streams),), spec.smoothing)
     predicted = [np.full(n, NO_CLASS) for n in frames]
     scores = [np.zeros((n, len(spec.classes)), np.float32) for n in frames]
     for i, stamp_ns in enumerate(stamps_ns.tolist()):

@@ -9,9 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from pose_attention_ros.core.errors import ModelError
+from pose_attention_ros.core.errors import ModelError, UserError
 from pose_attention_ros.core.layouts import layout
 from pose_attention_ros.core.recogniser import ModelSpec, Recogniser, StepOutput
+from pose_attention_ros.core.smoothing import SmoothingConfig
 from pose_attention_ros.inference.locations import models_dir
 
 DEFAULT_MODEL = "everyday"
@@ -63,11 +64,11 @@ def read_spec(folder: Path) -> tuple[ModelSpec, bytes]:
             layout=layout(raw["layout"]), features=tuple(raw["features"]), rate_hz=float(raw["rate_hz"]),
             state_size=int(raw["state_size"]), decay_per_s=float(raw["decay_per_s"]),
             attention_window_s=float(raw["attention_window_s"]), temperature=float(raw["temperature"]),
-            threshold=float(raw["threshold"]))
+            threshold=float(raw["threshold"]), smoothing=SmoothingConfig(**raw.get("smoothing", {})))
         weights_path = folder / Path(raw["weights"]).name
     except KeyError as error:
         raise ModelError(f"{path} lacks {error}") from None
-    except (OSError, ValueError, TypeError) as error:
+    except (OSError, ValueError, TypeError, UserError) as error:
         raise ModelError(f"{path} is not a model specification: {error}") from None
     try:
         weights = weights_path.read_bytes()

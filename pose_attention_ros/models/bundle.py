@@ -8,6 +8,7 @@ import json
 from pathlib import Path
 
 from pose_attention_ros.core.errors import ModelError, UserError
+from pose_attention_ros.core.smoothing import SmoothingConfig
 from pose_attention_ros.core.types import FEATURE_NAMES
 from pose_attention_ros.models.export import export_clip, export_step
 from pose_attention_ros.models.pan import PanConfig, PoseAttentionNetwork
@@ -20,6 +21,7 @@ class Bundle:
     """What a model directory is made of, beside the network.
 
     :param attention_window_s: span of the published frame attention
+    :param smoothing: of the joints the network was trained on
     :param extra: where the model comes from (seed, recipe, data hashes, accuracy); copied into model.json
     """
 
@@ -28,6 +30,7 @@ class Bundle:
     temperature: float
     threshold: float
     attention_window_s: float = 3.0
+    smoothing: SmoothingConfig = dataclasses.field(default_factory=SmoothingConfig)
     extra: dict = dataclasses.field(default_factory=dict)
 
 
@@ -49,6 +52,7 @@ def save_bundle(network: PoseAttentionNetwork, bundle: Bundle, folder: Path) -> 
         "attention_window_s": bundle.attention_window_s,
         "temperature": bundle.temperature,
         "threshold": bundle.threshold,
+        "smoothing": dataclasses.asdict(bundle.smoothing),
         "network": dataclasses.asdict(network.config),
         "parameters": sum(parameter.numel() for parameter in network.parameters()),
         **bundle.extra,

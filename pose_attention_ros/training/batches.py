@@ -9,6 +9,7 @@ import numpy as np
 from pose_attention_ros.core.features import FeatureStream
 from pose_attention_ros.core.layouts import Layout
 from pose_attention_ros.core.resampling import resample, ticks_due
+from pose_attention_ros.core.smoothing import SmoothingConfig
 from pose_attention_ros.data.augment import estimate, mirrored
 from pose_attention_ros.data.streams import Example, Stream, join, seen_by_camera
 from pose_attention_ros.models.losses import IGNORE, OTHER
@@ -32,11 +33,12 @@ class Batch:
         return np.arange(self.targets.shape[1]) < self.ticks[:, None]
 
 
-def read_streams(streams: list[Stream], scores: list[np.ndarray], layout: Layout, rate_hz: float) -> Batch:
+def read_streams(streams: list[Stream], scores: list[np.ndarray], layout: Layout, rate_hz: float,
+                 smoothing: SmoothingConfig | None = None) -> Batch:
     """Streams of frames through the feature path to ticks. scores: (m, V) of each stream's frames, 0 for a missing joint."""
     frames = np.array([len(stream.time_s) for stream in streams])
     count, joints = len(streams), len(layout.joints)
-    path = FeatureStream(layout, (count,))
+    path = FeatureStream(layout, (count,), smoothing)
     keypoints = np.zeros((frames.max(), count, joints, 2), np.float32)
     score = np.zeros((frames.max(), count, joints), np.float32)
     time_s = np.zeros((frames.max(), count))
@@ -57,11 +59,12 @@ def read_streams(streams: list[Stream], scores: list[np.ndarray], layout: Layout
     return batch
 
 
-def read_examples(examples: list[Example], layout: Layout, rate_hz: float) -> Batch:
+def read_examples(examples: list[Example], layout: Layout, rate_hz: float,
+                  smoothing: SmoothingConfig | None = None) -> Batch:
     """Whole clips as they are, at their own frame rate."""
     streams = [Stream(np.arange(len(e.keypoints)) / e.fps, e.keypoints, e.mask, np.full(len(e.keypoints), e.target),
                       np.zeros(len(e.keypoints), bool)) for e in examples]
-    return read_streams(streams, [stream.mask.astype(np.float32) for stream in streams], layout, rate_hz)
+    return read_streams(streams, [stream.mask.astype(np.float32) for stream in streams], layout, rate_hz, smoothing)
 
 
 def as_estimated(streams: list[Stream], rng: np.random.Generator, recipe: Recipe, layout: Layout) -> Batch:
@@ -75,7 +78,8 @@ def as_estimated(streams: list[Stream], rng: np.random.Generator, recipe: Recipe
         time_s[b, : frames[b]], time_s[b, frames[b] :] = stream.time_s, stream.time_s[-1]
     keypoints, scores = estimate(rng, keypoints, mask, np.diff(time_s, axis=1, prepend=0), layout, recipe.augment)
     seen = [Stream(s.time_s, keypoints[b, : frames[b]], s.mask, s.targets, s.ignored) for b, s in enumerate(streams)]
-    return read_streams(seen, [scores[b, : frames[b]] for b in range(len(seen))], layout, recipe.model.rate_hz)
+    return read_streams(seen, [scores[b, : frames[b]] for b in range(len(seen))], layout, recipe.model.rate_hz,
+                        recipe.smoothing)
 
 
 class BatchMaker:

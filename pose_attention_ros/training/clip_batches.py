@@ -7,6 +7,7 @@ from functools import cached_property
 import numpy as np
 
 from pose_attention_ros.core.layouts import Layout
+from pose_attention_ros.core.smoothing import SmoothingConfig
 from pose_attention_ros.data.clip_views import ClipConfig, seen_anew
 from pose_attention_ros.data.streams import Example
 from pose_attention_ros.models.losses import IGNORE
@@ -18,13 +19,13 @@ _READ_AT_ONCE = 64
 _BUCKET = 8  # batches whose clips are sorted by length, so that little is padded
 
 
-def clip_features(examples: list[Example], layout: Layout, rate_hz: float) -> list[np.ndarray]:
+def clip_features(examples: list[Example], layout: Layout, rate_hz: float, smoothing: SmoothingConfig) -> list[np.ndarray]:
     """Each clip's ticks (T_i, V, C), as the robot's feature path makes them."""
     features: dict[int, np.ndarray] = {}
     order = sorted(range(len(examples)), key=lambda i: len(examples[i].keypoints))
     for begin in range(0, len(order), _READ_AT_ONCE):
         rows = order[begin : begin + _READ_AT_ONCE]
-        batch = read_examples([examples[i] for i in rows], layout, rate_hz)
+        batch = read_examples([examples[i] for i in rows], layout, rate_hz, smoothing)
         features.update({i: batch.features[b, : batch.ticks[b]] for b, i in enumerate(rows)})
     return [features[i] for i in range(len(examples))]
 
@@ -37,7 +38,8 @@ class ClipBatchMaker:
         self._layout, self._seed, self._size = corpus.layout, seed, recipe.train.batch
         entries = corpus.part("train")
         self._targets = np.array([entry.example.target for entry in entries])
-        self._clips = clip_features([entry.example for entry in entries], corpus.layout, recipe.model.rate_hz)
+        self._clips = clip_features([entry.example for entry in entries], corpus.layout, recipe.model.rate_hz,
+                                    recipe.smoothing)
         self.per_epoch = max(len(entries) // self._size, 1)
         self._length = self.per_epoch * recipe.train.epochs
         self._epoch: tuple[int, list[np.ndarray]] = (-1, [])

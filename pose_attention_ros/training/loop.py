@@ -63,7 +63,7 @@ class Trainer:
             adopt(self.network, recipe.start_from, corpus.classes)
         self.average = copy.deepcopy(self.network)
         self._optimiser = torch.optim.AdamW(self.network.parameters(), lr=recipe.train.learning_rate,
-                                            weight_decay=recipe.train.weight_decay)
+                                            weight_decay=recipe.train.weight_decay, fused=True)
         self._step = 0
         self._began = time.monotonic()
         self.history: list[Progress] = []
@@ -109,8 +109,7 @@ class Trainer:
         self._step += 1
         keep = min(config.average, self._step / (self._step + 10))
         with torch.no_grad():
-            for kept, new in zip(self.average.parameters(), self.network.parameters()):
-                kept.lerp_(new, 1 - keep)
+            torch._foreach_lerp_([*self.average.parameters()], [*self.network.parameters()], 1 - keep)
         return loss.item()
 
     def _end_epoch(self, loss: float) -> Progress:

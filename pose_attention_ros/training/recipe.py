@@ -10,6 +10,7 @@ from typing import Any
 
 from pose_attention_ros.core.config import Settings, setting
 from pose_attention_ros.core.errors import UserError
+from pose_attention_ros.core.smoothing import SmoothingConfig
 from pose_attention_ros.data.augment import AugmentConfig
 from pose_attention_ros.data.clip_views import ClipConfig
 from pose_attention_ros.data.rules import ALL_LABELS, ClassTable, DataRule, expect_keys, labels_of
@@ -55,6 +56,7 @@ class Recipe:
     stream: StreamConfig = field(default_factory=StreamConfig)
     augment: AugmentConfig = field(default_factory=AugmentConfig)
     start_from: str = ""
+    smoothing: SmoothingConfig = field(default_factory=SmoothingConfig)
     official_splits: tuple[int, ...] = ()
     clips: ClipConfig | None = None
 
@@ -95,7 +97,7 @@ def load_recipe(path: Path) -> Recipe:
 
 def _recipe(raw: dict[str, Any]) -> Recipe:
     kinds = {"model": PanConfig, "train": TrainConfig, "stream": StreamConfig, "augment": AugmentConfig,
-             "clips": ClipConfig}
+             "clips": ClipConfig, "smoothing": SmoothingConfig}
     known = [f.name for f in dataclasses.fields(Recipe)]
     expect_keys(raw, known, "recipe")
     absent = [name for name in ("model_id", "data", "classes") if not raw.get(name)]

@@ -25,8 +25,11 @@ _HALF = len(metrics.OBSERVED_FRACTIONS) // 2 - 1
 
 
 def finish(network: PoseAttentionNetwork, recipe: Recipe, corpus: Corpus, history: list[Progress], seed: int,
-           seconds: float, out: Path) -> dict:
-    """Calibrate on validation, measure validation and test once, write all to `out`. Returns result.json's content."""
+           seconds: float, out: Path, *, export: bool = True) -> dict:
+    """Calibrate on validation, measure validation and test once, write all to `out`. Returns result.json's content.
+
+    :param export: False leaves out the model directory, where only the numbers are wanted
+    """
     views = {"": None} if recipe.clips else {"": None, "_as_estimated": _TEST_SEED}
     robot_view = [*views.values()][-1]
     known = score_clips(network, corpus.part("val", known=True), corpus, recipe, robot_view)
@@ -53,8 +56,10 @@ def finish(network: PoseAttentionNetwork, recipe: Recipe, corpus: Corpus, histor
     if corpus.part("test", known=False):
         result["test_unknown"] = _unknown(network, recipe, corpus, calibration, robot_view)
     origin = {"seed": seed, "data_sha256": dict(corpus.sha256), "test_accuracy": result.get("test", {}).get("accuracy")}
-    bundle = Bundle(recipe.model_id, corpus.classes, calibration.temperature, calibration.threshold, extra=origin)
-    result["export_difference"] = save_bundle(network, bundle, out / recipe.model_id)
+    bundle = Bundle(recipe.model_id, corpus.classes, calibration.temperature, calibration.threshold,
+                    smoothing=recipe.smoothing, extra=origin)
+    if export:
+        result["export_difference"] = save_bundle(network, bundle, out / recipe.model_id)
     result["history"] = [dataclasses.asdict(progress) for progress in history]
     result = without_nan(result)
     (out / RESULT).write_text(json.dumps(result, indent=2) + "\n")

@@ -38,7 +38,7 @@ def score_clips(network: PoseAttentionNetwork, entries: list[Entry], corpus: Cor
     for begin in range(0, len(order), _CLIPS_AT_ONCE):
         chosen = [entries[i].example for i in order[begin : begin + _CLIPS_AT_ONCE]]
         if estimated_seed is None:
-            batch = read_examples(chosen, corpus.layout, recipe.model.rate_hz)
+            batch = read_examples(chosen, corpus.layout, recipe.model.rate_hz, recipe.smoothing)
         else:
             rng = np.random.default_rng([estimated_seed, begin])
             batch = as_estimated([join([e], rng, corpus.layout, recipe.stream) for e in chosen], rng, recipe, corpus.layout)

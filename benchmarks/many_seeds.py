@@ -1,0 +1,140 @@
+"""A recipe over several seeds, and its ablations: means, spreads and 95 % confidence intervals as one table.
+
+    python -m benchmarks.many_seeds config/train/jhmdb14.yaml --seeds 0 1 2 3 4 --out out/seeds/jhmdb14
+    python -m benchmarks.many_seeds config/train/jhmdb14.yaml --ablations --seeds 0 1 2 --out out/ablations/jhmdb14
+
+Each run is `pose-attention train RECIPE --seed N --numbers-only`, the ablations with one switch of the model turned. Runs
+that are in --out already are not repeated; a run that was cut short goes on. --out/table.json holds what is finished.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+from pose_attention_ros.cli.train import train
+from pose_attention_ros.training.recipe import Recipe, load_recipe
+from pose_attention_ros.training.report import RESULT, mean_result
+
+FULL = "full"
+# What a variant changes: settings of the model, or of the training.
+VARIANTS = {
+    FULL: {},
+    "without graph convolution": {"graph_convolution": False},
+    "without pooling": {"pooling": False},
+    "without joints-attention": {"joints_attention": False},
+    "without pose-attention": {"pose_attention": False},
+    "without the joints loss": {"joints_weight": 0.0},
+    "ReLU assignment": {"assignment": "relu"},
+    "without the whole frame": {"whole_frame": 0},
+    "without motion": {"motion_lags": ()},
+    "without convolutions": {"convolutions": ()},
+    "without the mirrored view": {"mirrored": False},
+}
+# Quantile 0.975 of Student's t by degrees of freedom.
+_T = {1: 12.71, 2: 4.30, 3: 3.18, 4: 2.78, 5: 2.57, 6: 2.45, 7: 2.36, 8: 2.31, 9: 2.26, 10: 2.23, 11: 2.20, 14: 2.14}
+
+
+def changed(recipe: Recipe, changes: dict) -> Recipe:
+    """The recipe with other settings of model and training."""
+    model = {name: value for name, value in changes.items() if hasattr(recipe.model, name)}
+    rest = {name: value for name, value in changes.items() if name not in model}
+    return dataclasses.replace(recipe, model=dataclasses.replace(recipe.model, **model),
+                               train=dataclasses.replace(recipe.train, **rest))
+
+
+def run(recipe: Recipe, data: list[str], splits: tuple[int | None, ...], seed: int, out: Path) -> dict:
+    """result.json's content of one run, or of its official splits together."""
+    results = {}
+    for split in splits:
+        folder = out / f"split{split}" if len(splits) > 1 else out
+        if (folder / RESULT).is_file():
+            results[split] = json.loads((folder / RESULT).read_text())
+        else:
+            args = argparse.Namespace(data=data, seed=seed, numbers_only=True)
+            results[split] = train(recipe, args, split, folder)
+    return results[splits[0]] if len(splits) == 1 else mean_result(results)
+
+
+def interval(values: list[float]) -> float:
+    """Half the width of the 95 % confidence interval of the mean of `values`."""
+    if len(values) < 2:
+        return float("nan")
+    freedom = max(k for k in _T if k <= len(values) - 1)
+    return _T[freedom] * float(np.std(values, ddof=1)) / len(values) ** 0.5
+
+
+def summary(results: dict[str, dict[int, dict]]) -> dict:
+    """By variant: test accuracy of each seed, mean, spread, and the paired difference from the full model."""
+    table = {}
+    for name, runs in results.items():
+        accuracy = {seed: result["test"]["accuracy"] for seed, result in runs.items()}
+        early = [result["test"]["accuracy_by_observed_fraction"] for result in runs.values()]
+        table[name] = {
+            "accuracy": accuracy, "mean": float(np.mean([*accuracy.values()])),
+            "spread": float(np.std([*accuracy.values()], ddof=1)) if len(accuracy) > 1 else None,
+            "validation": float(np.mean([result["val"]["accuracy"] for result in runs.values()])),
+            "early": {fraction: float(np.mean([each[fraction] for each in early])) for fraction in early[0]},
+            **{key: float(np.mean([result["test"][key] for result in runs.values()])) for key in (
+                "area_under_observed_fraction", "calibration_error", "calibration_error_uncalibrated")},
+            "parameters": next(iter(runs.values()))["parameters"],
+            "seconds": float(np.mean([result["seconds"] for result in runs.values()]))}
+        full = results.get(FULL, {})
+        pairs = list(_pairs(runs, full)) if name != FULL else []
+        if pairs:
+            table[name] |= {"difference": float(np.mean(pairs)), "difference_ci95": interval(pairs), "pairs": len(pairs)}
+    return table
+
+
+def _pairs(runs: dict[int, dict], full: dict[int, dict]) -> Iterator[float]:
+    """Differences in test accuracy, of the same seed and official split."""
+    for seed in runs.keys() & full.keys():
+        parts, whole = ([*result.get("official_splits", {"": result}).items()] for result in (runs[seed], full[seed]))
+        whole = dict(whole)
+        yield from (part["test"]["accuracy"] - whole[split]["test"]["accuracy"] for split, part in parts if split in whole)
+
+
+def markdown(table: dict) -> str:
+    lines = ["| variant | seeds | test accuracy, % | spread | difference (95 % interval) | parameters |",
+             "|---|---|---|---|---|---|"]
+    for name, row in table.items():
+        spread = f"{100 * row['spread']:.2f}" if row["spread"] is not None else ""
+        difference = f"{100 * row['difference']:+.2f} ± {100 * row['difference_ci95']:.2f}" if "difference" in row else ""
+        lines.append(f"| {name} | {len(row['accuracy'])} | {100 * row['mean']:.2f} | {spread} | {difference} | "
+                     f"{row['parameters']:,} |")
+    return "\n".join(lines)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("recipe", type=Path)
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2, 3, 4])
+    parser.add_argument("--ablations", action="store_true", help="every variant, not only the full model")
+    parser.add_argument("--variants", nargs="+", choices=VARIANTS, help="only these")
+    parser.add_argument("--official-splits", type=int, nargs="+", help="in place of the recipe's")
+    parser.add_argument("--epochs", type=int, help="in place of the recipe's")
+    parser.add_argument("--data", action="append", default=[], metavar="[NAME=]FILE.npz")
+    parser.add_argument("--out", type=Path, required=True)
+    args = parser.parse_args()
+    recipe = load_recipe(args.recipe)
+    if args.epochs:
+        recipe = changed(recipe, {"epochs": args.epochs})
+    splits = tuple(args.official_splits or recipe.official_splits or (None,))
+    names = args.variants or (list(VARIANTS) if args.ablations else [FULL])
+    results: dict[str, dict[int, dict]] = {}
+    for seed in args.seeds:
+        for name in names:
+            folder = args.out / name.replace(" ", "_") / f"seed{seed}"
+            results.setdefault(name, {})[seed] = run(changed(recipe, VARIANTS[name]), args.data, splits, seed, folder)
+            table = summary(results)
+            (args.out / "table.json").write_text(json.dumps(table, indent=2) + "\n")
+    print(markdown(table))
+
+
+if __name__ == "__main__":
+    main()
