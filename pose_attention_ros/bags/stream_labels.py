@@ -37,9 +37,11 @@ class StreamLabels:
     relative: bool
     source: str
     left_out: LeftOut = field(default_factory=LeftOut)
+    zero_ns: int | None = None  # the stamp that relative times count from, where it is not the first
 
     def begin(self, first_ns: int) -> None:
         """Place the spans on the stream's time line and take out what they disagree on."""
+        first_ns = first_ns if self.zero_ns is None else self.zero_ns
         shift_ns = first_ns if self.relative else 0
         self.spans = sorted((replace(span, start_ns=span.start_ns + shift_ns, end_ns=span.end_ns + shift_ns)
                              for span in self.spans), key=lambda span: (span.start_ns, span.end_ns, span.label))
@@ -100,3 +102,33 @@ class StreamLabels:
             elif labels:
                 pieces.append(replace(holding[0], start_ns=start, end_ns=end))
         return pieces
+
+
+class SpokenLabels(StreamLabels):
+    """Labels that somebody gives while the stream runs: each holds for everybody until the next one."""
+
+    def __init__(self, source: str, left_out: LeftOut) -> None:
+        super().__init__([], False, source, left_out)
+        self._times_ns: list[int] = []
+
+    def say(self, now_ns: int, label: str) -> None:
+        """`label` holds from now on; an empty one ends it."""
+        if self.spans and self.spans[-1].end_ns > now_ns:
+            self.spans[-1] = replace(self.spans[-1], end_ns=max(now_ns, self.spans[-1].start_ns + 1))
+        if label:
+            self.spans.append(Span(now_ns, 1 << 62, label, where=f"label {len(self.spans) + 1}"))
+            self._times_ns.append(now_ns)
+
+    def begin(self, first_ns: int) -> None:
+        """Nothing is known beforehand."""
+
+    @property
+    def people(self) -> list[str]:
+        return []
+
+    def at(self, person: str, stamp_ns: int) -> Span | None:
+        i = bisect_right(self._times_ns, stamp_ns) - 1
+        return self.spans[i] if person == EVERYBODY and i >= 0 and stamp_ns < self.spans[i].end_ns else None
+
+    def check_inside(self, first_ns: int, last_ns: int) -> None:
+        """They were given while the stream ran."""

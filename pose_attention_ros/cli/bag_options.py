@@ -1,15 +1,13 @@
-"""Options that the evaluation of one bag, of many bags and of live topics share, and the files that each leaves behind."""
+"""Options that the evaluation of one bag, of many bags and of live topics share."""
 
 from __future__ import annotations
 
 import argparse
-import json
 from pathlib import Path
 from typing import Any
 
 from pose_attention_ros.cli.options import add_json, add_settings, read_settings
 from pose_attention_ros.core.action_stage import ActionConfig
-from pose_attention_ros.core.errors import UserError
 from pose_attention_ros.core.graph_stage import GraphConfig
 from pose_attention_ros.evaluation.label_map import read_label_map
 from pose_attention_ros.evaluation.thresholds import read_thresholds
@@ -17,10 +15,11 @@ from pose_attention_ros.inference.pose import PoseConfig
 from pose_attention_ros.inference.recogniser import DEFAULT_MODEL
 
 
-def add_judging(parser: argparse.ArgumentParser, out: str) -> None:
+def add_judging(parser: argparse.ArgumentParser, out: str, model: bool = True) -> None:
     """How answers are judged and where the result goes."""
-    parser.add_argument("--model", default=DEFAULT_MODEL, help="name under models/ or path of a model directory "
-                        "(default: %(default)s)")
+    if model:
+        parser.add_argument("--model", default=DEFAULT_MODEL, help="name under models/ or path of a model directory "
+                            "(default: %(default)s)")
     parser.add_argument("--label-map", type=Path, metavar="MAP.yaml",
                         help="{label: class, or null for an action of no class}")
     parser.add_argument("--rest-is-unknown", action="store_true",
@@ -58,38 +57,3 @@ def task_options(args: argparse.Namespace) -> dict[str, Any]:
 def thresholds_of(args: argparse.Namespace) -> dict[str, Any]:
     """The limits, empty for none; read before the work begins."""
     return read_thresholds(args.thresholds) if args.thresholds else {}
-
-
-def write_files(out: Path, values: dict[str, Any], html: str) -> None:
-    """result.json and report.html. Raises UserError."""
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-        (out / "result.json").write_text(json.dumps(values, indent=2) + "\n", encoding="utf-8")
-        (out / "report.html").write_text(html, encoding="utf-8")
-    except OSError as error:
-        raise UserError(f"cannot write to {out}: {error.strerror or error}") from None
-
-
-def summary_lines(values: dict[str, Any]) -> list[str]:
-    """A few lines for a terminal."""
-    metrics, timings, stream = values["metrics"], values["timings"], values["stream"]
-    lines = [f"{values['bag']}: {stream['frames']} frames, {stream['seconds']:.1f} s, {len(values['people'])} people"
-             + (f", {timings['times_real_time']:.1f} times real time" if timings.get("times_real_time") else "")]
-    lines += judged_lines(metrics)
-    lines += [f"left out, {count} times: {reason}" for reason, count in values["left_out"].items()]
-    return lines
-
-
-def judged_lines(metrics: dict[str, Any]) -> list[str]:
-    """The main numbers that need labels."""
-    if "frame_accuracy" not in metrics:
-        return []
-
-    def text(value: float | None, digits: int = 2) -> str:
-        return "-" if value is None else f"{value:.{digits}f}"
-
-    return [f"frame accuracy {text(metrics['frame_accuracy'], 3)}, macro F1 {text(metrics['macro_f1'], 3)}, mAP "
-            f"{text(metrics['frame_map'], 3)}, segmental F1 {text(metrics['segmental_f1']['0.50'], 3)} (50 % overlap)",
-            f"time to label {text(metrics['seconds_to_label']['median'])} s (median), missed "
-            f"{text(metrics['missed_segments'])}, false labels a minute {text(metrics['false_labels_per_idle_minute'])}, "
-            f"label changes a minute {text(metrics['label_changes_per_minute'])}"]

@@ -8,6 +8,7 @@ import importlib
 # kind -> (module with add_arguments(parser) and run(args) -> int, one line of help).
 KINDS = {
     "bag": ("evaluate_bag", "a recording against labels: accuracy, delay, speed; JSON, JUnit with thresholds, HTML report"),
+    "live": ("evaluate_live", "a running graph against labels, with its drops and delays"),
     "stream": ("evaluate_stream", "labels through long streams: right, early, steady, and quiet while nobody acts"),
     "attention": ("evaluate_attention", "whether the joints and moments that the weights name are those that matter"),
     "clips": ("evaluate_clips", "accuracy on labelled clips, early recognition, calibration, confusion"),

@@ -5,14 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from pose_attention_ros.cli.bag_options import (
-    add_judging,
-    add_reading,
-    summary_lines,
-    task_options,
-    thresholds_of,
-    write_files,
-)
+from pose_attention_ros.cli.bag_options import add_judging, add_reading, task_options, thresholds_of
 from pose_attention_ros.cli.options import write_json
 from pose_attention_ros.core.errors import UserError
 
@@ -30,8 +23,8 @@ def run(args: argparse.Namespace) -> int:
     from tqdm import tqdm
 
     from pose_attention_ros.evaluation.bag_run import BagTask, evaluate_bag
+    from pose_attention_ros.evaluation.files import write_result
     from pose_attention_ros.evaluation.junit import Suite, write_junit
-    from pose_attention_ros.evaluation.report_html import bag_report
     from pose_attention_ros.evaluation.thresholds import check
 
     thresholds = thresholds_of(args)
@@ -48,12 +41,6 @@ def run(args: argparse.Namespace) -> int:
     except UserError as error:
         write_junit(junit, [Suite(name, (), error=str(error))])
         raise
-    values = {**result.values, "limits_missed": [str(each) for each in checks if not each.passed]}
-    write_files(args.out, values, bag_report(values, result.pictures, result.classes, checks))
-    write_junit(junit, [Suite(name, checks, values["timings"]["wall_s"])])
-    write_json(args.json, values)
-    print("\n".join(summary_lines(values)))
-    for each in checks:
-        print(f"{'met   ' if each.passed else 'MISSED'} {each}")
-    print(f"written to {args.out}: result.json, report.html; {junit}")
+    print("\n".join(write_result(args.out, result.values, result.pictures, checks, junit)))
+    write_json(args.json, result.values)
     return 0 if all(each.passed for each in checks) else 1

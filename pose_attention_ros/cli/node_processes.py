@@ -57,7 +57,7 @@ class NodeProcesses:
         """Start the node called `node` with these parameters; `show` lets it write to the terminal instead of its log."""
         parameter_file = self._folder / f"{node}.yaml"
         parameter_file.write_text(yaml.safe_dump({node: {"ros__parameters": parameters}}))
-        command = [*_executable(node), "--ros-args", "--params-file", str(parameter_file)]
+        command = [*executable(node), "--ros-args", "--params-file", str(parameter_file)]
         if show:
             process = subprocess.Popen(command, env=self._environment, stdin=subprocess.DEVNULL)
         else:
@@ -99,7 +99,7 @@ class NodeProcesses:
         return f"{(errors or lines or ['it wrote nothing'])[-1]} (log: {log})"
 
 
-def _executable(node: str) -> list[str]:
+def executable(node: str) -> list[str]:
     """The installed program of a node, else its module from a checkout."""
     for prefix in os.environ.get("AMENT_PREFIX_PATH", "").split(os.pathsep):
         program = Path(prefix) / "lib" / PACKAGE / f"{node}_node"

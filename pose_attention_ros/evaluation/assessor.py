@@ -49,7 +49,12 @@ class Assessor:
         self._labels, self._left_out = labels or _NO_LABELS, left_out
         self._judged = labels is not None
         self._rest = NO_CLASS if rest_is_unknown and self._judged else UNLABELLED
-        self._meaning = _meanings(self._labels, classes, label_map or {}, left_out)
+        self._label_map = label_map or {}
+        self._meaning: dict[str, int] = {}
+        odd = sorted({str(name) for name in self._label_map.values() if name is not None} - set(classes))
+        if odd:
+            raise UserError(f"the label map names {', '.join(odd)}, which the model does not know; it has "
+                            f"{', '.join(classes)}")
         self._index = {name: k for k, name in enumerate(classes)}
         self._log = FrameLog(len(classes))
         self._people: dict[str, int] = {}
@@ -97,7 +102,22 @@ class Assessor:
         return self._people.setdefault(person, len(self._people))
 
     def _class_of(self, span: Span | None) -> int:
-        return self._rest if span is None else self._meaning[span.label]
+        """Class index, NO_CLASS or UNLABELLED."""
+        if span is None:
+            return self._rest
+        meaning = self._meaning.get(span.label)
+        if meaning is None:
+            name = self._label_map.get(span.label, span.label)
+            if name is None or name == UNKNOWN_LABEL:
+                meaning = NO_CLASS
+            elif name in self._index:
+                meaning = self._index[name]
+            else:
+                meaning = UNLABELLED
+                self._left_out.add(f"labels: {span.label!r} is no class of the model and is not counted; a label map can "
+                                   "say what it means")
+            self._meaning[span.label] = meaning
+        return meaning
 
     def finish(self) -> Assessment:
         """Raises UserError where there was no frame, or no label fits the stream."""
@@ -148,23 +168,3 @@ class Assessor:
 
     def _seconds(self, stamp_ns: int) -> float:
         return round(int(stamp_ns - self._first_ns) * 1e-9, 3)
-
-
-def _meanings(labels: StreamLabels, classes: tuple[str, ...], label_map: Mapping[str, str | None],
-              left_out: LeftOut) -> dict[str, int]:
-    """label -> class index, NO_CLASS or UNLABELLED. Raises UserError for a map to a class that the model lacks."""
-    odd = sorted({str(name) for name in label_map.values() if name is not None} - set(classes))
-    if odd:
-        raise UserError(f"the label map names {', '.join(odd)}, which the model does not know; it has {', '.join(classes)}")
-    meaning = {}
-    for label in sorted({span.label for span in labels.spans}):
-        name = label_map.get(label, label)
-        if name is None or name == UNKNOWN_LABEL:
-            meaning[label] = NO_CLASS
-        elif name in classes:
-            meaning[label] = classes.index(name)
-        else:
-            meaning[label] = UNLABELLED
-            left_out.add(f"labels: {label!r} is no class of the model and is not counted; a label map can say what it means",
-                         sum(span.label == label for span in labels.spans))
-    return meaning

@@ -20,19 +20,40 @@ def dropped_frames(bag: Bag, chosen: Input) -> dict[str, Any] | None:
     topic = _frames_topic(bag, chosen)
     if topic is None:
         return None
-    waiting: OrderedDict[int, None] = OrderedDict()
-    images = unanswered = 0
+    count = Unanswered()
     for name, _, raw in bag.messages([chosen.topic, topic]):
-        if name == chosen.topic:
-            waiting.pop(stamp_in(raw), None)
-            continue
-        images += 1
-        waiting[stamp_in(raw)] = None
-        if len(waiting) > _PATIENCE:
-            waiting.popitem(last=False)
-            unanswered += 1
-    unanswered += len(waiting)
-    return {"frames_topic": topic, "frames": images, "without_result": unanswered, "share": round(unanswered / images, 4)}
+        (count.answer if name == chosen.topic else count.image)(stamp_in(raw))
+    return {"frames_topic": topic, **count.summary()}
+
+
+class Unanswered:
+    """Counts images without an answer, whichever of the two comes first, in constant memory."""
+
+    def __init__(self) -> None:
+        self.images = self._lost = 0
+        self._waiting: OrderedDict[int, None] = OrderedDict()
+        self._answered: OrderedDict[int, None] = OrderedDict()
+
+    def image(self, stamp_ns: int) -> None:
+        """An image was published."""
+        self.images += 1
+        if stamp_ns not in self._answered:
+            self._waiting[stamp_ns] = None
+            if len(self._waiting) > _PATIENCE:
+                self._waiting.popitem(last=False)
+                self._lost += 1
+
+    def answer(self, stamp_ns: int) -> None:
+        """There is an answer for the image of this stamp."""
+        self._waiting.pop(stamp_ns, None)
+        self._answered[stamp_ns] = None
+        if len(self._answered) > _PATIENCE:
+            self._answered.popitem(last=False)
+
+    def summary(self) -> dict[str, Any]:
+        """Plain values."""
+        lost = self._lost + len(self._waiting)
+        return {"frames": self.images, "without_result": lost, "share": round(lost / max(self.images, 1), 4)}
 
 
 def _frames_topic(bag: Bag, chosen: Input) -> str | None:

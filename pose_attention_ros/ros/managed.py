@@ -108,16 +108,17 @@ class ManagedNode(LifecycleNode):
 
     def listen(self, kind: type, topic: str, handle: Callable[[Any], None], profile: QoSProfile,
                remedy: str = "give both sides the same reliability and durability",
-               about: Callable[[dict[str, Any]], None] | None = None) -> Subscription:
+               about: Callable[[dict[str, Any]], None] | None = None, raw: bool = False) -> Subscription:
         """A subscription that lives until deactivation (or `silence`); what `handle` raises is counted and told, and drops
-        that message only. `about` gets what the middleware says of each message first, where rclpy tells it."""
+        that message only. `about` gets what the middleware says of each message first, where rclpy tells it. With
+        `raw`, `handle` gets serialised bytes."""
         callback = guarded = self.guarded(topic, handle)
         if about is not None and _GIVES_MESSAGE_INFO:
             def callback(message: Any, info: dict[str, Any]) -> None:
                 about(info)
                 guarded(message)
         subscription = self.create_subscription(
-            kind, topic, callback, profile, event_callbacks=subscription_events(self.warn_once, topic, remedy))
+            kind, topic, callback, profile, event_callbacks=subscription_events(self.warn_once, topic, remedy), raw=raw)
         self._own_subscriptions.append(subscription)
         return subscription
 

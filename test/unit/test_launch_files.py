@@ -16,6 +16,7 @@ import yaml
 
 ROOT = Path(__file__).resolve().parents[2]
 PIPELINE = ROOT / "launch" / "pipeline.launch.py"
+RECORD = ROOT / "launch" / "record.launch.py"
 LAUNCH_FILES = sorted((ROOT / "launch").glob("*.launch.py"))
 PARAMETER_FILES = sorted((ROOT / "config").glob("*.yaml"))
 COMMON = {"namespace", "use_sim_time", "params_file", "log_level", "source", "image_topic", "pose_backend", "model",
@@ -55,8 +56,8 @@ def settings_fields(node: str) -> dict[str, dataclasses.Field]:
     return {field.name: field for field in dataclasses.fields(kind.settings_type)}
 
 
-def test_the_four_launch_files_are_there() -> None:
-    assert [file.name.split(".")[0] for file in LAUNCH_FILES] == ["nano", "pi", "pipeline", "replay"]
+def test_the_launch_files_are_there() -> None:
+    assert [file.name.split(".")[0] for file in LAUNCH_FILES] == ["nano", "pi", "pipeline", "record", "replay"]
 
 
 def test_every_started_program_is_built_and_is_a_node() -> None:
@@ -90,10 +91,25 @@ def test_every_argument_that_is_read_is_declared() -> None:
     assert names >= COMMON
 
 
-@pytest.mark.parametrize("file", [file for file in LAUNCH_FILES if file != PIPELINE], ids=lambda file: file.name)
+@pytest.mark.parametrize("file", [file for file in LAUNCH_FILES if file not in (PIPELINE, RECORD)],
+                         ids=lambda file: file.name)
 def test_a_profile_only_presets_arguments_of_the_pipeline(file: Path) -> None:
     assert set(declared(file)) <= set(declared(PIPELINE))
     assert '"pipeline.launch.py"' in file.read_text()
+
+
+def test_the_recorder_that_is_launched_is_built_and_knows_its_parameters() -> None:
+    (node,) = calls(tree_of(RECORD), "Node")
+    options = {option.arg: option.value for option in node.keywords}
+    name = text(options["name"])
+    assert name in built_nodes() and text(options["executable"]) == f"{name}_node"
+    (table,) = [value.value for value in ast.walk(tree_of(RECORD)) if isinstance(value, ast.Assign)
+                and getattr(value.targets[0], "id", "") == "parameters"]
+    given = {text(key) for key in table.keys} - {"use_sim_time"}
+    read = {text(value.slice) for value in ast.walk(tree_of(RECORD)) if isinstance(value, ast.Subscript)
+            and getattr(value.value, "id", "") == "value"}
+    assert read == set(declared(RECORD))
+    assert given <= set(settings_fields(name))
 
 
 @pytest.mark.parametrize("file", LAUNCH_FILES, ids=lambda file: file.name)

@@ -1,0 +1,131 @@
+"""bag_recorder: records into a bag exactly what an evaluation needs, with all type definitions, without rosbag2.
+
+Subscribes image_raw or image_raw/compressed (`images`), camera_info, skeletons, skeleton_graphs, actions, action_model,
+           source_status, /diagnostics, label (std_msgs/String: what somebody says is happening, until the next one)
+
+Ends when the source ends, after `duration_s`, or on Ctrl-C; the bag is whole in each case.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from diagnostic_msgs.msg import DiagnosticArray
+from rclpy.clock import Clock, ClockType
+from rclpy.qos import HistoryPolicy, QoSProfile
+from sensor_msgs.msg import CameraInfo, CompressedImage, Image
+from std_msgs.msg import String
+
+from pose_attention_ros.bags.writing import STORAGES, BagWriter
+from pose_attention_ros.core.config import setting
+from pose_attention_ros.msg import ActionLabelArray, ActionModel, SkeletonArray, SkeletonGraphArray, SourceStatus
+from pose_attention_ros.ros.managed import ManagedNode
+from pose_attention_ros.ros.qos import RELIABILITIES, latched_profile, result_profile
+from pose_attention_ros.ros.run import run
+from pose_attention_ros.ros.settings import NodeConfig
+
+_QUEUE = 30  # images that wait in the middleware while the disk is busy
+_CHECK_PERIOD_S = 0.2
+_LAST_WORDS_S = 2.0  # after the source's end its last results are still coming
+_RESULTS = ((SkeletonArray, "skeletons"), (SkeletonGraphArray, "skeleton_graphs"), (ActionLabelArray, "actions"),
+            (CameraInfo, "camera_info"), (String, "label"), (DiagnosticArray, "/diagnostics"))
+_IMAGES = {"raw": (Image, "image_raw"), "compressed": (CompressedImage, "image_raw/compressed")}
+
+
+@dataclass(frozen=True)
+class BagRecorderNodeConfig(NodeConfig):
+    """Parameters of the bag_recorder node."""
+
+    out: str = setting("", "folder of the new bag; empty: bag_<date>_<time> where the node was started")
+    images: str = setting("compressed", "compressed records image_raw/compressed (small), raw records image_raw, none "
+                          "leaves images out: skeletons and answers can be evaluated without",
+                          choices=("compressed", "raw", "none"))
+    image_reliability: str = setting("best_effort", "best_effort fits every publisher; reliable asks again for lost images",
+                                     choices=tuple(RELIABILITIES))
+    storage: str = setting("mcap", "file format of the bag", choices=STORAGES)
+    compressed: bool = setting(False, "pack the messages with zstd; images are packed already")
+    duration_s: float = setting(0.0, "end after this long; 0: when the source ends or Ctrl-C is pressed", unit="s", low=0.0,
+                                high=86400.0)
+
+
+class BagRecorderNode(ManagedNode):
+    """See the module."""
+
+    default_name = "bag_recorder"
+    settings_type = BagRecorderNodeConfig
+    _writer: BagWriter | None = None
+
+    def configure(self) -> None:
+        settings = self.settings
+        self._path = Path(settings.out or time.strftime("bag_%Y-%m-%d_%H-%M-%S")).expanduser()
+        self._writer = BagWriter(self._path, settings.storage, settings.compressed)
+
+    def activate(self) -> None:
+        self._began, self._ended = time.monotonic(), None
+        self._failed = False
+        for kind, topic in _RESULTS:
+            self._record(kind, topic, result_profile(100))
+        for kind, topic in ((ActionModel, "action_model"), (SourceStatus, "source_status")):
+            self._record(kind, topic, latched_profile())
+        if self.settings.images != "none":
+            kind, topic = _IMAGES[self.settings.images]
+            if self.settings.images == "compressed":  # follows a remapped image_raw, as everywhere
+                topic = self.resolve_topic_name("image_raw") + "/compressed"
+            self._record(kind, topic, QoSProfile(depth=_QUEUE, history=HistoryPolicy.KEEP_LAST,
+                                                 reliability=RELIABILITIES[self.settings.image_reliability]))
+        self.listen(SourceStatus, "source_status", self._on_status, latched_profile())
+        self._watch = self.create_timer(_CHECK_PERIOD_S, self._check_end, clock=Clock(clock_type=ClockType.STEADY_TIME))
+        self.get_logger().info(f"recording to {self._path}")
+
+    def deactivate(self) -> None:
+        self.destroy_timer(self._watch)
+
+    def cleanup(self) -> None:
+        """Finish the bag."""
+        writer, self._writer = self._writer, None
+        if writer is not None:
+            writer.close()
+            self.get_logger().info(f"bag {self._path}: {self.meter.processed} messages")
+
+    def details(self) -> dict[str, str]:
+        return {"bag": str(self._path)} if self._writer else {}
+
+    def _record(self, kind: type, topic: str, profile: QoSProfile) -> None:
+        name = self.resolve_topic_name(topic)
+        msgtype = f"{kind.__module__.split('.')[0]}/msg/{kind.__name__}"
+        self.listen(kind, topic, partial(self._take, name, msgtype), profile, raw=True)
+
+    def _take(self, topic: str, msgtype: str, raw: bytes) -> None:
+        if self._failed:
+            return
+        began = time.perf_counter()
+        try:
+            self._writer.write_raw(topic, msgtype, self.now_ns(), bytes(raw))
+        except Exception as error:  # of the disk, or of sqlite
+            self._failed = True
+            self.get_logger().error(f"cannot write to {self._path}, what came before is kept: {error}")
+            self.stop(1)
+            return
+        self.meter.done(time.perf_counter() - began)
+
+    def _on_status(self, message: SourceStatus) -> None:
+        self._ended = time.monotonic() if message.state != SourceStatus.STATE_PLAYING else None
+
+    def _check_end(self) -> None:
+        now = time.monotonic()
+        over = self.settings.duration_s and now - self._began > self.settings.duration_s
+        if over or (self._ended is not None and now - self._ended > _LAST_WORDS_S):
+            self.stop(0)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the node; returns the exit code."""
+    return run(BagRecorderNode, arguments)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
