@@ -56,12 +56,12 @@ class BagTask:
 
 @dataclass(frozen=True, eq=False)
 class BagResult:
-    """values: what the JSON file holds, all that differs between two runs under "timings"."""
+    """values: what the JSON file holds, all that differs between two runs under "timings"; durations: of each stage."""
 
     values: dict[str, Any]
     assessment: Assessment
     pictures: list[Picture]
-    classes: tuple[str, ...]
+    durations: dict[str, Durations]
 
 
 def evaluate_bag(task: BagTask, progress: Progress = lambda done, total: None) -> BagResult:
@@ -89,7 +89,7 @@ def evaluate_bag(task: BagTask, progress: Progress = lambda done, total: None) -
             "left_out": dict(bag.left_out.reasons),
             "timings": clocks.summary(assessment.values["stream"]["seconds"], time.perf_counter() - began, answers.machine),
         }
-    return BagResult(values, assessment, pictures, answers.classes)
+    return BagResult(values, assessment, pictures, {**clocks.stages, "all_stages": clocks.frame})
 
 
 def _labels(task: BagTask, bag: Bag) -> Any:
