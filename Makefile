@@ -39,8 +39,9 @@ demo: build  ## label the people in SOURCE= (default: a sample video) over real 
 test: venv-train build  ## unit, node and end-to-end tests (TESTS=test/unit PYTEST_ARGS="-k name" narrow them)
 	@scripts/with_ros python -m pytest $(TESTS) $(PYTEST_ARGS)
 
-bench: build  ## time and memory of the composed form and of the graph of nodes, into out/bench
-	@$(FIND_SOURCE); exec scripts/with_ros pose-attention bench --source "$$SOURCE" --out out/bench $(BENCH_ARGS)
+bench: build  ## time and memory of the composed form, of the graph of nodes, and of evaluating bags, into out/bench
+	@$(FIND_SOURCE); scripts/with_ros pose-attention bench --source "$$SOURCE" --out out/bench $(BENCH_ARGS) && \
+	  exec scripts/with_ros python -m benchmarks.bags --source "$$SOURCE" --out out/bench/bags
 
 lint:  ## ruff
 	@$(ENVIRONMENT) lint
