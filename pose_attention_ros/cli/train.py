@@ -13,6 +13,7 @@ from pose_attention_ros.core.errors import UserError
 if TYPE_CHECKING:
     from pose_attention_ros.training.recipe import Recipe
 
+MEMBER_SEEDS = 1000  # from the seed of one member of a committee to the next
 DATA_DIR = Path("out/data")
 
 
@@ -53,6 +54,7 @@ def train(recipe: Recipe, args: argparse.Namespace, official_split: int | None, 
     """One run to its end, or its result where `out` holds it already; returns result.json's content."""
     from tqdm import tqdm
 
+    from pose_attention_ros.models.committee import Committee
     from pose_attention_ros.training.corpus import load_corpus
     from pose_attention_ros.training.loop import Progress, Trainer
     from pose_attention_ros.training.report import finish
@@ -62,15 +64,18 @@ def train(recipe: Recipe, args: argparse.Namespace, official_split: int | None, 
         print(f"official split {official_split}")
     print(f"{len(corpus.classes)} classes; " + ", ".join(
         f"{split} {len(corpus.part(split))} clips" for split in ("train", "val", "test")))
-    trainer = Trainer(recipe, corpus, args.seed, out)
-    with tqdm(total=trainer.steps, unit="step", desc="training", mininterval=2) as bar:
+    folders = [out / f"member{i}" for i in range(recipe.train.members)] if recipe.train.members > 1 else [out]
+    trainers = [Trainer(recipe, corpus, args.seed + MEMBER_SEEDS * i, folder) for i, folder in enumerate(folders)]
+    with tqdm(total=sum(trainer.steps for trainer in trainers), unit="step", desc="training", mininterval=2) as bar:
         def report(progress: Progress) -> None:
             estimated = progress.val_accuracy_estimated
             bar.write(f"epoch {progress.epoch:3d}/{progress.epochs}  loss {progress.loss:.3f}  validation "
                       f"{progress.val_accuracy:.1%}" + (f", as estimated {estimated:.1%}" if estimated is not None else ""))
-        trainer.fit(report, bar.update)
-    result = finish(trainer.average, recipe, corpus, trainer.history, args.seed, trainer.seconds, out,
-                    export=not args.numbers_only)
+        for trainer in trainers:
+            trainer.fit(report, bar.update)
+    network = Committee([trainer.average for trainer in trainers]) if len(trainers) > 1 else trainers[0].average
+    result = finish(network, recipe, corpus, [trainer.history for trainer in trainers], args.seed,
+                    sum(trainer.seconds for trainer in trainers), out, export=not args.numbers_only)
     print_accuracy(result)
     if not args.numbers_only:
         print(f"model in {out / recipe.model_id}")

@@ -10,6 +10,7 @@ from pathlib import Path
 from pose_attention_ros.core.errors import ModelError, UserError
 from pose_attention_ros.core.smoothing import SmoothingConfig
 from pose_attention_ros.core.types import FEATURE_NAMES
+from pose_attention_ros.models.committee import Committee
 from pose_attention_ros.models.export import export_clip, export_step
 from pose_attention_ros.models.pan import PanConfig, PoseAttentionNetwork
 
@@ -34,7 +35,10 @@ class Bundle:
     extra: dict = dataclasses.field(default_factory=dict)
 
 
-def save_bundle(network: PoseAttentionNetwork, bundle: Bundle, folder: Path) -> dict[str, float]:
+Network = PoseAttentionNetwork | Committee
+
+
+def save_bundle(network: Network, bundle: Bundle, folder: Path) -> dict[str, float]:
     """Write the directory. Returns the largest difference of each ONNX file from torch."""
     from safetensors.torch import save_file
 
@@ -54,6 +58,7 @@ def save_bundle(network: PoseAttentionNetwork, bundle: Bundle, folder: Path) -> 
         "threshold": bundle.threshold,
         "smoothing": dataclasses.asdict(bundle.smoothing),
         "network": dataclasses.asdict(network.config),
+        "members": len(network.members) if isinstance(network, Committee) else 1,
         "parameters": sum(parameter.numel() for parameter in network.parameters()),
         **bundle.extra,
     }
@@ -61,7 +66,7 @@ def save_bundle(network: PoseAttentionNetwork, bundle: Bundle, folder: Path) -> 
     return differences
 
 
-def export_files(network: PoseAttentionNetwork, folder: Path) -> dict[str, float]:
+def export_files(network: Network, folder: Path) -> dict[str, float]:
     """Write both ONNX forms; returns each one's largest difference from torch."""
     return {STEP: export_step(network, folder / STEP), CLIP: export_clip(network, folder / CLIP)}
 
@@ -71,7 +76,7 @@ def refresh_spec(folder: Path) -> None:
     _write_spec(json.loads((folder / SPEC).read_text()), folder)
 
 
-def load_network(folder: Path) -> PoseAttentionNetwork:
+def load_network(folder: Path) -> Network:
     """The torch network of a model directory, for fine-tuning or a new export. Raises ModelError."""
     from safetensors.torch import load_file
 
@@ -79,11 +84,13 @@ def load_network(folder: Path) -> PoseAttentionNetwork:
         spec = json.loads((folder / SPEC).read_text())
         weights = (folder / WEIGHTS).read_bytes()
         expected = spec["safetensors_sha256"]
-        network = PoseAttentionNetwork(PanConfig(**spec["network"]), len(spec["classes"]))
+        members = [PoseAttentionNetwork(PanConfig(**spec["network"]), len(spec["classes"]))
+                   for _ in range(spec.get("members", 1))]
     except FileNotFoundError as error:
         raise ModelError(f"{folder} is not a model directory with weights: no {Path(error.filename).name}") from None
     except (KeyError, TypeError, ValueError, UserError) as error:
         raise ModelError(f"{folder / SPEC} does not describe a network: {error}") from None
+    network = Committee(members) if len(members) > 1 else members[0]
     found = hashlib.sha256(weights).hexdigest()
     if found != expected:
         raise ModelError(f"{folder / WEIGHTS} has sha256 {found}, expected {expected}: the file is damaged or was changed")

@@ -81,6 +81,7 @@ class Trainer:
     def fit(self, report: Callable[[Progress], None] = lambda progress: None,
             tick: Callable[[int], None] = lambda steps: None) -> None:
         """Train to the end. `report` is called after each epoch, `tick` after each step with the steps done."""
+        self._began = time.monotonic()
         self._resume()
         tick(self._step)
         workers = {} if self._recipe.clips else {"num_workers": 1, "prefetch_factor": 4}  # whole clips are quick to make

@@ -33,6 +33,7 @@ class TrainConfig(Settings):
     balance: float = setting(0.6, "0 draws clips as often as they are there, 1 every class equally often", low=0, high=1)
     other_share: float = setting(0.12, "share of the drawn clips that belong to no class", low=0, high=0.9)
     early_s: float = setting(0.4, "ticks of a stream's beginning count less, rising over this time", unit="s", low=0.01)
+    members: int = setting(1, "networks of other seeds whose mean answer is the model", low=1, high=8)
     threads: int = setting(1, "CPU threads of the network; another process makes the batches", low=1)
 
 

@@ -11,8 +11,7 @@ from typing import Any
 import numpy as np
 
 from pose_attention_ros.evaluation import metrics
-from pose_attention_ros.models.bundle import Bundle, save_bundle
-from pose_attention_ros.models.pan import PoseAttentionNetwork
+from pose_attention_ros.models.bundle import Bundle, Network, save_bundle
 from pose_attention_ros.training.corpus import Corpus
 from pose_attention_ros.training.loop import Progress
 from pose_attention_ros.training.recipe import Recipe
@@ -24,7 +23,7 @@ _TEST_SEED = 11  # of the rough estimator in the test
 _HALF = len(metrics.OBSERVED_FRACTIONS) // 2 - 1
 
 
-def finish(network: PoseAttentionNetwork, recipe: Recipe, corpus: Corpus, history: list[Progress], seed: int,
+def finish(network: Network, recipe: Recipe, corpus: Corpus, histories: list[list[Progress]], seed: int,
            seconds: float, out: Path, *, export: bool = True) -> dict:
     """Calibrate on validation, measure validation and test once, write all to `out`. Returns result.json's content.
 
@@ -60,10 +59,12 @@ def finish(network: PoseAttentionNetwork, recipe: Recipe, corpus: Corpus, histor
                     smoothing=recipe.smoothing, extra=origin)
     if export:
         result["export_difference"] = save_bundle(network, bundle, out / recipe.model_id)
-    result["history"] = [dataclasses.asdict(progress) for progress in history]
+    result["history"] = [dataclasses.asdict(progress) for progress in histories[0]]
+    if len(histories) > 1:
+        result["history_of_other_members"] = [[dataclasses.asdict(progress) for progress in each] for each in histories[1:]]
     result = without_nan(result)
     (out / RESULT).write_text(json.dumps(result, indent=2) + "\n")
-    draw_curve(history, out / CURVE)
+    draw_curve(histories, out / CURVE)
     return result
 
 
@@ -88,7 +89,7 @@ def _confidence(scores: ClipScores, calibration: Calibration) -> dict:
             "calibration_error_from_half": error(late, calibration.temperature)}
 
 
-def _unknown(network: PoseAttentionNetwork, recipe: Recipe, corpus: Corpus, calibration: Calibration,
+def _unknown(network: Network, recipe: Recipe, corpus: Corpus, calibration: Calibration,
              view: int | None) -> dict:
     """How well the test part's left-out actions are told from the classes, at the end of each clip."""
     confidences = []
@@ -122,19 +123,20 @@ def _mean(parts: list[dict]) -> dict:
         fraction: round(float(np.mean([each[fraction] for each in early])), 4) for fraction in early[0]}}
 
 
-def draw_curve(history: list[Progress], path: Path) -> None:
-    """Loss and validation accuracy by epoch, as a picture."""
+def draw_curve(histories: list[list[Progress]], path: Path) -> None:
+    """Loss and validation accuracy by epoch of each member, as a picture."""
     import matplotlib
     matplotlib.use("Agg")
     from matplotlib import pyplot
 
-    epochs = [progress.epoch for progress in history]
     figure, (left, right) = pyplot.subplots(1, 2, figsize=(9, 3.2), layout="constrained")
-    left.plot(epochs, [progress.loss for progress in history])
+    for history in histories:
+        epochs = [progress.epoch for progress in history]
+        left.plot(epochs, [progress.loss for progress in history])
+        right.plot(epochs, [progress.val_accuracy for progress in history], label="as annotated")
+        if all(progress.val_accuracy_estimated is not None for progress in history):
+            right.plot(epochs, [progress.val_accuracy_estimated for progress in history], label="as estimated")
     left.set(xlabel="epoch", title="training loss")
-    right.plot(epochs, [progress.val_accuracy for progress in history], label="as annotated")
-    if all(progress.val_accuracy_estimated is not None for progress in history):
-        right.plot(epochs, [progress.val_accuracy_estimated for progress in history], label="as estimated")
     right.set(xlabel="epoch", title="validation accuracy")
     right.legend()
     for axes in (left, right):

@@ -26,7 +26,10 @@ def network_shape(start_from: str, given: Mapping[str, Any]) -> PanConfig:
 
     :raises UserError: there is no such model with weights, or the recipe wants another shape
     """
-    shape = load_network(find_model(start_from)).config
+    network = load_network(find_model(start_from))
+    if not isinstance(network, PoseAttentionNetwork):
+        raise UserError(f"start_from {start_from!r} is {len(network.members)} networks; training begins with one")
+    shape = network.config
     odd = [f"{name} {value!r} (it has {getattr(shape, name)!r})" for name, value in given.items()
            if name not in _MAY_DIFFER and value != getattr(shape, name)]
     if odd:

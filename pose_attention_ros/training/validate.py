@@ -9,7 +9,7 @@ import torch
 
 from pose_attention_ros.data.streams import join
 from pose_attention_ros.evaluation import metrics
-from pose_attention_ros.models.pan import PoseAttentionNetwork
+from pose_attention_ros.models.bundle import Network
 from pose_attention_ros.training.batches import Batch, as_estimated, read_examples
 from pose_attention_ros.training.corpus import Corpus, Entry
 from pose_attention_ros.training.recipe import Recipe
@@ -30,7 +30,7 @@ class ClipScores:
         return self.logits[:, -1]
 
 
-def score_clips(network: PoseAttentionNetwork, entries: list[Entry], corpus: Corpus, recipe: Recipe,
+def score_clips(network: Network, entries: list[Entry], corpus: Corpus, recipe: Recipe,
                 estimated_seed: int | None = None) -> ClipScores:
     """Run `network` over clips as they are, or, with a seed, as a simulated camera and estimator show them."""
     parts = []
@@ -50,7 +50,7 @@ def score_clips(network: PoseAttentionNetwork, entries: list[Entry], corpus: Cor
 
 
 @torch.inference_mode()
-def _at_fractions(network: PoseAttentionNetwork, batch: Batch) -> np.ndarray:
+def _at_fractions(network: Network, batch: Batch) -> np.ndarray:
     network.eval()
     logits = network(torch.from_numpy(batch.features), torch.from_numpy(batch.inside)).logits.numpy()
     seen = np.ceil(np.array(metrics.OBSERVED_FRACTIONS) * batch.ticks[:, None] - 1e-9).astype(int) - 1

@@ -15,6 +15,7 @@ torch = pytest.importorskip("torch")
 from pose_attention_ros.core.errors import ModelError  # noqa: E402
 from pose_attention_ros.inference.recogniser import OnnxRecogniser, load_recogniser, read_spec  # noqa: E402
 from pose_attention_ros.models.bundle import Bundle, load_network, refresh_spec, save_bundle  # noqa: E402
+from pose_attention_ros.models.committee import Committee  # noqa: E402
 from pose_attention_ros.models.pan import PanConfig, PoseAttentionNetwork  # noqa: E402
 
 V, C = 13, 5
@@ -110,6 +111,24 @@ def test_a_rich_network_exports(tmp_path):
     assert max(differences.values()) < 1e-5
     assert load_recogniser(str(tmp_path)).spec.state_size == network.state_size
     assert load_network(tmp_path).config == RICH
+
+
+def test_a_committee_is_the_mean_of_its_members(tmp_path):
+    torch.manual_seed(4)
+    members = [PoseAttentionNetwork(dataclasses.replace(RICH, layout="common13"), 3).eval() for _ in range(3)]
+    committee = Committee(members).eval()
+    features = torch.from_numpy(sequences(9, 2, 6, 0.8, 1.0))
+    with torch.inference_mode():
+        wanted = torch.stack([member(features).logits.softmax(-1) for member in members]).mean(0)
+        assert (committee(features).logits.softmax(-1) - wanted).abs().max() < 1e-6
+    save_bundle(committee, Bundle("committee", ("a", "b", "c"), 1.0, 0.5), tmp_path)
+    recogniser, again = load_recogniser(str(tmp_path)), load_network(tmp_path)
+    state = np.zeros((2, recogniser.spec.state_size), np.float32)
+    with torch.inference_mode():
+        for t in range(features.shape[1]):
+            output = recogniser.step(np.ascontiguousarray(features[:, t].numpy()), state)
+            state = output.state
+            np.testing.assert_allclose(output.logits, again(features).logits[:, t], atol=1e-5)
 
 
 def test_a_mirrored_network_answers_the_mirror_image_alike():
