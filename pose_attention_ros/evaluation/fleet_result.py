@@ -87,7 +87,8 @@ def _table(bags: Sequence[Mapping[str, Any]]) -> str:
     rows = []
     for bag in bags:
         if "error" in bag:
-            rows.append(f'<tr class="no"><td>{escape(bag["bag"])}</td><td colspan="7">{escape(bag["error"])}</td></tr>')
+            rows.append(f'<tr class="no"><td>{escape(bag["bag"])}</td>'
+                        f'<td class="error" colspan="7">{escape(bag["error"])}</td></tr>')
             continue
         metrics = bag["metrics"]
         missed = f'{len(bag["limits_missed"])} limits missed' if bag["limits_missed"] else ""

@@ -132,10 +132,11 @@ def judgement(metrics: Mapping[str, Any], classes: Sequence[str]) -> str:
              ("share of idle time with a label", percent(metrics["false_share_of_idle_time"])),
              ("labelled actions", str(metrics["segments"])),
              ("labelled time", number(metrics["minutes"], 1, " min"))]
-    return ('<section><h2>How right</h2><div class="row">'
-            f'<figure>{svg.confusion(table, classes)}<figcaption>Truth against answer, per cent of the time each class was '
-            f'shown</figcaption></figure><figure>{curves}<figcaption>Early recognition</figcaption></figure>'
-            f'<figure>{f1}<figcaption>F1 of each class</figcaption></figure>{facts_table(facts)}</div></section>')
+    left = (f"<figure>{svg.confusion(table, classes)}<figcaption>Truth against answer, per cent of the time each class was "
+            f"shown</figcaption></figure><figure>{f1}<figcaption>F1 of each class (seconds shown)</figcaption></figure>")
+    right = f"<figure>{curves}<figcaption>Early recognition</figcaption></figure>{facts_table(facts)}"
+    return (f'<section><h2>How right</h2><div class="row"><div class="column">{left}</div><div class="column">{right}</div>'
+            "</div></section>")
 
 
 def _moments(values: Mapping[str, Any], pictures: Sequence[Picture], classes: Sequence[str]) -> str:

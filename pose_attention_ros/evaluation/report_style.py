@@ -26,6 +26,7 @@ section { background: #fff; border-radius: 10px; padding: 18px 20px; margin-top:
 .key i { display: inline-block; width: 12px; height: 12px; border-radius: 3px; margin-right: 6px; vertical-align: -1px; }
 .wide { overflow-x: auto; } .wide svg { max-width: 100%; height: auto; display: block; }
 .row { display: flex; flex-wrap: wrap; gap: 18px 34px; align-items: flex-start; }
+.column { display: flex; flex-direction: column; gap: 22px; min-width: 0; }
 figure { margin: 0; } figure svg { display: block; max-width: 100%; height: auto; }
 figcaption { color: #6b7680; font-size: 12px; margin-top: 6px; }
 svg text { font-family: system-ui, "Segoe UI", Roboto, "DejaVu Sans", sans-serif; }
@@ -33,6 +34,7 @@ table { border-collapse: collapse; } td, th { padding: 5px 12px 5px 0; text-alig
 th { color: #6b7680; font-weight: 500; font-size: 12px; } tbody tr { border-top: 1px solid #e8ecef; }
 .numbers td:not(:first-child), .numbers th:not(:first-child) { text-align: right; padding-left: 18px;
   font-variant-numeric: tabular-nums; }
+.numbers td.error { text-align: left; color: #c4322b; }
 .facts td:last-child { font-variant-numeric: tabular-nums; } .facts .count { font-weight: 600; text-align: right; }
 .limits tr.no td:last-child { color: #c4322b; font-weight: 600; } .limits tr.ok td:last-child { color: #1f8a5b; }
 .cards { display: grid; grid-template-columns: repeat(auto-fill, minmax(500px, 1fr)); gap: 14px; }
