@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import logging
-from collections import deque
 from dataclasses import dataclass
 
 import numpy as np
 
 from pose_attention_ros.core.errors import ModelError
+from pose_attention_ros.core.evidence import Evidence, Memory, MemoryConfig
 from pose_attention_ros.core.labels import LabelConfig, LabelMachine
 from pose_attention_ros.core.recogniser import ModelSpec, Recogniser
 from pose_attention_ros.core.resampling import GapConfig, TickResampler
@@ -18,7 +18,7 @@ _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class ActionConfig(GapConfig, LabelConfig):
+class ActionConfig(GapConfig, LabelConfig, MemoryConfig):
     """Settings of the action stage."""
 
 
@@ -28,19 +28,9 @@ class _Track:
     def __init__(self, spec: ModelSpec, begin_ns: int) -> None:
         self.resampler = TickResampler(spec.rate_hz)
         self.labels = LabelMachine(begin_ns)
-        self.state = np.zeros(spec.state_size, np.float32)
+        self.memory = Memory(spec)
         self.probabilities = np.full(len(spec.classes), 1 / len(spec.classes), np.float32)
         self.joint_attention = np.full(len(spec.layout.joints), 1 / len(spec.layout.joints), np.float32)
-        window = max(1, round(spec.attention_window_s * spec.rate_hz))
-        self.moments: deque[tuple[int, float]] = deque(maxlen=window)  # stamp and attention energy of each tick
-
-    def frame_attention(self, decay_per_s: float) -> tuple[np.ndarray, np.ndarray]:
-        """Weights (W,) of the moments in the window and their stamps (W,): softmax of eq. 10, older moments discounted."""
-        stamps_ns = np.array([stamp for stamp, _ in self.moments], np.int64)
-        energy = np.array([energy for _, energy in self.moments], np.float64)
-        energy -= decay_per_s * (stamps_ns[-1] - stamps_ns) * 1e-9
-        weights = np.exp(energy - energy.max())
-        return (weights / weights.sum()).astype(np.float32), stamps_ns
 
 
 class ActionStage:
@@ -94,19 +84,24 @@ class ActionStage:
 
     def _step(self, batch: list[tuple[_Track, np.ndarray, int]]) -> None:
         """Advance each (track, features (V, C), stamp) by one tick, all in one call of the model."""
-        tracks, features, stamps_ns = zip(*batch)
-        output = self._recogniser.step(np.stack(features), np.stack([track.state for track in tracks]))
+        rows: list[tuple[_Track, np.ndarray, int, Evidence]] = []
+        for track, features, stamp_ns in batch:
+            if track.memory.comes_to_rest(stamp_ns, features, self.config):
+                track.labels.give_up(stamp_ns)
+            rows += [(track, features, stamp_ns, evidence) for evidence in track.memory.running(self.config.memory_s)]
+        output = self._recogniser.step(np.stack([features for _, features, *_ in rows]),
+                                       np.stack([evidence.state for *_, evidence in rows]))
         probabilities = _softmax(output.logits / np.float32(self.spec.temperature))
         threshold = self.config.threshold or self.spec.threshold
-        for row, (track, stamp_ns) in enumerate(zip(tracks, stamps_ns)):
-            track.state = output.state[row]
-            track.probabilities = probabilities[row]
-            track.joint_attention = output.joint_attention[row]
-            track.moments.append((stamp_ns, float(output.frame_energy[row])))
-            track.labels.update(stamp_ns, probabilities[row], threshold, self.config)
+        for row, (track, _, stamp_ns, evidence) in enumerate(rows):
+            evidence.add(stamp_ns, output.state[row], float(output.frame_energy[row]))
+            if evidence is track.memory.current:
+                track.probabilities = probabilities[row]
+                track.joint_attention = output.joint_attention[row]
+                track.labels.update(stamp_ns, probabilities[row], threshold, self.config)
 
     def _estimate(self, track_id: int, track: _Track) -> ActionEstimate:
-        weights, stamps_ns = track.frame_attention(self.spec.decay_per_s)
+        weights, stamps_ns = track.memory.current.frame_attention(self.spec.decay_per_s)
         return ActionEstimate(
             track_id, track.labels.label(self.spec.classes), track.labels.state, float(track.probabilities.max()),
             track.probabilities, track.labels.onset_ns, int(stamps_ns[0]), int(stamps_ns[-1]), track.joint_attention,

@@ -20,7 +20,7 @@ class LabelConfig(Settings):
                                 high=1.0, live=True)
     warm_up_s: float = setting(0.5, "a person must have been seen this long before a label is given", unit="s", low=0.0,
                                high=10.0, live=True)
-    hold_s: float = setting(0.3, "a new label must lead this long before it replaces the old one", unit="s", low=0.0,
+    hold_s: float = setting(0.2, "a new label must lead this long before it replaces the old one", unit="s", low=0.0,
                             high=10.0, live=True)
 
 
@@ -52,6 +52,12 @@ class LabelMachine:
         if wanted != self._current and held_s >= config.hold_s:
             self._current, self.onset_ns = wanted, self._pending_ns
         self.state = LabelState.UNKNOWN if self._current is None else LabelState.CONFIRMED
+
+    def give_up(self, stamp_ns: int) -> None:
+        """What the label rested on is over."""
+        if self._current is not None:
+            self._current, self.onset_ns = None, stamp_ns
+        self._pending, self._pending_ns = None, stamp_ns
 
     def label(self, classes: tuple[str, ...]) -> str:
         """The class name, or UNKNOWN_LABEL."""

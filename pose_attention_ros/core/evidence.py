@@ -1,0 +1,98 @@
+"""What a recogniser remembers of a person, and for how long: evidence that starts afresh when the person comes to rest, and
+that never reaches back farther than twice the memory, at constant cost."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+
+import numpy as np
+
+from pose_attention_ros.core.config import Settings, setting
+from pose_attention_ros.core.recogniser import ModelSpec
+from pose_attention_ros.core.types import FEATURE_NAMES
+
+_SPEED = [FEATURE_NAMES.index("vx"), FEATURE_NAMES.index("vy")]
+_SCORE = FEATURE_NAMES.index("score")
+
+
+@dataclass(frozen=True)
+class MemoryConfig(Settings):
+    """How long the past counts."""
+
+    memory_s: float = setting(3.0, "what was seen longer ago than twice this counts no more, what is newer than this always "
+                              "does; 0: all since the person was first seen, as in the batch model", unit="s", low=0.0,
+                              high=60.0, live=True)
+    rest_speed: float = setting(0.3, "a person whose joints move more slowly, on average, is at rest: the action is over "
+                                "and its label is given up; 0: never", unit="body units/s", low=0.0, high=10.0, live=True)
+    rest_s: float = setting(0.4, "being slow for this long is rest", unit="s", low=0.0, high=10.0, live=True)
+
+
+class Evidence:
+    """A recurrent state and the moments that it rests on."""
+
+    def __init__(self, spec: ModelSpec) -> None:
+        self.state = np.zeros(spec.state_size, np.float32)
+        window = max(1, round(spec.attention_window_s * spec.rate_hz))
+        self.moments: deque[tuple[int, float]] = deque(maxlen=window)  # stamp and attention energy of each tick
+        self.ticks = 0
+
+    def add(self, stamp_ns: int, state: np.ndarray, energy: float) -> None:
+        """One tick."""
+        self.state = state
+        self.moments.append((stamp_ns, energy))
+        self.ticks += 1
+
+    def frame_attention(self, decay_per_s: float) -> tuple[np.ndarray, np.ndarray]:
+        """Weights (W,) of the moments in the window and their stamps (W,): softmax of eq. 10, older moments discounted."""
+        stamps_ns = np.array([stamp for stamp, _ in self.moments], np.int64)
+        energy = np.array([energy for _, energy in self.moments], np.float64)
+        energy -= decay_per_s * (stamps_ns[-1] - stamps_ns) * 1e-9
+        weights = np.exp(energy - energy.max())
+        return (weights / weights.sum()).astype(np.float32), stamps_ns
+
+
+class Memory:
+    """The evidence that counts, and a younger one that grows beside it and takes over once it is `memory_s` old."""
+
+    def __init__(self, spec: ModelSpec) -> None:
+        self._spec = spec
+        self._slow_since_ns: int | None = None
+        self._resting = False
+        self.restart()
+
+    def restart(self) -> None:
+        """Nothing counts that was seen before."""
+        self.current = Evidence(self._spec)
+        self._younger: Evidence | None = None
+
+    def running(self, memory_s: float) -> list[Evidence]:
+        """The evidence to step by one tick: the current one first, and the one that will follow it, if any."""
+        wanted = round(memory_s * self._spec.rate_hz)
+        if not wanted:
+            self._younger = None
+        elif self._younger is not None and self._younger.ticks >= wanted:
+            self.current, self._younger = self._younger, Evidence(self._spec)
+        elif self._younger is None and self.current.ticks >= wanted:
+            self._younger = Evidence(self._spec)
+        return [self.current] if self._younger is None else [self.current, self._younger]
+
+    def comes_to_rest(self, stamp_ns: int, features: np.ndarray, config: MemoryConfig) -> bool:
+        """Whether with this tick, features (V, C), the person has just been slow for long enough. Then all starts afresh.
+
+        A tick without any joint changes nothing.
+        """
+        there = features[:, _SCORE] > 0
+        if not there.any():
+            return False
+        speed = float(np.sqrt((features[there][:, _SPEED] ** 2).sum(-1)).mean())
+        if speed >= config.rest_speed:
+            self._slow_since_ns, self._resting = None, False
+            return False
+        if self._slow_since_ns is None:
+            self._slow_since_ns = stamp_ns
+        if self._resting or (stamp_ns - self._slow_since_ns) * 1e-9 < config.rest_s:
+            return False
+        self._resting = True
+        self.restart()
+        return True
