@@ -5,6 +5,10 @@
 
 Each run is `pose-attention train RECIPE --seed N --numbers-only`, the ablations with one switch of the model turned. Runs
 that are in --out already are not repeated; a run that was cut short goes on. --out/table.json holds what is finished.
+
+A recipe of several members trains, here, one network a seed, and measures the committees of neighbouring seeds: with five
+seeds and three members those of 0-1-2, 1-2-3, 2-3-4, 3-4-0 and 4-0-1. Each network so belongs to three committees, which are
+not independent of each other: their spread is a little too small. Separate ones would cost three times the time.
 """
 
 from __future__ import annotations
@@ -16,10 +20,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
+import torch
 
-from pose_attention_ros.cli.train import train
+from pose_attention_ros.cli.train import data_files, train
+from pose_attention_ros.models.committee import Committee
+from pose_attention_ros.models.pan import PoseAttentionNetwork
+from pose_attention_ros.training.corpus import load_corpus
+from pose_attention_ros.training.loop import CHECKPOINT
 from pose_attention_ros.training.recipe import Recipe, load_recipe
-from pose_attention_ros.training.report import RESULT, mean_result
+from pose_attention_ros.training.report import RESULT, finish, mean_result
 
 FULL = "full"
 # What a variant changes: settings of the model, or of the training.
@@ -59,6 +68,29 @@ def run(recipe: Recipe, data: list[str], splits: tuple[int | None, ...], seed: i
             args = argparse.Namespace(data=data, seed=seed, numbers_only=True)
             results[split] = train(recipe, args, split, folder)
     return results[splits[0]] if len(splits) == 1 else mean_result(results)
+
+
+def committee(recipe: Recipe, data: list[str], splits: tuple[int | None, ...], seeds: list[int], single: Path,
+              out: Path) -> dict:
+    """result.json's content of the committee of the networks that `seeds` have trained under `single`."""
+    results = {}
+    for split in splits:
+        part = f"split{split}" if len(splits) > 1 else "."
+        if not (out / part / RESULT).is_file():
+            corpus = load_corpus(recipe, data_files(list(recipe.data), data), official_split=split)
+            runs = [single / f"seed{seed}" / part for seed in seeds]
+            members = [_trained(recipe, len(corpus.classes), run / CHECKPOINT) for run in runs]
+            seconds = sum(json.loads((run / RESULT).read_text())["seconds"] for run in runs)
+            (out / part).mkdir(parents=True, exist_ok=True)
+            finish(Committee(members), recipe, corpus, [], seeds[0], seconds, out / part, export=False)
+        results[split] = json.loads((out / part / RESULT).read_text())
+    return results[splits[0]] if len(splits) == 1 else mean_result(results)
+
+
+def _trained(recipe: Recipe, classes: int, checkpoint: Path) -> PoseAttentionNetwork:
+    network = PoseAttentionNetwork(recipe.model, classes)
+    network.load_state_dict(torch.load(checkpoint, weights_only=True)["average"])
+    return network.eval()
 
 
 def interval(values: list[float]) -> float:
@@ -121,7 +153,9 @@ def main() -> None:
     parser.add_argument("--data", action="append", default=[], metavar="[NAME=]FILE.npz")
     parser.add_argument("--out", type=Path, required=True)
     args = parser.parse_args()
+    torch.set_num_threads(1)
     recipe = load_recipe(args.recipe)
+    members, recipe = recipe.train.members, changed(recipe, {"members": 1})
     if args.epochs:
         recipe = changed(recipe, {"epochs": args.epochs})
     splits = tuple(args.official_splits or recipe.official_splits or (None,))
@@ -133,6 +167,13 @@ def main() -> None:
             results.setdefault(name, {})[seed] = run(changed(recipe, VARIANTS[name]), args.data, splits, seed, folder)
             table = summary(results)
             (args.out / "table.json").write_text(json.dumps(table, indent=2) + "\n")
+    if members > 1 and names == [FULL]:
+        for i, seed in enumerate(args.seeds):
+            chosen = [args.seeds[(i + k) % len(args.seeds)] for k in range(members)]
+            results.setdefault(f"{members} members", {})[seed] = committee(
+                recipe, args.data, splits, chosen, args.out / FULL, args.out / "committee" / f"seed{seed}")
+        table = summary(results)
+        (args.out / "table.json").write_text(json.dumps(table, indent=2) + "\n")
     print(markdown(table))
 
 

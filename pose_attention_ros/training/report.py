@@ -59,9 +59,8 @@ def finish(network: Network, recipe: Recipe, corpus: Corpus, histories: list[lis
                     smoothing=recipe.smoothing, extra=origin)
     if export:
         result["export_difference"] = save_bundle(network, bundle, out / recipe.model_id)
-    result["history"] = [dataclasses.asdict(progress) for progress in histories[0]]
-    if len(histories) > 1:
-        result["history_of_other_members"] = [[dataclasses.asdict(progress) for progress in each] for each in histories[1:]]
+    curves = [[dataclasses.asdict(progress) for progress in history] for history in histories]
+    result.update(zip(("history", "history_of_other_members"), (curves[0], curves[1:]) if len(curves) > 1 else curves))
     result = without_nan(result)
     (out / RESULT).write_text(json.dumps(result, indent=2) + "\n")
     draw_curve(histories, out / CURVE)
