@@ -7,6 +7,7 @@ import tempfile
 import numpy as np
 
 _BLOCK = 2048
+_SORTED_BLOCK = 1 << 16
 
 
 class FrameLog:
@@ -37,16 +38,21 @@ class FrameLog:
         self._filled = 0
 
     def people(self) -> dict[int, np.ndarray]:
-        """person -> its rows in the order of time, (T,) of a structured type."""
+        """person -> its rows in the order of time, (T,) of a structured type, still in a file."""
         self._flush()
         self._file.flush()
         if not self.rows:
             return {}
         rows = np.memmap(self._file, self._kind, "r", shape=(self.rows,))
         order = np.argsort(rows["person"], kind="stable")
-        people, firsts = np.unique(rows["person"][order], return_index=True)
-        return {int(person): rows[places] for person, places in zip(people, np.split(order, firsts[1:]))}
+        self._sorted = tempfile.TemporaryFile()
+        for begin in range(0, self.rows, _SORTED_BLOCK):
+            self._sorted.write(rows[order[begin : begin + _SORTED_BLOCK]].tobytes())
+        self._sorted.flush()
+        found = np.memmap(self._sorted, self._kind, "r", shape=(self.rows,))
+        people, firsts = np.unique(found["person"], return_index=True)
+        return {int(person): piece for person, piece in zip(people, np.split(found, firsts[1:]))}
 
     def close(self) -> None:
-        """Delete the file."""
+        """Delete the file that was written; the rows that `people` gave stay until they are forgotten."""
         self._file.close()

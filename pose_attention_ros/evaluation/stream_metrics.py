@@ -49,7 +49,8 @@ class Timeline:
     def __post_init__(self) -> None:
         for name in ("stamps_ns", "truth", "predicted"):
             object.__setattr__(self, name, np.asarray(getattr(self, name), np.int64))
-        object.__setattr__(self, "scores", np.asarray(self.scores, np.float64))
+        if not np.issubdtype(np.asarray(self.scores).dtype, np.floating):  # else as they are: they may lie in a file
+            object.__setattr__(self, "scores", np.asarray(self.scores, np.float64))
         frames = len(self.stamps_ns)
         for name in ("stamps_ns", "truth", "predicted"):
             if getattr(self, name).shape != (frames,):
@@ -117,10 +118,12 @@ def frame_map(timelines: Sequence[Timeline], classes: int) -> float:
     labelled frames, those of no class included; NaN for none."""
     if not timelines:
         return float("nan")
-    truth = np.concatenate([line.truth for line in timelines])
-    scores = np.concatenate([line.scores for line in timelines])[truth != UNLABELLED]
-    truth = truth[truth != UNLABELLED]
-    precisions = [metrics.average_precision(scores[:, k], truth == k) for k in range(classes) if (truth == k).any()]
+    labelled = [line.truth != UNLABELLED for line in timelines]
+    truth = np.concatenate([line.truth[there] for line, there in zip(timelines, labelled)])
+    precisions = []
+    for k in (k for k in range(classes) if (truth == k).any()):  # one at a time: a long stream's scores lie in a file
+        scores = np.concatenate([line.scores[:, k][there] for line, there in zip(timelines, labelled)])
+        precisions.append(metrics.average_precision(scores.astype(np.float64), truth == k))
     return float(np.mean(precisions)) if precisions else float("nan")
 
 
