@@ -33,7 +33,6 @@ class ClipConfig(Settings):
     fastest: float = setting(1.35, "fastest replay", low=0.1)
     trim: float = setting(0.3, "highest share that half of the clips lose at their ends", low=0, high=0.9)
     early: float = setting(0.3, "ticks of a clip's beginning count less, rising over this share of it", low=0.01, high=1)
-    last: float = setting(0.0, "what the last tick counts besides, as a share of all the clip's ticks", low=0, high=1)
 
 
 def seen_anew(clips: list[np.ndarray], rng: np.random.Generator, layout: Layout,

@@ -56,9 +56,7 @@ class ClipBatchMaker:
         inside = np.arange(features.shape[1]) < ticks[:, None]
         targets = np.where(inside, self._targets[rows, None], IGNORE)
         seen = np.arange(1, features.shape[1] + 1) / ticks[:, None]
-        weights = np.minimum(seen / self._config.early, 1)
-        weights[np.arange(len(ticks)), ticks - 1] += self._config.last * ticks
-        weights *= self._mean_ticks / ticks[:, None]  # clips count alike
+        weights = np.minimum(seen / self._config.early, 1) / ticks[:, None] * self._mean_ticks  # clips count alike
         return Batch(features, targets, weights.astype(np.float32), ticks)
 
     @cached_property
