@@ -114,7 +114,8 @@ def test_the_commands_write_numbers_and_pictures(kind, extra, written, tmp_path)
     rng = np.random.default_rng(0)
     body = rng.uniform(0, 200, (1, 13, 2))
     scores = np.ones((20, 13), np.float32)
-    clips = [Clip((body + 20 * rng.standard_normal((20, 1, 2))).astype(np.float32), scores, label, 30.0) for label in ("walk", "run", "walk", "jump", "fly")]
+    clips = [Clip((body + 20 * rng.standard_normal((20, 1, 2))).astype(np.float32), scores, label, 30.0)
+             for label in ("walk", "run", "walk", "jump", "fly")]
     SkeletonDataset.from_clips(clips, LAYOUT.joints).save(tmp_path / "data.npz")
     (tmp_path / "map.yaml").write_text("walk: walk\nrun: run\njump: jump\nfly: null\n")
     assert main(["evaluate", kind, "--data", str(tmp_path / "data.npz"), "--model", "everyday", "--label-map",
