@@ -37,7 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                            "a bag, or a folder of bags with NAME.csv beside each")
     importing.add_argument("output", type=Path, metavar="OUT.npz")
     importing.add_argument("--official-split", metavar="SPLIT",
-                           help="jhmdb: 1, 2 or 3 (default: all three in one file); pyskl: 1, 2, 3, xsub, "
+                           help="jhmdb: 1, 2 or 3 (default: all three in one file); pyskl: 1, 2, 3, 1,2,3, xsub, "
                                 "xview and so on (default 1)")
     importing.add_argument("--class-names", type=Path, metavar="FILE",
                            help="pyskl: one class name a line, in the order of the label numbers")

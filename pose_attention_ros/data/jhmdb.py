@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
@@ -13,6 +12,7 @@ import numpy as np
 from pose_attention_ros.core.errors import UserError
 from pose_attention_ros.core.layouts import LAYOUTS
 from pose_attention_ros.data.dataset import NO_PART, Clip, SkeletonDataset
+from pose_attention_ros.data.pyskl import source_video
 
 LAYOUT = LAYOUTS["jhmdb15"]
 FPS = 30.0
@@ -21,8 +21,6 @@ OFFICIAL_SPLITS = (1, 2, 3)
 PIXELS_PER_UNIT = 100.0
 IMAGE_SIZE = (320, 240)
 _PART_OF_FLAG = {0: NO_PART, 1: "train", 2: "test"}
-# HMDB51's file names end in the clip's properties and its number in the source video: _u_nm_np1_ba_goo_3
-_PROPERTIES = re.compile(r"_[a-z]_[a-z]{2}_np\d+_[a-z]{2}_[a-z]+_\d+$")
 # The compact files have no video names; clips of one source video are neighbours in them.
 _NEIGHBOURS = 5
 
@@ -114,4 +112,4 @@ def _original(source: Path, splits: tuple[int, ...]) -> Iterator[Clip]:
         parts = tuple(_PART_OF_FLAG[flags.get((split, action, name), 0)] for split in splits)
         if set(parts) != {NO_PART}:
             keypoints = loadmat(path)["pos_img"].transpose(2, 1, 0) - 1
-            yield _clip(keypoints, action, parts, _PROPERTIES.sub("", name))
+            yield _clip(keypoints, action, parts, source_video(name))

@@ -7,6 +7,7 @@ Such a file is {"split": {name: [clip ids]}, "annotations": [{"frame_dir", "labe
 from __future__ import annotations
 
 import pickle
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,13 +16,22 @@ import numpy as np
 
 from pose_attention_ros.core.errors import UserError
 from pose_attention_ros.core.layouts import LAYOUTS
-from pose_attention_ros.data.dataset import Clip, SkeletonDataset
+from pose_attention_ros.data.dataset import NO_PART, Clip, SkeletonDataset
 
 LAYOUT = LAYOUTS["coco17"]
 # All that a pickle of arrays, numbers, texts and lists needs; anything else in the file is refused, not called.
 _ALLOWED = {("numpy", "ndarray"), ("numpy", "dtype"), ("_codecs", "encode")} | {
     (module, name) for core in ("numpy.core", "numpy._core") for module, name in
     ((f"{core}.multiarray", "_reconstruct"), (f"{core}.multiarray", "scalar"), (f"{core}.numeric", "_frombuffer"))}
+
+
+# UCF101 names a clip after its source, as v_Archery_g08_c03; HMDB51 adds the clip's properties, as ..._u_nm_np1_ba_goo_3.
+_CLIP_OF_SOURCE = re.compile(r"(_c\d+|_[a-z]_[a-z]{2}_np\d+_[a-z]{2}_[a-z]+_\d+)$")
+
+
+def source_video(name: str) -> str:
+    """What clips of UCF101, HMDB51 and J-HMDB that come from one video have in common; other names as they are."""
+    return _CLIP_OF_SOURCE.sub("", name)
 
 
 class _ArraysOnly(pickle.Unpickler):
@@ -34,7 +44,8 @@ class _ArraysOnly(pickle.Unpickler):
 def import_pyskl(source: Path, split: str, names: Sequence[str] = ()) -> SkeletonDataset:
     """One clip an annotation, of the person seen best.
 
-    :param split: which of the file's splits: "1" for train1 and test1, "xsub" for xsub_train and xsub_val
+    :param split: which of the file's splits: "1" for train1 and test1, "xsub" for xsub_train and xsub_val; several, as
+        "1,2,3", become the file's official splits
     :param names: class names by label number; without them a label is its number
     :raises UserError: the file is of another kind, or would run code
     """
@@ -44,8 +55,8 @@ def import_pyskl(source: Path, split: str, names: Sequence[str] = ()) -> Skeleto
         annotations, splits = content["annotations"], content["split"]
     except (pickle.UnpicklingError, EOFError, AttributeError, ImportError, LookupError, TypeError, ValueError) as error:
         raise UserError(f"{source} is not a pyskl skeleton file: {error}") from None
-    part_of = _parts(splits, split)
-    return SkeletonDataset.from_clips(_clips(annotations, part_of, names, source.stem), LAYOUT.joints)
+    tables = [_parts(splits, each) for each in split.split(",")]
+    return SkeletonDataset.from_clips(_clips(annotations, tables, names, source.stem), LAYOUT.joints)
 
 
 def _parts(splits: Mapping[str, Sequence[str]], split: str) -> dict[str, str]:
@@ -60,12 +71,12 @@ def _parts(splits: Mapping[str, Sequence[str]], split: str) -> dict[str, str]:
     return parts
 
 
-def _clips(annotations: Sequence[Mapping[str, Any]], part_of: Mapping[str, str], names: Sequence[str],
+def _clips(annotations: Sequence[Mapping[str, Any]], tables: Sequence[Mapping[str, str]], names: Sequence[str],
            stem: str) -> Iterator[Clip]:
     for annotation in annotations:
-        part = part_of.get(annotation["frame_dir"])
+        parts = tuple(table.get(annotation["frame_dir"], NO_PART) for table in tables)
         keypoints = np.asarray(annotation["keypoint"], np.float32)
-        if part is None or not keypoints.size:
+        if set(parts) == {NO_PART} or not keypoints.size:
             continue
         scores = np.asarray(annotation.get("keypoint_score", np.ones(keypoints.shape[:-1])), np.float32)
         if keypoints.shape[2:] != (len(LAYOUT.joints), 2) or scores.shape != keypoints.shape[:-1]:
@@ -78,5 +89,6 @@ def _clips(annotations: Sequence[Mapping[str, Any]], part_of: Mapping[str, str],
             raise UserError(f"clip {annotation['frame_dir']} has label {label}, but only {len(names)} names are given")
         height, width = annotation.get("img_shape", (0, 0))
         yield Clip(np.where(there[..., None], keypoints[person], 0), np.clip(np.where(there, scores[person], 0), 0, 1),
-                   names[label] if names else str(label), 0.0, part, f"{stem}/{annotation['frame_dir']}",
-                   (int(width), int(height)))
+                   names[label] if names else str(label), 0.0, parts[0],
+                   f"{stem}/{source_video(annotation['frame_dir'])}", (int(width), int(height)),
+                   parts if len(parts) > 1 else ())

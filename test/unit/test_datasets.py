@@ -15,6 +15,7 @@ from pose_attention_ros.core.layouts import LAYOUTS
 from pose_attention_ros.data.dataset import Clip, SkeletonDataset
 from pose_attention_ros.data.kinect import _SOURCES, CameraRing, as_annotated, import_kinect, project
 from pose_attention_ros.data.penn import import_penn
+from pose_attention_ros.data.pyskl import source_video
 
 PENN, JHMDB, KINECT = (LAYOUTS[name] for name in ("penn13", "jhmdb15", "kinect20"))
 
@@ -223,6 +224,24 @@ def test_pyskl_pickles(tmp_path, split, splits):
     if split == "1":
         np.testing.assert_array_equal(data[0].keypoints, people[1])  # the person seen best
         np.testing.assert_allclose(data[0].scores, 0.8, atol=1e-3)
+
+
+def test_pyskl_pickles_with_several_splits(tmp_path):
+    pyskl_file(tmp_path / "ucf.pkl")
+    assert main(["data", "import", "pyskl", str(tmp_path / "ucf.pkl"), str(tmp_path / "out.npz"),
+                 "--official-split", "1,xsub"]) == 0
+    data = SkeletonDataset.load(tmp_path / "out.npz")
+    assert data.official_splits.tolist() == [["train", "none"], ["test", "train"], ["none", "test"]]
+    assert data.split.tolist() == ["train", "test", "none"]
+
+
+@pytest.mark.parametrize("name, source", [
+    ("v_ApplyEyeMakeup_g08_c01", "v_ApplyEyeMakeup_g08"),
+    ("April_09_brush_hair_u_nm_np1_ba_goo_0", "April_09_brush_hair"),
+    ("S001C001P001R001A001", "S001C001P001R001A001"),
+])
+def test_clips_of_one_video_are_known_by_their_names(name, source):
+    assert source_video(name) == source
 
 
 class _Evil:
