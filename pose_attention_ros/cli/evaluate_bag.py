@@ -31,7 +31,7 @@ def run(args: argparse.Namespace) -> int:
     junit = args.junit or args.out / "junit.xml"
     name = args.bag.resolve().name
     try:
-        task = BagTask(path=str(args.bag), labels=str(args.labels or ""), **task_options(args))
+        task = BagTask(path=str(args.bag), labels=str(args.labels or ""), two_processes=True, **task_options(args))
         with tqdm(unit="frame", disable=None, leave=False) as bar:
             def progress(done: int, total: int) -> None:
                 bar.total = total

@@ -51,6 +51,10 @@ class Layout:
     joints: tuple[str, ...]
     limbs: tuple[tuple[str, str], ...]
 
+    def __reduce__(self) -> tuple:
+        """Travels to other processes by its name."""
+        return layout, (self.name,)
+
     def index(self, joint: str) -> int:
         """Row of `joint`. Raises KeyError with the names that exist."""
         try:

@@ -18,6 +18,7 @@ from pose_attention_ros.core.graph_stage import GraphConfig, GraphStage
 from pose_attention_ros.core.messages import actions_of_message, graphs_of_message, ns_of
 from pose_attention_ros.core.pipeline import STAGES, Pipeline
 from pose_attention_ros.core.types import ActionEstimates, Frame, SkeletonGraphs
+from pose_attention_ros.evaluation.graph_process import WORTH_A_PROCESS, TimedGraphs, graphs_beside
 from pose_attention_ros.inference.pose import PoseConfig, create_pose_estimator
 from pose_attention_ros.inference.recogniser import load_recogniser
 
@@ -46,21 +47,33 @@ class Answers:
         return self.call(item)
 
 
-def make_answers(bag: Bag, chosen: Input, model: str, pose: PoseConfig, graph: GraphConfig, action: ActionConfig) -> Answers:
-    """The stages that the topic leaves to be done. Raises ModelError, SourceError."""
+def make_answers(bag: Bag, chosen: Input, model: str, pose: PoseConfig, graph: GraphConfig, action: ActionConfig,
+                 two_processes: bool = False) -> Answers:
+    """The stages that the topic leaves to be done. Raises ModelError, SourceError.
+
+    :param two_processes: whether the graph stage may run beside this process
+    """
     if chosen.kind == "actions":
         return _recorded(bag, chosen, model)
     recogniser = load_recogniser(model)
     spec = recogniser.spec
     about = {"model_id": spec.model_id, "sha256": spec.sha256, "classes": list(spec.classes)}
     action_stage = ActionStage(recogniser, action)
-    graph_stage = GraphStage(replace(graph, layout=spec.layout.name))
+    graph = replace(graph, layout=spec.layout.name)
+    graph_stage = GraphStage(graph)
     if chosen.kind == "skeleton_graphs":
         def from_graphs(graphs: SkeletonGraphs) -> Answer:
             began = time.perf_counter()
             actions = action_stage(graphs)
             return actions, graphs, (time.perf_counter() - began,)
         return Answers(spec.classes, about, STAGES[2:], from_graphs, {})
+    if chosen.kind == "skeletons" and two_processes and chosen.count >= WORTH_A_PROCESS:
+        def from_timed(timed: TimedGraphs) -> Answer:
+            began = time.perf_counter()
+            actions = action_stage(timed.graphs)
+            return actions, timed.graphs, (timed.seconds, time.perf_counter() - began)
+        return Answers(spec.classes, about, STAGES[1:], from_timed, {"processes": "2"},
+                       items=graphs_beside(bag.path, chosen, graph, bag.left_out))
     if chosen.kind == "skeletons":
         def from_skeletons(skeletons: Any) -> Answer:
             began = time.perf_counter()
