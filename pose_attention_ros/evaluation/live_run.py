@@ -77,7 +77,7 @@ class LiveRun:
             "input": {"kind": "actions", "topic": topic, "type": "live", "messages": self.frames},
             "model": self._model,
             **assessment.values,
-            "recorded": {"age_ms": self.ages.summary_ms(), "dropped": dropped},
+            "recorded": {"age_ms": self.ages.summary_ms(), "dropped": dropped, "dropped_by_nodes": _told_drops(nodes)},
             "left_out": dict(self._left_out.reasons),
             "timings": {
                 "stages_ms": {"capture_to_label": self.latencies.summary_ms(), "all_stages": self.latencies.summary_ms()},
@@ -89,3 +89,9 @@ class LiveRun:
             },
         }
         return values, [Picture(moment, draw_moment(moment, None)) for moment in assessment.moments]
+
+
+def _told_drops(nodes: Mapping[str, Mapping[str, str]]) -> dict[str, int]:
+    """What each node says it dropped: images that newer ones replaced, frames that a player could not send in time."""
+    told = {name: sum(int(values.get(key, "0")) for key in ("dropped", "skipped")) for name, values in nodes.items()}
+    return {name: count for name, count in sorted(told.items()) if count}

@@ -191,6 +191,7 @@ def speed(values: Mapping[str, Any]) -> str:
     if dropped:
         facts.append((f"images of {dropped['frames_topic']} without a result", f"{dropped['without_result']} of "
                       f"{dropped['frames']} ({percent(dropped['share'])})"))
+    facts += [(f"dropped, as {node} tells", str(count)) for node, count in recorded.get("dropped_by_nodes", {}).items()]
     if timings["frames_per_second"]:
         facts.append(("frames a second, this evaluation", number(timings["frames_per_second"], 1)))
     return (f'<section><h2>How fast</h2><div class="row"><table class="numbers"><thead><tr><th>milliseconds</th>'

@@ -57,6 +57,20 @@ def test_a_recording_goes_through_the_launched_graph(name: str, arguments: dict[
     assert json.loads((out / "summary.json").read_text())["frames"] == FRAMES
 
 
+@pytest.mark.timeout(180)
+@pytest.mark.usefixtures("movenet_weights")
+def test_a_graph_that_is_launched_is_recorded(video: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The bag is whole when the launch has ended, and holds what an evaluation needs."""
+    from pose_attention_ros.bags.opening import Bag
+
+    monkeypatch.setenv("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
+    assert run(included("record", out=str(tmp_path / "bag"), source=str(video), overlay="false", loop="true",
+                        duration_s="15.0")) == 0
+    with Bag(tmp_path / "bag") as bag:
+        assert not bag.left_out.reasons
+        assert {"/image_raw/compressed", "/skeletons", "/skeleton_graphs", "/actions", "/action_model"} <= set(bag.topics)
+
+
 @pytest.mark.timeout(60)
 def test_a_recording_must_be_named() -> None:
     assert run(included("replay")) != 0
