@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import shutil
+import struct
 import tempfile
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -109,6 +110,16 @@ class Bag:
         except Exception as error:  # rosbags lets errors of struct and indexing through
             raise MessageError(f"bytes that are no {self.topics[topic].msgtype} ({type(error).__name__})") from None
 
+    def stamp_of(self, raw: bytes) -> int:
+        """Stamp of a message that begins with a header, in nanoseconds; -1 if there is none."""
+        raw = _unpacked(raw)
+        if not self._ros1:
+            return stamp_in(raw)
+        if len(raw) < 12:
+            return -1
+        seconds, nanoseconds = struct.unpack_from("<II", raw, 4)  # after the sequence number
+        return seconds * 1_000_000_000 + nanoseconds
+
     def check_type(self, topic: str) -> None:
         """Raises SourceError if the messages of `topic` cannot be decoded."""
         if self.topics[topic].count:
@@ -122,7 +133,10 @@ class Bag:
     def _opened(self) -> list[Any]:
         path = self.path
         if path.suffix == ".bag":
-            return [self._entered(_ros1_reader(path))]
+            try:
+                return [self._entered(_ros1_reader(path))]
+            except Exception as error:  # see `messages`
+                raise _unreadable(path, error) from None
         if not path.is_dir():
             return [self._storage(path)]
         files = sorted((file for file in path.iterdir() if _is_storage(file)), key=lambda file: (len(file.name), file.name))
@@ -212,12 +226,17 @@ def _ros2_reader(path: Any) -> Any:
 
 
 def _ros1_reader(path: Path) -> Any:
-    from rosbags.rosbag1 import Reader, ReaderError
+    from rosbags.rosbag1 import Reader
 
-    try:
-        return Reader(path)
-    except ReaderError as error:
-        raise _unreadable(path, error) from None
+    return Reader(path)
+
+
+def stamp_in(raw: bytes) -> int:
+    """Stamp of a serialised message (CDR) that begins with a header, without reading the rest; -1 if there is none."""
+    if len(raw) < 12:
+        return -1
+    seconds, nanoseconds = struct.unpack_from("<iI" if raw[1] & 1 else ">iI", raw, 4)
+    return seconds * 1_000_000_000 + nanoseconds
 
 
 def _unpacked(raw: bytes) -> bytes:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import struct
 from collections import OrderedDict
 from typing import Any
 
@@ -22,7 +21,7 @@ def dropped_frames(bag: Bag, chosen: Input) -> dict[str, Any] | None:
         return None
     count = Unanswered()
     for name, _, raw in bag.messages([chosen.topic, topic]):
-        (count.answer if name == chosen.topic else count.image)(stamp_in(raw))
+        (count.answer if name == chosen.topic else count.image)(bag.stamp_of(raw))
     return {"frames_topic": topic, **count.summary()}
 
 
@@ -62,22 +61,14 @@ def _frames_topic(bag: Bag, chosen: Input) -> str | None:
         return None
     stamps = set()
     for _, _, raw in bag.messages([chosen.topic]):
-        stamps.add(stamp_in(raw))
+        stamps.add(bag.stamp_of(raw))
         if len(stamps) == _PROBE:
             break
     for msgtype in _FRAMES:
         for topic in sorted(each.name for each in bag.topics.values() if each.msgtype == msgtype and each.count):
             for place, (_, _, raw) in enumerate(bag.messages([topic])):
-                if stamp_in(raw) in stamps:
+                if bag.stamp_of(raw) in stamps:
                     return topic
                 if place == _PROBE:
                     break
     return None
-
-
-def stamp_in(raw: bytes) -> int:
-    """Stamp of a serialised message (CDR) that begins with a header, without reading the rest; -1 if there is none."""
-    if len(raw) < 12:
-        return -1
-    seconds, nanoseconds = struct.unpack_from("<iI" if raw[1] & 1 else ">iI", raw, 4)
-    return seconds * 1_000_000_000 + nanoseconds

@@ -11,7 +11,6 @@ from pose_attention_ros.bags.streams import KINDS, Input, frame_of
 from pose_attention_ros.core.errors import MessageError
 from pose_attention_ros.core.images import ImageError
 from pose_attention_ros.core.types import Frame
-from pose_attention_ros.evaluation.dropped import stamp_in
 from pose_attention_ros.evaluation.moments import Moment
 
 _HEIGHT_PX, _WIDEST_PX = 260, 420
@@ -64,7 +63,7 @@ def draw_moment(moment: Moment, image_bgr: np.ndarray | None) -> bytes | None:
 def _image(bag: Bag, topics: list[str], moment: Moment) -> np.ndarray | None:
     begin, end = moment.recorded_ns - _EARLIER_NS, moment.recorded_ns + _LATER_NS
     for topic, recorded_ns, raw in bag.messages(topics, begin, end):
-        if stamp_in(raw) in (moment.stamp_ns, 0):
+        if bag.stamp_of(raw) in (moment.stamp_ns, 0):
             try:
                 frame: Frame = frame_of(bag.read(topic, raw), bag.topics[topic].msgtype, recorded_ns)
             except (ImageError, MessageError):

@@ -20,11 +20,10 @@ from sensor_msgs.msg import CompressedImage, Image
 from std_msgs.msg import String
 
 from pose_attention_ros.bags.label_sources import read_labels
-from pose_attention_ros.bags.opening import LeftOut
+from pose_attention_ros.bags.opening import LeftOut, stamp_in
 from pose_attention_ros.bags.stream_labels import SpokenLabels, StreamLabels
 from pose_attention_ros.core.config import setting
 from pose_attention_ros.core.errors import UserError
-from pose_attention_ros.evaluation.dropped import stamp_in
 from pose_attention_ros.evaluation.files import write_result
 from pose_attention_ros.evaluation.label_map import read_label_map
 from pose_attention_ros.evaluation.live_run import LiveRun

@@ -226,3 +226,32 @@ def test_a_header_without_a_stamp_takes_the_time_of_recording(tmp_path):
             writer.write("/image", START_NS + i, image)
     items, _ = read(tmp_path / "bag")
     assert [item.stamp_ns for item in items] == [START_NS, START_NS + 1, START_NS + 2]
+
+
+def write_ros1_bag(path: Path, frames: int) -> Path:
+    from rosbags.rosbag1 import Writer
+    from rosbags.typesys import Stores, get_typestore
+
+    store = get_typestore(Stores.ROS1_NOETIC)
+    types, msgtype = store.types, "sensor_msgs/msg/Image"
+    with Writer(path) as writer:
+        connection = writer.add_connection("/camera/image", msgtype, typestore=store)
+        for i in range(frames):
+            stamp = types["builtin_interfaces/msg/Time"](sec=START_NS // 10**9 + i, nanosec=5)
+            header = types["std_msgs/msg/Header"](seq=i, stamp=stamp, frame_id="cam")
+            image = types[msgtype](header=header, height=2, width=2, encoding="bgr8", is_bigendian=0, step=6,
+                                   data=np.full(12, i, np.uint8))
+            writer.write(connection, START_NS + i * 10**9, store.serialize_ros1(image, msgtype))
+    return path
+
+
+def test_a_bag_of_ros_1(tmp_path):
+    path = write_ros1_bag(tmp_path / "old.bag", 3)
+    items, left_out = read(path)
+    assert [item.stamp_ns for item in items] == [START_NS + i * 10**9 + 5 for i in range(3)] and not left_out
+    assert [item.image_bgr[0, 0, 0] for item in items] == [0, 1, 2]
+    with Bag(path) as bag:
+        assert [bag.stamp_of(raw) for *_, raw in bag.messages(["/camera/image"])] == [item.stamp_ns for item in items]
+    path.write_bytes(path.read_bytes()[:200])
+    with pytest.raises(SourceError, match="is not a bag that can be read"):
+        Bag(path)
