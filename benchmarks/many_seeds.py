@@ -167,7 +167,7 @@ def main() -> None:
             results.setdefault(name, {})[seed] = run(changed(recipe, VARIANTS[name]), args.data, splits, seed, folder)
             table = summary(results)
             (args.out / "table.json").write_text(json.dumps(table, indent=2) + "\n")
-    if members > 1 and names == [FULL]:
+    if 1 < members <= len(args.seeds) and names == [FULL]:
         for i, seed in enumerate(args.seeds):
             chosen = [args.seeds[(i + k) % len(args.seeds)] for k in range(members)]
             results.setdefault(f"{members} members", {})[seed] = committee(

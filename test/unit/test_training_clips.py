@@ -123,6 +123,24 @@ def test_one_official_split_alone_gives_the_same_model_and_the_robots_numbers(pr
     assert found["confusion"] == result["test"]["confusion"]
 
 
+def test_a_committee_goes_on_where_it_was_cut_short(project):
+    """Members have seeds of their own; the same command again trains none of them anew."""
+    (project / "many.yaml").write_text(RECIPE.replace("epochs: 6", "epochs: 2, members: 2"))
+    command = ["train", str(project / "many.yaml"), "--data", str(project / "moves.npz"), "--out", str(project / "many"),
+               "--official-split", "2", "--numbers-only"]
+    assert main(command) == 0
+    result = json.loads((project / "many" / "result.json").read_text())
+    one = json.loads((project / "run" / "split2" / "result.json").read_text())
+    assert result["parameters"] == 2 * one["parameters"] and not (project / "many" / "tiny").exists()
+    assert result["history"] != result["history_of_other_members"][0]
+    (project / "many" / "member1" / "checkpoint.pt").unlink()
+    before = (project / "many" / "member0" / "checkpoint.pt").read_bytes()
+    assert main(command) == 0
+    again = json.loads((project / "many" / "result.json").read_text())
+    assert (project / "many" / "member0" / "checkpoint.pt").read_bytes() == before
+    assert again["test"] == result["test"] and again["history_of_other_members"] == result["history_of_other_members"]
+
+
 @pytest.mark.parametrize("edit, arguments, message", [
     (("official_splits: [1, 2]", "official_splits: []"), ["--official-split", "3"], "official split 3 was asked for"),
     (("classes: labels", "classes: all"), [], "expected a mapping from class"),
