@@ -42,7 +42,6 @@ VARIANTS = {
     "ReLU assignment": {"assignment": "relu"},
     "without the whole frame": {"whole_frame": 0},
     "without motion": {"motion_lags": ()},
-    "without convolutions": {"convolutions": ()},
     "without the mirrored view": {"mirrored": False},
 }
 # Quantile 0.975 of Student's t by degrees of freedom.
