@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import logging
 import warnings
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
@@ -26,13 +26,18 @@ class Peer:
     :param make: layout, number of classes -> network
     :param window: frames it reads at once; 0 where it takes one tick after another and keeps a state
     :param learning_rate: highest learning rate of AdamW
+    :param clips: settings of the recipe's augmentation that suit it better
     """
 
     title: str
     make: Callable[[Layout, int], nn.Module]
     window: int
     learning_rate: float
+    clips: Mapping[str, float] = field(default_factory=dict)
 
+
+# A network without a mask takes a hidden joint for one in the middle of the body: its papers hide none.
+_NOTHING_HIDDEN = {"joint_drop": 0.0, "offset": 0.02}
 
 def _stgcn(layout: Layout, classes: int) -> nn.Module:
     return stgcn.STGCN(layout.limb_indices.tolist(), len(layout.joints), layout.index("left_hip"), classes,
@@ -44,10 +49,10 @@ PEERS = {
                 lambda layout, classes: PoseAttentionNetwork(PanConfig(layout=layout.name), classes), 0, 3e-3),
     "gru": Peer("plain GRU", lambda layout, classes: PlainGRU(len(layout.joints), len(FEATURE_NAMES), classes), 0, 3e-3),
     "ddnet": Peer("DD-Net, 64 filters", lambda layout, classes: ddnet.DDNet(len(layout.joints), classes, 64), ddnet.FRAMES,
-                  1e-3),
+                  1e-3, _NOTHING_HIDDEN),
     "ddnet32": Peer("DD-Net, 32 filters", lambda layout, classes: ddnet.DDNet(len(layout.joints), classes, 32),
-                    ddnet.FRAMES, 1e-3),
-    "stgcn": Peer("ST-GCN", _stgcn, stgcn.FRAMES, 1e-3),
+                    ddnet.FRAMES, 1e-3, _NOTHING_HIDDEN),
+    "stgcn": Peer("ST-GCN", _stgcn, stgcn.FRAMES, 1e-3, _NOTHING_HIDDEN),
 }
 
 

@@ -1,4 +1,4 @@
-"""Trains the compared recognisers with one of our recipes: the same clips, features, augmentation, batches and schedule.
+"""Trains the compared recognisers with one of our recipes: the same clips, features, views, batches and schedule.
 
     python -m benchmarks.train_peers config/train/jhmdb14.yaml --official-split 1 --seeds 0 1 2 --json out/peers/jhmdb14.json
 
@@ -74,6 +74,7 @@ def train(name: str, recipe: Recipe, corpus: Corpus, seed: int) -> nn.Module:
     """AdamW with the recipe's schedule and moving average of the weights; the learning rate is the peer's own."""
     torch.manual_seed(seed)
     peer, config = PEERS[name], recipe.train
+    recipe = dataclasses.replace(recipe, clips=dataclasses.replace(recipe.clips, **peer.clips))
     batches = ClipBatchMaker(recipe, corpus, seed)
     network = peer.make(corpus.layout, len(corpus.classes))
     if hasattr(network, "feature_scale"):
