@@ -22,6 +22,8 @@ KINDS: dict[str, tuple[str, ...]] = {
 }
 Item = Frame | Skeletons | SkeletonGraphs | ActionEstimates
 _LOOP_NS = 1_000_000_000  # stamps that come back this close to the first one begin another round
+_JUMP_NS = 10_000_000_000  # stamps that run ahead of the time of recording by more are wrong,
+_JUMPED = 5  # unless so many messages in a row say the same: then the clock was set
 
 
 @dataclass(frozen=True)
@@ -106,7 +108,7 @@ def read_items(bag: Bag, chosen: Input, model: Any = None) -> Iterator[tuple[int
         except (MessageError, ImageError) as error:
             bag.left_out.add(f"{chosen.topic}: unusable message: {error}")
             continue
-        if order.follows(item.stamp_ns):
+        if order.follows(item.stamp_ns, recorded_ns):
             yield recorded_ns, item
 
 
@@ -117,14 +119,21 @@ class StampOrder:
         self._left_out = bag.left_out
         self._first_ns: int | None = None
         self._newest_ns = -1
+        self._newest_recorded_ns = 0
         self._again = False
+        self._ahead = 0
 
-    def follows(self, stamp_ns: int) -> bool:
+    def follows(self, stamp_ns: int, recorded_ns: int) -> bool:
         """Whether `stamp_ns` is the newest so far."""
         if self._first_ns is None:
             self._first_ns = stamp_ns
+        elif stamp_ns - self._newest_ns - (recorded_ns - self._newest_recorded_ns) > _JUMP_NS and self._ahead < _JUMPED:
+            self._ahead += 1
+            self._left_out.add("messages whose stamp jumps ahead of the time of recording")
+            return False
         if stamp_ns > self._newest_ns:
-            self._newest_ns, self._again = stamp_ns, False
+            self._newest_ns, self._newest_recorded_ns = stamp_ns, recorded_ns
+            self._again, self._ahead = False, 0
             return True
         if self._newest_ns - self._first_ns > _LOOP_NS and abs(stamp_ns - self._first_ns) < _LOOP_NS // 2:
             self._again = True

@@ -130,7 +130,7 @@ def _pairs(bag: Bag, chosen: Input, identity: Any, graphs_topic: str | None
                 recent[stamp_ns] = message
                 if len(recent) > _RECENT_GRAPHS:
                     recent.popitem(last=False)
-            elif order.follows(stamp_ns):
+            elif order.follows(stamp_ns, recorded_ns):
                 actions = actions_of_message(message, identity)
                 there = recent.get(stamp_ns)
                 yield recorded_ns, (actions, graphs_of_message(there) if there is not None else None)

@@ -137,6 +137,18 @@ def test_stamps_that_do_not_rise(tmp_path, offsets_s, kept, reason):
     assert len(items) == kept and left_out == {reason: len(offsets_s) - kept}
 
 
+@pytest.mark.parametrize(("offsets_s", "kept", "left_out"), [
+    ([0, 0.1, 9000, 0.3, 0.4], 4, 1),  # one wrong stamp does not cost all that follow
+    ([0, 0.1, 9000, 9000.1, 9000.2, 9000.3, 9000.4, 9000.5, 9000.6], 4, 5),  # the clock was set
+])
+def test_stamps_that_jump_ahead_of_the_recording(tmp_path, offsets_s, kept, left_out):
+    with BagWriter(tmp_path / "bag") as writer:
+        for i, record in enumerate(stamped(offsets_s)):
+            writer.write("/skeletons", START_NS + i * 10**8, skeletons_message(record))
+    items, reasons = read(tmp_path / "bag")
+    assert len(items) == kept and reasons == {"messages whose stamp jumps ahead of the time of recording": left_out}
+
+
 def test_unusable_messages_are_left_out_and_told(tmp_path):
     store, good = known_types(), scene(3)
     with BagWriter(tmp_path / "bag") as writer:
