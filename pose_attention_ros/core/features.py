@@ -62,13 +62,15 @@ class BodyFrame:
         bone = keypoints_px[..., a, :] - keypoints_px[..., b, :]
         there = mask[..., a] & mask[..., b]
         ratios = np.where(there, np.sqrt((bone * bone).sum(-1)) * self._inverse_lengths, -1)
-        ratios = np.sort(ratios, axis=-1)[..., ::-1]
-        rank = (there.sum(-1, keepdims=True) * _SCALE_RANK).astype(np.int64)
-        return np.maximum(np.take_along_axis(ratios, rank, -1)[..., 0], 0)
+        rank = (there.sum(-1) * _SCALE_RANK).astype(np.int64)
+        rows = np.sort(ratios, axis=-1).reshape(-1, ratios.shape[-1])  # ascending: rank counts from the end
+        return np.maximum(rows[np.arange(len(rows)), -1 - rank.reshape(-1)].reshape(rank.shape), 0)
 
     def root_px(self, keypoints_px: np.ndarray, mask: np.ndarray, scale_px: np.ndarray) -> np.ndarray:
         """The root (..., 2) in pixels; 0 where no joint is there."""
         hips, has_hips = _middle(keypoints_px, mask, self._hips)
+        if has_hips.all():  # as almost always
+            return hips.astype(np.float32)
         shoulders, has_shoulders = _middle(keypoints_px, mask, self._shoulders)
         everything, _ = _middle(keypoints_px, mask, slice(None))
         below = shoulders + np.stack([np.zeros_like(scale_px), scale_px], -1)

@@ -118,7 +118,11 @@ class _Distances:
         way = self._keypoints_px - joints_px[:, None]
         ways = np.sort(np.where(common, np.hypot(way[..., 0], way[..., 1]), np.inf))
         count = common.sum(-1)
-        median = np.take_along_axis(ways, np.minimum(count // 2, ways.shape[-1] - 1)[..., None], -1)[..., 0]
-        boxes = np.linalg.norm(self._corners_px.mean(1) - expected_px[:, None], axis=-1)
+        rows = ways.reshape(-1, ways.shape[-1])
+        middle = np.minimum(count // 2, ways.shape[-1] - 1)
+        median = rows[np.arange(len(rows)), middle.reshape(-1)].reshape(middle.shape)
         sizes = np.maximum((self._corners_px[:, 1] - self._corners_px[:, 0]).max(1, initial=1), 1)
+        if (count > 0).all():
+            return median / sizes
+        boxes = np.linalg.norm(self._corners_px.mean(1) - expected_px[:, None], axis=-1)
         return np.where(count > 0, median, boxes) / sizes
