@@ -11,6 +11,7 @@ import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -26,7 +27,7 @@ from pose_attention_ros.training.clip_batches import ClipBatchMaker
 from pose_attention_ros.training.corpus import Corpus
 from pose_attention_ros.training.recipe import Recipe, TrainConfig
 from pose_attention_ros.training.start import adopt
-from pose_attention_ros.training.validate import score_clips
+from pose_attention_ros.training.validate import ReadClips, read_clips, score
 
 _log = logging.getLogger(__name__)
 CHECKPOINT = "checkpoint.pt"
@@ -114,16 +115,22 @@ class Trainer:
         return loss.item()
 
     def _end_epoch(self, loss: float) -> Progress:
-        entries = self._corpus.part("val", known=True)
-        entries = entries[:: len(entries) // _VAL_CLIPS + 1]
         accuracies = []
-        for seed in (None,) if self._recipe.clips else (None, _ESTIMATED_SEED):
-            scores = score_clips(self.average, entries, self._corpus, self._recipe, seed)
+        for clips in self._validation:
+            scores = score(self.average, clips)
             accuracies.append(metrics.accuracy(scores.at_end().argmax(-1), scores.truth))
         progress = Progress(self._step // self._steps_per_epoch, self._recipe.train.epochs, loss, *accuracies)
         self.history.append(progress)
         self._save()
         return progress
+
+    @cached_property
+    def _validation(self) -> list[ReadClips]:
+        """Validation clips as they are and, where the recipe simulates an estimator, as that shows them."""
+        entries = self._corpus.part("val", known=True)
+        entries = entries[:: len(entries) // _VAL_CLIPS + 1]
+        return [read_clips(entries, self._corpus, self._recipe, seed)
+                for seed in ((None,) if self._recipe.clips else (None, _ESTIMATED_SEED))]
 
     def _save(self) -> None:
         self._out.mkdir(parents=True, exist_ok=True)

@@ -30,10 +30,19 @@ class ClipScores:
         return self.logits[:, -1]
 
 
-def score_clips(network: Network, entries: list[Entry], corpus: Corpus, recipe: Recipe,
-                estimated_seed: int | None = None) -> ClipScores:
-    """Run `network` over clips as they are, or, with a seed, as a simulated camera and estimator show them."""
-    parts = []
+@dataclass(frozen=True, eq=False)
+class ReadClips:
+    """Clips as the network reads them: batches, and of their N clips, in this order, what ClipScores says."""
+
+    batches: list[Batch]
+    truth: np.ndarray
+    data: np.ndarray
+    classes: int
+
+
+def read_clips(entries: list[Entry], corpus: Corpus, recipe: Recipe, estimated_seed: int | None = None) -> ReadClips:
+    """Clips as they are, or, with a seed, as a simulated camera and estimator show them."""
+    batches = []
     order = sorted(range(len(entries)), key=lambda i: len(entries[i].example.keypoints))
     for begin in range(0, len(order), _CLIPS_AT_ONCE):
         chosen = [entries[i].example for i in order[begin : begin + _CLIPS_AT_ONCE]]
@@ -42,11 +51,22 @@ def score_clips(network: Network, entries: list[Entry], corpus: Corpus, recipe: 
         else:
             rng = np.random.default_rng([estimated_seed, begin])
             batch = as_estimated([join([e], rng, corpus.layout, recipe.stream) for e in chosen], rng, recipe, corpus.layout)
-        parts.append(_at_fractions(network, batch))
-    classes = len(corpus.classes)
-    logits = np.concatenate(parts) if parts else np.zeros((0, len(metrics.OBSERVED_FRACTIONS), classes))
-    truth = np.array([entries[i].example.target for i in order], np.int64)
-    return ClipScores(logits, truth, np.array([entries[i].data for i in order], dtype=str))
+        batches.append(batch)
+    return ReadClips(batches, np.array([entries[i].example.target for i in order], np.int64),
+                     np.array([entries[i].data for i in order], dtype=str), len(corpus.classes))
+
+
+def score(network: Network, clips: ReadClips) -> ClipScores:
+    """Run `network` over clips."""
+    parts = [_at_fractions(network, batch) for batch in clips.batches]
+    logits = np.concatenate(parts) if parts else np.zeros((0, len(metrics.OBSERVED_FRACTIONS), clips.classes))
+    return ClipScores(logits, clips.truth, clips.data)
+
+
+def score_clips(network: Network, entries: list[Entry], corpus: Corpus, recipe: Recipe,
+                estimated_seed: int | None = None) -> ClipScores:
+    """`score` of `read_clips`."""
+    return score(network, read_clips(entries, corpus, recipe, estimated_seed))
 
 
 @torch.inference_mode()

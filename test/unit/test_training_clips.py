@@ -101,8 +101,13 @@ def train(project, out, *more):
                  *more])
 
 
-def test_official_splits_are_trained_in_turn_and_averaged(project):
+@pytest.fixture(scope="module")
+def both_splits(project):
     assert train(project, "run") == 0
+    return project / "run"
+
+
+def test_official_splits_are_trained_in_turn_and_averaged(project, both_splits):
     result = json.loads((project / "run" / "result.json").read_text())
     parts = [json.loads((project / "run" / f"split{k}" / "result.json").read_text()) for k in (1, 2)]
     assert list(result["official_splits"].values()) == parts and result["classes"] == ["bow", "up"]
@@ -113,7 +118,7 @@ def test_official_splits_are_trained_in_turn_and_averaged(project):
     assert load_recogniser(str(project / "run" / "split2" / "tiny")).spec.classes == ("bow", "up")
 
 
-def test_one_official_split_alone_gives_the_same_model_and_the_robots_numbers(project):
+def test_one_official_split_alone_gives_the_same_model_and_the_robots_numbers(project, both_splits):
     assert train(project, "one", "--official-split", "1") == 0
     first, second = ((project / run / "tiny" / "model.safetensors").read_bytes() for run in ("run/split1", "one"))
     assert first == second
@@ -123,7 +128,7 @@ def test_one_official_split_alone_gives_the_same_model_and_the_robots_numbers(pr
     assert found["confusion"] == result["test"]["confusion"]
 
 
-def test_a_committee_goes_on_where_it_was_cut_short(project):
+def test_a_committee_goes_on_where_it_was_cut_short(project, both_splits):
     """Members have seeds of their own; the same command again trains none of them anew."""
     (project / "many.yaml").write_text(RECIPE.replace("epochs: 6", "epochs: 2, members: 2"))
     command = ["train", str(project / "many.yaml"), "--data", str(project / "moves.npz"), "--out", str(project / "many"),
