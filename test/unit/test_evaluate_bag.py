@@ -283,3 +283,22 @@ def test_two_processes_give_the_same_as_one(waving, monkeypatch):
         assert ("processes" in values.pop("timings")) == two
         results.append(values)
     assert results[0] == results[1] and any("out of order" in reason for reason in results[0]["left_out"])
+
+
+@pytest.mark.usefixtures("movenet_weights")
+@pytest.mark.parametrize("packed", [False, True])
+def test_images_in_which_nobody_is_to_be_seen(tmp_path, packed):
+    """All stages run; a label without anybody is told, and no number is made up for it."""
+    from pose_attention_ros.bags.writing import compressed_message, image_message
+    from pose_attention_ros.core.types import Frame
+
+    with BagWriter(tmp_path / "bag") as writer:
+        for i in range(8):
+            frame = Frame(np.full((120, 160, 3), 90, np.uint8), START_NS + i * 10**8, "cam")
+            writer.write("/image", frame.stamp_ns, compressed_message(frame) if packed else image_message(frame))
+    (tmp_path / "labels.csv").write_text("start_s,end_s,label\n0,0.45,wave\n")
+    code, result = evaluate(tmp_path)
+    assert code == 0 and result["input"]["kind"] == "images" and result["stream"]["frames"] == 8
+    assert set(result["timings"]["stages_ms"]) == {"pose", "graph", "action", "all_stages"}
+    assert result["people"] == [] and "frame_accuracy" not in result["metrics"]
+    assert result["labels"]["frames_with_a_label_and_nobody_tracked"] == 5
