@@ -167,7 +167,7 @@ def main() -> None:
             table = summary(results)
             (args.out / "table.json").write_text(json.dumps(table, indent=2) + "\n")
     if 1 < members <= len(args.seeds) and names == [FULL]:
-        for i, seed in enumerate(args.seeds):
+        for i, seed in enumerate(args.seeds if len(args.seeds) > members else args.seeds[:1]):
             chosen = [args.seeds[(i + k) % len(args.seeds)] for k in range(members)]
             results.setdefault(f"{members} members", {})[seed] = committee(
                 recipe, args.data, splits, chosen, args.out / FULL, args.out / "committee" / f"seed{seed}")
