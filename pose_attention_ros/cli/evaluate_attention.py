@@ -20,7 +20,7 @@ _CLIPS_AT_ONCE = 64
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--data", type=Path, required=True, metavar="FILE.npz", help="written by `data import`")
+    parser.add_argument("--data", type=Path, required=True, nargs="+", metavar="FILE.npz", help="written by `data import`")
     parser.add_argument("--model", required=True, metavar="M", help="name under models/, or a model directory")
     parser.add_argument("--split", metavar="S", help="only clips of this split, such as test (default: all)")
     parser.add_argument("--label-map", type=Path, metavar="MAP.yaml",
@@ -36,28 +36,32 @@ def run(args: argparse.Namespace) -> int:
 
     recogniser = load_recogniser(args.model)
     spec = recogniser.spec
-    data = SkeletonDataset.load(args.data)
     label_map = read_label_map(args.label_map) if args.label_map else None
-    targets = targets_of(data, spec.classes, args.split, label_map, args.data.stem)
-    rows = [row for row, target in targets.items() if target != NO_CLASS]
-    rows = np.random.default_rng(args.seed).permutation(rows)[: args.clips].tolist()
+    chosen: list[tuple[ShownClip, int]] = []
+    for path in args.data:
+        data = SkeletonDataset.load(path)
+        targets = targets_of(data, spec.classes, args.split, label_map, path.stem)
+        chosen += [(ShownClip.of(data[row], data.joints, spec.layout), target) for row, target in targets.items()
+                   if target != NO_CLASS]
+    order = np.random.default_rng(args.seed).permutation(len(chosen))[: args.clips].tolist()
     ticks, truth = [], []
-    for begin in range(0, len(rows), _CLIPS_AT_ONCE):
-        chosen = rows[begin : begin + _CLIPS_AT_ONCE]
-        for row, each in zip(chosen, clip_ticks([ShownClip.of(data[r], data.joints, spec.layout) for r in chosen], spec)):
+    for begin in range(0, len(order), _CLIPS_AT_ONCE):
+        some = [chosen[i] for i in order[begin : begin + _CLIPS_AT_ONCE]]
+        for (_, target), each in zip(some, clip_ticks([clip for clip, _ in some], spec)):
             if len(each) > 1:
                 ticks.append(each)
-                truth.append(targets[row])
+                truth.append(target)
     if not ticks:
         raise UserError("no clip of a class to look at")
     with tqdm(total=attention.passes() + len(spec.layout.joints), unit="pass", desc="clips", leave=False) as bar:
         result = attention.faithfulness(recogniser, ticks, truth, args.seed, bar.update)
     maps = attention.class_maps(attention.watch(recogniser, ticks, truth), truth, spec.classes)
-    result = {"model_id": spec.model_id, "sha256": spec.sha256, "data_sha256": file_sha256(args.data), "split": args.split,
-              "seed": args.seed, **result, "joint_names": list(spec.layout.joints), "class_maps": maps}
+    result = {"model_id": spec.model_id, "sha256": spec.sha256, "split": args.split,
+              "data_sha256": {str(path): file_sha256(path) for path in args.data}, "seed": args.seed, **result,
+              "joint_names": list(spec.layout.joints), "class_maps": maps}
     write_json(args.json, result)
     print_table(result)
-    print(_draw(result, spec, args.out or Path("out/evaluate") / f"{spec.model_id}-{args.data.stem}-attention"))
+    print(_draw(result, spec, args.out or Path("out/evaluate") / f"{spec.model_id}-{args.data[0].stem}-attention"))
     return 0
 
 
