@@ -1,6 +1,6 @@
 """What a prediction costs: our streaming step, its window-recomputing form and the peers, in ONNX Runtime on one core.
 
-    python -m benchmarks.recogniser --model everyday --json out/benchmarks/recogniser.json
+    python -m benchmarks.recogniser --model everyday --recipes config/train/penn.yaml --json out/benchmarks/recogniser.json
 
 Everything is measured in turns within one run, so that a busy machine disturbs all alike; the median counts.
 """
@@ -15,6 +15,7 @@ import platform
 import tempfile
 import time
 from collections.abc import Callable, Mapping
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,12 +23,14 @@ import numpy as np
 
 from benchmarks.peers import PEERS, export, parameters
 from pose_attention_ros.core.action_stage import ActionStage
+from pose_attention_ros.core.layouts import layout
 from pose_attention_ros.core.recogniser import ModelSpec
 from pose_attention_ros.core.types import FEATURE_NAMES, SkeletonGraphs
 from pose_attention_ros.inference.recogniser import find_model, load_recogniser
 
 WINDOWS = (30, 60)
 PEOPLE = 10
+_CLASSES = 15  # of a recipe's network, whose data are not read
 WARM_UP = 50
 
 
@@ -102,6 +105,37 @@ def contenders(folder: Path, model: Path, spec: ModelSpec) -> list[Contender]:
     return rows
 
 
+def of_recipe(folder: Path, recipe_file: Path) -> list[Contender]:
+    """A recipe's network with random weights, alone and as the committee that it asks for: step and window form."""
+    import torch
+
+    from pose_attention_ros.models.committee import Committee
+    from pose_attention_ros.models.export import export_clip, export_step
+    from pose_attention_ros.models.pan import PoseAttentionNetwork
+    from pose_attention_ros.training.recipe import load_recipe
+
+    torch.manual_seed(0)
+    recipe = load_recipe(recipe_file)
+    table = layout(recipe.model.layout)
+    members = [PoseAttentionNetwork(recipe.model, _CLASSES) for _ in range(recipe.train.members)]
+    networks = {recipe_file.stem: members[0]}
+    if len(members) > 1:
+        networks[f"{recipe_file.stem}, committee of {len(members)}"] = Committee(members)
+    shape, rng = (len(table.joints), len(FEATURE_NAMES)), np.random.default_rng(0)
+    rows = []
+    for name, network in networks.items():
+        step, clip = folder / f"{name}-step.onnx", folder / f"{name}-clip.onnx"
+        export_step(network, step)
+        export_clip(network, clip)
+        size = session(step).get_inputs()[1].shape[1]
+        features = rng.uniform(0.1, 1, (1, max(WINDOWS), *shape)).astype(np.float32)
+        inputs = {"features": features[:, 0], "state": np.zeros((1, size), np.float32)}
+        rows.append(Contender(f"{name}: streaming step", step, inputs, parameters(network), 4 * size, True, ""))
+        rows += [Contender(f"{name}: {ticks} frames recomputed", clip, {"features": features[:, :ticks]},
+                           parameters(network), 4 * ticks * shape[0] * shape[1], False, "") for ticks in WINDOWS]
+    return rows
+
+
 def in_turns(calls: Mapping[str, Callable[[], None]], seconds: float) -> dict[str, np.ndarray]:
     """Milliseconds of each call, taken in turns: in each round every one has about the same time."""
     quick = {}
@@ -121,7 +155,7 @@ def in_turns(calls: Mapping[str, Callable[[], None]], seconds: float) -> dict[st
     return {name: np.array(values) for name, values in times.items()}
 
 
-def _memory(path: str, inputs: dict[str, np.ndarray], answer) -> None:
+def _memory(path: str, inputs: dict[str, np.ndarray]) -> int:
     def peak_kib() -> int:
         return next(int(line.split()[1]) for line in Path("/proc/self/status").read_text().splitlines()
                     if line.startswith("VmHWM"))
@@ -132,18 +166,13 @@ def _memory(path: str, inputs: dict[str, np.ndarray], answer) -> None:
     one = session(Path(path))
     for _ in range(20):
         one.run(None, inputs)
-    answer.put(peak_kib() - before)
+    return peak_kib() - before
 
 
 def memory_mib(row: Contender) -> float:
     """Growth of a fresh process's peak memory by loading the model and predicting: weights, buffers, graph."""
-    context = multiprocessing.get_context("spawn")
-    answer = context.SimpleQueue()
-    child = context.Process(target=_memory, args=(str(row.path), dict(row.inputs), answer))
-    child.start()
-    value = answer.get()
-    child.join()
-    return round(value / 1024, 1)
+    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
+        return round(pool.submit(_memory, str(row.path), dict(row.inputs)).result() / 1024, 1)
 
 
 def growth(recogniser, early: int = 100, late: int = 10_000, repeats: int = 30) -> dict[str, float]:
@@ -186,17 +215,20 @@ def accuracies(files: list[Path]) -> dict[str, dict[str, str]]:
         for peer in {run["peer"] for run in result["runs"]}:
             values = np.array([100 * run["accuracy"] for run in result["runs"] if run["peer"] == peer])
             spread = f" ± {values.std(ddof=1):.1f}" if len(values) > 1 else ""
-            table.setdefault(Path(result["data"]).stem, {})[peer] = f"{values.mean():.1f}{spread} ({len(values)})"
+            split = f", split {result['official_split']}" if result["official_split"] else ""
+            table.setdefault(result["data"] + split, {})[peer] = f"{values.mean():.1f}{spread} ({len(values)})"
     return table
 
 
-def measure(model: str, seconds: float, accuracy_files: list[Path]) -> dict:
+def measure(model: str, recipes: list[Path], seconds: float, accuracy_files: list[Path]) -> dict:
     """The whole table as plain values."""
     folder, recogniser = find_model(model), load_recogniser(model)
     spec = recogniser.spec
     accuracy = accuracies(accuracy_files)
     with tempfile.TemporaryDirectory() as scratch:
         rows = contenders(Path(scratch), folder, spec)
+        for recipe in recipes:
+            rows += of_recipe(Path(scratch), recipe)
         times = in_turns({row.title: bound(row.path, row.inputs) for row in rows}, seconds)
         memory = {row.title: memory_mib(row) for row in rows}
     state = np.zeros((PEOPLE, spec.state_size), np.float32)
@@ -254,11 +286,12 @@ def print_table(result: dict) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--model", default="everyday", help="name under models/, or a model directory")
+    parser.add_argument("--recipes", type=Path, nargs="*", default=[], help="networks of these recipes are timed as well")
     parser.add_argument("--seconds", type=float, default=30.0, help="time for the timed calls")
     parser.add_argument("--accuracy", type=Path, nargs="*", default=[], help="results of benchmarks.train_peers")
     parser.add_argument("--json", type=Path, help="write the numbers there")
     args = parser.parse_args()
-    result = measure(args.model, args.seconds, args.accuracy)
+    result = measure(args.model, args.recipes, args.seconds, args.accuracy)
     if args.json:
         args.json.parent.mkdir(parents=True, exist_ok=True)
         args.json.write_text(json.dumps(result, indent=2) + "\n")
