@@ -64,7 +64,7 @@ def run(recipe: Recipe, data: list[str], splits: tuple[int | None, ...], seed: i
         if (folder / RESULT).is_file():
             results[split] = json.loads((folder / RESULT).read_text())
         else:
-            args = argparse.Namespace(data=data, seed=seed, numbers_only=True)
+            args = argparse.Namespace(data=data, seed=seed, numbers_only=True, jobs=1)
             results[split] = train(recipe, args, split, folder)
     return results[splits[0]] if len(splits) == 1 else mean_result(results)
 

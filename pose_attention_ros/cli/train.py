@@ -27,6 +27,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--official-split", type=int, metavar="N",
                         help="only this one of the data's official splits (default: those that the recipe names)")
     parser.add_argument("--numbers-only", action="store_true", help="leave no model directory, for tables over many seeds")
+    parser.add_argument("--jobs", type=int, default=2, metavar="N",
+                        help="members of a committee that are trained at once, a process each (default %(default)s)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the result there as well")
 
 
@@ -57,21 +59,27 @@ def train(recipe: Recipe, args: argparse.Namespace, official_split: int | None, 
     from pose_attention_ros.models.committee import Committee
     from pose_attention_ros.training.corpus import load_corpus
     from pose_attention_ros.training.loop import Progress, Trainer
+    from pose_attention_ros.training.members import fit_members
     from pose_attention_ros.training.report import finish
 
-    corpus = load_corpus(recipe, data_files(list(recipe.data), args.data), official_split=official_split)
+    files = data_files(list(recipe.data), args.data)
+    corpus = load_corpus(recipe, files, official_split=official_split)
     if official_split is not None:
         print(f"official split {official_split}")
     print(f"{len(corpus.classes)} classes; " + ", ".join(
         f"{split} {len(corpus.part(split))} clips" for split in ("train", "val", "test")))
-    folders = [out / f"member{i}" for i in range(recipe.train.members)] if recipe.train.members > 1 else [out]
-    trainers = [Trainer(recipe, corpus, args.seed + MEMBER_SEEDS * i, folder) for i, folder in enumerate(folders)]
+    members = recipe.train.members
+    runs = [(args.seed + MEMBER_SEEDS * i, out / f"member{i}" if members > 1 else out) for i in range(members)]
+    trainers = [Trainer(recipe, corpus, seed, folder) for seed, folder in runs]
     with tqdm(total=sum(trainer.steps for trainer in trainers), unit="step", desc="training", mininterval=2) as bar:
         def report(progress: Progress) -> None:
             estimated = progress.val_accuracy_estimated
             bar.write(f"epoch {progress.epoch:3d}/{progress.epochs}  loss {progress.loss:.3f}  validation "
                       f"{progress.val_accuracy:.1%}" + (f", as estimated {estimated:.1%}" if estimated is not None else ""))
-        for trainer in trainers:
+        if min(members, args.jobs) > 1:
+            fit_members(recipe, files, official_split, runs, args.jobs, bar.update)
+            bar.reset()
+        for trainer in trainers:  # those that are finished are only read
             trainer.fit(report, bar.update)
     network = Committee([trainer.average for trainer in trainers]) if len(trainers) > 1 else trainers[0].average
     result = finish(network, recipe, corpus, [trainer.history for trainer in trainers], args.seed,

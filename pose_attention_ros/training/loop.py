@@ -66,7 +66,7 @@ class Trainer:
         self._optimiser = torch.optim.AdamW(self.network.parameters(), lr=recipe.train.learning_rate,
                                             weight_decay=recipe.train.weight_decay, fused=True)
         self._step = 0
-        self._began = time.monotonic()
+        self._began = self._ended = time.monotonic()
         self.history: list[Progress] = []
 
     @property
@@ -76,8 +76,8 @@ class Trainer:
 
     @property
     def seconds(self) -> float:
-        """Time spent on training, also before it was resumed."""
-        return time.monotonic() - self._began
+        """Time spent on training, up to the last epoch, also before it was resumed."""
+        return self._ended - self._began
 
     def fit(self, report: Callable[[Progress], None] = lambda progress: None,
             tick: Callable[[int], None] = lambda steps: None) -> None:
@@ -121,6 +121,7 @@ class Trainer:
             accuracies.append(metrics.accuracy(scores.at_end().argmax(-1), scores.truth))
         progress = Progress(self._step // self._steps_per_epoch, self._recipe.train.epochs, loss, *accuracies)
         self.history.append(progress)
+        self._ended = time.monotonic()
         self._save()
         return progress
 
@@ -152,7 +153,8 @@ class Trainer:
         self.average.load_state_dict(saved["average"])
         self._optimiser.load_state_dict(saved["optimiser"])
         self._step = saved["step"]
-        self._began = time.monotonic() - saved["seconds"]
+        self._ended = time.monotonic()
+        self._began = self._ended - saved["seconds"]
         self.history = [Progress(**progress) for progress in saved["history"]]
         _log.info("resumed %s after epoch %d", path, len(self.history))
 
