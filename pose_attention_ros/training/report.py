@@ -63,7 +63,8 @@ def finish(network: Network, recipe: Recipe, corpus: Corpus, histories: list[lis
     result.update(zip(("history", "history_of_other_members"), (curves[0], curves[1:]) if len(curves) > 1 else curves))
     result = without_nan(result)
     (out / RESULT).write_text(json.dumps(result, indent=2) + "\n")
-    draw_curve(histories, out / CURVE)
+    if histories:
+        draw_curve(histories, out / CURVE)
     return result
 
 
