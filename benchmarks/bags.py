@@ -20,7 +20,7 @@ from pose_attention_ros.bags.writing import BagWriter, compressed_message, image
 from pose_attention_ros.cameras import open_source
 from pose_attention_ros.core.errors import UserError
 from pose_attention_ros.core.types import Frame, Skeletons
-from pose_attention_ros.evaluation.bag_run import BagTask, evaluate_bag
+from pose_attention_ros.evaluation.recordings.bag_run import BagTask, evaluate_bag
 from pose_attention_ros.inference.pose import PoseConfig, create_pose_estimator
 
 START_NS = 1_700_000_000 * 10**9

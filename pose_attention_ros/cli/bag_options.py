@@ -10,7 +10,7 @@ from pose_attention_ros.cli.options import add_json, add_settings, read_settings
 from pose_attention_ros.core.action_stage import ActionConfig
 from pose_attention_ros.core.graph_stage import GraphConfig
 from pose_attention_ros.evaluation.label_map import read_label_map
-from pose_attention_ros.evaluation.thresholds import read_thresholds
+from pose_attention_ros.evaluation.report.thresholds import read_thresholds
 from pose_attention_ros.inference.pose import PoseConfig
 from pose_attention_ros.inference.recogniser import DEFAULT_MODEL
 

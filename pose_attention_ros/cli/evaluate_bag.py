@@ -22,10 +22,10 @@ def run(args: argparse.Namespace) -> int:
     """Exit code 0: evaluated, and all thresholds met; 1: not."""
     from tqdm import tqdm
 
-    from pose_attention_ros.evaluation.bag_run import BagTask, evaluate_bag
-    from pose_attention_ros.evaluation.files import write_result
-    from pose_attention_ros.evaluation.junit import Suite, write_junit
-    from pose_attention_ros.evaluation.thresholds import check
+    from pose_attention_ros.evaluation.recordings.bag_run import BagTask, evaluate_bag
+    from pose_attention_ros.evaluation.report.files import write_result
+    from pose_attention_ros.evaluation.report.junit import Suite, write_junit
+    from pose_attention_ros.evaluation.report.thresholds import check
 
     thresholds = thresholds_of(args)
     junit = args.junit or args.out / "junit.xml"

@@ -29,11 +29,11 @@ def run(args: argparse.Namespace) -> int:
     """Exit code 0: all evaluated, and all limits met; 1: not."""
     from tqdm import tqdm
 
-    from pose_attention_ros.evaluation.files import check_lines, judged_lines, write_texts
-    from pose_attention_ros.evaluation.fleet import Outcome, gather, in_processes, on_ray
-    from pose_attention_ros.evaluation.fleet_result import fleet_report, merged, suites
-    from pose_attention_ros.evaluation.junit import write_junit
-    from pose_attention_ros.evaluation.thresholds import check
+    from pose_attention_ros.evaluation.recordings.fleet import Outcome, gather, in_processes, on_ray
+    from pose_attention_ros.evaluation.recordings.fleet_result import fleet_report, merged, suites
+    from pose_attention_ros.evaluation.report.files import check_lines, judged_lines, write_texts
+    from pose_attention_ros.evaluation.report.junit import write_junit
+    from pose_attention_ros.evaluation.report.thresholds import check
 
     began = time.monotonic()
     limits = thresholds_of(args)
@@ -65,9 +65,9 @@ def run(args: argparse.Namespace) -> int:
 
 def _jobs(args: argparse.Namespace) -> list:
     from pose_attention_ros.bags.finding import find_bags, labels_beside
-    from pose_attention_ros.evaluation.bag_run import BagTask
-    from pose_attention_ros.evaluation.fleet import Job
-    from pose_attention_ros.evaluation.thresholds import read_thresholds
+    from pose_attention_ros.evaluation.recordings.bag_run import BagTask
+    from pose_attention_ros.evaluation.recordings.fleet import Job
+    from pose_attention_ros.evaluation.report.thresholds import read_thresholds
 
     options = task_options(args)
     each = read_thresholds(args.thresholds_each) if args.thresholds_each else {}

@@ -24,10 +24,10 @@ from pose_attention_ros.bags.opening import LeftOut, stamp_in
 from pose_attention_ros.bags.stream_labels import SpokenLabels, StreamLabels
 from pose_attention_ros.core.config import setting
 from pose_attention_ros.core.errors import UserError
-from pose_attention_ros.evaluation.files import write_result
 from pose_attention_ros.evaluation.label_map import read_label_map
-from pose_attention_ros.evaluation.live_run import LiveRun
-from pose_attention_ros.evaluation.thresholds import check, read_thresholds
+from pose_attention_ros.evaluation.recordings.live_run import LiveRun
+from pose_attention_ros.evaluation.report.files import write_result
+from pose_attention_ros.evaluation.report.thresholds import check, read_thresholds
 from pose_attention_ros.msg import ActionLabelArray, ActionModel, SkeletonGraphArray, SourceStatus
 from pose_attention_ros.ros.action_messages import actions_of_message
 from pose_attention_ros.ros.managed import ManagedNode

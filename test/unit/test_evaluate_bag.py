@@ -19,7 +19,7 @@ from pose_attention_ros.bags.writing import BagWriter, actions_message, model_me
 from pose_attention_ros.cli.main import main
 from pose_attention_ros.core.errors import UserError
 from pose_attention_ros.core.types import ActionEstimate, ActionEstimates, LabelState
-from pose_attention_ros.evaluation.durations import Durations, LiveClock
+from pose_attention_ros.evaluation.recordings.durations import Durations, LiveClock
 from pose_attention_ros.inference.recogniser import load_recogniser
 
 LABELS = "start_s,end_s,label\n0,2,stand\n2,5,wave\n5,8,stand\n"
@@ -271,8 +271,8 @@ def test_labels_file_that_is_not_text(tmp_path):
 
 def test_two_processes_give_the_same_as_one(waving, monkeypatch):
     """What could not be used is told all the same."""
-    from pose_attention_ros.evaluation import answers
-    from pose_attention_ros.evaluation.bag_run import BagTask, evaluate_bag
+    from pose_attention_ros.evaluation.recordings import answers
+    from pose_attention_ros.evaluation.recordings.bag_run import BagTask, evaluate_bag
 
     records = scene(100, people=2)
     write_skeleton_bag(waving / "odd_bag", [*records[:60], records[10], *records[60:]])

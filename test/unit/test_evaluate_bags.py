@@ -12,8 +12,8 @@ from bag_helpers import scene, write_skeleton_bag
 from pose_attention_ros.bags.finding import find_bags, labels_beside
 from pose_attention_ros.cli.main import main
 from pose_attention_ros.core.errors import SourceError
-from pose_attention_ros.evaluation.bag_run import BagTask
-from pose_attention_ros.evaluation.fleet import Job, in_processes
+from pose_attention_ros.evaluation.recordings.bag_run import BagTask
+from pose_attention_ros.evaluation.recordings.fleet import Job, in_processes
 
 LABELS = "start_s,end_s,label\n0,2,stand\n2,4,wave\n"
 

@@ -8,12 +8,12 @@ from html import escape
 from typing import Any
 from urllib.parse import quote
 
-from pose_attention_ros.evaluation import report_html as page
 from pose_attention_ros.evaluation import stream_metrics
-from pose_attention_ros.evaluation.durations import Durations
-from pose_attention_ros.evaluation.fleet import Outcome
-from pose_attention_ros.evaluation.junit import Suite
-from pose_attention_ros.evaluation.thresholds import Check
+from pose_attention_ros.evaluation.recordings.durations import Durations
+from pose_attention_ros.evaluation.recordings.fleet import Outcome
+from pose_attention_ros.evaluation.report import page
+from pose_attention_ros.evaluation.report.junit import Suite
+from pose_attention_ros.evaluation.report.thresholds import Check
 
 ALL = "all bags"
 

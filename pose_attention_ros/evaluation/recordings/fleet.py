@@ -10,10 +10,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pose_attention_ros.core.errors import UserError
-from pose_attention_ros.evaluation.bag_run import BagTask, evaluate_bag
-from pose_attention_ros.evaluation.durations import Durations
+from pose_attention_ros.evaluation.recordings.bag_run import BagTask, evaluate_bag
+from pose_attention_ros.evaluation.recordings.durations import Durations
+from pose_attention_ros.evaluation.report.thresholds import Check, check
 from pose_attention_ros.evaluation.stream_metrics import UNLABELLED, Timeline
-from pose_attention_ros.evaluation.thresholds import Check, check
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class Outcome:
 
 def work(job: Job) -> Outcome:
     """The unit of work: never raises, so that one bag does not spoil the rest."""
-    from pose_attention_ros.evaluation.report_html import bag_report
+    from pose_attention_ros.evaluation.report.page import bag_report
 
     try:
         result = evaluate_bag(job.task)

@@ -10,10 +10,10 @@ from typing import Any
 from pose_attention_ros.bags.opening import LeftOut
 from pose_attention_ros.bags.stream_labels import StreamLabels
 from pose_attention_ros.core.types import ActionEstimates, SkeletonGraphs
-from pose_attention_ros.evaluation.assessor import Assessment, Assessor
-from pose_attention_ros.evaluation.dropped import Unanswered
-from pose_attention_ros.evaluation.durations import Durations
-from pose_attention_ros.evaluation.thumbnails import Picture, draw_moment
+from pose_attention_ros.evaluation.recordings.assessor import Assessment, Assessor
+from pose_attention_ros.evaluation.recordings.dropped import Unanswered
+from pose_attention_ros.evaluation.recordings.durations import Durations
+from pose_attention_ros.evaluation.report.thumbnails import Picture, draw_moment
 
 _RECENT_GRAPHS = 64
 

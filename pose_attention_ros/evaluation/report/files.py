@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from pose_attention_ros.core.errors import UserError
-from pose_attention_ros.evaluation.junit import Suite, write_junit
-from pose_attention_ros.evaluation.report_html import bag_report
-from pose_attention_ros.evaluation.thresholds import Check
-from pose_attention_ros.evaluation.thumbnails import Picture
+from pose_attention_ros.evaluation.report.junit import Suite, write_junit
+from pose_attention_ros.evaluation.report.page import bag_report
+from pose_attention_ros.evaluation.report.thresholds import Check
+from pose_attention_ros.evaluation.report.thumbnails import Picture
 
 
 def write_result(out: Path, values: dict[str, Any], pictures: Sequence[Picture], checks: Sequence[Check],

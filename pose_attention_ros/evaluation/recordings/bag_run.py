@@ -17,11 +17,11 @@ from pose_attention_ros.core.action_stage import ActionConfig
 from pose_attention_ros.core.errors import UserError
 from pose_attention_ros.core.graph_stage import GraphConfig
 from pose_attention_ros.core.types import Frame
-from pose_attention_ros.evaluation.answers import Answers, make_answers
-from pose_attention_ros.evaluation.assessor import Assessment, Assessor
-from pose_attention_ros.evaluation.dropped import dropped_frames
-from pose_attention_ros.evaluation.durations import Durations, LiveClock
-from pose_attention_ros.evaluation.thumbnails import Picture, draw_moments
+from pose_attention_ros.evaluation.recordings.answers import Answers, make_answers
+from pose_attention_ros.evaluation.recordings.assessor import Assessment, Assessor
+from pose_attention_ros.evaluation.recordings.dropped import dropped_frames
+from pose_attention_ros.evaluation.recordings.durations import Durations, LiveClock
+from pose_attention_ros.evaluation.report.thumbnails import Picture, draw_moments
 from pose_attention_ros.inference.pose import PoseConfig
 from pose_attention_ros.inference.recogniser import DEFAULT_MODEL
 

@@ -11,12 +11,12 @@ from typing import Any
 import numpy as np
 
 from pose_attention_ros.core.types import UNKNOWN_LABEL
-from pose_attention_ros.evaluation import report_svg as svg
 from pose_attention_ros.evaluation.metrics import NO_CLASS
-from pose_attention_ros.evaluation.report_style import STYLE
+from pose_attention_ros.evaluation.report import charts as svg
+from pose_attention_ros.evaluation.report.style import STYLE
+from pose_attention_ros.evaluation.report.thresholds import Check
+from pose_attention_ros.evaluation.report.thumbnails import Picture
 from pose_attention_ros.evaluation.stream_metrics import UNLABELLED
-from pose_attention_ros.evaluation.thresholds import Check
-from pose_attention_ros.evaluation.thumbnails import Picture
 
 _PEOPLE_SHOWN = 16
 _JOINTS_SHOWN = 4

@@ -18,7 +18,7 @@ from pose_attention_ros.core.graph_stage import GraphConfig, GraphStage
 from pose_attention_ros.core.messages import actions_of_message, graphs_of_message, ns_of
 from pose_attention_ros.core.pipeline import STAGES, Pipeline
 from pose_attention_ros.core.types import ActionEstimates, Frame, SkeletonGraphs
-from pose_attention_ros.evaluation.graph_process import WORTH_A_PROCESS, TimedGraphs, graphs_beside
+from pose_attention_ros.evaluation.recordings.graph_process import WORTH_A_PROCESS, TimedGraphs, graphs_beside
 from pose_attention_ros.inference.pose import PoseConfig, create_pose_estimator
 from pose_attention_ros.inference.recogniser import load_recogniser
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 from pose_attention_ros.core.errors import UserError
-from pose_attention_ros.evaluation.thresholds import Check
+from pose_attention_ros.evaluation.report.thresholds import Check
 
 
 @dataclass(frozen=True)
