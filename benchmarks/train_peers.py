@@ -82,7 +82,8 @@ def train(name: str, recipe: Recipe, corpus: Corpus, seed: int) -> nn.Module:
         network.feature_scale.copy_(torch.from_numpy(np.sqrt((rows[rows[..., -1] > 0] ** 2).mean(0))).clamp(min=1e-3))
     optimiser = torch.optim.AdamW(network.parameters(), peer.learning_rate, weight_decay=config.weight_decay)
     average = torch.optim.swa_utils.AveragedModel(
-        network, multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(config.average), use_buffers=True)
+        network, use_buffers=True, avg_fn=lambda kept, new, count: kept + (new - kept) * (
+            1 - torch.clamp(count / (count + 10.0), max=config.average)))
     for step in range(len(batches)):
         for group in optimiser.param_groups:
             group["lr"] = peer.learning_rate * schedule(step / len(batches), config)
