@@ -6,7 +6,11 @@ teach the first three rounds and are tested on the fourth.
 
 from __future__ import annotations
 
+import importlib.util
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -18,6 +22,7 @@ from pose_attention_ros.cameras import open_source
 from pose_attention_ros.cli.main import main
 from pose_attention_ros.inference.recogniser import load_recogniser
 
+ROOT = Path(__file__).resolve().parents[2]
 START_NS = 1_700_000_000 * 10**9
 TEST_FROM_S = 27.4
 # start_s,end_s,label of the whole video, for all three people
@@ -75,3 +80,17 @@ def test_own_actions(recordings, capsys):
     assert result["metrics"]["frame_accuracy"] > 0.5  # chance, with two classes and unknown, is below a half
     assert result["metrics"]["segmental_f1"]["0.10"] > 0.6
     assert "data:image/jpeg" in (recordings / "report" / "report.html").read_text()
+    if importlib.util.find_spec("rclpy") is not None:
+        runs_in_the_graph(model, recordings / "tuesday", recordings / "graph")
+
+
+def runs_in_the_graph(model: Path, bag: Path, out: Path) -> None:
+    """The new model in the nodes of the robot, on the bag as the camera."""
+    demo = [sys.executable, "scripts/demo.py", "--composed", "--source", str(bag), "--model", str(model), "--out", str(out)]
+    path = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))
+    done = subprocess.run([*demo, "--max-frames", "25"], cwd=ROOT, env={**os.environ, "PYTHONPATH": path}, text=True,
+                          capture_output=True, timeout=240)
+    assert done.returncode == 0, done.stderr
+    summary = json.loads((out / "summary.json").read_text())
+    assert summary["model"] == "gymnastics" and summary["frames"] == 25
+    assert {track["dominant_label"] for track in summary["tracks"]} <= {"side_lunge", "chest_open", "unknown"}
