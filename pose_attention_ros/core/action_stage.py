@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from pose_attention_ros.core.errors import ModelError
-from pose_attention_ros.core.evidence import Evidence, Memory, MemoryConfig
+from pose_attention_ros.core.evidence import Evidence, Memory, MemoryConfig, speeds
 from pose_attention_ros.core.labels import LabelConfig, LabelMachine
 from pose_attention_ros.core.recogniser import ModelSpec, Recogniser
 from pose_attention_ros.core.resampling import GapConfig, TickResampler
@@ -85,8 +85,8 @@ class ActionStage:
     def _step(self, batch: list[tuple[_Track, np.ndarray, int]]) -> None:
         """Advance each (track, features (V, C), stamp) by one tick, all in one call of the model."""
         rows: list[tuple[_Track, np.ndarray, int, Evidence]] = []
-        for track, features, stamp_ns in batch:
-            if track.memory.comes_to_rest(stamp_ns, features, self.config):
+        for (track, features, stamp_ns), speed in zip(batch, speeds(np.stack([features for _, features, _ in batch]))):
+            if track.memory.comes_to_rest(stamp_ns, speed, self.config):
                 track.labels.give_up(stamp_ns)
             rows += [(track, features, stamp_ns, evidence) for evidence in track.memory.running(self.config.memory_s)]
         output = self._recogniser.step(np.stack([features for _, features, *_ in rows]),

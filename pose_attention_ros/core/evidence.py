@@ -3,6 +3,7 @@ that never reaches back farther than twice the memory, at constant cost."""
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from dataclasses import dataclass
 
@@ -12,7 +13,7 @@ from pose_attention_ros.core.config import Settings, setting
 from pose_attention_ros.core.recogniser import ModelSpec
 from pose_attention_ros.core.types import FEATURE_NAMES
 
-_SPEED = [FEATURE_NAMES.index("vx"), FEATURE_NAMES.index("vy")]
+_VX, _VY = FEATURE_NAMES.index("vx"), FEATURE_NAMES.index("vy")
 _SCORE = FEATURE_NAMES.index("score")
 
 
@@ -26,6 +27,15 @@ class MemoryConfig(Settings):
     rest_speed: float = setting(0.3, "a person whose joints move more slowly, on average, is at rest: the action is over "
                                 "and its label is given up; 0: never", unit="body units/s", low=0.0, high=10.0, live=True)
     rest_s: float = setting(0.4, "being slow for this long is rest", unit="s", low=0.0, high=10.0, live=True)
+
+
+def speeds(features: np.ndarray) -> list[float]:
+    """Mean speed of the joints that are there, body units a second, NaN without any; features (N, V, C)."""
+    there = features[..., _SCORE] > 0
+    joints = np.hypot(features[..., _VX], features[..., _VY])
+    count = there.sum(-1)
+    mean = np.where(there, joints, 0).sum(-1) / np.maximum(count, 1)
+    return np.where(count > 0, mean, np.nan).tolist()
 
 
 class Evidence:
@@ -77,15 +87,13 @@ class Memory:
             self._younger = Evidence(self._spec)
         return [self.current] if self._younger is None else [self.current, self._younger]
 
-    def comes_to_rest(self, stamp_ns: int, features: np.ndarray, config: MemoryConfig) -> bool:
-        """Whether with this tick, features (V, C), the person has just been slow for long enough. Then all starts afresh.
+    def comes_to_rest(self, stamp_ns: int, speed: float, config: MemoryConfig) -> bool:
+        """Whether with this tick the person has just been slow for long enough. Then all starts afresh.
 
-        A tick without any joint changes nothing.
+        :param speed: see `speeds`; NaN changes nothing
         """
-        there = features[:, _SCORE] > 0
-        if not there.any():
+        if math.isnan(speed):
             return False
-        speed = float(np.sqrt((features[there][:, _SPEED] ** 2).sum(-1)).mean())
         if speed >= config.rest_speed:
             self._slow_since_ns, self._resting = None, False
             return False
