@@ -13,10 +13,11 @@ import cv2
 import numpy as np
 
 from pose_attention_ros.core.errors import UserError
-from pose_attention_ros.core.types import UNKNOWN_LABEL, ActionEstimate, ActionEstimates, SkeletonGraphs
+from pose_attention_ros.core.types import UNKNOWN_LABEL, ActionEstimate, ActionEstimates, LabelState, SkeletonGraphs
 
 Draw = Callable[[np.ndarray, SkeletonGraphs, ActionEstimates], np.ndarray]
 _DIGITS = 6
+_DOMINANT_SHARE = 0.25  # of the frames after warming up: a class that holds for less does not stand for the track
 
 
 class ResultWriter:
@@ -39,6 +40,7 @@ class ResultWriter:
         self._begin_s: float | None = None
         self._end_s = 0.0
         self._labels: dict[int, Counter[str]] = defaultdict(Counter)
+        self._warming_up: Counter[int] = Counter()
         self._confidences: dict[tuple[int, str], float] = defaultdict(float)
         try:
             folder.mkdir(parents=True, exist_ok=True)
@@ -61,6 +63,7 @@ class ResultWriter:
         self._lines.write(json.dumps(frame_record(graphs, actions)) + "\n")
         for person in actions.people:
             self._labels[person.track_id][person.label] += 1
+            self._warming_up[person.track_id] += person.state is LabelState.WARMING_UP
             self._confidences[person.track_id, person.label] += person.confidence
         if self._draw is not None and image_bgr is not None:
             self._write_image(self._draw(image_bgr, graphs, actions))
@@ -96,11 +99,14 @@ class ResultWriter:
         }
 
     def _track(self, track_id: int) -> dict[str, Any]:
-        """The dominant label is the most frequent one that is not unknown, if there is any."""
+        """The dominant label is the most frequent class, if it is more than a passing guess; else it is unknown."""
         labels = self._labels[track_id]
-        known = Counter({label: n for label, n in labels.items() if label != UNKNOWN_LABEL}) or labels
-        dominant, count = known.most_common(1)[0]
-        mean = self._confidences[track_id, dominant] / count
+        settled = labels.total() - self._warming_up[track_id]
+        classes = Counter({label: n for label, n in labels.items() if label != UNKNOWN_LABEL})
+        dominant, count = classes.most_common(1)[0] if classes else (UNKNOWN_LABEL, 0)
+        if count < _DOMINANT_SHARE * settled:
+            dominant = UNKNOWN_LABEL
+        mean = self._confidences[track_id, dominant] / max(labels[dominant], 1)
         return {"track_id": track_id, "frames": sum(labels.values()), "dominant_label": dominant,
                 "mean_confidence": round(mean, 4), "labels": dict(labels.most_common())}
 
@@ -132,9 +138,9 @@ def _rounded(values: Any) -> Any:
 def summary_table(summary: dict[str, Any]) -> str:
     """The summary for a terminal: the longest tracks first, at most a dozen."""
     tracks = sorted(summary["tracks"], key=lambda track: -track["frames"])
-    lines = [f"{'person':>6}  {'frames':>6}  {'label':<16} confidence"]
-    lines += [f"{t['track_id']:>6}  {t['frames']:>6}  {t['dominant_label']:<16} {t['mean_confidence']:.2f}"
-              for t in tracks[:12]]
+    lines = [f"{'person':>6}  {'frames':>6}  {'label':<16} {'frames':>6}  confidence"]
+    lines += [f"{t['track_id']:>6}  {t['frames']:>6}  {t['dominant_label']:<16} {t['labels'].get(t['dominant_label'], 0):>6}  "
+              f"{t['mean_confidence']:.2f}" for t in tracks[:12]]
     if len(tracks) > 12:
         lines.append(f"... and {len(tracks) - 12} shorter tracks, see summary.json")
     rate = f", {summary['frames_per_second']:.1f} frames a second" if summary["frames_per_second"] else ""

@@ -60,6 +60,14 @@ def test_video_lines_and_summary_tell_the_same_story(tmp_path):
     assert "walk" in summary_table(summary)
 
 
+@pytest.mark.parametrize("walking, dominant", [(10, "walk"), (5, "walk"), (4, "unknown"), (0, "unknown")])
+def test_a_passing_guess_does_not_stand_for_the_track(tmp_path, walking, dominant):
+    frames = [frame(i, {7: ("walk" if i < walking else "unknown", 0.9)}) for i in range(20)]
+    (track,) = write(tmp_path, frames, draw=None)["tracks"]
+    assert track["dominant_label"] == dominant and track["labels"].get("walk", 0) == walking
+    assert track["mean_confidence"] == pytest.approx(0.9)
+
+
 def test_an_empty_stream_leaves_a_valid_summary(tmp_path):
     summary = write(tmp_path, [])
     assert summary["frames"] == 0 and summary["tracks"] == [] and summary["frames_per_second"] is None
