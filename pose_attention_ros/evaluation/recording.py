@@ -139,8 +139,10 @@ def summary_table(summary: dict[str, Any]) -> str:
     """The summary for a terminal: the longest tracks first, at most a dozen."""
     tracks = sorted(summary["tracks"], key=lambda track: -track["frames"])
     lines = [f"{'person':>6}  {'frames':>6}  {'label':<16} {'frames':>6}  confidence"]
-    lines += [f"{t['track_id']:>6}  {t['frames']:>6}  {t['dominant_label']:<16} {t['labels'].get(t['dominant_label'], 0):>6}  "
-              f"{t['mean_confidence']:.2f}" for t in tracks[:12]]
+    for track in tracks[:12]:
+        label = track["dominant_label"]
+        lines.append(f"{track['track_id']:>6}  {track['frames']:>6}  {label:<16} {track['labels'].get(label, 0):>6}  "
+                     f"{track['mean_confidence']:.2f}")
     if len(tracks) > 12:
         lines.append(f"... and {len(tracks) - 12} shorter tracks, see summary.json")
     rate = f", {summary['frames_per_second']:.1f} frames a second" if summary["frames_per_second"] else ""

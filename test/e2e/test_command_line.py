@@ -129,6 +129,13 @@ def check_one_line(done: subprocess.CompletedProcess[str], says: str) -> None:
     assert done.returncode != 0 and len(lines) == 1 and says in lines[0], (done.returncode, done.stderr)
 
 
+def test_a_reader_that_has_seen_enough_is_no_error() -> None:
+    tool = subprocess.Popen([*TOOL, "models", "list"], cwd=ROOT, env={**os.environ, "PYTHONPATH": path_first(ROOT)},
+                            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    tool.stdout.close()
+    assert tool.stderr.read() == "" and tool.wait(TIMEOUT_S) == 141
+
+
 def test_bench_measures_both_forms(exercise: str, movenet_weights: Path, tmp_path: Path) -> None:
     pytest.importorskip("rclpy")
     done = call(*TOOL, "bench", "--source", exercise, "--max-frames", "30", "--repeats", "1", "--out", str(tmp_path))
