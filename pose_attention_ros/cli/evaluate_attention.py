@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from pose_attention_ros.cli.options import add_json, write_json
+from pose_attention_ros.cli.options import add_json, add_labelled_data, write_json
 from pose_attention_ros.core.errors import UserError
 from pose_attention_ros.data.dataset import SkeletonDataset, file_sha256
 from pose_attention_ros.evaluation import attention
@@ -20,11 +20,7 @@ _CLIPS_AT_ONCE = 64
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--data", type=Path, required=True, nargs="+", metavar="FILE.npz", help="written by `data import`")
-    parser.add_argument("--model", required=True, metavar="M", help="name under models/, or a model directory")
-    parser.add_argument("--split", metavar="S", help="only clips of this split, such as test (default: all)")
-    parser.add_argument("--label-map", type=Path, metavar="MAP.yaml",
-                        help="{label: class, or null for none}; or a training recipe, whose rules for this file hold")
+    add_labelled_data(parser, several=True)
     parser.add_argument("--clips", type=int, default=400, help="so many at most, drawn at random (default 400)")
     parser.add_argument("--seed", type=int, default=0, help="of all that is drawn (default 0)")
     parser.add_argument("--out", type=Path, metavar="DIR", help="pictures (default out/evaluate/MODEL-FILE-attention)")

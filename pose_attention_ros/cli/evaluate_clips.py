@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from pose_attention_ros.cli.options import add_json, write_json
+from pose_attention_ros.cli.options import add_json, add_labelled_data, write_json
 from pose_attention_ros.data.dataset import SkeletonDataset, file_sha256
 from pose_attention_ros.evaluation.clips import run_clips, summarise
 from pose_attention_ros.evaluation.label_map import read_label_map, targets_of
@@ -17,11 +17,7 @@ from pose_attention_ros.inference.recogniser import load_recogniser
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--data", type=Path, required=True, metavar="FILE.npz", help="written by `data import`")
-    parser.add_argument("--model", required=True, metavar="M", help="name under models/, or a model directory")
-    parser.add_argument("--split", metavar="S", help="only clips of this split, such as test (default: all)")
-    parser.add_argument("--label-map", type=Path, metavar="MAP.yaml",
-                        help="{label: class, or null for none}; or a training recipe, whose rules for this file hold")
+    add_labelled_data(parser, several=False)
     parser.add_argument("--out", type=Path, metavar="DIR", help="pictures (default out/evaluate/MODEL-FILE)")
     parser.add_argument("--robustness", action="store_true",
                         help="also: lost frames, jitter, slow cameras, an estimator's noise, a missing limb, a mirror")

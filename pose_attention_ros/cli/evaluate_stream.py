@@ -7,7 +7,7 @@ import dataclasses
 import time
 from pathlib import Path
 
-from pose_attention_ros.cli.options import add_json, add_settings, chosen, read_settings, write_json
+from pose_attention_ros.cli.options import add_json, add_labelled_data, add_settings, chosen, read_settings, write_json
 from pose_attention_ros.core.action_stage import ActionConfig
 from pose_attention_ros.core.errors import UserError
 from pose_attention_ros.data.augment import AugmentConfig
@@ -33,11 +33,7 @@ _ROWS = {
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--data", type=Path, required=True, nargs="+", metavar="FILE.npz", help="written by `data import`")
-    parser.add_argument("--model", required=True, metavar="M", help="name under models/, or a model directory")
-    parser.add_argument("--split", metavar="S", help="only clips of this split, such as test (default: all)")
-    parser.add_argument("--label-map", type=Path, metavar="MAP.yaml",
-                        help="{label: class, or null for none}; or a training recipe, whose rules for these files hold")
+    add_labelled_data(parser, several=True)
     parser.add_argument("--fps", type=float, nargs="+", default=[10.0, 15.0, 25.0, 30.0], metavar="FPS",
                         help="frame rates of the camera (default 10 15 25 30)")
     parser.add_argument("--seed", type=int, default=0, help="order of the clips, pauses, noise (default 0)")

@@ -60,3 +60,13 @@ def write_json(path: Path | None, result: Any) -> None:
         path.write_text(json.dumps(result, indent=2) + "\n")
     except OSError as error:
         raise UserError(f"cannot write {path}: {error.strerror or error}") from None
+
+
+def add_labelled_data(parser: argparse.ArgumentParser, *, several: bool) -> None:
+    """Which clips, of one file or several, and what their labels mean to which model."""
+    parser.add_argument("--data", type=Path, required=True, nargs="+" if several else None, metavar="FILE.npz",
+                        help="written by `data import`")
+    parser.add_argument("--model", required=True, metavar="M", help="name under models/, or a model directory")
+    parser.add_argument("--split", metavar="S", help="only clips of this split, such as test (default: all)")
+    parser.add_argument("--label-map", type=Path, metavar="MAP.yaml",
+                        help="{label: class, or null for none}; or a training recipe, whose rules for this data hold")
