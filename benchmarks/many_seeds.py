@@ -22,7 +22,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from pose_attention_ros.cli.train import data_files, train
+from pose_attention_ros.cli.train_pan import data_files, train
 from pose_attention_ros.models.committee import Committee
 from pose_attention_ros.models.pan import PoseAttentionNetwork
 from pose_attention_ros.training.corpus import load_corpus

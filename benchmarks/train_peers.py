@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from benchmarks.peers import PEERS, Peer, parameters
-from pose_attention_ros.cli.train import data_files
+from pose_attention_ros.cli.train_pan import data_files
 from pose_attention_ros.core.errors import UserError
 from pose_attention_ros.models.losses import tick_loss
 from pose_attention_ros.training.batches import Batch

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -79,21 +79,40 @@ class Recipe:
 
 
 def load_recipe(path: Path) -> Recipe:
-    """Read a recipe. Raises UserError that names the file, the key and what was expected."""
+    """Read a recipe of the Pose-Attention Network. Raises UserError that names the file, the key and what was expected."""
+    raw = read_yaml(path)
+    if isinstance(raw.get("model"), dict):
+        raw["model"].pop("name", None)
+    try:
+        return _recipe(raw)
+    except UserError as error:
+        raise UserError(f"{path}: {error}") from None
+
+
+def model_name(path: Path, known: Collection[str]) -> str:
+    """`name` in a recipe's `model` section, or the first of `known` where it gives none. Raises UserError for another."""
+    model = read_yaml(path).get("model") or {}
+    name = model.get("name", next(iter(known))) if isinstance(model, dict) else model
+    if name not in known:
+        raise UserError(f"{path}: model.name is {name!r}, expected one of {', '.join(known)}")
+    return name
+
+
+def read_yaml(path: Path) -> dict[str, Any]:
+    """The mapping in a YAML file. Raises UserError."""
     import yaml
 
     try:
         raw = yaml.safe_load(path.read_text())
     except FileNotFoundError:
         raise UserError(f"no recipe {path}") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"{path} cannot be read: {error}") from None
     except yaml.YAMLError as error:
         raise UserError(f"{path} is not YAML: {error}") from None
     if not isinstance(raw, dict):
         raise UserError(f"{path} is not a recipe: expected a mapping with model_id, data and classes")
-    try:
-        return _recipe(raw)
-    except UserError as error:
-        raise UserError(f"{path}: {error}") from None
+    return raw
 
 
 def _recipe(raw: dict[str, Any]) -> Recipe:

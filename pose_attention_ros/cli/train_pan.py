@@ -1,0 +1,93 @@
+"""Train the Pose-Attention Network from a recipe, with its result and model directory in --out."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pose_attention_ros.core.errors import UserError
+
+if TYPE_CHECKING:
+    from pose_attention_ros.training.recipe import Recipe
+
+MEMBER_SEEDS = 1000  # from the seed of one member of a committee to the next
+DATA_DIR = Path("out/data")
+
+
+def run(args: argparse.Namespace) -> int:
+    from pose_attention_ros.training.recipe import load_recipe
+    from pose_attention_ros.training.report import RESULT, mean_result
+
+    recipe = load_recipe(args.recipe)
+    out = args.out or Path("out/train") / f"{args.recipe.stem}-{args.seed}"
+    splits = (args.official_split,) if args.official_split is not None else recipe.official_splits
+    if len(splits) < 2:
+        result = train(recipe, args, splits[0] if splits else None, out)
+    else:
+        result = mean_result({split: train(recipe, args, split, out / f"split{split}") for split in splits})
+        (out / RESULT).write_text(json.dumps(result, indent=2) + "\n")
+        print_accuracy(result, f"mean of {len(splits)} official splits, ")
+    if args.json:
+        args.json.write_text(json.dumps(result, indent=2) + "\n")
+    print(f"numbers in {out / RESULT}")
+    return 0
+
+
+def train(recipe: Recipe, args: argparse.Namespace, official_split: int | None, out: Path) -> dict:
+    """One run to its end, or its result where `out` holds it already; returns result.json's content."""
+    from tqdm import tqdm
+
+    from pose_attention_ros.models.committee import Committee
+    from pose_attention_ros.training.corpus import load_corpus
+    from pose_attention_ros.training.loop import Progress, Trainer
+    from pose_attention_ros.training.members import fit_members
+    from pose_attention_ros.training.report import finish
+
+    files = data_files(list(recipe.data), args.data)
+    corpus = load_corpus(recipe, files, official_split=official_split)
+    if official_split is not None:
+        print(f"official split {official_split}")
+    print(f"{len(corpus.classes)} classes; " + ", ".join(
+        f"{split} {len(corpus.part(split))} clips" for split in ("train", "val", "test")))
+    members = recipe.train.members
+    runs = [(args.seed + MEMBER_SEEDS * i, out / f"member{i}" if members > 1 else out) for i in range(members)]
+    trainers = [Trainer(recipe, corpus, seed, folder) for seed, folder in runs]
+    with tqdm(total=sum(trainer.steps for trainer in trainers), unit="step", desc="training", mininterval=2) as bar:
+        def report(progress: Progress) -> None:
+            estimated = progress.val_accuracy_estimated
+            bar.write(f"epoch {progress.epoch:3d}/{progress.epochs}  loss {progress.loss:.3f}  validation "
+                      f"{progress.val_accuracy:.1%}" + (f", as estimated {estimated:.1%}" if estimated is not None else ""))
+        if min(members, args.jobs) > 1:
+            fit_members(recipe, files, official_split, runs, args.jobs, bar.update)
+            bar.reset()
+        for trainer in trainers:  # those that are finished are only read
+            trainer.fit(report, bar.update)
+    network = Committee([trainer.average for trainer in trainers]) if len(trainers) > 1 else trainers[0].average
+    result = finish(network, recipe, corpus, [trainer.history for trainer in trainers], args.seed,
+                    sum(trainer.seconds for trainer in trainers), out, export=not args.numbers_only)
+    print_accuracy(result)
+    if not args.numbers_only:
+        print(f"model in {out / recipe.model_id}")
+    return result
+
+
+def print_accuracy(result: dict, of: str = "") -> None:
+    for split in (split for split in ("val", "test") if split in result):
+        estimated = result.get(f"{split}_as_estimated")
+        print(f"{of}{split}: accuracy {result[split]['accuracy']:.1%}, macro F1 {result[split]['macro_f1']:.3f}"
+              + (f"; as estimated {estimated['accuracy']:.1%}" if estimated else ""))
+
+
+def data_files(names: list[str], given: list[str]) -> dict[str, Path]:
+    """Data set name -> file. Raises UserError for a name that the recipe does not use."""
+    files = {name: DATA_DIR / f"{name}.npz" for name in names}
+    for text in given:
+        name, _, path = text.rpartition("=")
+        if not name and len(names) > 1:
+            raise UserError(f"--data {text}: the recipe reads {', '.join(names)}; say which, as NAME={text}")
+        if name and name not in files:
+            raise UserError(f"--data {text}: the recipe has no data set {name!r}; it reads {', '.join(names)}")
+        files[name or names[0]] = Path(path)
+    return files
