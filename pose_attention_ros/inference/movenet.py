@@ -7,6 +7,7 @@ coordinates are fractions of the input.
 
 from __future__ import annotations
 
+import dataclasses
 import time
 from typing import Protocol
 
@@ -44,6 +45,7 @@ class MoveNet:
     """Fits the image into the network's input, runs it, and takes people back to the image's pixels."""
 
     layout = LAYOUTS["coco17"]
+    resizable = True
 
     def __init__(self, network: Network, config: PoseConfig) -> None:
         self._network = network
@@ -70,6 +72,13 @@ class MoveNet:
         """Allocate and run once for images of (width, height) pixels."""
         width, height = image_size
         self(Frame(np.zeros((height, width, 3), np.uint8), 0))
+
+    def resize(self, input_size: int) -> None:
+        """Another longer side of the input, warmed for images as they came last."""
+        seen, self._letterbox = self._letterbox, None
+        self._config = dataclasses.replace(self._config, input_size=input_size)
+        if seen is not None:
+            self.warm_up(seen.image_size)
 
     def close(self) -> None:
         """Free the network."""

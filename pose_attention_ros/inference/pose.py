@@ -22,12 +22,13 @@ class PoseEstimator(Protocol):
     """Finds the people of an image; knows nothing of the frames before.
 
     `backend` says what computes, for example "litert-cpu"; `layout` is that of every answer; `network_s` is the time that
-    the network alone took for the newest one.
+    the network alone took for the newest one; `resizable` says whether `resize` may be called.
     """
 
     backend: str
     layout: Layout
     network_s: float
+    resizable: bool
 
     def __call__(self, frame: Frame) -> Skeletons:
         """The people of `frame`, the most certain first; stamp and frame id are the frame's."""
@@ -35,6 +36,11 @@ class PoseEstimator(Protocol):
 
     def warm_up(self, image_size: tuple[int, int]) -> None:
         """Do what only the first frame pays for, for images of (width, height) pixels."""
+        ...
+
+    def resize(self, input_size: int) -> None:
+        """Work at another longer side, a multiple of STRIDE, from the next frame on; does here what only its first frame
+        pays for. Not for a network of one fixed size (`resizable` is False)."""
         ...
 
     def close(self) -> None:

@@ -83,16 +83,16 @@ class StageMeter:
 
 
 def diagnostic_array(node_name: str, state: str, meter: StageMeter, extra: Mapping[str, str],
-                     before: Snapshot) -> DiagnosticArray:
-    """One status: WARN where messages were rejected since `before`, or where an active node had nothing to do.
+                     before: Snapshot, trouble: str = "") -> DiagnosticArray:
+    """One status: WARN where there is `trouble`, messages were rejected since `before`, or an active node had nothing to do.
 
     Dropped images are no fault: a stage slower than its camera takes the newest and leaves the rest.
     """
     rejected = meter.rejected - before.rejected
-    problem = f"{rejected} messages rejected" if rejected else \
-        "nothing processed" if state == "active" and meter.processed == before.processed else ""
+    problem = f"{rejected} messages rejected since the last report" if rejected else trouble or (
+        "nothing processed since the last report" if state == "active" and meter.processed == before.processed else "")
     level = DiagnosticStatus.WARN if problem else DiagnosticStatus.OK
-    message = f"{state}; {problem} since the last report" if problem else state
+    message = f"{state}; {problem}" if problem else state
     values = {"state": state, **meter.values(), **extra}
     if meter.last_problem:
         values["last_problem"] = meter.last_problem

@@ -80,6 +80,10 @@ class ManagedNode(LifecycleNode):
         """More lines for the diagnostics, for example the backend in use."""
         return {}
 
+    def trouble(self) -> str:
+        """What a person should look at though the node goes on, for the diagnostics' level; empty: nothing."""
+        return ""
+
     def idle(self) -> bool:
         """Whether an active node rightly has nothing to do."""
         return False
@@ -248,7 +252,8 @@ class ManagedNode(LifecycleNode):
             return
         state = "idle" if self.active and self.idle() else self._state
         extra = {"ready_s": f"{self._ready_s:.2f}", **self.details()}
-        message = diagnostic_array(self.get_fully_qualified_name().lstrip("/"), state, self.meter, extra, self._reported)
+        message = diagnostic_array(self.get_fully_qualified_name().lstrip("/"), state, self.meter, extra, self._reported,
+                                   self.trouble() if self.active else "")
         message.header.stamp = self.get_clock().now().to_msg()
         self._diagnostics.publish(message)
         self._reported = self.meter.snapshot()

@@ -135,3 +135,18 @@ def test_creating_and_running_it_writes_nothing_to_the_terminal(movenet_weights,
     estimator.warm_up((64, 48))
     estimator.close()
     assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.usefixtures("movenet_weights")
+def test_another_input_size_is_taken_between_two_frames():
+    """A resized estimator answers as one made with that size, to the last bit, and back again."""
+    frames = [Frame(np.random.default_rng(seed).integers(0, 256, (240, 320, 3), np.uint8), seed) for seed in (1, 2)]
+    config = {size: PoseConfig(input_size=size, min_person_score=0.0, same_person_oks=1.0) for size in (64, 128)}
+    resized = create_pose_estimator(config[128])
+    for frame in frames:
+        for size in (128, 64, 128):
+            resized.resize(size)
+            fresh = create_pose_estimator(config[size])
+            np.testing.assert_array_equal(resized(frame).keypoints_px, fresh(frame).keypoints_px)
+            fresh.close()
+    assert len(resized(frames[0])) > 0
