@@ -53,11 +53,19 @@ class NodeProcesses:
                 process.kill()
                 process.wait()
 
-    def start(self, node: str, parameters: dict[str, Any], *, show: bool = False) -> None:
+    @property
+    def pids(self) -> dict[str, int]:
+        """The process of each node."""
+        return {node: process.pid for node, process in self._processes.items()}
+
+    def start(self, node: str, parameters: dict[str, Any], *, show: bool = False, namespace: str = "") -> None:
         """Start the node called `node` with these parameters; `show` lets it write to the terminal instead of its log."""
         parameter_file = self._folder / f"{node}.yaml"
-        parameter_file.write_text(yaml.safe_dump({node: {"ros__parameters": parameters}}))
+        parameter_file.write_text(yaml.safe_dump({f"{namespace}/{node}" if namespace else node:
+                                                  {"ros__parameters": parameters}}))
         command = [*executable(node), "--ros-args", "--params-file", str(parameter_file)]
+        if namespace:
+            command += ["-r", f"__ns:={namespace}"]
         if show:
             process = subprocess.Popen(command, env=self._environment, stdin=subprocess.DEVNULL)
         else:
@@ -75,12 +83,17 @@ class NodeProcesses:
         while (code := self._processes[node].poll()) is None:
             for other, process in self._processes.items():
                 self._note_memory(other, process)
-                if process.poll() not in (None, 0):
-                    raise UserError(f"node {other} failed: {self._last_words(other)}")
+            self.check()
             if time.monotonic() > until:
                 raise UserError(f"node {node} is not done after {timeout_s:.0f} s; logs are in {self._folder}")
             time.sleep(_POLL_S)
         return code
+
+    def check(self) -> None:
+        """Raises UserError, with the last words of its log, where a node has failed."""
+        for node, process in self._processes.items():
+            if process.poll() not in (None, 0):
+                raise UserError(f"node {node} failed: {self._last_words(node)}")
 
     def _note_memory(self, node: str, process: subprocess.Popen[bytes]) -> None:
         """Peak resident memory so far; stays unknown where there is no /proc."""
