@@ -73,6 +73,10 @@ class MoveNet:
         width, height = image_size
         self(Frame(np.zeros((height, width, 3), np.uint8), 0))
 
+    def configure(self, config: PoseConfig) -> None:
+        """Other live settings from the next frame on; the input keeps its size."""
+        self._config = dataclasses.replace(config, input_size=self._config.input_size)
+
     def resize(self, input_size: int) -> None:
         """Another longer side of the input, warmed for images as they came last."""
         seen, self._letterbox = self._letterbox, None

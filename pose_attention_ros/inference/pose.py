@@ -38,6 +38,10 @@ class PoseEstimator(Protocol):
         """Do what only the first frame pays for, for images of (width, height) pixels."""
         ...
 
+    def configure(self, config: PoseConfig) -> None:
+        """Other live settings (the thresholds) from the next frame on."""
+        ...
+
     def resize(self, input_size: int) -> None:
         """Work at another longer side, a multiple of STRIDE, from the next frame on; does here what only its first frame
         pays for. Not for a network of one fixed size (`resizable` is False)."""
@@ -56,8 +60,9 @@ class PoseConfig(Settings):
     input_size: int = setting(320, "longer side of the network's input, a multiple of 32; larger finds smaller people and "
                               "costs more", unit="px", low=64, high=1280)
     threads: int = setting(1, "CPU threads of the network", low=1, high=64)
-    min_person_score: float = setting(0.15, "people with less certainty are left out", low=0.0, high=1.0)
-    same_person_oks: float = setting(0.5, "two skeletons more similar than this are one person twice", low=0.0, high=1.0)
+    min_person_score: float = setting(0.15, "people with less certainty are left out", low=0.0, high=1.0, live=True)
+    same_person_oks: float = setting(0.5, "two skeletons more similar than this are one person twice", low=0.0, high=1.0,
+                                    live=True)
 
     def __post_init__(self) -> None:
         super().__post_init__()

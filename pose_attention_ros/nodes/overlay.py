@@ -32,13 +32,13 @@ from pose_attention_ros.ros.settings import NodeConfig, SynchroniserConfig, Watc
 from pose_attention_ros.ros.skeleton_messages import graphs_of_message
 from pose_attention_ros.ros.stamps import age_s, stamp_ns_of
 from pose_attention_ros.ros.sync import StampSynchroniser
-from pose_attention_ros.visualization.overlay import Overlay
+from pose_attention_ros.visualization.overlay import Overlay, OverlayConfig
 
 _LOOK_PERIOD_S = 0.25  # how soon a new subscriber of the overlay is noticed
 
 
 @dataclass(frozen=True)
-class OverlayNodeConfig(JpegConfig, WatchImageConfig, SynchroniserConfig, NodeConfig):
+class OverlayNodeConfig(OverlayConfig, JpegConfig, WatchImageConfig, SynchroniserConfig, NodeConfig):
     """Parameters of the overlay node."""
 
 
@@ -47,9 +47,10 @@ class OverlayNode(ManagedNode):
 
     default_name = "overlay"
     settings_type = OverlayNodeConfig
+    _overlay: Overlay | None = None
 
     def configure(self) -> None:
-        self._overlay = Overlay()
+        self._overlay = Overlay(self.settings)
         self._images = ImageTopic(self, "overlay")
         self._markers = self.advertise(MarkerArray, "markers", result_profile(depth=2))
         self._model: ActionModel | None = None
@@ -62,6 +63,10 @@ class OverlayNode(ManagedNode):
 
     def deactivate(self) -> None:
         self.destroy_timer(self._watch)
+
+    def settings_changed(self, settings: OverlayNodeConfig) -> None:
+        if self._overlay is not None:
+            self._overlay.configure(settings)
 
     def details(self) -> dict[str, str]:
         return {"working_for": " ".join(self._wanted) or "nobody"} if self.active else {}

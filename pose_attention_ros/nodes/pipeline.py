@@ -94,8 +94,9 @@ class PipelineNode(ManagedNode):
         self._playback = self._estimator = self._images = self._stages = None
 
     def settings_changed(self, settings: PipelineNodeConfig) -> None:
-        for stage in self._stages or ():
-            stage.configure(settings)
+        for stage in (*(self._stages or ()), self._estimator):
+            if stage is not None:
+                stage.configure(settings)
 
     def details(self) -> dict[str, str]:
         if self._estimator is None or self._stages is None:

@@ -53,6 +53,10 @@ class PoseNode(ManagedNode):
             self._estimator.close()
         self._estimator = None
 
+    def settings_changed(self, settings: PoseNodeConfig) -> None:
+        if self._estimator is not None:
+            self._estimator.configure(settings)
+
     def details(self) -> dict[str, str]:
         return {"backend": self._estimator.backend, **self._network.times("network")} if self._estimator else {}
 

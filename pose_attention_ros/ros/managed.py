@@ -6,9 +6,11 @@ import math
 import time
 import traceback
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Any, ClassVar
 
 from diagnostic_msgs.msg import DiagnosticArray
+from lifecycle_msgs.srv import ChangeState
 from rclpy.clock import Clock, ClockType
 from rclpy.duration import Duration
 from rclpy.lifecycle import LifecycleNode, TransitionCallbackReturn
@@ -24,6 +26,7 @@ from pose_attention_ros.ros.errors import MessageError
 from pose_attention_ros.ros.logs import NodeLogHandler, Throttle, bridge_logging, unbridge_logging
 from pose_attention_ros.ros.parameters import Parameters
 from pose_attention_ros.ros.qos import publisher_events, result_profile, subscription_events
+from pose_attention_ros.ros.settings import NodeConfig
 
 _GIVES_MESSAGE_INFO = hasattr(Subscription, "CallbackType")  # not in Humble
 
@@ -51,14 +54,16 @@ class ManagedNode(LifecycleNode):
         self._own_subscriptions: list[Subscription] = []
         self.meter = StageMeter()
         self.exit_code: int | None = None
-        self.parameters = Parameters(self, self.settings_type, self._why_locked, self.settings_changed)
+        self._refuse_what_is_impossible()
+        self.parameters = Parameters(self, self.settings_type, self._why_locked, self._settings_changed)
         self._log_bridge = bridge_logging(self.get_logger())  # last of what may fail: it is global
         for name in self.parameters.unknown:
             self.get_logger().warning(f"there is no parameter {name!r}; --help lists those of {self.default_name}")
         self._diagnostics = self.create_publisher(DiagnosticArray, "/diagnostics", result_profile())
         self._reported = self.meter.snapshot()
         # A steady clock: simulated time may stand still, and a node must be heard then too.
-        self.create_timer(self.settings.diagnostics_period_s, self._report, clock=Clock(clock_type=ClockType.STEADY_TIME))
+        self._timer = self.create_timer(self.settings.diagnostics_period_s, self._report,
+                                        clock=Clock(clock_type=ClockType.STEADY_TIME))
 
     # Hooks -----------------------------------------------------------------------------------------------------------
     def configure(self) -> None:
@@ -200,18 +205,34 @@ class ManagedNode(LifecycleNode):
         return self._transition("shut down", self.release, "finalized")
 
     def on_error(self, state: Any) -> TransitionCallbackReturn:
-        return self._transition("recover", self.release, "unconfigured")
+        """A node whose way down failed half-way is neither here nor there: everything goes, and it may be configured anew."""
+        self.release()
+        self.get_logger().warning("recovered from the error; the node is unconfigured now")
+        self._report()
+        return TransitionCallbackReturn.SUCCESS
 
     def release(self) -> None:
-        """Stop and free everything, whatever the state."""
+        """Stop and free everything, whatever the state; what cannot be stopped is told and left."""
         if self.active:
-            self._halt()
+            self._attempt("stop", self._halt)
         if self._state != "unconfigured":
-            self._free()
+            self._attempt("clean up", self._free)
         self._state = "unconfigured"
 
     def _transition(self, name: str, act: Callable[[], None], then: str,
-                    undo: Callable[[], None] = lambda: None) -> TransitionCallbackReturn:
+                    undo: Callable[[], None] | None = None) -> TransitionCallbackReturn:
+        """FAILURE: the state before holds again, for `undo` took it there; ERROR: only `on_error` can help."""
+        if not self._attempt(name, act):
+            if undo is None:
+                return TransitionCallbackReturn.ERROR
+            undone = self._attempt(f"undo what was begun to {name}", undo)
+            return TransitionCallbackReturn.FAILURE if undone else TransitionCallbackReturn.ERROR
+        self._state = then
+        self._report()
+        return TransitionCallbackReturn.SUCCESS
+
+    def _attempt(self, name: str, act: Callable[[], None]) -> bool:
+        """Whether `act` went well; if not, one line says why."""
         try:
             act()
         except Exception as error:
@@ -219,11 +240,25 @@ class ManagedNode(LifecycleNode):
             self.get_logger().error(f"cannot {name}: {internal}{error}")
             if internal:
                 self.get_logger().debug(traceback.format_exc())
-            undo()
-            return TransitionCallbackReturn.FAILURE
-        self._state = then
-        self._report()
-        return TransitionCallbackReturn.SUCCESS
+            return False
+        return True
+
+    def _refuse_what_is_impossible(self) -> None:
+        """rclpy lets an impossible transition (to activate what is active) raise out of the executor, which ends the
+        process and leaves the caller without an answer."""
+        for service in self.services:
+            if service.srv_type is ChangeState:
+                service.callback = partial(self._change_state, service.callback)
+
+    def _change_state(self, change: Callable[[Any, Any], Any], request: Any, response: Any) -> Any:
+        try:
+            return change(request, response)
+        except RuntimeError as error:  # RCLError, which rclpy keeps to itself
+            wanted = request.transition.label or str(request.transition.id)
+            self.warn_once(f"transition {wanted!r} is not possible while the node is {self._state}: "
+                           f"{str(error).partition(',')[0]}")
+            response.success = False
+            return response
 
     def _begin(self) -> None:
         self.activate()
@@ -237,10 +272,15 @@ class ManagedNode(LifecycleNode):
         self.deactivate()
 
     def _free(self) -> None:
-        self.cleanup()
-        for publisher in self._own_publishers:
-            self.destroy_publisher(publisher)
-        self._own_publishers.clear()
+        try:
+            self.cleanup()
+        finally:
+            while self._own_publishers:
+                self.destroy_publisher(self._own_publishers.pop())
+
+    def _settings_changed(self, settings: NodeConfig) -> None:
+        self.settings_changed(settings)
+        self._timer.timer_period_ns = round(settings.diagnostics_period_s * 1e9)
 
     def _why_locked(self) -> str | None:
         if self._state == "unconfigured":

@@ -79,10 +79,12 @@ class Parameters(Generic[SettingsType]):
         fixed = [name for name in wanted if not self._fields[name].metadata["live"]]
         if reason and fixed:
             return SetParametersResult(successful=False, reason=f"{', '.join(fixed)} cannot change now: {reason}")
+        before = self.value
         try:
-            self.value = dataclasses.replace(self.value, **wanted)
+            self.value = dataclasses.replace(before, **wanted)
             self._on_change(self.value)
         except UserError as error:
+            self.value = before
             return SetParametersResult(successful=False, reason=str(error))
         return SetParametersResult(successful=True)
 

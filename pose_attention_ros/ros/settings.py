@@ -13,7 +13,8 @@ class NodeConfig(Settings):
     """Every node."""
 
     autostart: bool = setting(True, "configure and activate at start; false leaves that to a lifecycle manager")
-    diagnostics_period_s: float = setting(1.0, "time between two messages on /diagnostics", unit="s", low=0.1, high=60.0)
+    diagnostics_period_s: float = setting(1.0, "time between two messages on /diagnostics", unit="s", low=0.1, high=60.0,
+                                         live=True)
 
 
 @dataclass(frozen=True)

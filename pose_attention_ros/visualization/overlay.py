@@ -18,9 +18,10 @@ class OverlayConfig(Settings):
     """Settings of the drawing."""
 
     min_height: int = setting(400, "images lower than this are enlarged by a whole factor, so that text stays legible; "
-                              "0: never", unit="px", low=0, high=4320)
-    blank: bool = setting(False, "draw on a dark ground in place of the image, so that nobody can be recognised")
-    legend: bool = setting(True, "draw the scale of attention in the lower left corner")
+                              "0: never", unit="px", low=0, high=4320, live=True)
+    blank: bool = setting(False, "draw on a dark ground in place of the image, so that nobody can be recognised",
+                          live=True)
+    legend: bool = setting(True, "draw the scale of attention in the lower left corner", live=True)
 
 
 class Overlay:
@@ -28,6 +29,10 @@ class Overlay:
 
     def __init__(self, config: OverlayConfig | None = None) -> None:
         self._config = config or OverlayConfig()
+
+    def configure(self, config: OverlayConfig) -> None:
+        """Other settings from the next image on."""
+        self._config = config
 
     def draw(self, image_bgr: np.ndarray, graphs: SkeletonGraphs, actions: ActionEstimates | None = None) -> np.ndarray:
         """A new image with the people of `graphs` and, matched by track id, what `actions` says of them.
