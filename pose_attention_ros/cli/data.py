@@ -1,4 +1,5 @@
-"""`pose-attention data import|inspect`: data sets and own recordings into our file format, and what such a file holds."""
+"""`pose-attention data import|render|inspect`: data sets and own recordings into our file format, drawn clips with their
+pixels, and what such a file holds."""
 
 from __future__ import annotations
 
@@ -18,7 +19,9 @@ from pose_attention_ros.data.dataset import SkeletonDataset, file_sha256
 from pose_attention_ros.data.jhmdb import import_jhmdb
 from pose_attention_ros.data.kinect import CameraRing, import_kinect
 from pose_attention_ros.data.penn import import_penn
+from pose_attention_ros.data.pixel_clips import SKELETONS_FILE
 from pose_attention_ros.data.pyskl import import_pyskl
+from pose_attention_ros.data.rendered.clips import RenderConfig, render_dataset
 
 IMPORTERS = {
     "penn": lambda args: import_penn(args.source),
@@ -50,9 +53,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                            help="bag: what to start from (default: the earliest that it holds)")
     importing.add_argument("--topic", default="", help="bag: the topic, where there are several of its kind")
     add_settings(importing, "bag", BagClipConfig)
+    rendering = actions.add_parser("render", help="draw a data set with pixels: figures acting in clutter, joints, labels")
+    rendering.add_argument("output", type=Path, metavar="OUT", help="folder for skeletons.npz and images.npy")
+    add_settings(rendering, "rendering", RenderConfig)
     inspecting = actions.add_parser("inspect", help="show what a data set file holds")
     inspecting.add_argument("file", type=Path, metavar="FILE.npz")
-    for sub in (importing, inspecting):
+    for sub in (importing, rendering, inspecting):
         sub.add_argument("--json", type=Path, metavar="FILE", help="write the summary there as well")
 
 
@@ -65,6 +71,9 @@ def run(args: argparse.Namespace) -> int:
         except (ValueError, KeyError, OSError, zipfile.BadZipFile) as error:
             raise UserError(f"SRC {args.source} cannot be read as {args.kind}: {error}") from error
         data.save(path)
+    elif args.action == "render":
+        path = _render(args)
+        data = SkeletonDataset.load(path)
     else:
         data, path = SkeletonDataset.load(args.file), args.file
     summary = summarise(data, path)
@@ -72,6 +81,15 @@ def run(args: argparse.Namespace) -> int:
     if args.json:
         args.json.write_text(json.dumps(summary, indent=2) + "\n")
     return 0
+
+
+def _render(args: argparse.Namespace) -> Path:
+    from tqdm import tqdm
+
+    config = read_settings(args, RenderConfig)
+    with tqdm(unit="clip", total=config.clips, disable=None, leave=False, desc="drawing") as bar:
+        render_dataset(config, args.output, bar.update)
+    return args.output / SKELETONS_FILE
 
 
 def _import_bags(args: argparse.Namespace) -> SkeletonDataset:
