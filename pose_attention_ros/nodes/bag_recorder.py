@@ -12,6 +12,7 @@ import sys
 import time
 from dataclasses import dataclass
 from functools import partial
+from itertools import chain, count
 from pathlib import Path
 
 from diagnostic_msgs.msg import DiagnosticArray
@@ -61,7 +62,7 @@ class BagRecorderNode(ManagedNode):
 
     def configure(self) -> None:
         settings = self.settings
-        self._path = Path(settings.out or time.strftime("bag_%Y-%m-%d_%H-%M-%S")).expanduser()
+        self._path = Path(settings.out).expanduser() if settings.out else _unused(time.strftime("bag_%Y-%m-%d_%H-%M-%S"))
         self._writer = BagWriter(self._path, settings.storage, settings.compressed)
 
     def activate(self) -> None:
@@ -120,6 +121,12 @@ class BagRecorderNode(ManagedNode):
         over = self.settings.duration_s and now - self._began > self.settings.duration_s
         if over or (self._ended is not None and now - self._ended > _LAST_WORDS_S):
             self.stop(0)
+
+
+def _unused(name: str) -> Path:
+    """`name`, or with a number behind it where there is one already: two recordings may begin in the same second."""
+    names = chain([name], (f"{name}_{number}" for number in count(2)))
+    return next(path for path in map(Path, names) if not path.exists())
 
 
 def main(arguments: list[str] | None = None) -> int:

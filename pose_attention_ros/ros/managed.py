@@ -25,7 +25,7 @@ from pose_attention_ros.ros.diagnostics import StageMeter, diagnostic_array, pro
 from pose_attention_ros.ros.errors import MessageError
 from pose_attention_ros.ros.logs import NodeLogHandler, Throttle, bridge_logging, unbridge_logging
 from pose_attention_ros.ros.parameters import Parameters
-from pose_attention_ros.ros.qos import publisher_events, result_profile, subscription_events
+from pose_attention_ros.ros.qos import publisher_events, result_profile, subscription_events, understandable
 from pose_attention_ros.ros.settings import NodeConfig
 
 _GIVES_MESSAGE_INFO = hasattr(Subscription, "CallbackType")  # not in Humble
@@ -53,7 +53,8 @@ class ManagedNode(LifecycleNode):
         self._own_publishers: list[Publisher] = []
         self._own_subscriptions: list[Subscription] = []
         self.meter = StageMeter()
-        self.exit_code: int | None = None
+        self.exit_code = 0  # of the process, when it ends
+        self.ending = False  # the process that runs this node is to end
         self._refuse_what_is_impossible()
         self.parameters = Parameters(self, self.settings_type, self._why_locked, self._settings_changed)
         self._log_bridge = bridge_logging(self.get_logger())  # last of what may fail: it is global
@@ -110,8 +111,9 @@ class ManagedNode(LifecycleNode):
 
     def advertise(self, kind: type, topic: str, profile: QoSProfile) -> Publisher:
         """A publisher that lives until cleanup and reports incompatible subscribers; qos_overrides.* parameters apply."""
-        publisher = self.create_publisher(kind, topic, profile, event_callbacks=publisher_events(self.warn_once, topic),
-                                          qos_overriding_options=QoSOverridingOptions.with_default_policies())
+        with understandable(f"qos_overrides of {self.resolve_topic_name(topic)}"):
+            publisher = self.create_publisher(kind, topic, profile, event_callbacks=publisher_events(self.warn_once, topic),
+                                              qos_overriding_options=QoSOverridingOptions.with_default_policies())
         self._own_publishers.append(publisher)
         return publisher
 
@@ -120,14 +122,19 @@ class ManagedNode(LifecycleNode):
                about: Callable[[dict[str, Any]], None] | None = None, raw: bool = False) -> Subscription:
         """A subscription that lives until deactivation (or `silence`); what `handle` raises is counted and told, and drops
         that message only. `about` gets what the middleware says of each message first, where rclpy tells it. With
-        `raw`, `handle` gets serialised bytes."""
+        `raw`, `handle` gets serialised bytes. qos_overrides.* parameters apply."""
         callback = guarded = self.guarded(topic, handle)
         if about is not None and _GIVES_MESSAGE_INFO:
             def callback(message: Any, info: dict[str, Any]) -> None:
                 about(info)
                 guarded(message)
-        subscription = self.create_subscription(
-            kind, topic, callback, profile, event_callbacks=subscription_events(self.warn_once, topic, remedy), raw=raw)
+        # Once declared, rclpy keeps what an override was first, so that a profile which follows a setting would no longer.
+        named = f"qos_overrides.{self.resolve_topic_name(topic)}.subscription."
+        overridden = any(name.startswith(named) for name in self._parameter_overrides)
+        with understandable(f"{named}*"):
+            subscription = self.create_subscription(
+                kind, topic, callback, profile, event_callbacks=subscription_events(self.warn_once, topic, remedy), raw=raw,
+                qos_overriding_options=QoSOverridingOptions.with_default_policies() if overridden else None)
         self._own_subscriptions.append(subscription)
         return subscription
 
@@ -179,9 +186,10 @@ class ManagedNode(LifecycleNode):
 
     def stop(self, exit_code: int = 0) -> None:
         """End the process that runs this node; callable from any thread."""
-        self.exit_code = exit_code
+        self.exit_code = self.exit_code or exit_code
+        self.ending = True
         if self.executor is not None:
-            self.executor.create_task(lambda: None)  # wakes the executor, which then sees exit_code
+            self.executor.create_task(lambda: None)  # wakes the executor, which then sees `ending`
 
     # Lifecycle -------------------------------------------------------------------------------------------------------
     def on_configure(self, state: Any) -> TransitionCallbackReturn:

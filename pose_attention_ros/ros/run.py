@@ -76,7 +76,7 @@ def _run_node(node_type: type[ManagedNode], interrupt: _Interrupt) -> int:
         node.release()
         executor.shutdown()
         node.destroy_node()
-    return node.exit_code or 0
+    return node.exit_code
 
 
 def _start(node: ManagedNode) -> bool:
@@ -86,7 +86,7 @@ def _start(node: ManagedNode) -> bool:
 
 def _spin(executor: SingleThreadedExecutor, node: ManagedNode) -> None:
     try:
-        while rclpy.ok() and node.exit_code is None:
+        while rclpy.ok() and not node.ending:
             executor.spin_once()
     except ExternalShutdownException:
         pass

@@ -159,6 +159,20 @@ class Probe:
         request.transition.id = transition
         return self.call(ChangeState, f"{node}/change_state", request).success
 
+    def transitions(self, node: str) -> Callable[[int], bool]:
+        """`change_state` over one client that stays, for many transitions."""
+        client = self.node.create_client(ChangeState, f"{node}/change_state")
+        self.until(client.service_is_ready, f"{node}/change_state")
+
+        def change(transition: int) -> bool:
+            request = ChangeState.Request()
+            request.transition.id = transition
+            future = client.call_async(request)
+            self.until(future.done, f"an answer to transition {transition} of {node}")
+            return future.result().success
+
+        return change
+
     def state(self, node: str) -> str:
         """Label of the lifecycle state."""
         return self.call(GetState, f"{node}/get_state", GetState.Request()).current_state.label
