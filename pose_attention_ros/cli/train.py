@@ -13,6 +13,7 @@ from pose_attention_ros.core.errors import UserError
 # `name` in a recipe's `model` section (none: the first) -> module with run(args) -> int. Imported when it is asked for.
 TRAINERS = {
     "pan": "pose_attention_ros.cli.train_pan",
+    "pose_cnn": "pose_attention_ros.cli.train_pose",
 }
 
 

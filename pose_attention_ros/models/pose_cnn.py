@@ -1,0 +1,186 @@
+"""The pose network: a depthwise-separable backbone and a two-branch, multi-stage head.
+
+Source: Li and Wang, "Pose-Attention Network" (2020), 2.1; the head is that of Cao et al., "Realtime Multi-Person 2D Pose
+Estimation using Part Affinity Fields" (2017), with separable 3x3 convolutions. Branch S gives joint confidence maps, branch L
+part-affinity fields. Stage 1 sees the features F; every later stage F and the maps of the stage before.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from pose_attention_ros.core.config import Settings, setting
+from pose_attention_ros.core.errors import UserError
+from pose_attention_ros.core.layouts import LAYOUTS, layout
+
+# (width, stride) of the twelve layers: MobileNet v1 at 0.75 whose last down-sampling is left out.
+BACKBONE: tuple[tuple[int, int], ...] = ((24, 2), (48, 1), (96, 2), (96, 1), (192, 2), (192, 1)) + 6 * ((384, 1),)
+# From this layer on MobileNet would have run at half the resolution; a dilation of 2 keeps what its kernels saw.
+DILATED_FROM = 7
+STRIDE = 8
+MAX_STAGES = 6
+_CONVOLUTIONS = 3  # 3x3 separable ones per branch and stage
+
+
+@dataclass(frozen=True)
+class PoseCnnConfig(Settings):
+    layout: str = setting("openpose18", "joints and limbs that the maps are of", choices=tuple(LAYOUTS))
+    stages: int = setting(2, "stages of the head; fewer can be chosen at export", low=1, high=MAX_STAGES)
+    width: int = setting(128, "channels of the head's convolutions", low=8, high=1024)
+    first_stage_width: int = setting(512, "channels before the maps of stage 1 (OpenPose's)", low=8, high=2048)
+    dilation: int = setting(2, "of the backbone's layers whose stride is left out; 2 keeps what pretrained ones see", low=1,
+                            high=2)
+    activation_limit: float = setting(6.0, "the backbone's activations end here (ReLU6); 0 for the paper's plain ReLU",
+                                      low=0, high=100)
+
+
+class Maps(NamedTuple):
+    """What one stage says, at an eighth of the input's size: map cell (i, j) is centred at input pixel (8 j + 4, 8 i + 4).
+
+    confidence (N, V + 1, h, w): the layout's joints, then the background
+    affinity (N, 2 L, h, w): x and y of limb l are channels 2 l and 2 l + 1, pointing from the limb's first joint to its second
+    """
+
+    confidence: Tensor
+    affinity: Tensor
+
+
+class Rectifier(nn.Module):
+    """max(0, x), and at most `limit` where that is not 0."""
+
+    def __init__(self, limit: float = 0.0) -> None:
+        super().__init__()
+        self.limit = limit
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.hardtanh(x, 0.0, self.limit, inplace=False) if self.limit else F.relu(x)
+
+
+class ConvUnit(nn.Module):
+    """Convolution without bias, batch norm, activation. At stride 2 the padding is (left, right) = (top, bottom) = `padding`.
+
+    With the padding (0, 1) an output cell looks half a cell further right and down than with (1, 0); see `_padding`.
+    """
+
+    def __init__(self, channels_in: int, channels: int, kernel: int = 1, *, stride: int = 1, groups: int = 1,
+                 dilation: int = 1, padding: tuple[int, int] | None = None, limit: float = 0.0) -> None:
+        super().__init__()
+        even = dilation * (kernel // 2)
+        self.padding = padding or (even, even)
+        symmetric = self.padding[0] == self.padding[1]
+        self.conv = nn.Conv2d(channels_in, channels, kernel, stride, self.padding[0] if symmetric else 0, dilation, groups,
+                              bias=False)
+        self.norm = nn.BatchNorm2d(channels)
+        self.activation = Rectifier(limit)
+
+    def forward(self, x: Tensor) -> Tensor:
+        before, after = self.padding
+        if before != after:
+            x = F.pad(x, (before, after, before, after))
+        return self.activation(self.norm(self.conv(x)))
+
+
+def separable(channels_in: int, channels: int, *, stride: int = 1, dilation: int = 1,
+              padding: tuple[int, int] | None = None, limit: float = 0.0) -> nn.Sequential:
+    """3x3 depthwise, then 1x1 pointwise; batch norm and activation after each."""
+    return nn.Sequential(ConvUnit(channels_in, channels_in, 3, stride=stride, groups=channels_in, dilation=dilation,
+                                  padding=padding, limit=limit),
+                         ConvUnit(channels_in, channels, limit=limit))
+
+
+def _padding(layer: int, stride: int) -> tuple[int, int] | None:
+    """Paddings of the three down-sampling layers such that map cell j looks at the middle of its eight pixels (at 8 j + 3
+    of 0 to 7; all symmetric would give 8 j, all TensorFlow's SAME 8 j + 7)."""
+    if stride == 1:
+        return None
+    return (0, 1) if layer < 4 else (1, 1)
+
+
+class Backbone(nn.Sequential):
+    """Image (N, 3, H, W), RGB in [0, 1] -> features (N, 384, H/8, W/8)."""
+
+    def __init__(self, config: PoseCnnConfig) -> None:
+        layers: list[nn.Module] = []
+        channels = 3
+        for number, (width, stride) in enumerate(BACKBONE):
+            options = {"stride": stride, "padding": _padding(number, stride), "limit": config.activation_limit}
+            if number == 0:
+                layers.append(ConvUnit(channels, width, 3, **options))
+            else:
+                dilation = config.dilation if number >= DILATED_FROM else 1
+                layers.append(separable(channels, width, dilation=dilation, **options))
+            channels = width
+        super().__init__(*layers)
+
+
+class Branch(nn.Sequential):
+    """Three separable 3x3 convolutions, one 1x1, and the 1x1 that gives the maps."""
+
+    def __init__(self, channels_in: int, width: int, last_width: int, maps: int) -> None:
+        widths = [channels_in] + _CONVOLUTIONS * [width]
+        super().__init__(*(separable(a, b) for a, b in zip(widths, widths[1:])), ConvUnit(width, last_width),
+                         nn.Conv2d(last_width, maps, 1))
+
+
+class Stage(nn.Module):
+    """Branches S and L on one input."""
+
+    def __init__(self, channels_in: int, width: int, last_width: int, joints: int, limbs: int) -> None:
+        super().__init__()
+        self.confidence = Branch(channels_in, width, last_width, joints + 1)
+        self.affinity = Branch(channels_in, width, last_width, 2 * limbs)
+
+    def forward(self, x: Tensor) -> Maps:
+        return Maps(self.confidence(x), self.affinity(x))
+
+
+class PoseCnn(nn.Module):
+    """Image (N, 3, H, W), RGB in [0, 1], H and W multiples of 8 -> features and the maps of every stage."""
+
+    def __init__(self, config: PoseCnnConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.layout = layout(config.layout)
+        joints, limbs = len(self.layout.joints), len(self.layout.limbs)
+        self.backbone = Backbone(config)
+        features = BACKBONE[-1][0]
+        later = features + joints + 1 + 2 * limbs
+        self.stages = nn.ModuleList(
+            Stage(later if number else features, config.width, config.width if number else config.first_stage_width,
+                  joints, limbs) for number in range(config.stages))
+        _initialise(self)
+
+    def forward(self, image: Tensor, stages: int | None = None) -> tuple[Tensor, list[Maps]]:
+        """Features (N, 384, H/8, W/8) and the maps of the first `stages` stages (default: all). Raises UserError."""
+        check_size(tuple(image.shape[-2:]))
+        features = self.backbone(image)
+        return features, list(self.head(features, stages))
+
+    def head(self, features: Tensor, stages: int | None = None) -> Iterator[Maps]:
+        """The maps, stage after stage."""
+        x = features
+        for stage in self.stages[:stages]:
+            maps = stage(x)
+            yield maps
+            x = torch.cat((features, *maps), 1)
+
+
+def check_size(size: tuple[int, int]) -> None:
+    """Raises UserError where height or width is not a multiple of STRIDE."""
+    if any(side % STRIDE or side < STRIDE for side in size):
+        raise UserError(f"the image is {size[1]}x{size[0]} px, expected sides that are multiples of {STRIDE}")
+
+
+def _initialise(network: nn.Module) -> None:
+    for module in network.modules():
+        if isinstance(module, nn.Conv2d):
+            nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
+            if module.bias is not None:  # the maps: mostly empty
+                nn.init.normal_(module.weight, std=0.01)
+                nn.init.zeros_(module.bias)
