@@ -72,7 +72,8 @@ def render_clip(config: RenderConfig, number: int) -> PixelClip:
         for front in fronts:
             front.paint(image, frame)
         images.append(image)
-    return PixelClip(_as_taken(np.stack(images), rng, config.noise), joints_px.astype(np.float32),
+    # OpenCV draws at the middles of pixels, keypoints count from the outer corner of the first one.
+    return PixelClip(_as_taken(np.stack(images), rng, config.noise), (joints_px + 0.5).astype(np.float32),
                      (~hidden).astype(np.float32), LAYOUT.joints, action, config.fps, part, f"rendered/{number:06d}")
 
 
