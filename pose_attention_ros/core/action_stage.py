@@ -94,7 +94,7 @@ class ActionStage:
         probabilities = _softmax(output.logits / np.float32(self.spec.temperature))
         threshold = self.config.threshold or self.spec.threshold
         for row, (track, _, stamp_ns, evidence) in enumerate(rows):
-            evidence.add(stamp_ns, output.state[row], float(output.frame_energy[row]))
+            evidence.add(stamp_ns, output.state[row], output.frame_energy[row])
             if evidence is track.memory.current:
                 track.probabilities = probabilities[row]
                 track.joint_attention = output.joint_attention[row]

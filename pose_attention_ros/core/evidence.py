@@ -43,14 +43,17 @@ class Evidence:
 
     def __init__(self, spec: ModelSpec) -> None:
         self.state = np.zeros(spec.state_size, np.float32)
-        window = max(1, round(spec.attention_window_s * spec.rate_hz))
+        window = spec.frame_window or max(1, round(spec.attention_window_s * spec.rate_hz))
         self.moments: deque[tuple[int, float]] = deque(maxlen=window)  # stamp and attention energy of each tick
         self.ticks = 0
 
-    def add(self, stamp_ns: int, state: np.ndarray, energy: float) -> None:
-        """One tick."""
+    def add(self, stamp_ns: int, state: np.ndarray, energy: np.ndarray) -> None:
+        """One tick; energy as one row of StepOutput.frame_energy."""
         self.state = state
-        self.moments.append((stamp_ns, energy))
+        self.moments.append((stamp_ns, float(energy.flat[-1])))
+        if energy.ndim:  # all of the window are scored anew
+            stamps = [stamp for stamp, _ in self.moments]
+            self.moments = deque(zip(stamps, energy[-len(stamps):].tolist()), self.moments.maxlen)
         self.ticks += 1
 
     def frame_attention(self, decay_per_s: float) -> tuple[np.ndarray, np.ndarray]:

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
 from pose_attention_ros.core.layouts import Layout
 from pose_attention_ros.core.smoothing import SmoothingConfig
 from pose_attention_ros.core.types import FEATURE_NAMES
+
+# What a recogniser may read of the image beside the joints' features, a person and tick (`ModelSpec.pixels`); all float32:
+# cube (D, K1, K2), an extractor's features of the image; crops (3, D), its features of the left hand's, the right hand's and
+# the whole body's crop, each averaged over the crop, 0 where that part is hidden; frame (D,), the cube averaged.
+PIXELS = ("cube", "crops", "frame")
 
 
 @dataclass(frozen=True)
@@ -28,6 +34,11 @@ class ModelSpec:
     :param temperature: divides the logits before softmax; fitted on validation data
     :param threshold: calibrated confidence below which a label is unknown
     :param smoothing: of the joints it was trained on; the graph stage's own settings hold on a robot
+    :param kind: which system it is, as recipes call it in `model: {name: ...}`
+    :param pixels: one of PIXELS, or empty where the joints are all that it reads
+    :param pixels_shape: of these, a person and tick
+    :param extractor: which feature extractor made the pixels in training: name, sha256, image_size, crop_size
+    :param frame_window: W, ticks that it scores anew with each step; 0 where a moment keeps its score
     """
 
     model_id: str
@@ -42,6 +53,11 @@ class ModelSpec:
     temperature: float
     threshold: float
     smoothing: SmoothingConfig = field(default_factory=SmoothingConfig)
+    kind: str = "pan"
+    pixels: str = ""
+    pixels_shape: tuple[int, ...] = ()
+    extractor: Mapping[str, Any] = field(default_factory=dict)
+    frame_window: int = 0
 
     def __post_init__(self) -> None:
         if self.features != FEATURE_NAMES:
@@ -49,12 +65,16 @@ class ModelSpec:
         for name in ("rate_hz", "attention_window_s", "temperature"):
             if not getattr(self, name) > 0:
                 raise ValueError(f"model {self.model_id!r}: {name} is {getattr(self, name)}, expected a positive number")
+        if bool(self.pixels) != bool(self.pixels_shape) or (self.pixels and self.pixels not in PIXELS):
+            raise ValueError(f"model {self.model_id!r}: pixels is {self.pixels!r} of shape {self.pixels_shape}, expected "
+                             f"one of {', '.join(PIXELS)} and their shape, or neither")
 
 
 @dataclass(frozen=True)
 class StepOutput:
     """logits (N, K); joint_attention (N, V), rows sum to 1; frame_energy (N,) the moment's attention score e before
-    the softmax over moments; state (N, S) for the next step. All float32."""
+    the softmax over moments, or (N, W) those of the last W ticks, newest last, in place of what was said of them before;
+    state (N, S) for the next step. All float32."""
 
     logits: np.ndarray
     joint_attention: np.ndarray
@@ -67,6 +87,7 @@ class Recogniser(Protocol):
 
     spec: ModelSpec
 
-    def step(self, features: np.ndarray, state: np.ndarray) -> StepOutput:
-        """features (N, V, C) float32, a missing joint all 0; state (N, S) float32."""
+    def step(self, features: np.ndarray, state: np.ndarray, pixels: np.ndarray | None = None) -> StepOutput:
+        """features (N, V, C) float32, a missing joint all 0; state (N, S) float32; pixels (N, *spec.pixels_shape) float32,
+        None where the spec asks for none."""
         ...

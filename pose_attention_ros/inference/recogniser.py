@@ -64,7 +64,10 @@ def read_spec(folder: Path) -> tuple[ModelSpec, bytes]:
             layout=layout(raw["layout"]), features=tuple(raw["features"]), rate_hz=float(raw["rate_hz"]),
             state_size=int(raw["state_size"]), decay_per_s=float(raw["decay_per_s"]),
             attention_window_s=float(raw["attention_window_s"]), temperature=float(raw["temperature"]),
-            threshold=float(raw["threshold"]), smoothing=SmoothingConfig(**raw.get("smoothing", {})))
+            threshold=float(raw["threshold"]), smoothing=SmoothingConfig(**raw.get("smoothing", {})),
+            kind=str(raw.get("kind", "pan")), pixels=str(raw.get("pixels", "")),
+            pixels_shape=tuple(map(int, raw.get("pixels_shape", ()))), extractor=dict(raw.get("extractor", {})),
+            frame_window=int(raw.get("frame_window", 0)))
         weights_path = folder / Path(raw["weights"]).name
     except KeyError as error:
         raise ModelError(f"{path} lacks {error}") from None
@@ -106,10 +109,13 @@ class OnnxRecogniser:
     def _check_graph(self) -> None:
         spec = self.spec
         wanted = {"features": (len(spec.layout.joints), len(spec.features)), "state": (spec.state_size,),
-                  "logits": (len(spec.classes),), "joint_attention": (len(spec.layout.joints),), "frame_energy": (),
-                  "next_state": (spec.state_size,)}
+                  "logits": (len(spec.classes),), "joint_attention": (len(spec.layout.joints),),
+                  "frame_energy": (spec.frame_window,) if spec.frame_window else (), "next_state": (spec.state_size,)}
+        if spec.pixels:
+            wanted["pixels"] = spec.pixels_shape
         described = {"features": "joints and features", "state": "state_size", "logits": "number of classes",
-                     "joint_attention": "number of joints", "frame_energy": "shape", "next_state": "state_size"}
+                     "joint_attention": "number of joints", "frame_energy": "frame_window", "next_state": "state_size",
+                     "pixels": "pixels_shape"}
         found = {node.name: tuple(node.shape[1:]) for node in (*self._session.get_inputs(), *self._session.get_outputs())}
         for name, shape in wanted.items():
             if name not in found:
@@ -118,18 +124,25 @@ class OnnxRecogniser:
                 raise ModelError(f"model {spec.model_id!r}: {described[name]} of {name!r} is "
                                  f"{'x'.join(map(str, found[name]))}, {SPEC_FILE} says {'x'.join(map(str, shape))}")
 
-    def step(self, features: np.ndarray, state: np.ndarray) -> StepOutput:
-        """features (N, V, C) float32, a missing joint all 0; state (N, S) float32. N may be 0."""
-        people = len(features)
+    def step(self, features: np.ndarray, state: np.ndarray, pixels: np.ndarray | None = None) -> StepOutput:
+        """features (N, V, C) float32, a missing joint all 0; state (N, S) float32; pixels (N, *spec.pixels_shape) float32.
+        N may be 0. Raises ValueError where the model reads pixels and there are none."""
+        people, spec = len(features), self.spec
         if not people:
-            spec = self.spec
             logits, joints = (np.zeros((0, len(names)), np.float32) for names in (spec.classes, spec.layout.joints))
-            return StepOutput(logits, joints, np.zeros(0, np.float32), state)
+            energy = np.zeros((0, spec.frame_window) if spec.frame_window else 0, np.float32)
+            return StepOutput(logits, joints, energy, state)
+        inputs = {"features": features, "state": state}
+        if spec.pixels:
+            if pixels is None:
+                raise ValueError(f"model {spec.model_id!r} reads the image too: pixels is None, expected {spec.pixels} of "
+                                 f"shape {(people, *spec.pixels_shape)}")
+            inputs["pixels"] = pixels
         if people > _MOST_BOUND:
-            return StepOutput(*self._session.run(_OUTPUTS, {"features": features, "state": state}))
+            return StepOutput(*self._session.run(_OUTPUTS, inputs))
         if people not in self._bound:
             self._bound[people] = _Bound(self._session, people)
-        return self._bound[people].run(features, state)
+        return self._bound[people].run(inputs)
 
 
 class _Bound:
@@ -149,9 +162,9 @@ class _Bound:
         for name, array in self._outputs.items():
             self._binding.bind_ortvalue_output(name, OrtValue.ortvalue_from_numpy(array))
 
-    def run(self, features: np.ndarray, state: np.ndarray) -> StepOutput:
-        """See OnnxRecogniser.step."""
-        self._inputs["features"][:] = features
-        self._inputs["state"][:] = state
+    def run(self, inputs: dict[str, np.ndarray]) -> StepOutput:
+        """See OnnxRecogniser.step; the session's inputs by name."""
+        for name, array in inputs.items():
+            self._inputs[name][:] = array
         self._session.run_with_iobinding(self._binding)
         return StepOutput(*(self._outputs[name].copy() for name in _OUTPUTS))

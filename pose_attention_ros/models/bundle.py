@@ -11,8 +11,10 @@ from pose_attention_ros.core.errors import ModelError, UserError
 from pose_attention_ros.core.smoothing import SmoothingConfig
 from pose_attention_ros.core.types import FEATURE_NAMES
 from pose_attention_ros.models.committee import Committee
+from pose_attention_ros.models.comparator import Comparator
 from pose_attention_ros.models.export import export_clip, export_step
-from pose_attention_ros.models.pan import PanConfig, PoseAttentionNetwork
+from pose_attention_ros.models.export_comparator import export_comparator
+from pose_attention_ros.models.kinds import PAN, Network, kind_of, make_network
 
 STEP, CLIP, WEIGHTS, SPEC = "step.onnx", "clip.onnx", "model.safetensors", "model.json"
 
@@ -35,9 +37,6 @@ class Bundle:
     extra: dict = dataclasses.field(default_factory=dict)
 
 
-Network = PoseAttentionNetwork | Committee
-
-
 def save_bundle(network: Network, bundle: Bundle, folder: Path) -> dict[str, float]:
     """Write the directory. Returns the largest difference of each ONNX file from torch."""
     from safetensors.torch import save_file
@@ -48,12 +47,12 @@ def save_bundle(network: Network, bundle: Bundle, folder: Path) -> dict[str, flo
     spec = {
         "model_id": bundle.model_id,
         "classes": list(bundle.classes),
+        "kind": kind_of(network),
         "layout": network.config.layout,
         "features": list(FEATURE_NAMES),
         "rate_hz": network.config.rate_hz,
         "state_size": network.state_size,
-        "decay_per_s": network.config.decay_per_s,
-        "attention_window_s": bundle.attention_window_s,
+        **_form(network, bundle),
         "temperature": bundle.temperature,
         "threshold": bundle.threshold,
         "smoothing": dataclasses.asdict(bundle.smoothing),
@@ -66,8 +65,19 @@ def save_bundle(network: Network, bundle: Bundle, folder: Path) -> dict[str, flo
     return differences
 
 
+def _form(network: Network, bundle: Bundle) -> dict:
+    """What differs between a network that keeps a moment's score and one that reads a window, or pixels."""
+    if not isinstance(network, Comparator):
+        return {"decay_per_s": network.config.decay_per_s, "attention_window_s": bundle.attention_window_s}
+    window_s = network.frame_window / network.config.rate_hz or bundle.attention_window_s
+    pixels = {"pixels": network.pixels, "pixels_shape": list(network.pixels_shape)} if network.pixels else {}
+    return {"decay_per_s": 0.0, "attention_window_s": window_s, "frame_window": network.frame_window, **pixels}
+
+
 def export_files(network: Network, folder: Path) -> dict[str, float]:
-    """Write both ONNX forms; returns each one's largest difference from torch."""
+    """Write the ONNX forms that the network has; returns each one's largest difference from torch."""
+    if isinstance(network, Comparator):
+        return {STEP: export_comparator(network, folder / STEP)}
     return {STEP: export_step(network, folder / STEP), CLIP: export_clip(network, folder / CLIP)}
 
 
@@ -84,13 +94,11 @@ def load_network(folder: Path) -> Network:
         spec = json.loads((folder / SPEC).read_text())
         weights = (folder / WEIGHTS).read_bytes()
         expected = spec["safetensors_sha256"]
-        members = [PoseAttentionNetwork(PanConfig(**spec["network"]), len(spec["classes"]))
-                   for _ in range(spec.get("members", 1))]
+        network = make_network(spec.get("kind", PAN), spec["network"], len(spec["classes"]), spec.get("members", 1))
     except FileNotFoundError as error:
         raise ModelError(f"{folder} is not a model directory with weights: no {Path(error.filename).name}") from None
     except (KeyError, TypeError, ValueError, UserError) as error:
         raise ModelError(f"{folder / SPEC} does not describe a network: {error}") from None
-    network = Committee(members) if len(members) > 1 else members[0]
     found = hashlib.sha256(weights).hexdigest()
     if found != expected:
         raise ModelError(f"{folder / WEIGHTS} has sha256 {found}, expected {expected}: the file is damaged or was changed")
@@ -102,8 +110,10 @@ def load_network(folder: Path) -> Network:
 
 
 def _write_spec(spec: dict, folder: Path) -> None:
-    spec = {**spec, "weights": STEP, "sha256": _sha256(folder / STEP), "clip_weights": CLIP,
-            "clip_sha256": _sha256(folder / CLIP), "safetensors": WEIGHTS, "safetensors_sha256": _sha256(folder / WEIGHTS)}
+    spec = {**spec, "weights": STEP, "sha256": _sha256(folder / STEP)}
+    if spec.get("kind", PAN) == PAN:
+        spec |= {"clip_weights": CLIP, "clip_sha256": _sha256(folder / CLIP)}
+    spec |= {"safetensors": WEIGHTS, "safetensors_sha256": _sha256(folder / WEIGHTS)}
     (folder / SPEC).write_text(json.dumps(spec, indent=2) + "\n")
 
 

@@ -48,28 +48,29 @@ class _Clip(nn.Module):
 def export_step(network: PoseAttentionNetwork, path: Path) -> float:
     """Write the streaming step: features (N, V, C), state (N, S) -> STEP_OUTPUTS, for any N. Returns the largest difference
     from torch over a random stream. Raises ModelError where it is above TOLERANCE."""
-    features, state = _random_features(3, 2, network)[:, 0], torch.rand(3, network.state_size)
+    features, state = random_features(3, 2, network)[:, 0], torch.rand(3, network.state_size)
     people = torch.export.Dim("people", max=1024)
-    _export(_Step(network.eval()), (features, state), path, STEP_INPUTS, STEP_OUTPUTS,
+    write_onnx(_Step(network.eval()), (features, state), path, STEP_INPUTS, STEP_OUTPUTS,
             {"features": {0: people}, "state": {0: people}})
-    return _checked(path, _step_difference(network, path))
+    return checked(path, _step_difference(network, path))
 
 
 def export_clip(network: PoseAttentionNetwork, path: Path) -> float:
     """Write the batch form: features (N, T, V, C) -> CLIP_OUTPUTS after every tick, for any N and T. Returns and raises as
     export_step does."""
     dims = {0: torch.export.Dim("people", max=1024), 1: torch.export.Dim("ticks", min=2, max=100_000)}
-    _export(_Clip(network.eval()), (_random_features(3, 7, network),), path, CLIP_INPUTS, CLIP_OUTPUTS, {"features": dims})
-    features = _random_features(2, 31, network)
+    write_onnx(_Clip(network.eval()), (random_features(3, 7, network),), path, CLIP_INPUTS, CLIP_OUTPUTS, {"features": dims})
+    features = random_features(2, 31, network)
     with torch.inference_mode():
         output = network(features)
-    found = _session(path).run(None, {"features": features.numpy()})
+    found = open_session(path).run(None, {"features": features.numpy()})
     wanted = (output.logits, output.joint_attention, output.frame_energy)
-    return _checked(path, max(float(np.abs(f - w.numpy()).max()) for f, w in zip(found, wanted)))
+    return checked(path, max(float(np.abs(f - w.numpy()).max()) for f, w in zip(found, wanted)))
 
 
-def _export(module: nn.Module, arguments: tuple[Tensor, ...], path: Path, inputs: tuple[str, ...], outputs: tuple[str, ...],
-            dims: dict[str, dict]) -> None:
+def write_onnx(module: nn.Module, arguments: tuple[Tensor, ...], path: Path, inputs: tuple[str, ...],
+               outputs: tuple[str, ...], dims: dict[str, dict]) -> None:
+    """Write `module` as an ONNX file without a trace of the machine; dims: input -> axis -> a length that varies."""
     import onnx
 
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -95,7 +96,7 @@ def _export(module: nn.Module, arguments: tuple[Tensor, ...], path: Path, inputs
 
 
 def _step_difference(network: PoseAttentionNetwork, path: Path) -> float:
-    session, features = _session(path), _random_features(2, 40, network)
+    session, features = open_session(path), random_features(2, 40, network)
     state = np.zeros((2, network.state_size), np.float32)
     with torch.inference_mode():
         output = network(features)
@@ -107,13 +108,15 @@ def _step_difference(network: PoseAttentionNetwork, path: Path) -> float:
     return worst
 
 
-def _checked(path: Path, difference: float) -> float:
+def checked(path: Path, difference: float) -> float:
+    """`difference` from torch. Raises ModelError where it is above TOLERANCE."""
     if not difference <= TOLERANCE:
         raise ModelError(f"{path.name} differs from torch by {difference:.2g}, expected at most {TOLERANCE:g}")
     return difference
 
 
-def _session(path: Path):
+def open_session(path: Path):
+    """On one thread."""
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
@@ -121,8 +124,8 @@ def _session(path: Path):
     return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
 
 
-def _random_features(people: int, ticks: int, network: PoseAttentionNetwork) -> Tensor:
-    """(people, ticks, V, C) with a fifth of the joints missing."""
+def random_features(people: int, ticks: int, network: nn.Module) -> Tensor:
+    """(people, ticks, V, C) with a fifth of the joints missing, V as in the layout of the network's config."""
     rng = np.random.default_rng(0)
     joints = len(layout(network.config.layout).joints)
     features = rng.standard_normal((people, ticks, joints, len(FEATURE_NAMES))).astype(np.float32)
