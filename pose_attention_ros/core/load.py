@@ -66,10 +66,11 @@ class RateCap:
         if not rate_hz:
             return True
         period_ns = 1e9 / rate_hz
-        early_ns = period_ns / 4
-        if stamp_ns < self._due_ns - early_ns:
+        if stamp_ns < self._due_ns - period_ns / 4:
             return False
-        self._due_ns = max(self._due_ns, stamp_ns - early_ns) + period_ns
+        # What came late for its turn leaves the turns as they are, else a cap between the camera's rate and half of it would
+        # be its half; after a gap they begin anew.
+        self._due_ns = (self._due_ns if stamp_ns - self._due_ns < period_ns else stamp_ns) + period_ns
         return True
 
 

@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from pose_attention_ros.core.load import RateCap, RateConfig
 from pose_attention_ros.core.types import Frame
 from pose_attention_ros.inference.locations import config_dir
 from pose_attention_ros.ros.image_output import CameraTopics, CameraTopicsConfig
@@ -25,7 +26,7 @@ from pose_attention_ros.ros.stamps import age_s
 
 
 @dataclass(frozen=True)
-class CameraNodeConfig(PlayerConfig, CameraTopicsConfig, NodeConfig):
+class CameraNodeConfig(PlayerConfig, RateConfig, CameraTopicsConfig, NodeConfig):
     """Parameters of the camera node."""
 
 
@@ -37,7 +38,9 @@ class CameraNode(ManagedNode):
     _playback: Playback | None = None
 
     def configure(self) -> None:
-        self._playback = Playback(self, self._publish, lambda: self._images.subscribers())
+        self._cap = RateCap()
+        self._playback = Playback(self, self._publish, lambda: self._images.subscribers(),
+                                  lambda stamp_ns: self._cap.admits(stamp_ns, self.settings.max_rate_hz))
         self._images = CameraTopics(self, self._playback.open())
 
     def activate(self) -> None:

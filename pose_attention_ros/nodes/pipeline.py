@@ -18,10 +18,11 @@ from pose_attention_ros.core.action_stage import ActionConfig, ActionStage
 from pose_attention_ros.core.config import setting
 from pose_attention_ros.core.errors import ModelError
 from pose_attention_ros.core.graph_stage import GraphConfig, GraphStage
+from pose_attention_ros.core.load import LoadConfig
 from pose_attention_ros.core.pipeline import STAGES, Pipeline
 from pose_attention_ros.core.types import Frame
 from pose_attention_ros.inference.locations import config_dir
-from pose_attention_ros.inference.pose import PoseConfig, PoseEstimator, create_pose_estimator
+from pose_attention_ros.inference.pose import STRIDE, PoseConfig, PoseEstimator, create_pose_estimator
 from pose_attention_ros.inference.recogniser import load_recogniser
 from pose_attention_ros.msg import ActionLabelArray, ActionModel, SkeletonArray, SkeletonGraphArray
 from pose_attention_ros.nodes.action import ModelConfig
@@ -30,6 +31,7 @@ from pose_attention_ros.ros.action_messages import message_of_actions, message_o
 from pose_attention_ros.ros.diagnostics import StageMeter
 from pose_attention_ros.ros.image_input import ImageInput
 from pose_attention_ros.ros.image_output import CameraTopics, CameraTopicsConfig
+from pose_attention_ros.ros.load import LoadControl
 from pose_attention_ros.ros.managed import ManagedNode
 from pose_attention_ros.ros.middleware import make_room_for_images
 from pose_attention_ros.ros.playback import Playback
@@ -42,7 +44,7 @@ from pose_attention_ros.ros.stamps import age_s
 
 
 @dataclass(frozen=True)
-class PipelineNodeConfig(ActionConfig, ModelConfig, GraphConfig, PoseConfig, PlayerConfig, CameraTopicsConfig,
+class PipelineNodeConfig(ActionConfig, ModelConfig, GraphConfig, PoseConfig, LoadConfig, PlayerConfig, CameraTopicsConfig,
                          ImageInputConfig, NodeConfig):
     """Parameters of the pipeline node: those of the camera and of the three stages."""
 
@@ -55,6 +57,8 @@ class PipelineNode(ManagedNode):
     default_name = "pipeline"
     settings_type = PipelineNodeConfig
     _estimator: PoseEstimator | None = None
+    _load: LoadControl | None = None
+    _input: ImageInput | None = None
     _playback: Playback | None = None
     _images: CameraTopics | None = None
     _stages: tuple[GraphStage, ActionStage] | None = None
@@ -67,6 +71,7 @@ class PipelineNode(ManagedNode):
                              f"{recogniser.spec.model_id!r} reads")
         self._estimator = create_pose_estimator(self.settings)
         self._estimator.warm_up(size)
+        self._load = LoadControl(self, STRIDE if self._estimator.resizable else 0, self._estimator.resize)
         self._stages = GraphStage(self.settings), ActionStage(recogniser, self.settings)
         self._pipeline = Pipeline(self._estimator, *self._stages)
         self._stage_meters = {name: StageMeter() for name in (*STAGES, "network")}
@@ -91,30 +96,37 @@ class PipelineNode(ManagedNode):
             self._playback.close()
         if self._estimator is not None:
             self._estimator.close()
-        self._playback = self._estimator = self._images = self._stages = None
+        self._playback = self._input = self._estimator = self._load = self._images = self._stages = None
 
     def settings_changed(self, settings: PipelineNodeConfig) -> None:
-        for stage in (*(self._stages or ()), self._estimator):
-            if stage is not None:
-                stage.configure(settings)
+        for part in (self._load, *(self._stages or ()), self._estimator):  # the load first: it may refuse
+            if part is not None:
+                part.configure(settings)
 
     def details(self) -> dict[str, str]:
         if self._estimator is None or self._stages is None:
             return {}
-        told = {"backend": self._estimator.backend, "model": self._stages[1].spec.model_id}
+        told = {"backend": self._estimator.backend, "model": self._stages[1].spec.model_id, **self._load.details()}
         for name, meter in self._stage_meters.items():
             told |= meter.times(name)
         return told | (self._playback.details() if self._playback else {})
 
+    def trouble(self) -> str:
+        return (self._input.trouble() if self._input else "") or self._load.trouble()
+
     def _open_input(self) -> tuple[int, int]:
         """Open the source or prepare the subscription; returns the image size (width, height) to warm up with."""
         if not self.settings.source:
-            self._input = ImageInput(self, self._process)
+            self._input = ImageInput(self, self._process, self._admits)
             return WARM_UP_SIZE
-        self._playback = Playback(self, self._process, lambda: self._actions.get_subscription_count(), works=True)
+        self._playback = Playback(self, self._process, lambda: self._actions.get_subscription_count(), self._admits,
+                                  works=True)
         size = self._playback.open()
         self._images = CameraTopics(self, size)
         return size
+
+    def _admits(self, stamp_ns: int) -> bool:
+        return self._load.admits(stamp_ns)
 
     def _process(self, frame: Frame) -> Callable[[], None]:
         """One frame through all stages; what is returned publishes its answers again."""
@@ -134,7 +146,9 @@ class PipelineNode(ManagedNode):
         publish()
         for meter, seconds in zip(self._stage_meters.values(), (*result.stage_seconds, self._estimator.network_s)):
             meter.done(seconds)
-        self.meter.done(time.perf_counter() - began, age_s(frame.stamp_ns, self.now_ns()))
+        took_s, age = time.perf_counter() - began, age_s(frame.stamp_ns, self.now_ns())
+        self.meter.done(took_s, age)
+        self._load.done(took_s, age)
         return publish
 
 

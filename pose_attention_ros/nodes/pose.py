@@ -11,11 +11,13 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from pose_attention_ros.core.load import LoadConfig
 from pose_attention_ros.core.types import Frame
-from pose_attention_ros.inference.pose import PoseConfig, PoseEstimator, create_pose_estimator
+from pose_attention_ros.inference.pose import STRIDE, PoseConfig, PoseEstimator, create_pose_estimator
 from pose_attention_ros.msg import SkeletonArray
 from pose_attention_ros.ros.diagnostics import StageMeter
 from pose_attention_ros.ros.image_input import ImageInput
+from pose_attention_ros.ros.load import LoadControl
 from pose_attention_ros.ros.managed import ManagedNode
 from pose_attention_ros.ros.qos import result_profile
 from pose_attention_ros.ros.run import run
@@ -27,7 +29,7 @@ WARM_UP_SIZE = (640, 480)  # the most common image; another size is only slower 
 
 
 @dataclass(frozen=True)
-class PoseNodeConfig(PoseConfig, ImageInputConfig, NodeConfig):
+class PoseNodeConfig(PoseConfig, LoadConfig, ImageInputConfig, NodeConfig):
     """Parameters of the pose node."""
 
 
@@ -37,13 +39,15 @@ class PoseNode(ManagedNode):
     default_name = "pose"
     settings_type = PoseNodeConfig
     _estimator: PoseEstimator | None = None
+    _load: LoadControl | None = None
 
     def configure(self) -> None:
         self._estimator = create_pose_estimator(self.settings)
         self._estimator.warm_up(WARM_UP_SIZE)
+        self._load = LoadControl(self, STRIDE if self._estimator.resizable else 0, self._estimator.resize)
         self._network = StageMeter()
         self._publisher = self.advertise(SkeletonArray, "skeletons", result_profile())
-        self._input = ImageInput(self, self._process)
+        self._input = ImageInput(self, self._process, self._load.admits)
 
     def activate(self) -> None:
         self._input.open()
@@ -51,21 +55,29 @@ class PoseNode(ManagedNode):
     def cleanup(self) -> None:
         if self._estimator is not None:
             self._estimator.close()
-        self._estimator = None
+        self._estimator = self._load = None
 
     def settings_changed(self, settings: PoseNodeConfig) -> None:
-        if self._estimator is not None:
-            self._estimator.configure(settings)
+        for part in (self._load, self._estimator):  # the load first: it may refuse
+            if part is not None:
+                part.configure(settings)
 
     def details(self) -> dict[str, str]:
-        return {"backend": self._estimator.backend, **self._network.times("network")} if self._estimator else {}
+        if self._estimator is None or self._load is None:
+            return {}
+        return {"backend": self._estimator.backend, **self._load.details(), **self._network.times("network")}
+
+    def trouble(self) -> str:
+        return self._input.trouble() or self._load.trouble()
 
     def _process(self, frame: Frame) -> Callable[[], None]:
         began = time.perf_counter()
         message = message_of_skeletons(self._estimator(frame))
         self._publisher.publish(message)
         self._network.done(self._estimator.network_s)
-        self.meter.done(time.perf_counter() - began, age_s(frame.stamp_ns, self.now_ns()))
+        took_s, age = time.perf_counter() - began, age_s(frame.stamp_ns, self.now_ns())
+        self.meter.done(took_s, age)
+        self._load.done(took_s, age)
         return lambda: self._publisher.publish(message)
 
 

@@ -25,18 +25,19 @@ class Playback:
 
     :param process: takes each frame, in the player's thread; returns how to give the answer to it again
     :param subscribers: how many there are who take the frames
+    :param admits: whether to take the frame of a stamp
     :param works: `process` makes the actions itself, so that lockstep waits for nobody unless a recorder is asked for
     """
 
     def __init__(self, node: ManagedNode, process: Callable[[Frame], Callable[[], None]], subscribers: Callable[[], int],
-                 works: bool = False) -> None:
+                 admits: Callable[[int], bool], works: bool = False) -> None:
         self._node, self._settings, self._subscribers = node, node.settings, subscribers
         self._topic = self._settings.acknowledge
         waits = self._settings.pace == "lockstep" and not (works and self._topic == "actions")
         self._answers = Answers() if waits else None
         self._process, self._repeated = process, RepeatedStamp()
         self.player = Player(self._settings, node.now_ns, Deliveries(
-            began=lambda: self._tell(SourceStatus.STATE_PLAYING), deliver=self._deliver, ready=self._ready,
+            began=lambda: self._tell(SourceStatus.STATE_PLAYING), admits=admits, deliver=self._deliver, ready=self._ready,
             ended=self._ended, failed=self._failed, warn=node.get_logger().warning), self._answers)
         self._status: Publisher | None = None
 

@@ -78,11 +78,13 @@ class Answers:
 class Deliveries:
     """What a player calls; all but `began` from its own thread.
 
-    began: the source is open and frames are about to come; deliver: take one frame; ready: whether anybody is there to
+    began: the source is open and frames are about to come; admits: whether to take the frame of a stamp, the others are
+    left out as if the source had not had them; deliver: take one frame; ready: whether anybody is there to
     answer (lockstep); ended: the recording is over; failed: the source broke for good; warn: a line for the user.
     """
 
     began: Callable[[], None]
+    admits: Callable[[int], bool]
     deliver: Callable[[Frame], None]
     ready: Callable[[], bool]
     ended: Callable[[], None]
@@ -171,7 +173,10 @@ class Player:
         """The next frame, None at the end or after as many as are wanted."""
         if self._config.max_frames and self.played + self.skipped >= self._config.max_frames:
             return None
-        return self.camera.read()
+        while (frame := self.camera.read()) is not None and not self._to.admits(frame.stamp_ns):
+            if self._stopping.is_set():
+                return None
+        return frame
 
     def _in_time(self, frame: Frame) -> bool:
         """Deliver at the frame's time; a recording that cannot keep up leaves frames out, as a camera would."""

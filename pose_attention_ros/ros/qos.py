@@ -2,17 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
+from rclpy.exceptions import ParameterException
 from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPolicy, qos_policy_name_from_kind
 
 try:
     from rclpy.event_handler import PublisherEventCallbacks, SubscriptionEventCallbacks
 except ImportError:  # Humble
     from rclpy.qos_event import PublisherEventCallbacks, SubscriptionEventCallbacks
+from rclpy.qos_overriding_options import InvalidQosOverridesError
+
+from pose_attention_ros.core.errors import UserError
 
 RELIABILITIES = {"best_effort": ReliabilityPolicy.BEST_EFFORT, "reliable": ReliabilityPolicy.RELIABLE}
+
+
+@contextmanager
+def understandable(name: str) -> Iterator[None]:
+    """Turns what rclpy raises for an override that is no policy into a UserError; `name` says which one it was."""
+    try:
+        yield
+    except (InvalidQosOverridesError, ParameterException, RuntimeError, TypeError, ValueError) as error:
+        raise UserError(f"{name}: {error}; expected reliability: reliable or best_effort, history: keep_last or keep_all, "
+                        "depth: a number") from None
 
 
 def sensor_profile(reliability: str) -> QoSProfile:

@@ -37,6 +37,8 @@ class WatchImageConfig(TransportConfig):
 class ImageInputConfig(WatchImageConfig):
     """Nodes that work on the newest image."""
 
+    image_timeout_s: float = setting(5.0, "without an image for this long, log and diagnostics say so, and why; 0: never",
+                                     unit="s", low=0.0, high=3600.0, live=True)
     max_image_age_s: float = setting(0.0, "an older image is dropped; 0 takes every age (images replayed with old stamps)",
                                      unit="s", low=0.0, high=60.0, live=True)
 

@@ -14,6 +14,7 @@ pytest.importorskip("rclpy", reason="ROS 2 is not here")
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pose_attention_ros.core.load import RateCap
 from pose_attention_ros.core.types import Frame
 from pose_attention_ros.ros.logs import Throttle
 from pose_attention_ros.ros.player import Answers, Deliveries, Player, PlayerConfig
@@ -26,15 +27,16 @@ PATIENCE_S = 20.0
 class Audience:
     """Takes what a player delivers; answers each stamp the `answer_at`-th time it comes."""
 
-    def __init__(self, config: PlayerConfig, answer_at: Callable[[int], int] = lambda stamp_ns: 1) -> None:
+    def __init__(self, config: PlayerConfig, answer_at: Callable[[int], int] = lambda stamp_ns: 1,
+                 admits: Callable[[int], bool] = lambda stamp_ns: True) -> None:
         self.stamps: list[int] = []
         self.times_s: list[float] = []
         self.warnings: list[str] = []
         self.error: Exception | None = None
         self.over = threading.Event()
         self._answer_at, self._answers = answer_at, Answers()
-        to = Deliveries(began=lambda: None, deliver=self._take, ready=lambda: True, ended=self.over.set, failed=self._fail,
-                        warn=self.warnings.append)
+        to = Deliveries(began=lambda: None, admits=admits, deliver=self._take, ready=lambda: True, ended=self.over.set,
+                        failed=self._fail, warn=self.warnings.append)
         self.player = Player(config, time.time_ns, to, self._answers if config.pace == "lockstep" else None)
 
     def _take(self, frame: Frame) -> None:
@@ -53,8 +55,9 @@ def play(drawn_video: Path) -> Iterator[Callable[..., Audience]]:
     """Plays the drawn video to its end."""
     audiences: list[Audience] = []
 
-    def begin(answer_at: Callable[[int], int] = lambda stamp_ns: 1, **settings: object) -> Audience:
-        audiences.append(Audience(PlayerConfig(source=str(drawn_video), **settings), answer_at))
+    def begin(answer_at: Callable[[int], int] = lambda stamp_ns: 1,
+              admits: Callable[[int], bool] = lambda stamp_ns: True, **settings: object) -> Audience:
+        audiences.append(Audience(PlayerConfig(source=str(drawn_video), **settings), answer_at, admits))
         audiences[-1].player.open()
         audiences[-1].player.start()
         assert audiences[-1].over.wait(PATIENCE_S)
@@ -93,6 +96,14 @@ def test_a_frame_that_nobody_answers_is_skipped(play: Callable[..., Audience]) -
                     lockstep_attempts=2)
     assert (audience.player.played, audience.player.skipped) == (11, 1)
     assert "0.300 s" in audience.warnings[-1] and "2 of 2 attempts" in audience.warnings[-1]
+
+
+def test_frames_beyond_the_rate_cap_are_left_out(play: Callable[..., Audience]) -> None:
+    """In lockstep, too, where nobody is asked for an answer to them; the stamps decide, so every run is alike."""
+    cap = RateCap()
+    audience = play(admits=lambda stamp_ns: cap.admits(stamp_ns, 5.0), pace="lockstep")
+    assert audience.stamps == [200_000_000 * number for number in range(6)]
+    assert (audience.player.played, audience.player.skipped) == (6, 0)
 
 
 def test_max_frames_ends_the_stream(play: Callable[..., Audience]) -> None:

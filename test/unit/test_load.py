@@ -59,17 +59,17 @@ def test_a_capped_stream_never_has_more_than_the_rate(gaps_ms: list[int], rate_h
             taken.append(stamp_ns * 1e-9)
     assert taken, "the first image is always taken"
     for first in range(0, len(taken), 13):
-        for last in range(first, len(taken)):
-            assert last - first <= (taken[last] - taken[first]) * rate_hz + 0.5 + 1e-6
+        for last in range(first + 1, len(taken)):
+            assert last - first <= (taken[last] - taken[first]) * rate_hz + 1.25 + 1e-6
 
 
 @given(fps=st.floats(5, 60), share=st.floats(0.2, 1.0), jitter=st.floats(0, 0.2), seed=st.randoms())
 def test_a_cap_below_the_cameras_rate_is_used_up(fps: float, share: float, jitter: float, seed: object) -> None:
-    """On average at least nine tenths of what is allowed, whatever the two rates and the camera's jitter."""
+    """On average at least 95 % of what is allowed, whatever the two rates and the camera's jitter."""
     cap, count = RateCap(), 150
     stamps_s = [(number + jitter * seed.random()) / fps for number in range(count)]
     taken = sum(cap.admits(round(stamp_s * 1e9), share * fps) for stamp_s in stamps_s)
-    assert taken >= 0.9 * share * count - 2
+    assert taken >= 0.95 * share * count - 2
 
 
 def test_no_cap_takes_all_and_a_stream_that_begins_again_is_taken() -> None:
