@@ -6,7 +6,8 @@ import numpy as np
 
 # Spread of each joint's annotation relative to the size of the person (COCO keypoint evaluation, https://cocodataset.org).
 _COCO_SIGMA = {"nose": 0.026, "eye": 0.025, "ear": 0.035, "shoulder": 0.079, "elbow": 0.072, "wrist": 0.062, "hip": 0.107,
-               "knee": 0.087, "ankle": 0.089}
+               "knee": 0.087, "ankle": 0.089,
+              "neck": 0.079}  # not COCO's: the middle of the shoulders, and taken to be as uncertain as they are
 
 
 def coco_sigmas(joints: tuple[str, ...]) -> np.ndarray:

@@ -31,6 +31,12 @@ class Letterbox:
         """
         longest = max(image_size)
         input_w, input_h = (max(stride, int(side * longer_side / longest / stride + 0.5) * stride) for side in image_size)
+        return cls.into(image_size, (input_w, input_h))
+
+    @classmethod
+    def into(cls, image_size: tuple[int, int], input_size: tuple[int, int]) -> Letterbox:
+        """The image as large as it fits into the middle of this input."""
+        input_w, input_h = input_size
         scale = min(input_w / image_size[0], input_h / image_size[1])
         content = (max(1, min(input_w, round(image_size[0] * scale))), max(1, min(input_h, round(image_size[1] * scale))))
         offset = ((input_w - content[0]) // 2, (input_h - content[1]) // 2)

@@ -10,10 +10,12 @@ from pose_attention_ros.core.config import Settings, setting
 from pose_attention_ros.core.errors import UserError
 from pose_attention_ros.core.layouts import Layout
 from pose_attention_ros.core.types import Frame, Skeletons
+from pose_attention_ros.inference.networks import PRECISIONS, RUNTIME_DOC, RUNTIMES
 
 # name -> "module:factory"; factory(PoseConfig) -> PoseEstimator. A module is imported when its estimator is asked for.
 ESTIMATORS: dict[str, str] = {
     "movenet": "pose_attention_ros.inference.movenet:create_movenet",
+    "pose_cnn": "pose_attention_ros.inference.pose_cnn:create_pose_cnn",
 }
 STRIDE = 32
 
@@ -60,6 +62,12 @@ class PoseConfig(Settings):
     input_size: int = setting(320, "longer side of the network's input, a multiple of 32; larger finds smaller people and "
                               "costs more", unit="px", low=64, high=1280)
     threads: int = setting(1, "CPU threads of the network", low=1, high=64)
+    pose_model: str = setting("pose_cnn", "network of estimator pose_cnn: a name under models/, or the path of a directory")
+    runtime: str = setting(RUNTIMES[0], f"estimator pose_cnn: {RUNTIME_DOC}", choices=RUNTIMES)
+    precision: str = setting(PRECISIONS[0], "estimator pose_cnn: numbers that it computes in; fp16 is TensorRT's",
+                             choices=PRECISIONS)
+    engine_shapes: str = setting("dynamic", "TensorRT: one engine for images of every shape, or one fixed to the shape at "
+                                 "hand, which is faster and built anew for another", choices=("dynamic", "fixed"))
     min_person_score: float = setting(0.15, "people with less certainty are left out", low=0.0, high=1.0, live=True)
     same_person_oks: float = setting(0.5, "two skeletons more similar than this are one person twice", low=0.0, high=1.0,
                                     live=True)

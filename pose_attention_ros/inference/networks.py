@@ -1,0 +1,195 @@
+"""What runs a network that is stored as ONNX: one protocol, ONNX Runtime behind it, and the choice of the runtime.
+
+A network is bound to the shapes of its inputs once. The binding owns the buffers, so that a frame allocates nothing: fill
+`inputs`, call, read `outputs`.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+
+from pose_attention_ros.core.errors import ModelError
+
+# What a `runtime` setting may say, in core.config.setting's words; the first is the default.
+RUNTIMES = ("onnx", "tensorrt", "tensorrt_only")
+RUNTIME_DOC = "what computes: onnx (ONNX Runtime); tensorrt, with ONNX Runtime where it is missing; or tensorrt_only"
+PRECISIONS = ("fp32", "fp16", "int8")
+_GPU_PROVIDER, _CPU_PROVIDER = "CUDAExecutionProvider", "CPUExecutionProvider"
+_log = logging.getLogger(__name__)
+
+Shape = tuple[int, ...]
+
+
+class Binding(Protocol):
+    """A network at one set of input shapes. Its arrays are the same in every call.
+
+    `inputs`, `outputs`: name -> contiguous array; outputs hold what the newest call computed.
+    """
+
+    inputs: Mapping[str, np.ndarray]
+    outputs: Mapping[str, np.ndarray]
+
+    def __call__(self) -> None:
+        """Compute the outputs from what `inputs` hold."""
+        ...
+
+    def fetch(self, name: str) -> np.ndarray:
+        """An output that was not asked for when binding, of the newest call."""
+        ...
+
+
+class Network(Protocol):
+    """`backend` says what computes, for example "onnx-cpu"; `inputs`, `outputs`: name -> shape, -1 where it may vary."""
+
+    backend: str
+    inputs: Mapping[str, Shape]
+    outputs: Mapping[str, Shape]
+
+    def bind(self, shapes: Mapping[str, Shape], outputs: Sequence[str] = ()) -> Binding:
+        """Make buffers for inputs of these shapes.
+
+        :param outputs: those that every call hands out, empty for all; the others cost nothing until they are fetched
+        :raises ModelError: the network does not take these shapes
+        """
+        ...
+
+    def close(self) -> None:
+        """Free memory and devices; neither the network nor its bindings are used afterwards."""
+        ...
+
+
+@dataclass(frozen=True)
+class NetworkFile:
+    """A verified ONNX file: its name for people, its bytes and their hash, and the numbers that it computes in."""
+
+    name: str
+    content: bytes
+    sha256: str
+    precision: str = "fp32"
+
+
+@dataclass(frozen=True)
+class ShapeRange:
+    """What an input may be: from `least` to `most`, fastest at `best`. All three alike make a fixed engine."""
+
+    least: Shape
+    best: Shape
+    most: Shape
+
+    @classmethod
+    def fixed(cls, shape: Shape) -> ShapeRange:
+        """This shape and no other."""
+        return cls(shape, shape, shape)
+
+    def holds(self, shape: Shape) -> bool:
+        """Whether `shape` lies in the range."""
+        return len(shape) == len(self.least) and all(
+            low <= size <= high for low, size, high in zip(self.least, shape, self.most))
+
+    def __str__(self) -> str:
+        least, best, most = ("x".join(map(str, shape)) for shape in (self.least, self.best, self.most))
+        return best if least == most else f"{least}..{best}..{most}"
+
+
+Profile = Mapping[str, ShapeRange]  # by input
+
+
+class OnnxNetwork:
+    """ONNX Runtime, on an NVIDIA GPU where its CUDA provider is installed and wanted, else on the CPU.
+
+    :param threads: CPU threads of one run; they do not spin between runs
+    :raises ModelError: the file is no ONNX network that this version of ONNX Runtime reads
+    """
+
+    def __init__(self, file: NetworkFile, threads: int = 1, gpu: bool = False) -> None:
+        import onnxruntime
+
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = threads
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        options.log_severity_level = 3
+        wanted = [_GPU_PROVIDER, _CPU_PROVIDER] if gpu else [_CPU_PROVIDER]
+        providers = [name for name in wanted if name in onnxruntime.get_available_providers()]
+        try:
+            self._session = onnxruntime.InferenceSession(file.content, options, providers=providers)
+        except Exception as error:  # onnxruntime raises its own kinds, without a common public base
+            raise ModelError(f"model {file.name!r} cannot be loaded: {str(error).splitlines()[0]}") from None
+        # A provider that is installed but finds no device steps back without an error.
+        self.backend = "onnx-cuda" if self._session.get_providers()[0] == _GPU_PROVIDER else "onnx-cpu"
+        self.inputs = {node.name: _shape(node.shape) for node in self._session.get_inputs()}
+        self.outputs = {node.name: _shape(node.shape) for node in self._session.get_outputs()}
+
+    def bind(self, shapes: Mapping[str, Shape], outputs: Sequence[str] = ()) -> OnnxBinding:
+        """See Network."""
+        check_shapes(shapes, self.inputs)
+        ordered = {name: shapes[name] for name in self.inputs}
+        return OnnxBinding(self._session, ordered, tuple(outputs) or tuple(self.outputs))
+
+    def close(self) -> None:
+        """Free the network's memory."""
+        self._session = None
+
+
+class OnnxBinding:
+    """See Binding. ONNX Runtime computes every output of the graph, so that fetching one costs nothing."""
+
+    def __init__(self, session: Any, shapes: dict[str, Shape], outputs: tuple[str, ...]) -> None:
+        from onnxruntime import OrtValue
+
+        self._session, self._binding = session, session.io_binding()
+        self.inputs = {name: np.zeros(shape, np.float32) for name, shape in shapes.items()}
+        names = [node.name for node in session.get_outputs()]
+        # The first run tells the outputs' shapes.
+        self._all = dict(zip(names, map(np.ascontiguousarray, session.run(names, dict(self.inputs)))))
+        self.outputs = {name: self._all[name] for name in outputs}
+        # The binding holds the arrays' memory, not the arrays: they live as long as this object.
+        for name, array in self.inputs.items():
+            self._binding.bind_ortvalue_input(name, OrtValue.ortvalue_from_numpy(array))
+        for name, array in self._all.items():
+            self._binding.bind_ortvalue_output(name, OrtValue.ortvalue_from_numpy(array))
+
+    def __call__(self) -> None:
+        """See Binding."""
+        self._session.run_with_iobinding(self._binding)
+
+    def fetch(self, name: str) -> np.ndarray:
+        """See Binding."""
+        return self._all[name]
+
+
+def open_network(file: NetworkFile, runtime: str, profile: Profile, threads: int = 1,
+                 gpu: bool = True) -> Network:
+    """The network on the runtime that a setting names (RUNTIMES).
+
+    :param profile: the shapes that each input may have; only TensorRT needs to know them beforehand
+    :param gpu: whether ONNX Runtime may use a GPU; a network of few operations is faster without
+    :raises ModelError: the runtime is tensorrt_only and cannot be had, or the file cannot be loaded
+    """
+    if runtime != "onnx":
+        from pose_attention_ros.inference.trt.library import TensorRtUnavailable
+        from pose_attention_ros.inference.trt.network import TensorRtNetwork
+
+        try:
+            return TensorRtNetwork(file, profile)
+        except TensorRtUnavailable as error:
+            if runtime == "tensorrt_only":
+                raise
+            _log.warning("%s: ONNX Runtime computes %s instead", error, file.name)
+    return OnnxNetwork(file, threads, gpu)
+
+
+def check_shapes(shapes: Mapping[str, Shape], inputs: Mapping[str, Shape]) -> None:
+    """Raises ModelError unless `shapes` name every input and fit its fixed sizes."""
+    for name, wanted in inputs.items():
+        found = tuple(shapes.get(name, ()))
+        if len(found) != len(wanted) or any(size not in (have, -1) for have, size in zip(found, wanted)):
+            raise ModelError(f"input {name!r} has shape {found}, expected {tuple(n if n > 0 else '*' for n in wanted)}")
+
+
+def _shape(shape: Sequence[int | str | None]) -> Shape:
+    return tuple(size if isinstance(size, int) else -1 for size in shape)
