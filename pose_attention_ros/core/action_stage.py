@@ -10,9 +10,10 @@ import numpy as np
 from pose_attention_ros.core.errors import ModelError
 from pose_attention_ros.core.evidence import Evidence, Memory, MemoryConfig, speeds
 from pose_attention_ros.core.labels import LabelConfig, LabelMachine
+from pose_attention_ros.core.pixels import PixelFeed
 from pose_attention_ros.core.recogniser import ModelSpec, Recogniser
 from pose_attention_ros.core.resampling import GapConfig, TickResampler
-from pose_attention_ros.core.types import ActionEstimate, ActionEstimates, SkeletonGraphs
+from pose_attention_ros.core.types import ActionEstimate, ActionEstimates, Frame, SkeletonGraphs
 
 _log = logging.getLogger(__name__)
 
@@ -34,10 +35,17 @@ class _Track:
 
 
 class ActionStage:
-    """Call it with the SkeletonGraphs of successive images."""
+    """Call it with the SkeletonGraphs of successive images, and with the images where the recogniser reads them."""
 
-    def __init__(self, recogniser: Recogniser, config: ActionConfig | None = None) -> None:
-        self._recogniser = recogniser
+    def __init__(self, recogniser: Recogniser, config: ActionConfig | None = None, feed: PixelFeed | None = None) -> None:
+        """
+        :param feed: what a recogniser that reads pixels gets of the images
+        :raises ModelError: the recogniser reads pixels and there is no feed
+        """
+        if recogniser.spec.pixels and feed is None:
+            raise ModelError(f"model {recogniser.spec.model_id!r} reads the image too, and here are joints alone; choose a "
+                             "model that reads joints")
+        self._recogniser, self._feed = recogniser, feed
         self.spec = recogniser.spec
         self.config = config or ActionConfig()
         self._tracks: dict[int, _Track] = {}
@@ -51,9 +59,15 @@ class ActionStage:
         """Forget everybody."""
         self._tracks.clear()
         self._stamp_ns = None
+        if self._feed is not None:
+            self._feed.reset()
 
-    def __call__(self, graphs: SkeletonGraphs) -> ActionEstimates:
-        """The estimates of everybody in `graphs`. Raises ModelError where the model was trained on another layout."""
+    def __call__(self, graphs: SkeletonGraphs, frame: Frame | None = None) -> ActionEstimates:
+        """The estimates of everybody in `graphs`.
+
+        :param frame: the image of the graphs' stamp; read only where there is a feed
+        :raises ModelError: the model was trained on another layout
+        """
         if graphs.layout.joints != self.spec.layout.joints:
             raise ModelError(f"model {self.spec.model_id!r} reads the layout {self.spec.layout.name!r}, the graphs come in "
                              f"{graphs.layout.name!r}: set the graph stage's layout to {self.spec.layout.name!r}")
@@ -63,9 +77,12 @@ class ActionStage:
             if track_id not in self._tracks:
                 self._tracks[track_id] = _Track(self.spec, graphs.stamp_ns)
         tracks = [self._tracks[track_id] for track_id in ids]
-        due = [(track, *track.resampler.push(graphs.stamp_ns, features)) for track, features in zip(tracks, graphs.features)]
-        for tick in range(max((len(stamps) for *_, stamps in due), default=0)):
-            self._step([(track, ticks[tick], stamps[tick]) for track, ticks, stamps in due if tick < len(stamps)])
+        if self._feed is not None:
+            self._feed.see(frame, graphs)
+        due = [track.resampler.push(graphs.stamp_ns, features) for track, features in zip(tracks, graphs.features)]
+        for tick in range(max((len(stamps) for _, stamps in due), default=0)):
+            self._step([(tracks[person], person, ticks[tick], stamps[tick])
+                        for person, (ticks, stamps) in enumerate(due) if tick < len(stamps)])
         people = tuple(self._estimate(track_id, track) for track_id, track in zip(ids, tracks))
         return ActionEstimates(graphs.stamp_ns, graphs.frame_id, graphs.layout, self.spec.classes, self.spec.model_id,
                                self.spec.sha256, people)
@@ -82,18 +99,21 @@ class ActionStage:
             _log.debug("person %d not seen for %.2f s: forgotten", track_id, self.config.max_gap_s)
             del self._tracks[track_id]
 
-    def _step(self, batch: list[tuple[_Track, np.ndarray, int]]) -> None:
-        """Advance each (track, features (V, C), stamp) by one tick, all in one call of the model."""
-        rows: list[tuple[_Track, np.ndarray, int, Evidence]] = []
-        for (track, features, stamp_ns), speed in zip(batch, speeds(np.stack([features for _, features, _ in batch]))):
+    def _step(self, batch: list[tuple[_Track, int, np.ndarray, int]]) -> None:
+        """Advance each (track, row in the graphs, features (V, C), stamp) by one tick, all in one call of the model."""
+        rows: list[tuple[_Track, int, np.ndarray, int, Evidence]] = []
+        batch_speeds = speeds(np.stack([features for _, _, features, _ in batch]))
+        for (track, person, features, stamp_ns), speed in zip(batch, batch_speeds):
             if track.memory.comes_to_rest(stamp_ns, speed, self.config):
                 track.labels.give_up(stamp_ns)
-            rows += [(track, features, stamp_ns, evidence) for evidence in track.memory.running(self.config.memory_s)]
-        output = self._recogniser.step(np.stack([features for _, features, *_ in rows]),
-                                       np.stack([evidence.state for *_, evidence in rows]))
+            running = track.memory.running(self.config.memory_s)
+            rows += [(track, person, features, stamp_ns, evidence) for evidence in running]
+        pixels = self._feed and self._feed.pixels([person for _, person, *_ in rows])
+        output = self._recogniser.step(np.stack([features for _, _, features, *_ in rows]),
+                                       np.stack([evidence.state for *_, evidence in rows]), pixels)
         probabilities = _softmax(output.logits / np.float32(self.spec.temperature))
         threshold = self.config.threshold or self.spec.threshold
-        for row, (track, _, stamp_ns, evidence) in enumerate(rows):
+        for row, (track, _, _, stamp_ns, evidence) in enumerate(rows):
             evidence.add(stamp_ns, output.state[row], output.frame_energy[row])
             if evidence is track.memory.current:
                 track.probabilities = probabilities[row]

@@ -37,7 +37,7 @@ class Pipeline:
         posed = time.perf_counter()
         graphs = self._graph(skeletons)
         graphed = time.perf_counter()
-        actions = self._action(graphs)
+        actions = self._action(graphs, frame)
         return PipelineResult(skeletons, graphs, actions, (posed - begin, graphed - posed, time.perf_counter() - graphed))
 
     def reset(self) -> None:

@@ -27,13 +27,19 @@ _MOST_AT_ONCE = 32  # images of one run: more only takes more memory
 
 
 @dataclass(frozen=True)
-class ExtractorConfig(Settings):
-    """Which extractor, and its weights."""
+class ExtractorWeights(Settings):
+    """Where an extractor's weights are, and how it runs."""
+
+    extractor_weights: str = setting("", "file or model directory of the feature extractor's weights; empty: the shipped "
+                                     "pose network's, or the library's pretrained ones, which it may download")
+    extractor_threads: int = setting(1, "CPU threads of the feature extractor", low=1, high=64)
+
+
+@dataclass(frozen=True)
+class ExtractorConfig(ExtractorWeights):
+    """Which extractor."""
 
     extractor: str = setting("pose_cnn", "feature extractor", choices=tuple(EXTRACTORS))
-    extractor_weights: str = setting("", "file or model directory of its weights; empty: the shipped ones (pose_cnn), or "
-                                     "the library's pretrained ones, which it may download")
-    extractor_threads: int = setting(1, "CPU threads of the extractor", low=1, high=64)
 
 
 def create_extractor(config: ExtractorConfig) -> FeatureExtractor:

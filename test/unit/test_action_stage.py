@@ -27,7 +27,7 @@ class MeanHeight:
     def __init__(self):
         self.batch_sizes = []
 
-    def step(self, features, state):
+    def step(self, features, state, pixels=None):
         self.batch_sizes.append(len(features))
         state = state + np.stack([features[:, :, 1].mean(1), np.ones(len(features), np.float32)], 1)
         mean = state[:, 0] / state[:, 1]

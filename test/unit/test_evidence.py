@@ -26,7 +26,7 @@ class Counter:
     def __init__(self):
         self.rows = []
 
-    def step(self, features, state):
+    def step(self, features, state, pixels=None):
         self.rows.append(len(features))
         state = state + 1
         old = np.where(state > 25, 5, -5)

@@ -58,7 +58,7 @@ class LeftWristHigh:
     spec = ModelSpec("wrist", "0" * 64, ("low", "high"), LAYOUT, FEATURE_NAMES, rate_hz=10.0, state_size=2, decay_per_s=0.0,
                      attention_window_s=3.0, temperature=1.0, threshold=0.6)
 
-    def step(self, features, state):
+    def step(self, features, state, pixels=None):
         there = features[:, WRIST, 4] > 0
         lifted = np.where(there & (features[:, WRIST, 1] < -1), 1.0, 0.0)
         state = state + np.stack([lifted, np.ones_like(lifted)], 1)
