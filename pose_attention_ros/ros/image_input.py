@@ -62,7 +62,7 @@ class ImageInput:
                 why_no_images(self._node, self._subscription)
         elif self._stamps.sender_ahead_s:
             text = (f"images are stamped up to {self._stamps.sender_ahead_s:.3f} s in the future: the clocks of the "
-                    "camera's machine and of this one differ, and ages and latencies are wrong; synchronise them (chrony, NTP)")
+                    "camera's machine and of this one differ, and ages and latencies are wrong; synchronise them (chrony)")
         else:
             return ""
         self._node.warn_once(text)
