@@ -56,6 +56,12 @@ class Comparator(nn.Module, ABC):
         logits (N, F, K) as `step` gives them at these ticks."""
 
 
+    @abstractmethod
+    def fit_scales(self, features: Tensor, pixels: Tensor | None = None) -> None:
+        """Take what the inputs are divided by, so that each has about unit spread, from examples: features (N, T, V, C),
+        pixels (N, T, *pixels_shape)."""
+
+
 class Ring:
     """The newest `ticks` rows of `width` floats, kept in a stretch of the state: oldest first, and how many were pushed."""
 
@@ -82,6 +88,12 @@ class Ring:
         chosen = rows[clip, index.clamp(min=0)]
         inside = (index >= 0).reshape(*index.shape, *[1] * (chosen.dim() - 3))
         return (chosen * inside).flatten(0, 1), (at + 1).reshape(-1, 1).to(rows.dtype)
+
+
+def spread(values: Tensor) -> Tensor:
+    """values (..., C) -> (C,): root mean square of each channel where it is not 0."""
+    flat = values.flatten(0, -2)
+    return (flat.square().sum(0) / (flat != 0).sum(0).clamp(min=1)).sqrt().clamp(min=1e-3)
 
 
 def even_joints(features: Tensor) -> Tensor:

@@ -16,7 +16,7 @@ from torch.nn import functional
 
 from pose_attention_ros.core.config import Settings, setting
 from pose_attention_ros.core.layouts import LAYOUTS, Layout, layout
-from pose_attention_ros.models.comparator import Comparator, StepResult, even_joints
+from pose_attention_ros.models.comparator import Comparator, StepResult, even_joints, spread
 
 # The paper's five parts (its figure 3): joints of a part share {A_h, A_c, b}.
 _LIMB_PARTS = {"elbow": "elbow", "wrist": "wrist", "hand": "wrist", "knee": "knee", "ankle": "ankle", "foot": "ankle"}
@@ -99,6 +99,7 @@ class Rpan(Comparator):
         super().__init__()
         self.config = config
         self.pixels_shape = (config.channels, config.rows, config.columns)
+        self.register_buffer("scale", torch.ones(config.channels))
         size = 1
         if config.attention != WITHOUT:
             parts = part_of_joint(layout(config.layout), config.attention)
@@ -116,10 +117,13 @@ class Rpan(Comparator):
     def state_size(self) -> int:
         return 2 * self.config.hidden
 
+    def fit_scales(self, features: Tensor, pixels: Tensor | None = None) -> None:
+        self.scale.copy_(spread(pixels.flatten(3).transpose(-1, -2)))
+
     def forward(self, cubes: Tensor) -> RpanOutput:
         """cubes (N, T, D, K1, K2) -> outputs after every frame."""
         people, ticks = cubes.shape[:2]
-        flat = cubes.flatten(3)  # (N, T, D, K)
+        flat = cubes.flatten(3) / self.scale[:, None]  # (N, T, D, K)
         hidden, memory = cubes.new_zeros(2, people, self.config.hidden)
         seen = self._look(flat)
         logits, maps = [], []
@@ -133,7 +137,7 @@ class Rpan(Comparator):
 
     def step(self, features: Tensor, state: Tensor, pixels: Tensor | None = None) -> StepResult:
         hidden, memory = state.chunk(2, -1)
-        flat = pixels.flatten(2)
+        flat = pixels.flatten(2) / self.scale[:, None]
         hidden, memory, maps = self._advance(flat, self._look(flat), hidden, memory)
         peaks = maps.amax(-1) if self.guided else even_joints(features)
         joints = peaks / peaks.sum(-1, keepdim=True)

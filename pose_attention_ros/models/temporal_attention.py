@@ -16,7 +16,7 @@ from pose_attention_ros.core.config import Settings, setting
 from pose_attention_ros.core.errors import UserError
 from pose_attention_ros.core.layouts import LAYOUTS, layout
 from pose_attention_ros.core.types import FEATURE_NAMES
-from pose_attention_ros.models.comparator import SCORE, Comparator, Ring, StepResult, even_joints, log_chances
+from pose_attention_ros.models.comparator import SCORE, Comparator, Ring, StepResult, even_joints, log_chances, spread
 from pose_attention_ros.models.temporal import Motion, WholeFrame
 
 SKELETON, FRAME = "skeleton", "frame"
@@ -164,6 +164,10 @@ class TemporalAttention(Comparator):
     @property
     def state_size(self) -> int:
         return self._ring.size + self.classes
+
+    def fit_scales(self, features: Tensor, pixels: Tensor | None = None) -> None:
+        for frames in self.frames.values():
+            frames.scale.copy_(spread(frames.channels(features if pixels is None else pixels)))
 
     def refined(self, window: Tensor, there: Tensor) -> dict[str, tuple[Tensor, Tensor]]:
         """window (N, W, *row), there (N, W) -> of each stream the logits (N, R, K) and weights (N, R, W)."""

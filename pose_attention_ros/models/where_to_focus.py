@@ -17,7 +17,7 @@ from torch.nn import functional
 from pose_attention_ros.core.config import Settings, setting
 from pose_attention_ros.core.layouts import LAYOUTS, layout
 from pose_attention_ros.core.types import FEATURE_NAMES
-from pose_attention_ros.models.comparator import Comparator, Ring, StepResult, joint_rows
+from pose_attention_ros.models.comparator import Comparator, Ring, StepResult, joint_rows, spread
 
 PARTS = ("left_hand", "right_hand", "full_body")
 SKELETON, CROPS = "skeleton", "crops"
@@ -141,9 +141,18 @@ class WhereToFocus(Comparator):
     def state_size(self) -> int:
         return self._ring.size
 
+    def fit_scales(self, features: Tensor, pixels: Tensor | None = None) -> None:
+        self.pose.scale.copy_(spread(features.flatten(2)))
+        for part, frames in zip(PARTS, self._part_inputs(features, pixels)):
+            self.parts[part].scale.copy_(spread(frames))
+
+    def _part_inputs(self, poses: Tensor, crops: Tensor | None) -> list[Tensor]:
+        """What each part's network reads (N, T, inputs)."""
+        return [poses[:, :, rows].flatten(2) for rows in self._part_rows] if crops is None else list(crops.unbind(2))
+
     def forward(self, poses: Tensor, crops: Tensor | None = None) -> FocusOutput:
         """One sub-sequence: poses (N, T, V, C) and, where the parts' networks read them, crops (N, T, K, channels)."""
-        inputs = ([poses[:, :, rows].flatten(2) for rows in self._part_rows] if crops is None else crops.unbind(2))
+        inputs = self._part_inputs(poses, crops)
         features = [self.dropout(self.parts[part](frames)) for part, frames in zip(PARTS, inputs)]  # g_k of (1)
         states = self.dropout(self.pose(poses.flatten(2)).flatten(1))  # h^s
         weights = self.attention(states)

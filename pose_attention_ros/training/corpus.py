@@ -29,6 +29,7 @@ class Entry:
     split: str
     data: str
     label: str
+    clip: int = -1  # its row in the data set file
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,10 +87,11 @@ def _check_labels(recipe: Recipe, name: str, data: SkeletonDataset) -> None:
 def _entries(recipe: Recipe, name: str, data: SkeletonDataset) -> Iterator[Entry]:
     table = layout(recipe.model.layout)
     targets, rule = _targets(recipe, name), recipe.data[name]
-    for clip in data:
+    for row, clip in enumerate(data):
         if clip.label in targets and len(clip.keypoints) > 1:
             split = rule.split_of(clip.split, clip.group)
-            yield Entry(example_of(clip, data.joints, table, targets[clip.label]), split, name, clip.label)
+            yield Entry(example_of(clip, data.joints, table, targets[clip.label]), split, name, clip.label,
+                        row)
 
 
 def _rest_entries(recipe: Recipe, name: str, data: SkeletonDataset, seed: int) -> Iterator[Entry]:

@@ -13,8 +13,10 @@ from pose_attention_ros.core.errors import UserError
 from pose_attention_ros.core.smoothing import SmoothingConfig
 from pose_attention_ros.data.augment import AugmentConfig
 from pose_attention_ros.data.clip_views import ClipConfig
+from pose_attention_ros.data.feature_cache import FeatureConfig
 from pose_attention_ros.data.rules import ALL_LABELS, ClassTable, DataRule, expect_keys, labels_of
 from pose_attention_ros.data.streams import StreamConfig
+from pose_attention_ros.inference.extractors import ExtractorConfig
 from pose_attention_ros.models.pan import PanConfig
 
 
@@ -38,13 +40,19 @@ class TrainConfig(Settings):
 
 
 @dataclass(frozen=True)
+class PixelConfig(ExtractorConfig, FeatureConfig):
+    """What a network that reads pixels is given of a clip."""
+
+
+@dataclass(frozen=True)
 class Recipe:
     """classes: what each class is made of; other: clips of no class, which train the model not to be sure; held_out: labels
     that training never sees, for choosing the threshold of `unknown` (validation part) and measuring it (test part);
     rest: held poses, {class: {data set: {"start" or "end": [labels]}}}; start_from: a model, by name or directory, whose
     weights training begins with (empty: random ones), its shape is then the network's; official_splits: trained one after
     another, the result is their mean (none: the file's own split); clips: how whole clips are seen anew, where no camera and
-    estimator is to be simulated (then `stream` and `augment` count for nothing)."""
+    estimator is to be simulated (then `stream` and `augment` count for nothing); pixels: the images' features, for a
+    network that reads them."""
 
     model_id: str
     data: Mapping[str, DataRule]
@@ -60,6 +68,7 @@ class Recipe:
     smoothing: SmoothingConfig = field(default_factory=SmoothingConfig)
     official_splits: tuple[int, ...] = ()
     clips: ClipConfig | None = None
+    pixels: PixelConfig = field(default_factory=PixelConfig)
 
     def with_labels(self, labels: Mapping[str, list[str]]) -> Recipe:
         """This recipe where it names its classes, else with each label of the data sets as a class; labels by data set."""
@@ -78,13 +87,17 @@ class Recipe:
         return tuple(dict.fromkeys([*self.classes, *self.rest]))
 
 
-def load_recipe(path: Path) -> Recipe:
-    """Read a recipe of the Pose-Attention Network. Raises UserError that names the file, the key and what was expected."""
+def load_recipe(path: Path, model: type = PanConfig, train: type = TrainConfig) -> Recipe:
+    """Read a recipe, by default of the Pose-Attention Network. Raises UserError that names the file, the key and what was
+    expected.
+
+    :param model, train: settings dataclasses of the recipe's `model` and `train`
+    """
     raw = read_yaml(path)
     if isinstance(raw.get("model"), dict):
         raw["model"].pop("name", None)
     try:
-        return _recipe(raw)
+        return _recipe(raw, model, train)
     except UserError as error:
         raise UserError(f"{path}: {error}") from None
 
@@ -115,8 +128,8 @@ def read_yaml(path: Path) -> dict[str, Any]:
     return raw
 
 
-def _recipe(raw: dict[str, Any]) -> Recipe:
-    kinds = {"model": PanConfig, "train": TrainConfig, "stream": StreamConfig, "augment": AugmentConfig,
+def _recipe(raw: dict[str, Any], model: type, train: type) -> Recipe:
+    kinds = {"model": model, "train": train, "pixels": PixelConfig, "stream": StreamConfig, "augment": AugmentConfig,
              "clips": ClipConfig, "smoothing": SmoothingConfig}
     known = [f.name for f in dataclasses.fields(Recipe)]
     expect_keys(raw, known, "recipe")
@@ -133,7 +146,7 @@ def _recipe(raw: dict[str, Any]) -> Recipe:
         from pose_attention_ros.training.start import network_shape
 
         values["model"] = network_shape(raw["start_from"], raw.get("model") or {})
-    recipe = Recipe(**{**values, "data": rules})
+    recipe = Recipe(**{"model": model(), "train": train(), **values, "data": rules})
     named = [] if recipe.classes == ALL_LABELS else recipe.classes.values()
     tables = [*named, *recipe.rest.values(), recipe.other, recipe.held_out]
     used = {name for table in tables for name in table}

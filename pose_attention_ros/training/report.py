@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,19 +21,26 @@ from pose_attention_ros.training.validate import Calibration, ClipScores, calibr
 
 RESULT, CURVE = "result.json", "learning_curve.png"
 _TEST_SEED = 11  # of the rough estimator in the test
+# (split, whether clips of a class or the held-out ones, seed of a rough estimator) -> their scores
+ScoresOf = Callable[[str, bool, "int | None"], ClipScores]
 _HALF = len(metrics.OBSERVED_FRACTIONS) // 2 - 1
 
 
 def finish(network: Network, recipe: Recipe, corpus: Corpus, histories: list[list[Progress]], seed: int,
-           seconds: float, out: Path, *, export: bool = True) -> dict:
+           seconds: float, out: Path, *, export: bool = True, scores_of: ScoresOf | None = None,
+           extra: Mapping[str, Any] | None = None) -> dict:
     """Calibrate on validation, measure validation and test once, write all to `out`. Returns result.json's content.
 
     :param export: False leaves out the model directory, where only the numbers are wanted
+    :param scores_of: how clips are scored, where not as the Pose-Attention Network scores them
+    :param extra: more for model.json
     """
+    if scores_of is None:
+        def scores_of(split: str, known: bool, view: int | None) -> ClipScores:
+            return score_clips(network, corpus.part(split, known=known), corpus, recipe, view)
     views = {"": None} if recipe.clips else {"": None, "_as_estimated": _TEST_SEED}
     robot_view = [*views.values()][-1]
-    known = score_clips(network, corpus.part("val", known=True), corpus, recipe, robot_view)
-    strange = score_clips(network, corpus.part("val", known=False), corpus, recipe, robot_view)
+    known, strange = scores_of("val", True, robot_view), scores_of("val", False, robot_view)
     calibration = calibrate(known, strange)
     if recipe.start_from and len(known.truth) < ENOUGH_TO_CALIBRATE:
         calibration = dataclasses.replace(calibration, **kept_calibration(recipe.start_from))
@@ -50,11 +58,12 @@ def finish(network: Network, recipe: Recipe, corpus: Corpus, histories: list[lis
         if not corpus.part(split, known=True):
             continue  # own recordings often have no test part: they are tested on another bag
         for name, view in views.items():
-            scores = score_clips(network, corpus.part(split, known=True), corpus, recipe, view)
+            scores = scores_of(split, True, view)
             result[split + name] = {**summary(scores, corpus.classes), **_confidence(scores, calibration)}
     if corpus.part("test", known=False):
-        result["test_unknown"] = _unknown(network, recipe, corpus, calibration, robot_view)
-    origin = {"seed": seed, "data_sha256": dict(corpus.sha256), "test_accuracy": result.get("test", {}).get("accuracy")}
+        result["test_unknown"] = _unknown(scores_of, calibration, robot_view)
+    origin = {"seed": seed, "data_sha256": dict(corpus.sha256), "test_accuracy": result.get("test", {}).get("accuracy"),
+              **(extra or {})}
     bundle = Bundle(recipe.model_id, corpus.classes, calibration.temperature, calibration.threshold,
                     smoothing=recipe.smoothing, extra=origin)
     if export:
@@ -89,12 +98,11 @@ def _confidence(scores: ClipScores, calibration: Calibration) -> dict:
             "calibration_error_from_half": error(late, calibration.temperature)}
 
 
-def _unknown(network: Network, recipe: Recipe, corpus: Corpus, calibration: Calibration,
-             view: int | None) -> dict:
+def _unknown(scores_of: ScoresOf, calibration: Calibration, view: int | None) -> dict:
     """How well the test part's left-out actions are told from the classes, at the end of each clip."""
     confidences = []
     for known in (True, False):
-        scores = score_clips(network, corpus.part("test", known=known), corpus, recipe, view)
+        scores = scores_of("test", known, view)
         confidences.append(metrics.softmax(scores.at_end() / calibration.temperature).max(-1))
     known, strange = confidences
     threshold = calibration.threshold
