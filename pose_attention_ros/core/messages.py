@@ -21,6 +21,8 @@ from pose_attention_ros.core.types import (
     Skeletons,
 )
 
+_GREATEST = 1e9  # body units, or body units a second: more than any joint within FARTHEST_PX of the image can make
+
 
 def ns_of(stamp: Any) -> int:
     """Nanoseconds of a message's time."""
@@ -82,12 +84,15 @@ def graphs_of_message(message: Any) -> SkeletonGraphs:
     track_ids = np.array([graph.track_id for graph in people], np.int64)
     if len(np.unique(track_ids)) < len(track_ids):
         raise MessageError(f"track_id occurs twice in one message: {sorted(track_ids.tolist())}")
+    nodes = rows("nodes", (graph.nodes for graph in people), joints * 2)
+    features = rows("features", (graph.features for graph in people), joints * channels)
+    for name, values in (("nodes", nodes), ("features", features)):
+        if (np.abs(values) > _GREATEST).any():  # the recogniser would answer NaN
+            raise MessageError(f"{name} holds {values[np.abs(values) > _GREATEST][0]:g}, expected at most {_GREATEST:g}")
     try:
         return SkeletonGraphs(
             ns_of(message.header.stamp), message.header.frame_id, table, (message.image_width, message.image_height),
-            track_ids,
-            rows("nodes", (graph.nodes for graph in people), joints * 2).reshape(-1, joints, 2),
-            rows("features", (graph.features for graph in people), joints * channels).reshape(-1, joints, channels),
+            track_ids, nodes.reshape(-1, joints, 2), features.reshape(-1, joints, channels),
             rows("mask", (graph.mask for graph in people), joints) > 0,
             np.array([graph.age for graph in people], np.float32),
             rows("root_px", (graph.root_px for graph in people), 2),

@@ -14,6 +14,9 @@ import numpy as np
 from pose_attention_ros.core.layouts import Layout, layout
 
 
+FARTHEST_PX = 1e6  # nothing that was measured lies beyond
+
+
 def _array(owner: object, name: str, shape: tuple, dtype: type) -> None:
     """Coerce field `name` of a frozen record to a contiguous `dtype` array."""
     value = np.ascontiguousarray(getattr(owner, name), dtype=dtype)
@@ -69,8 +72,9 @@ class Skeletons:
         _array(self, "scores", (people, joints), np.float32)
         _array(self, "boxes_xyxy", (people, 4), np.float32)
         _array(self, "person_scores", (people,), np.float32)
-        # An estimator's NaN is a missing joint, which is a score of 0; it never travels further.
-        missing = ~(np.isfinite(self.keypoints_px).all(-1) & np.isfinite(self.scores))
+        # An estimator's NaN is a missing joint, which is a score of 0; it never travels further. Nor does a place so far away
+        # that no camera can have seen it, whose squares overflow.
+        missing = ~((np.abs(self.keypoints_px) <= FARTHEST_PX).all(-1) & np.isfinite(self.scores))
         if missing.any():
             object.__setattr__(self, "keypoints_px", np.where(missing[..., None], np.float32(0), self.keypoints_px))
             object.__setattr__(self, "scores", np.where(missing, np.float32(0), self.scores))

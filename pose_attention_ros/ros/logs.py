@@ -13,14 +13,20 @@ _MOST_KINDS = 100
 
 
 class NodeLogHandler(logging.Handler):
-    """Hands records of Python's `logging` to a node's logger, so that they reach the console format and /rosout."""
+    """Hands records of Python's `logging` to a node's logger, so that they reach the console format and /rosout.
+
+    Warnings and errors that come with every message (two cameras on one topic, whose clocks differ) are told once in a while.
+    """
 
     def __init__(self, ros_logger: Any) -> None:
         super().__init__()
         self._logger = ros_logger
+        self._throttle = Throttle()
 
     def emit(self, record: logging.LogRecord) -> None:
         text = self.format(record)
+        if record.levelno >= logging.WARNING and (text := self._throttle.line(text)) is None:
+            return
         # One call a severity: rclpy forbids a call site to change its severity.
         if record.levelno >= logging.ERROR:
             self._logger.error(text)
