@@ -12,6 +12,7 @@ KINDS = {
     "live": ("evaluate_live", "a running graph against labels, with its drops and delays"),
     "stream": ("evaluate_stream", "labels through long streams: right, early, steady, and quiet while nobody acts"),
     "attention": ("evaluate_attention", "whether the joints and moments that the weights name are those that matter"),
+    "poses": ("evaluate_poses", "a pose estimator on photos with labelled people: COCO's AP, and its time"),
     "clips": ("evaluate_clips", "accuracy on labelled clips, early recognition, calibration, confusion"),
 }
 

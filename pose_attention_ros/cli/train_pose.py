@@ -1,4 +1,7 @@
-"""Train the pose network from a recipe; `torchrun -m pose_attention_ros.cli.main train ...` for several processes or GPUs."""
+"""Train the pose network from a recipe.
+
+`torchrun --nproc-per-node N -m pose_attention_ros.cli.main train ...` uses N processes, each with a GPU where there are any.
+"""
 
 from __future__ import annotations
 
@@ -62,7 +65,7 @@ def _finish(trainer, recipe, args: argparse.Namespace, out: Path) -> dict:
 
 
 def data_folders(names: list[str], given: list[str]) -> dict[str, Path]:
-    """Data set name -> folder. Raises UserError for a name that the recipe does not use, and for a folder that is not there."""
+    """Data set name -> folder. Raises UserError for a name that the recipe does not use, or a folder that is not there."""
     folders = {name: DATA_DIR / name for name in names}
     for text in given:
         name, _, path = text.rpartition("=")

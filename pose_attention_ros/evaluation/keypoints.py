@@ -1,6 +1,7 @@
 """How well people's joints are found: COCO's average precision over object keypoint similarity (OKS), by pycocotools.
 
-The joints are COCO's seventeen; skeletons of another layout are mapped by name. Detections are ranked by the person's certainty.
+The joints are COCO's seventeen; skeletons of another layout are mapped by name. Detections are ranked by the person's
+certainty.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ LAYOUT = LAYOUTS["coco17"]
 
 @dataclass(frozen=True)
 class KeypointScore:
-    """ap: mean over OKS 0.50, 0.55 ... 0.95, each in [0, 1], as are ap50 and ap75; ar: mean recall over the same thresholds."""
+    """ap: mean over OKS 0.50, 0.55 ... 0.95, in [0, 1] as are ap50 and ap75; ar: mean recall over the same thresholds."""
 
     ap: float
     ap50: float
@@ -73,7 +74,8 @@ def _annotations(photos: Sequence[Photo]) -> list[dict]:
 
 def _entry(image: int, box_xyxy: np.ndarray, area: float, joints: np.ndarray, crowd: int) -> dict:
     left, top, right, bottom = (float(side) for side in box_xyxy)
-    return {"image_id": image, "category_id": 1, "iscrowd": crowd, "area": area, "bbox": [left, top, right - left, bottom - top],
+    return {"image_id": image, "category_id": 1, "iscrowd": crowd, "area": area,
+            "bbox": [left, top, right - left, bottom - top],
             "num_keypoints": int((joints[:, 2] > 0).sum()), "keypoints": joints.reshape(-1).tolist()}
 
 

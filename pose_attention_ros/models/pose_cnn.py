@@ -1,14 +1,15 @@
 """The pose network: a depthwise-separable backbone and a two-branch, multi-stage head.
 
 Source: Li and Wang, "Pose-Attention Network" (2020), 2.1; the head is that of Cao et al., "Realtime Multi-Person 2D Pose
-Estimation using Part Affinity Fields" (2017), with separable 3x3 convolutions. Branch S gives joint confidence maps, branch L
-part-affinity fields. Stage 1 sees the features F; every later stage F and the maps of the stage before.
+Estimation using Part Affinity Fields" (2017), with separable 3x3 convolutions. Branch S gives joint confidence maps, branch
+L part-affinity fields. Stage 1 sees the features F; every later stage F and the maps of the stage before.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import NamedTuple
 
 import torch
@@ -44,7 +45,7 @@ class Maps(NamedTuple):
     """What one stage says, at an eighth of the input's size: map cell (i, j) is centred at input pixel (8 j + 4, 8 i + 4).
 
     confidence (N, V + 1, h, w): the layout's joints, then the background
-    affinity (N, 2 L, h, w): x and y of limb l are channels 2 l and 2 l + 1, pointing from the limb's first joint to its second
+    affinity (N, 2 L, h, w): x and y of limb l are channels 2 l and 2 l + 1, from the limb's first joint to its second
     """
 
     confidence: Tensor
@@ -63,9 +64,9 @@ class Rectifier(nn.Module):
 
 
 class ConvUnit(nn.Module):
-    """Convolution without bias, batch norm, activation. At stride 2 the padding is (left, right) = (top, bottom) = `padding`.
+    """Convolution without bias, batch norm, activation. `padding` is (left, right), and (top, bottom).
 
-    With the padding (0, 1) an output cell looks half a cell further right and down than with (1, 0); see `_padding`.
+    At stride 2, the padding (0, 1) makes an output cell look further right and down than (1, 1) does; see `_padding`.
     """
 
     def __init__(self, channels_in: int, channels: int, kernel: int = 1, *, stride: int = 1, groups: int = 1,
@@ -124,7 +125,7 @@ class Branch(nn.Sequential):
 
     def __init__(self, channels_in: int, width: int, last_width: int, maps: int) -> None:
         widths = [channels_in] + _CONVOLUTIONS * [width]
-        super().__init__(*(separable(a, b) for a, b in zip(widths, widths[1:])), ConvUnit(width, last_width),
+        super().__init__(*(separable(a, b) for a, b in pairwise(widths)), ConvUnit(width, last_width),
                          nn.Conv2d(last_width, maps, 1))
 
 

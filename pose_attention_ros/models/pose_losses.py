@@ -1,7 +1,8 @@
 """The pose network's loss: L2 on both kinds of maps, summed over all stages, where people are labelled.
 
-Source: Cao et al. (2017), (1), (2) and (5). `emphasis` 0 is the paper's loss. Maps are nearly empty: at 24x24 cells a joint's peak
-covers some ten of 576, so plain L2 first learns to say nothing; with `emphasis` a, a cell's error counts 1 + a |target| times.
+Source: Cao et al. (2017), (1), (2) and (5). `emphasis` 0 is the paper's loss. Maps are nearly empty: at 24x24 cells a
+joint's peak covers some ten of 576, so plain L2 first learns to say nothing; with `emphasis` a, a cell's error counts
+1 + a |target| times.
 """
 
 from __future__ import annotations

@@ -4,8 +4,8 @@ The graph file names every constant's shape and order in the weight file (float3
 topology's nodes say which layer uses which. Batch norm is folded into weight and bias there, so its statistics become the
 identity here and should stay so (train with frozen statistics). PoseNet reads pixels in [-1, 1]; that scaling goes into the
 first layer, whose padding is therefore black instead of grey. Its activations are ReLU6: `PoseCnnConfig.activation_limit`.
-TensorFlow's SAME padding is symmetric for the odd input sizes that PoseNet was made for, and the layers' own paddings here only
-choose which pixels a map cell is centred at.
+TensorFlow's SAME padding is symmetric for the odd input sizes that PoseNet was made for, and the layers' own paddings here
+only choose which pixels a map cell is centred at.
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""Training of the pose network on one CPU, one GPU, or several of either: the same seed, recipe and photos give the same model."""
+"""Training of the pose network on one CPU, one GPU, or several of either.
+
+The same seed, recipe and photos give the same model, also where a run was cut short and resumed.
+"""
 
 from __future__ import annotations
 

@@ -33,7 +33,7 @@ class PoseTrainConfig(Settings):
     warm_up: float = setting(0.03, "share of the steps in which the learning rate rises", low=0, high=1)
     average: float = setting(0.998, "decay of the moving average of the weights; the average is the model", low=0, high=1)
     clip_norm: float = setting(5.0, "longest gradient", low=0)
-    emphasis: float = setting(4.0, "how much more a joint's or limb's cells count than empty ones; 0 is the paper's L2", low=0)
+    emphasis: float = setting(4.0, "how much more a joint's or limb's cells count than empty ones; 0: the paper's L2", low=0)
     val_photos: int = setting(200, "validation photos looked at after an epoch, at most", low=1)
     save_every: int = setting(200, "steps between two checkpoints", low=1)
     threads: int = setting(1, "CPU threads of a process", low=1)
@@ -48,8 +48,8 @@ class PoseTrainConfig(Settings):
 
 @dataclass(frozen=True)
 class PhotoSet(Settings):
-    """One folder of photos; every path is relative to the data set's own folder. A list of names, where it is given, says which
-    photos are for training and which for validation."""
+    """Photos and their labels; every path is relative to the data set's own folder. A list of names, where it is given,
+    says which photos are for training and which for validation."""
 
     images: str = setting("images", "folder of the photos")
     train: tuple[str, ...] = setting((), "annotation files for training; where several know a photo the first one counts")

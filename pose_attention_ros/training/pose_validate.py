@@ -52,7 +52,8 @@ def found_people(network: PoseCnn, photos: Sequence[Photo], input_size: int, con
         canvas = np.zeros((*fit.input_size[::-1], 3), np.uint8)
         canvas[fit.slices] = cv2.cvtColor(cv2.resize(image, fit.content_size), cv2.COLOR_BGR2RGB)
         _, maps = network(torch.from_numpy(canvas).to(device).permute(2, 0, 1)[None].float() / 255, stages)
-        people = decode(maps[-1].confidence[0].float().cpu().numpy(), maps[-1].affinity[0].float().cpu().numpy(), joints, config)
+        confidence, affinity = (each[0].float().cpu().numpy() for each in maps[-1])
+        people = decode(confidence, affinity, joints, config)
         keypoints = fit.to_image(people.keypoints) * (people.scores > 0)[..., None]
         answers.append(Skeletons(0, "", joints, photo.size, keypoints, people.scores, np.zeros((len(people), 4), np.float32),
                                  people.person_scores))
