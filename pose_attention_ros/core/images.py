@@ -14,14 +14,17 @@ class ImageError(UserError):
 
 
 class _Encoding(NamedTuple):
-    """channels a pixel; bytes a channel; name of the OpenCV conversion to BGR, empty if it is BGR already."""
+    """channels a pixel; bytes a channel; name of the OpenCV conversion to BGR, empty if it is BGR already; half_rows: half
+    the rows of bytes for a row of pixels, 3 where a plane of colours of half the height follows the grey one."""
 
     channels: int
     depth: int
     to_bgr: str
+    half_rows: int = 2
 
 
-# OpenCV names a Bayer pattern after its second row, second column; ROS after its first two pixels: ROS rggb is OpenCV BG.
+# Names as in sensor_msgs' image_encodings, and nv12, which drivers use though it is missing there. OpenCV names a Bayer
+# pattern after its second row, second column; ROS after its first two pixels: ROS rggb is OpenCV BG.
 ENCODINGS: dict[str, _Encoding] = {
     "bgr8": _Encoding(3, 1, ""),
     "8UC3": _Encoding(3, 1, ""),
@@ -32,16 +35,26 @@ ENCODINGS: dict[str, _Encoding] = {
     "mono8": _Encoding(1, 1, "COLOR_GRAY2BGR"),
     "8UC1": _Encoding(1, 1, "COLOR_GRAY2BGR"),
     "mono16": _Encoding(1, 2, "COLOR_GRAY2BGR"),
+    "16UC1": _Encoding(1, 2, "COLOR_GRAY2BGR"),
     "bgr16": _Encoding(3, 2, ""),
+    "16UC3": _Encoding(3, 2, ""),
     "rgb16": _Encoding(3, 2, "COLOR_RGB2BGR"),
+    "bgra16": _Encoding(4, 2, "COLOR_BGRA2BGR"),
+    "rgba16": _Encoding(4, 2, "COLOR_RGBA2BGR"),
     "uyvy": _Encoding(2, 1, "COLOR_YUV2BGR_UYVY"),
     "yuv422": _Encoding(2, 1, "COLOR_YUV2BGR_UYVY"),
     "yuyv": _Encoding(2, 1, "COLOR_YUV2BGR_YUY2"),
     "yuv422_yuy2": _Encoding(2, 1, "COLOR_YUV2BGR_YUY2"),
+    "nv12": _Encoding(1, 1, "COLOR_YUV2BGR_NV12", half_rows=3),
+    "nv21": _Encoding(1, 1, "COLOR_YUV2BGR_NV21", half_rows=3),
     "bayer_rggb8": _Encoding(1, 1, "COLOR_BayerBG2BGR"),
     "bayer_bggr8": _Encoding(1, 1, "COLOR_BayerRG2BGR"),
     "bayer_gbrg8": _Encoding(1, 1, "COLOR_BayerGR2BGR"),
     "bayer_grbg8": _Encoding(1, 1, "COLOR_BayerGB2BGR"),
+    "bayer_rggb16": _Encoding(1, 2, "COLOR_BayerBG2BGR"),
+    "bayer_bggr16": _Encoding(1, 2, "COLOR_BayerRG2BGR"),
+    "bayer_gbrg16": _Encoding(1, 2, "COLOR_BayerGR2BGR"),
+    "bayer_grbg16": _Encoding(1, 2, "COLOR_BayerGB2BGR"),
 }
 
 
@@ -70,18 +83,19 @@ def bgr_from_image(message: Any) -> np.ndarray:
 
 
 def _pixels(message: Any, encoding: _Encoding) -> np.ndarray:
-    """View of the bytes as (height, width, channels) uint8; 16-bit channels keep their high byte."""
+    """View of the bytes as (rows, width, channels) uint8; 16-bit channels keep their high byte."""
     row_bytes = message.width * encoding.channels * encoding.depth
     if message.step < row_bytes:
         raise ImageError(f"image step is {message.step}, expected at least {row_bytes} bytes for {message.width} pixels of "
                          f"{message.encoding}")
-    needed = message.step * (message.height - 1) + row_bytes
+    rows = message.height * encoding.half_rows // 2
+    needed = message.step * (rows - 1) + row_bytes
     data = memoryview(message.data).cast("B")
     if len(data) < needed:
         raise ImageError(f"image data has {len(data)} bytes, expected at least {needed} for "
                          f"{message.width}x{message.height} {message.encoding} with step {message.step}")
     high_byte = 0 if encoding.depth == 1 or message.is_bigendian else encoding.depth - 1
-    return np.ndarray((message.height, message.width, encoding.channels), np.uint8, data, high_byte,
+    return np.ndarray((rows, message.width, encoding.channels), np.uint8, data, high_byte,
                       (message.step, encoding.channels * encoding.depth, encoding.depth))
 
 
