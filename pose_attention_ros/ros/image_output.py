@@ -95,7 +95,8 @@ def load_calibration(path: Path, image_size: tuple[int, int]) -> CameraInfo:
     except OSError as error:
         raise UserError(f"calibration {path} cannot be read: {error.strerror or error}") from None
     except (yaml.YAMLError, KeyError, TypeError, ValueError) as error:
-        raise UserError(f"calibration {path} is not a file of camera_calibration: {type(error).__name__} {error}") from None
+        why = " ".join(str(error).split())
+        raise UserError(f"calibration {path} is not a file of camera_calibration: {type(error).__name__} {why}") from None
     if size != image_size:
         raise UserError(f"calibration {path} is for {size[0]}x{size[1]} images, the source gives "
                         f"{image_size[0]}x{image_size[1]}; calibrate again or set width and height")

@@ -134,3 +134,14 @@ def test_jpeg_round_trip_and_png() -> None:
 def test_what_is_no_picture_is_refused(data: bytes) -> None:
     with pytest.raises(MessageError, match="cannot be decoded"):
         bgr_from_compressed(CompressedImage(format="jpeg", data=data))
+
+
+@pytest.mark.parametrize("encoding", ["32FC1", "8SC3", "nv24"])
+def test_the_rest_goes_through_cv_bridge_where_it_is(encoding: str) -> None:
+    """What it can convert comes back as BGR; what it cannot is refused in one line that says who refused."""
+    pytest.importorskip("cv_bridge", reason="cv_bridge is not installed (there is no wheel of ROS 2's)")
+    sent = Image(height=4, width=4, encoding=encoding, step=48, data=bytes(4 * 48))
+    try:
+        assert bgr_from_image(sent).shape == (4, 4, 3)
+    except MessageError as error:
+        assert str(error).startswith(f"cv_bridge cannot convert image encoding '{encoding}' to bgr8: ")
