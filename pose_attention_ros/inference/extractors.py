@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import hashlib
 import importlib
-import json
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,7 +13,7 @@ import numpy as np
 from pose_attention_ros.core.config import Settings, setting
 from pose_attention_ros.core.errors import ModelError, UserError
 from pose_attention_ros.core.pixels import FeatureExtractor
-from pose_attention_ros.inference.locations import models_dir
+from pose_attention_ros.inference.pose_model import read_pose_spec
 
 # name -> "module:factory"; factory(ExtractorConfig) -> FeatureExtractor. A module is imported when it is asked for.
 EXTRACTORS: dict[str, str] = {
@@ -50,19 +49,10 @@ def create_extractor(config: ExtractorConfig) -> FeatureExtractor:
 
 def create_pose_cnn_features(config: ExtractorConfig) -> PoseCnnFeatures:
     """The `features` of a pose network: of an ONNX file, or of a model directory (default: the shipped one)."""
-    path = Path(config.extractor_weights).expanduser() if config.extractor_weights else models_dir() / "pose_cnn"
-    expected = None
-    try:
-        if path.is_dir():
-            file = json.loads((path / "model.json").read_text())["files"]["fp32"]
-            path, expected = path / Path(file["file"]).name, file["sha256"]
-        content = path.read_bytes()
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise ModelError(f"feature extractor pose_cnn: {path} cannot be read as a pose network: {error}") from None
-    found = hashlib.sha256(content).hexdigest()
-    if expected not in (None, found):
-        raise ModelError(f"{path} has sha256 {found}, expected {expected}: damaged or changed, restore it")
-    return PoseCnnFeatures(content, config.extractor_threads)
+    weights = Path(config.extractor_weights or "pose_cnn").expanduser()
+    if weights.is_file():
+        return PoseCnnFeatures(weights.read_bytes(), config.extractor_threads)
+    return PoseCnnFeatures(read_pose_spec(str(weights)).network("fp32").content, config.extractor_threads)
 
 
 class PoseCnnFeatures:

@@ -68,6 +68,9 @@ class MoveNet:
         self.network_s = time.perf_counter() - began
         return self._skeletons(people, frame)
 
+    def image_features(self) -> None:
+        """See PoseEstimator."""
+
     def warm_up(self, image_size: tuple[int, int]) -> None:
         """Allocate and run once for images of (width, height) pixels."""
         width, height = image_size

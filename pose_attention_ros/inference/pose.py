@@ -9,6 +9,7 @@ from typing import Protocol
 from pose_attention_ros.core.config import Settings, setting
 from pose_attention_ros.core.errors import UserError
 from pose_attention_ros.core.layouts import Layout
+from pose_attention_ros.core.pixels import ImageFeatures
 from pose_attention_ros.core.types import Frame, Skeletons
 from pose_attention_ros.inference.networks import PRECISIONS, RUNTIME_DOC, RUNTIMES
 
@@ -34,6 +35,10 @@ class PoseEstimator(Protocol):
 
     def __call__(self, frame: Frame) -> Skeletons:
         """The people of `frame`, the most certain first; stamp and frame id are the frame's."""
+        ...
+
+    def image_features(self) -> ImageFeatures | None:
+        """What the network saw in the newest image, for others to use; None where it has nothing to share."""
         ...
 
     def warm_up(self, image_size: tuple[int, int]) -> None:

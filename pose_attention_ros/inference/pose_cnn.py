@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 
 from pose_attention_ros.core.errors import UserError
+from pose_attention_ros.core.pixels import ImageFeatures
 from pose_attention_ros.core.types import Frame, Skeletons
 from pose_attention_ros.inference.detections import coco_sigmas, keep_distinct
 from pose_attention_ros.inference.letterbox import Letterbox
@@ -72,12 +73,20 @@ class PoseCnn:
     def __call__(self, frame: Frame) -> Skeletons:
         """The people of `frame`, most certain first."""
         self._fit(frame.image_bgr)
+        self._stamp_ns = frame.stamp_ns
         fill_input(frame.image_bgr, self._letterbox, self._small, self._binding.inputs["image"][0])
         began = time.perf_counter()
         self._binding()
         self.network_s = time.perf_counter() - began
         confidence, affinity = (self._binding.outputs[name][0] for name in (_CONFIDENCE, _AFFINITY))
         return self._skeletons(decode(confidence, affinity, self.layout, self._spec.decode), frame)
+
+    def image_features(self) -> ImageFeatures | None:
+        """See PoseEstimator."""
+        if self._letterbox is None:
+            return None
+        scale = tuple(np.divide(self._letterbox.content_size, self._letterbox.image_size).tolist())
+        return ImageFeatures(self._stamp_ns, self._sha256, self._spec.stride, scale, self._letterbox.offset, self.features)
 
     def warm_up(self, image_size: tuple[int, int]) -> None:
         """Allocate, build where that is needed, and run once for images of (width, height) pixels."""
@@ -106,6 +115,7 @@ class PoseCnn:
     def _open(self, image: ShapeRange) -> None:
         config = self._config
         file = file_for(self._spec, config, {"image": image})
+        self._sha256 = file.sha256
         self._network = open_network(file, config.runtime, {"image": image}, config.threads)
 
     def _fit(self, image_bgr: np.ndarray) -> None:

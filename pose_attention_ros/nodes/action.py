@@ -1,6 +1,6 @@
 """action: says what each tracked person is doing.
 
-Subscribes skeleton_graphs
+Subscribes skeleton_graphs; where the model reads the image too, image_raw or image_raw/compressed (`image_transport`)
 Publishes  actions, action_model (latched)
 """
 
@@ -8,20 +8,23 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from pose_attention_ros.core.action_stage import ActionConfig, ActionStage
 from pose_attention_ros.core.config import Settings, setting
+from pose_attention_ros.core.types import Frame, SkeletonGraphs
+from pose_attention_ros.inference.extractors import ExtractorWeights
+from pose_attention_ros.inference.pixel_feeds import create_pixel_feed
 from pose_attention_ros.inference.recogniser import DEFAULT_MODEL, load_recogniser
-from pose_attention_ros.msg import ActionLabelArray, ActionModel, SkeletonGraphArray
+from pose_attention_ros.msg import ActionLabelArray, ActionModel
 from pose_attention_ros.ros.action_messages import message_of_actions, message_of_model
+from pose_attention_ros.ros.graph_input import GraphAndImageInput, GraphInput
 from pose_attention_ros.ros.managed import ManagedNode
 from pose_attention_ros.ros.qos import latched_profile, result_profile
-from pose_attention_ros.ros.repeats import RepeatedStamp
 from pose_attention_ros.ros.run import run
-from pose_attention_ros.ros.settings import NodeConfig
-from pose_attention_ros.ros.skeleton_messages import graphs_of_message
-from pose_attention_ros.ros.stamps import age_s, stamp_ns_of
+from pose_attention_ros.ros.settings import NodeConfig, SynchroniserConfig, WatchImageConfig
+from pose_attention_ros.ros.stamps import age_s
 
 
 @dataclass(frozen=True)
@@ -32,8 +35,8 @@ class ModelConfig(Settings):
 
 
 @dataclass(frozen=True)
-class ActionNodeConfig(ActionConfig, ModelConfig, NodeConfig):
-    """Parameters of the action node."""
+class ActionNodeConfig(ActionConfig, ModelConfig, ExtractorWeights, WatchImageConfig, SynchroniserConfig, NodeConfig):
+    """Parameters of the action node; those of images and of the feature extractor matter to models that read the image."""
 
 
 class ActionNode(ManagedNode):
@@ -42,20 +45,22 @@ class ActionNode(ManagedNode):
     default_name = "action"
     settings_type = ActionNodeConfig
     _stage: ActionStage | None = None
+    _input: GraphInput | None = None
 
     def configure(self) -> None:
         recogniser = load_recogniser(self.settings.model)
-        self._stage = ActionStage(recogniser, self.settings)
+        feed = create_pixel_feed(recogniser.spec, self.settings)
+        self._stage = ActionStage(recogniser, self.settings, feed)
+        self._input = (GraphAndImageInput if feed else GraphInput)(self, self._process)
         self._publisher = self.advertise(ActionLabelArray, "actions", result_profile())
         self.advertise(ActionModel, "action_model", latched_profile()).publish(message_of_model(recogniser.spec))
 
     def activate(self) -> None:
         self._stage.reset()
-        self._repeated = RepeatedStamp()
-        self.listen(SkeletonGraphArray, "skeleton_graphs", self._on_graphs, result_profile())
+        self._input.open()
 
     def cleanup(self) -> None:
-        self._stage = None
+        self._stage = self._input = None
 
     def settings_changed(self, settings: ActionNodeConfig) -> None:
         if self._stage is not None:
@@ -65,15 +70,17 @@ class ActionNode(ManagedNode):
         spec = self._stage.spec if self._stage else None
         return {"model": spec.model_id, "model_sha256": spec.sha256} if spec else {}
 
-    def _on_graphs(self, message: SkeletonGraphArray) -> None:
+    def trouble(self) -> str:
+        return self._input.trouble() if self.active else ""
+
+    def _process(self, graphs: SkeletonGraphs, frame: Frame | None) -> Callable[[], None]:
+        """The answer to one image's people; what is returned publishes it again."""
         began = time.perf_counter()
-        if self._repeated.answered(stamp_ns_of(message.header)):
-            return
-        estimates = self._stage(graphs_of_message(message))
+        estimates = self._stage(graphs, frame)
         answer = message_of_actions(estimates, self.now_ns())
         self._publisher.publish(answer)
-        self._repeated.keep(estimates.stamp_ns, lambda: self._publisher.publish(answer))
         self.meter.done(time.perf_counter() - began, age_s(estimates.stamp_ns, self.now_ns()))
+        return lambda: self._publisher.publish(answer)
 
 
 def main(arguments: list[str] | None = None) -> int:

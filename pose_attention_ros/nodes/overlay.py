@@ -22,7 +22,7 @@ from pose_attention_ros.inference.locations import config_dir
 from pose_attention_ros.msg import ActionLabelArray, ActionModel, SkeletonGraphArray
 from pose_attention_ros.ros.action_messages import actions_of_message
 from pose_attention_ros.ros.image_output import ImageTopic, JpegConfig
-from pose_attention_ros.ros.images import bgr_from_compressed, bgr_from_image
+from pose_attention_ros.ros.images import bgr_from_compressed, bgr_from_image, image_form
 from pose_attention_ros.ros.managed import ManagedNode
 from pose_attention_ros.ros.markers import markers_of
 from pose_attention_ros.ros.middleware import make_room_for_images
@@ -92,10 +92,9 @@ class OverlayNode(ManagedNode):
         self._inputs = [self._join(SkeletonGraphArray, "skeleton_graphs", result_profile()),
                         self._join(ActionLabelArray, "actions", result_profile())]
         if "image" in wanted:
-            compressed = self.settings.image_transport == "compressed"
-            topic = self.resolve_topic_name("image_raw") + "/compressed" if compressed else "image_raw"
+            kind, topic, _ = image_form(self)
             profile = sensor_profile(self.settings.image_reliability)
-            self._inputs.append(self._join(CompressedImage if compressed else Image, topic, profile, name="image"))
+            self._inputs.append(self._join(kind, topic, profile, name="image"))
 
     def _join(self, kind: type, topic: str, profile: Any, name: str = "") -> Subscription:
         """Subscribe; complete sets of messages go to `_draw`."""

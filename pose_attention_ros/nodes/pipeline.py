@@ -21,7 +21,9 @@ from pose_attention_ros.core.graph_stage import GraphConfig, GraphStage
 from pose_attention_ros.core.load import LoadConfig
 from pose_attention_ros.core.pipeline import STAGES, Pipeline
 from pose_attention_ros.core.types import Frame
+from pose_attention_ros.inference.extractors import ExtractorWeights
 from pose_attention_ros.inference.locations import config_dir
+from pose_attention_ros.inference.pixel_feeds import create_pixel_feed
 from pose_attention_ros.inference.pose import STRIDE, PoseConfig, PoseEstimator, create_pose_estimator
 from pose_attention_ros.inference.recogniser import load_recogniser
 from pose_attention_ros.msg import ActionLabelArray, ActionModel, SkeletonArray, SkeletonGraphArray
@@ -44,8 +46,8 @@ from pose_attention_ros.ros.stamps import age_s
 
 
 @dataclass(frozen=True)
-class PipelineNodeConfig(ActionConfig, ModelConfig, GraphConfig, PoseConfig, LoadConfig, PlayerConfig, CameraTopicsConfig,
-                         ImageInputConfig, NodeConfig):
+class PipelineNodeConfig(ActionConfig, ModelConfig, ExtractorWeights, GraphConfig, PoseConfig, LoadConfig, PlayerConfig,
+                         CameraTopicsConfig, ImageInputConfig, NodeConfig):
     """Parameters of the pipeline node: those of the camera and of the three stages."""
 
     source: str = setting("", "as for the camera node; empty: subscribe to images instead")
@@ -72,7 +74,8 @@ class PipelineNode(ManagedNode):
         self._estimator = create_pose_estimator(self.settings)
         self._estimator.warm_up(size)
         self._load = LoadControl(self, STRIDE if self._estimator.resizable else 0, self._estimator.resize)
-        self._stages = GraphStage(self.settings), ActionStage(recogniser, self.settings)
+        feed = create_pixel_feed(recogniser.spec, self.settings, self._estimator.image_features)
+        self._stages = GraphStage(self.settings), ActionStage(recogniser, self.settings, feed)
         self._pipeline = Pipeline(self._estimator, *self._stages)
         self._stage_meters = {name: StageMeter() for name in (*STAGES, "network")}
         self._skeletons = self.advertise(SkeletonArray, "skeletons", result_profile())

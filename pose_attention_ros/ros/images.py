@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from array import array
+from collections.abc import Callable
+from typing import Any
 
 import cv2
 import numpy as np
@@ -12,6 +14,14 @@ from pose_attention_ros.core import images
 from pose_attention_ros.core.types import Frame
 from pose_attention_ros.ros.errors import MessageError
 from pose_attention_ros.ros.stamps import header_of, stamp_ns_of
+
+
+def image_form(node: Any) -> tuple[type, str, Callable[[Any], Frame]]:
+    """Message type, topic and reader of the images that `node`, whose settings are a TransportConfig, asks for; the
+    compressed topic follows a remapped image_raw."""
+    if node.settings.image_transport == "compressed":
+        return CompressedImage, node.resolve_topic_name("image_raw") + "/compressed", frame_from_compressed
+    return Image, "image_raw", frame_from_image
 
 
 def frame_from_image(message: Image) -> Frame:

@@ -30,9 +30,9 @@ def understandable(name: str) -> Iterator[None]:
                         "depth: a number") from None
 
 
-def sensor_profile(reliability: str) -> QoSProfile:
-    """Newest image only. `reliability` is best_effort, which every publisher satisfies, or reliable."""
-    return QoSProfile(depth=1, history=HistoryPolicy.KEEP_LAST, reliability=RELIABILITIES[reliability])
+def sensor_profile(reliability: str, depth: int = 1) -> QoSProfile:
+    """Newest image only, or newest `depth`. `reliability` is best_effort, which every publisher satisfies, or reliable."""
+    return QoSProfile(depth=depth, history=HistoryPolicy.KEEP_LAST, reliability=RELIABILITIES[reliability])
 
 
 def result_profile(depth: int = 10) -> QoSProfile:

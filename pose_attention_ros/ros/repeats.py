@@ -29,6 +29,11 @@ class RepeatedStamp:
         self._repeat()
         return True
 
+    @property
+    def stamp_ns(self) -> int | None:
+        """The stamp that was answered last."""
+        return self._stamp_ns
+
     def keep(self, stamp_ns: int, repeat: Callable[[], None]) -> None:
         """`repeat()` gives the answer to `stamp_ns` again."""
         self._stamp_ns, self._repeat = stamp_ns, repeat

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from typing import Any
 
 
@@ -17,6 +17,7 @@ class StampSynchroniser:
         self._names, self._size = names, size
         self._waiting: OrderedDict[int, dict[str, Any]] = OrderedDict()
         self.given_up = 0
+        self.given_up_of: Counter[str] = Counter()  # by name: items whose set was never completed
 
     def add(self, name: str, stamp_ns: int, item: Any) -> tuple[Any, ...] | None:
         """The items of `stamp_ns` in the order of `names` if this one completes them. Given again, an item is replaced."""
@@ -26,8 +27,9 @@ class StampSynchroniser:
             del self._waiting[stamp_ns]
             return tuple(parts[wanted] for wanted in self._names)
         while len(self._waiting) > self._size:
-            self._waiting.popitem(last=False)
+            _, parts = self._waiting.popitem(last=False)
             self.given_up += 1
+            self.given_up_of.update(parts.keys())
         return None
 
     def clear(self) -> None:

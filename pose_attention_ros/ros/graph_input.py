@@ -1,0 +1,87 @@
+"""The action node's input: graphs alone, or each with the image that it was made from."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from pose_attention_ros.core.types import Frame, SkeletonGraphs
+from pose_attention_ros.msg import SkeletonGraphArray
+from pose_attention_ros.ros.images import image_form
+from pose_attention_ros.ros.managed import ManagedNode
+from pose_attention_ros.ros.qos import result_profile, sensor_profile
+from pose_attention_ros.ros.repeats import RepeatedStamp
+from pose_attention_ros.ros.skeleton_messages import graphs_of_message
+from pose_attention_ros.ros.stamps import stamp_ns_of
+from pose_attention_ros.ros.sync import StampSynchroniser
+
+_TOPIC = "skeleton_graphs"
+_IMAGES_IN_MIDDLEWARE = 5  # those that come while a graph is worked on
+_MANY = 10  # graphs without their image before that is a trouble
+
+Process = Callable[[SkeletonGraphs, "Frame | None"], Callable[[], None]]
+
+
+class GraphInput:
+    """Graphs as they come. `process` is called with each, and None; it returns how to publish its answer again."""
+
+    def __init__(self, node: ManagedNode, process: Process) -> None:
+        self._node, self._process = node, process
+        self._repeated = RepeatedStamp()
+
+    def open(self) -> None:
+        """Subscribe."""
+        self._repeated.clear()
+        self._node.listen(SkeletonGraphArray, _TOPIC, self._on_graphs, result_profile())
+
+    def trouble(self) -> str:
+        """What keeps this from working, and what to do about it."""
+        return ""
+
+    def _on_graphs(self, message: SkeletonGraphArray) -> None:
+        if not self._repeated.answered(stamp_ns_of(message.header)):
+            self._work(message, None)
+
+    def _work(self, message: SkeletonGraphArray, frame: Frame | None) -> None:
+        self._repeated.keep(stamp_ns_of(message.header), self._process(graphs_of_message(message), frame))
+
+
+class GraphAndImageInput(GraphInput):
+    """Each graph message with the image of its stamp; one whose image was lost is dropped and counted. The node's settings
+    are a WatchImageConfig and a SynchroniserConfig."""
+
+    def open(self) -> None:
+        """Subscribe to both; images wait undecoded."""
+        super().open()
+        self._sync = StampSynchroniser((_TOPIC, "image"), self._node.settings.buffer_frames)
+        self._without_image = 0
+        kind, self._image_topic, self._read = image_form(self._node)
+        self._node.listen(kind, self._image_topic, self._on_image,
+                          sensor_profile(self._node.settings.image_reliability, _IMAGES_IN_MIDDLEWARE),
+                          remedy="set image_reliability:=best_effort")
+
+    def trouble(self) -> str:
+        """See GraphInput."""
+        if self._without_image < _MANY:
+            return ""
+        text = (f"the model reads images too, and the last {self._without_image} graphs came without theirs on "
+                f"{self._image_topic}: set image_transport and the remapping of image_raw as for the pose node")
+        self._node.warn_once(text)
+        return text
+
+    def _on_graphs(self, message: SkeletonGraphArray) -> None:
+        if not self._repeated.answered(stamp_ns_of(message.header)):
+            self._without_image += 1
+            self._join(_TOPIC, message)
+
+    def _on_image(self, message: Any) -> None:
+        if stamp_ns_of(message.header) != self._repeated.stamp_ns:
+            self._join("image", message)
+
+    def _join(self, name: str, message: Any) -> None:
+        complete = self._sync.add(name, stamp_ns_of(message.header), message)
+        self._node.meter.dropped = self._sync.given_up_of[_TOPIC]
+        if complete is not None:
+            self._without_image = 0
+            graphs, image = complete
+            self._work(graphs, self._read(image))
