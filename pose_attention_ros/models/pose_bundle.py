@@ -16,7 +16,8 @@ from pose_attention_ros.models.pose_graph import GraphConfig
 
 WEIGHTS, SPEC = "model.safetensors", "model.json"
 TASK = "pose"
-FILES = {"fp32": "pose.onnx", "int8": "pose_int8.onnx"}
+# int8 is for ONNX Runtime; TensorRT wants ranges that are symmetric around 0.
+FILES = {"fp32": "pose.onnx", "int8": "pose_int8.onnx", "int8_tensorrt": "pose_int8_tensorrt.onnx"}
 
 
 def save_pose_model(network: PoseCnn, model_id: str, input_size: int, folder: Path, origin: dict | None = None) -> float:
@@ -39,11 +40,12 @@ def save_pose_model(network: PoseCnn, model_id: str, input_size: int, folder: Pa
 
 
 def export_files(folder: Path, *, stages: int | None = None, config: GraphConfig | None = None) -> float:
-    """The fp32 ONNX file of a model directory, from its weights; model.json names it. An int8 file made of another one is
+    """The fp32 ONNX file of a model directory, from its weights; model.json names it. Int8 files made of another one are
     taken out. Returns the largest difference from torch."""
     network = load_pose_network(folder)
     difference = export_pose(network, folder / FILES["fp32"], stages=stages, config=config)
-    (folder / FILES["int8"]).unlink(missing_ok=True)
+    for key in ("int8", "int8_tensorrt"):
+        (folder / FILES[key]).unlink(missing_ok=True)
     spec = read_spec(folder)
     spec["stages"] = stages or len(network.stages)
     spec["files"] = {"fp32": _file(folder / FILES["fp32"])}
@@ -52,12 +54,13 @@ def export_files(folder: Path, *, stages: int | None = None, config: GraphConfig
 
 
 def add_int8(folder: Path, images: list) -> None:
-    """The int8 ONNX file, from the fp32 one; `images` as in `pose_int8.quantise`."""
+    """The int8 ONNX files, from the fp32 one; `images` as in `pose_int8.quantise`."""
     from pose_attention_ros.models.pose_int8 import quantise
 
     spec = read_spec(folder)
-    quantise(folder / FILES["fp32"], folder / FILES["int8"], images)
-    spec["files"]["int8"] = {**_file(folder / FILES["int8"]), "calibration_images": len(images)}
+    for key, symmetric in (("int8", False), ("int8_tensorrt", True)):
+        quantise(folder / FILES["fp32"], folder / FILES[key], images, symmetric=symmetric)
+        spec["files"][key] = {**_file(folder / FILES[key]), "calibration_images": len(images)}
     _write(spec, folder)
 
 

@@ -44,9 +44,11 @@ def _read(path: Path, size: int) -> np.ndarray | None:
     return canvas.transpose(2, 0, 1)[None].astype(np.float32) / 255
 
 
-def quantise(float_file: Path, path: Path, images: Iterable[np.ndarray]) -> None:
+def quantise(float_file: Path, path: Path, images: Iterable[np.ndarray], *, symmetric: bool = False) -> None:
     """Write the int8 form of `float_file`, calibrated on `images`, each (1, 3, H, W) float32 with sides in multiples of 8.
 
+    :param symmetric: ranges symmetric around 0 and signed activations, which TensorRT wants; ONNX Runtime is faster with
+        unsigned ones
     :raises UserError: no image, or a side that is not a multiple of 8
     """
     import onnx
@@ -58,9 +60,10 @@ def quantise(float_file: Path, path: Path, images: Iterable[np.ndarray]) -> None
     with tempfile.TemporaryDirectory() as scratch:
         partial = Path(scratch) / "int8.onnx"
         quantize_static(str(float_file), str(partial), _Reader(images), quant_format=QuantFormat.QDQ, per_channel=True,
-                        reduce_range=True, activation_type=QuantType.QUInt8, weight_type=QuantType.QInt8,
+                        reduce_range=True, activation_type=QuantType.QInt8 if symmetric else QuantType.QUInt8, weight_type=QuantType.QInt8,
                         calibrate_method=CalibrationMethod.MinMax,
-                        extra_options={"CalibMovingAverage": True, "CalibMovingAverageConstant": 0.05})
+                        extra_options={"CalibMovingAverage": True, "CalibMovingAverageConstant": 0.05,
+                                       "ActivationSymmetric": symmetric})
         model = onnx.load(str(partial))
     model.producer_name = "pose_attention_ros"
     model.producer_version = ""

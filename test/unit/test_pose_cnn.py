@@ -1,220 +1,191 @@
-"""The pose network's estimator: what the maps show becomes people in the image's pixels; files and settings are checked."""
+"""The pose network: shapes, sizes, and what the paper says of it; its loss; PoseNet's weights in its backbone."""
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import json
 
 import numpy as np
 import pytest
-from pose_maps import LAYOUT, STANDING, maps_of
+import torch
+import torch.nn.functional as F
 
 from pose_attention_ros.core.errors import ModelError, UserError
-from pose_attention_ros.core.graph_stage import GraphConfig, GraphStage
-from pose_attention_ros.core.types import Frame
-from pose_attention_ros.inference import pose_cnn
-from pose_attention_ros.inference.letterbox import Letterbox
-from pose_attention_ros.inference.networks import NetworkFile, OnnxNetwork, check_shapes
-from pose_attention_ros.inference.pose import PoseConfig, create_pose_estimator
-from pose_attention_ros.inference.pose_cnn import PoseCnn, boxes_of, calibration_inputs, input_range
-from pose_attention_ros.inference.pose_model import PoseSpec, read_pose_spec
-
-SIZE = (640, 480)
-CHANNELS = 384
+from pose_attention_ros.core.layouts import LAYOUTS
+from pose_attention_ros.models.pose_cnn import BACKBONE, Backbone, Maps, PoseCnn, PoseCnnConfig
+from pose_attention_ros.models.pose_losses import pose_loss
+from pose_attention_ros.models.posenet_weights import start_backbone
 
 
-class DrawnNetwork:
-    """Answers with the maps of people given in pixels of an image of SIZE; keeps what it was shown."""
-
-    backend = "drawn"
-
-    def __init__(self, people_px: np.ndarray) -> None:
-        self.people_px, self.closed, self.shapes = people_px, False, []
-
-    def bind(self, shapes, outputs):
-        self.shapes.append(shapes["image"])
-        return DrawnBinding(self, shapes["image"])
-
-    def close(self) -> None:
-        self.closed = True
+def parameters(module: torch.nn.Module) -> int:
+    return sum(value.numel() for value in module.parameters())
 
 
-class DrawnBinding:
-    def __init__(self, network: DrawnNetwork, shape) -> None:
-        self._network, self._size = network, (shape[3] // 8, shape[2] // 8)
-        self.inputs, self.outputs, self.calls = {"image": np.zeros(shape, np.float32)}, {}, 0
-
-    def __call__(self) -> None:
-        people = Letterbox.fit(SIZE, 8 * max(self._size), 8).to_input(self._network.people_px) * self._size
-        confidence, affinity = maps_of(people, self._size)
-        self.outputs |= {"confidence": confidence[None], "affinity": affinity[None]}
-        self.calls += 1
-
-    def fetch(self, name):
-        assert name == "features"
-        return np.full((1, CHANNELS, *self._size[::-1]), self.calls, np.float32)
+def test_parameters_are_the_papers():
+    """0.92 M in the backbone, 1.49 M with two stages, 2.44 M with six."""
+    assert parameters(Backbone(PoseCnnConfig())) == pytest.approx(0.92e6, abs=5e3)
+    assert parameters(PoseCnn(PoseCnnConfig(stages=2))) == pytest.approx(1.49e6, abs=5e3)
+    assert parameters(PoseCnn(PoseCnnConfig(stages=6))) == pytest.approx(2.44e6, abs=5e3)
 
 
-@pytest.fixture
-def network(monkeypatch):
-    """The network of three people; every estimator made in the test runs it."""
-    drawn = DrawnNetwork(np.stack([STANDING * 40 + (x, 240) for x in (100, 320, 520)]))
-    monkeypatch.setattr(pose_cnn, "open_network", lambda file, runtime, profile, threads: drawn)
-    monkeypatch.setattr(PoseSpec, "network", lambda self, precision: NetworkFile("drawn", b"", "0"))
-    return drawn
+def test_the_papers_size_gives_the_papers_features():
+    features, maps = PoseCnn(PoseCnnConfig(stages=1)).eval()(torch.zeros(1, 3, 224, 224))
+    assert features.shape == (1, 384, 28, 28)
+    assert [each.shape for each in maps[0]] == [(1, 19, 28, 28), (1, 38, 28, 28)]
 
 
-def estimator_of(tmp_path, **settings) -> PoseCnn:
-    folder = model_dir(tmp_path)
-    return create_pose_estimator(PoseConfig(**{"estimator": "pose_cnn", "pose_model": str(folder), **settings}))
+@pytest.mark.parametrize(("height", "width"), [(8, 8), (8, 40), (56, 24), (64, 64)])
+def test_any_multiple_of_eight_will_do(height, width):
+    network = PoseCnn(PoseCnnConfig(stages=3, width=16, first_stage_width=16)).eval()
+    with torch.inference_mode():
+        features, maps = network(torch.rand(2, 3, height, width))
+        assert features.shape == (2, 384, height // 8, width // 8)
+        assert len(maps) == 3 and all(each.confidence.shape == (2, 19, height // 8, width // 8) for each in maps)
+        _, fewer = network(torch.rand(2, 3, height, width), stages=1)
+    assert len(fewer) == 1
 
 
-def model_dir(folder, content: bytes = b"onnx", **changes):
-    """A model directory whose one file holds `content`."""
-    (folder / "net.onnx").write_bytes(content)
-    entry = {"file": "net.onnx", "sha256": hashlib.sha256(content).hexdigest()}
-    spec = {"model_id": "drawn", "task": "pose", "layout": "openpose18", "stages": 1, "stride": 8, "files": {"fp32": entry},
-            "thresholds": {"peak_score": 0.2}}
-    (folder / "model.json").write_text(json.dumps({**spec, **changes}))
-    return folder
+@pytest.mark.parametrize("size", [(60, 64), (64, 4), (100, 100)])
+def test_another_size_is_refused_with_a_reason(size):
+    with pytest.raises(UserError, match="multiples of 8"):
+        PoseCnn(PoseCnnConfig(stages=1, width=8, first_stage_width=8))(torch.zeros(1, 3, *size))
 
 
-def frame(size=SIZE, stamp_ns: int = 42) -> Frame:
-    return Frame(np.full((size[1], size[0], 3), (10, 20, 30), np.uint8), stamp_ns, "eye")
+def test_fewer_stages_are_the_first_of_more():
+    network = PoseCnn(PoseCnnConfig(stages=3, width=16, first_stage_width=16)).eval()
+    image = torch.rand(1, 3, 32, 32)
+    with torch.inference_mode():
+        _, every = network(image)
+        _, two = network(image, stages=2)
+    torch.testing.assert_close(two[-1], every[1])
 
 
-def test_people_come_back_in_pixels_of_the_image(tmp_path, network):
-    found = estimator_of(tmp_path, input_size=320)(frame())
-    assert (found.stamp_ns, found.frame_id, found.image_size, found.layout.name) == (42, "eye", SIZE, "openpose18")
-    assert len(found) == 3 and (found.scores > 0.9).all()
-    order = found.keypoints_px[:, 0, 0].argsort()
-    np.testing.assert_allclose(found.keypoints_px[order], network.people_px, atol=2)  # an eighth of a cell of 16 px
-    for box, joints in zip(found.boxes_xyxy[order], network.people_px):
-        assert (box[:2] <= joints.min(0) + 1).all() and (box[2:] >= joints.max(0) - 1).all()
+def test_layouts_size_the_maps():
+    network = PoseCnn(PoseCnnConfig(stages=1, layout="coco17", width=8, first_stage_width=8)).eval()
+    _, maps = network(torch.zeros(1, 3, 16, 16))
+    assert maps[0].confidence.shape[1] == 18 and maps[0].affinity.shape[1] == 2 * len(LAYOUTS["coco17"].limbs)
 
 
-def test_the_graph_stage_takes_them_as_they_are(tmp_path, network):
-    """The recogniser's joints follow by name, the head from the face."""
-    estimator, stage = estimator_of(tmp_path), GraphStage(GraphConfig(confirm_s=0.0))
-    for index in range(5):
-        graphs = stage(estimator(frame(stamp_ns=index * 33_000_000)))
-    assert len(graphs) == 3 and graphs.mask.all() and graphs.layout.name == "common13"
-    wrist = graphs.layout.index("left_wrist")
-    wanted = sorted(network.people_px[:, LAYOUT.index("left_wrist"), 0])
-    np.testing.assert_allclose(sorted(graphs.keypoints_px()[:, wrist, 0]), wanted, atol=3)
+@pytest.mark.parametrize("dilation", [1, 2])
+def test_a_map_cell_looks_at_the_middle_of_its_pixels(dilation):
+    """The pixels that a feature depends on lie around 8 j + 3.5, to half a pixel."""
+    torch.manual_seed(0)
+    backbone = Backbone(PoseCnnConfig(dilation=dilation, activation_limit=0.0)).eval()
+    for module in backbone.modules():
+        if isinstance(module, torch.nn.Conv2d):
+            torch.nn.init.constant_(module.weight, 1 / module.weight[0].numel())
+    image = torch.full((1, 3, 512, 512), 0.5, requires_grad=True)
+    backbone(image)[0, 0, 30, 34].backward()
+    weight = image.grad.sum((0, 1))
+    at = torch.arange(512.0)
+    assert float((weight.sum(0) * at).sum() / weight.sum()) == pytest.approx(8 * 34 + 3.5, abs=0.51)
+    assert float((weight.sum(1) * at).sum() / weight.sum()) == pytest.approx(8 * 30 + 3.5, abs=0.51)
 
 
-def test_thresholds_are_live(tmp_path, network):
-    estimator = estimator_of(tmp_path)
-    assert len(estimator(frame())) == 3
-    estimator.configure(PoseConfig(estimator="pose_cnn", same_person_oks=0.0))
-    assert len(estimator(frame())) == 1  # everybody is somebody else's double
+def maps_of(value: float, requires_grad: bool = False) -> Maps:
+    return Maps(torch.full((2, 19, 4, 4), value, requires_grad=requires_grad),
+                torch.full((2, 38, 4, 4), value, requires_grad=requires_grad))
 
 
-def test_the_network_sees_rgb_in_the_middle_of_black(tmp_path, network):
-    estimator = estimator_of(tmp_path, input_size=320)
-    estimator(frame((640, 350)))  # 320 x 175 in 320 x 176
-    image = estimator._binding.inputs["image"][0]
-    assert image.shape == (3, 176, 320)
-    np.testing.assert_allclose(image[:, :175].transpose(1, 2, 0) * 255, np.full((175, 320, 3), (30, 20, 10)), atol=1e-3)
-    assert not image[:, 175:].any()
+def test_the_papers_loss_is_summed_over_stages_and_maps():
+    loss = pose_loss([maps_of(1.0), maps_of(2.0)], maps_of(0.0), maps_of(1.0))
+    assert loss.item() == pytest.approx((1 + 4) * (19 + 38))
 
 
-def test_sizes_are_bound_once_and_can_change(tmp_path, network):
-    estimator = estimator_of(tmp_path, input_size=320)
-    for size in ((640, 480), (480, 640), (640, 480)):
-        assert estimator(frame(size)).image_size == size
-    assert network.shapes == [(1, 3, 240, 320), (1, 3, 320, 240)]
-    assert estimator.resizable
-    estimator.resize(192)
-    assert network.shapes[-1] == (1, 3, 144, 192)
-    assert len(estimator(frame())) == 3
-    estimator.close()
-    assert network.closed
+def test_what_is_masked_has_no_gradient():
+    found, weight = maps_of(1.0, requires_grad=True), maps_of(1.0)
+    weight.confidence[:, :, 1, 2] = 0
+    weight.affinity[:, 5] = 0
+    pose_loss([found], maps_of(0.0), weight, emphasis=3.0).backward()
+    assert (found.confidence.grad[:, :, 1, 2] == 0).all() and (found.affinity.grad[:, 5] == 0).all()
+    assert (found.confidence.grad[:, :, 0] != 0).all() and (found.affinity.grad[:, 4] != 0).all()
 
 
-def test_features_are_those_of_the_newest_frame_and_cost_no_run(tmp_path, network):
-    estimator = estimator_of(tmp_path, input_size=320)
-    for calls in (1, 2):
-        estimator(frame())
-        assert estimator.features.shape == (CHANNELS, 30, 40) and (estimator.features == calls).all()
-    np.testing.assert_allclose(estimator.letterbox.to_input(np.array(SIZE)) * (40, 30), (40, 30))
+def test_emphasis_counts_joints_and_limbs_more_and_an_empty_background_not():
+    target = maps_of(0.0)
+    target.confidence[:, -1] = 1
+    target.confidence[0, 3, 1, 1], target.confidence[0, -1, 1, 1] = 1.0, 0.0
+    target.affinity[0, 6:8, 2, 2] = torch.tensor((0.6, 0.8))
+    found = maps_of(0.0, requires_grad=True)
+    gradient = lambda emphasis: torch.autograd.grad(pose_loss([found], target, maps_of(1.0), emphasis), found)  # noqa: E731
+    (plain_s, plain_l), (strong_s, strong_l) = gradient(0.0), gradient(4.0)
+    torch.testing.assert_close(strong_s[0, 3, 1, 1], 5 * plain_s[0, 3, 1, 1])
+    torch.testing.assert_close(strong_l[0, 6:8, 2, 2], 5 * plain_l[0, 6:8, 2, 2])
+    torch.testing.assert_close(strong_s[1, -1], plain_s[1, -1])
 
 
-def test_boxes_hold_what_is_seen_and_stay_inside():
-    keypoints = np.array([[[10, 20], [110, 60], [np.nan, 900]], [[-5, 5], [600, 5], [0, 0]]], np.float32)
-    seen = np.array([[True, True, False], [True, True, False]])
-    np.testing.assert_allclose(boxes_of(keypoints, seen, (500, 400)), [[5, 18, 115, 62], [0, 5, 500, 5]])
-    assert boxes_of(keypoints[:0], seen[:0], (500, 400)).shape == (0, 4)
+def posenet_like(folder, rng) -> tuple[dict, dict]:
+    """Files in PoseNet's format with random weights; returns them by layer, and the sha256 of both."""
+    constants, nodes, layers, channels = [], [], {}, 3
+
+    def add(name: str, shape: tuple[int, ...], outputs: int, operator: str) -> None:
+        weight = (rng.standard_normal(shape) / np.sqrt(np.prod(shape[:3]))).astype("<f4")
+        bias = rng.uniform(0, 0.5, outputs).astype("<f4")
+        layers[name] = (weight, bias)
+        for kind, values in (("w", weight), ("b", bias)):
+            constants.append((f"{name}/{kind}", values))
+        nodes.append({"name": f"MobilenetV1/MobilenetV1/{name}", "op": operator, "input": ["x", f"{name}/w", f"{name}/b"],
+                      "attr": {"padding": {"s": base64.b64encode(b"SAME").decode()}}})
+
+    for number, (width, _) in enumerate(BACKBONE):
+        if number == 0:
+            add("Conv2d_0/Relu6", (3, 3, 3, width), width, "_FusedConv2D")
+        else:
+            add(f"Conv2d_{number}_depthwise/BatchNorm/batchnorm/add_1/conv", (3, 3, channels, 1), channels,
+                "FusedDepthwiseConv2dNative")
+            add(f"Conv2d_{number}_pointwise/Relu6", (1, 1, channels, width), width, "_FusedConv2D")
+        channels = width
+    order = rng.permutation(len(constants))
+    manifest = [{"name": constants[i][0], "shape": list(constants[i][1].shape), "dtype": "float32"} for i in order]
+    (folder / "net.bin").write_bytes(b"".join(constants[i][1].tobytes() for i in order))
+    (folder / "net.json").write_text(json.dumps({"modelTopology": {"node": nodes},
+                                                 "weightsManifest": [{"paths": ["net.bin"], "weights": manifest}]}))
+    return layers, {kind: hashlib.sha256((folder / f"net.{kind}").read_bytes()).hexdigest() for kind in ("json", "bin")}
 
 
-def test_calibration_sees_images_as_the_network_does():
-    tall, wide = np.full((80, 40, 3), 255, np.uint8), np.full((40, 80, 3), 255, np.uint8)
-    for planes, (rows, columns) in zip(calibration_inputs([tall, wide], (64, 48)), ((48, 24), (32, 64))):
-        assert planes.shape == (1, 3, 48, 64) and planes.dtype == np.float32
-        assert planes[0, 0].any(1).sum() == rows and planes[0, 0].any(0).sum() == columns and planes.max() == 1
+def test_posenets_weights_give_posenets_features(tmp_path):
+    """Against the format read independently: TensorFlow's layers on pixels in [-1, 1], at stride 8 by dilation."""
+    layers, sha256 = posenet_like(tmp_path, np.random.default_rng(0))
+    backbone = Backbone(PoseCnnConfig()).eval()
+    start_backbone(backbone, tmp_path / "net.json", sha256)
+    image = torch.rand(1, 3, 64, 64)
+    x = F.pad(2 * image - 1, (0, 1, 0, 1), value=-1.0)  # black outside
+    for number, (_, stride) in enumerate(BACKBONE):
+        names = ["Conv2d_0/Relu6"] if number == 0 else [f"Conv2d_{number}_depthwise/BatchNorm/batchnorm/add_1/conv",
+                                                       f"Conv2d_{number}_pointwise/Relu6"]
+        for name in names:
+            weight, bias = (torch.from_numpy(values.copy()) for values in layers[name])
+            depthwise, kernel = "depthwise" in name, weight.shape[0]
+            weight = weight.permute((2, 3, 0, 1) if depthwise else (3, 2, 0, 1))
+            dilation = 2 if kernel == 3 and number > 6 else 1
+            if kernel == 3 and number:
+                x = F.pad(x, (0, 1, 0, 1) if number == 2 else 4 * (dilation,))
+            x = F.conv2d(x, weight, bias, stride if kernel == 3 else 1, 0, dilation, weight.shape[0] if depthwise else 1)
+            x = x.clamp(0, 6)
+    with torch.inference_mode():
+        torch.testing.assert_close(backbone(image), x, rtol=1e-4, atol=1e-4)
 
 
-def test_an_engine_covers_every_shape_of_image():
-    shapes = input_range(320, 8)
-    assert shapes.best == (1, 3, 240, 320)
-    for size in ((640, 480), (480, 640), (1920, 200), (100, 2000), (64, 64)):
-        for input_size in (64, 192, 320):
-            assert shapes.holds((1, 3, *Letterbox.fit(size, input_size, 8).input_size[::-1]))
+def test_other_files_are_refused(tmp_path):
+    _, sha256 = posenet_like(tmp_path, np.random.default_rng(1))
+    backbone = Backbone(PoseCnnConfig())
+    with pytest.raises(ModelError, match=r"net\.json is damaged or another file"):
+        start_backbone(backbone, tmp_path / "net.json")
+    with open(tmp_path / "net.bin", "r+b") as file:
+        file.write(b"\x00\x01")
+    with pytest.raises(ModelError, match=r"net\.bin is damaged or another file"):
+        start_backbone(backbone, tmp_path / "net.json", sha256)
+    with pytest.raises(ModelError, match="cannot be read"):
+        start_backbone(backbone, tmp_path / "absent.json")
 
 
-@pytest.mark.parametrize("changes, message", [
-    ({"task": "action"}, "is no pose network"),
-    ({"layout": "octopus8"}, "no skeleton layout 'octopus8'"),
-    ({"thresholds": {"peak_score": 7}}, "peak_score is 7.0, expected 0.001 to 1.0"),
-    ({"thresholds": {"nonsense": 1}}, "nonsense"),
-    ({"files": {}}, "lacks 'fp32'"),
-    ({"files": {"fp32": {"file": "net.onnx", "sha256": "0" * 64}}}, "restore the model directory"),
-    ({"files": {"fp32": {"file": "gone.onnx", "sha256": "0"}}}, "gone.onnx, named by model.json, cannot be read"),
-])
-def test_a_wrong_model_directory_is_one_line(tmp_path, changes, message):
-    model_dir(tmp_path, **changes)
-    with pytest.raises(ModelError, match=message) as error:
-        read_pose_spec(str(tmp_path)).network("fp32")
-    assert "\n" not in str(error.value)
-
-
-def test_a_precision_without_a_file_is_refused_where_it_cannot_be_made(tmp_path):
-    model_dir(tmp_path)
-    with pytest.raises(UserError, match="precision is 'int8', expected one of fp32"):
-        create_pose_estimator(PoseConfig(estimator="pose_cnn", pose_model=str(tmp_path), precision="int8"))
-
-
-def test_a_file_that_is_no_network_is_one_line(tmp_path):
-    model_dir(tmp_path, b"no network at all")
-    with pytest.raises(ModelError, match="model 'drawn' cannot be loaded"):
-        create_pose_estimator(PoseConfig(estimator="pose_cnn", pose_model=str(tmp_path)))
-
-
-def test_onnx_runtime_computes_in_bound_buffers():
-    """The shipped recogniser's step as a network of two inputs: nothing is allocated anew, any output can be fetched."""
-    from pose_attention_ros.inference.locations import models_dir
-
-    content = (models_dir() / "everyday" / "step.onnx").read_bytes()
-    network = OnnxNetwork(NetworkFile("everyday", content, "0"))
-    assert network.backend == "onnx-cpu" and network.inputs["features"] == (-1, 13, 5)
-    with pytest.raises(ModelError, match="input 'features' has shape"):
-        network.bind({"features": (2, 12, 5), "state": (2, 258)})
-    binding = network.bind({"features": (2, 13, 5), "state": (2, 258)}, ("logits",))
-    logits = binding.outputs["logits"]
-    assert list(binding.outputs) == ["logits"] and logits.shape == (2, 18)
-    seen = []
-    for fill in (0.1, 0.7):
-        binding.inputs["features"][...] = fill
-        binding()
-        seen.append(binding.outputs["logits"].copy())
-        assert binding.outputs["logits"] is logits and binding.fetch("next_state").shape == (2, 258)
-    np.testing.assert_allclose(seen[0][0], seen[0][1], atol=1e-5)
-    assert np.abs(seen[0] - seen[1]).max() > 0.01
-
-
-def test_shapes_name_every_input():
-    check_shapes({"image": (1, 3, 8, 16)}, {"image": (-1, 3, -1, -1)})
-    for wrong in ({}, {"image": (1, 3, 8)}, {"image": (1, 1, 8, 8)}):
-        with pytest.raises(ModelError, match=r"input 'image' has shape .* expected \('\*', 3, '\*', '\*'\)"):
-            check_shapes(wrong, {"image": (-1, 3, -1, -1)})
+def test_the_real_posenet_is_read(shared):
+    weights = shared / "weights" / "posenet.json"
+    if not weights.is_file():
+        pytest.skip(f"{weights} is not here")
+    backbone = Backbone(PoseCnnConfig()).eval()
+    start_backbone(backbone, weights)
+    with torch.inference_mode():
+        features = backbone(torch.rand(1, 3, 64, 64))
+    assert 0.05 < float((features > 0).float().mean()) < 0.95 and float(features.max()) <= 6.0
