@@ -6,19 +6,24 @@ import argparse
 import json
 from pathlib import Path
 
+from pose_attention_ros.cli import export_pose
 from pose_attention_ros.core.errors import UserError
+from pose_attention_ros.inference.pose_model import is_pose_network
 from pose_attention_ros.inference.recogniser import find_model, load_recogniser
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     formats = parser.add_subparsers(dest="format", required=True, metavar="FORMAT")
-    onnx = formats.add_parser("onnx", help="step.onnx (streaming) and clip.onnx (whole sequences) from the weights")
+    onnx = formats.add_parser("onnx", help="the ONNX files of a model directory, from its weights")
     onnx.add_argument("--model", required=True, metavar="M", help="name under models/, or a model directory with weights")
     onnx.add_argument("--json", type=Path, metavar="FILE", help="write the differences from torch there")
+    export_pose.add_arguments(onnx)
 
 
 def run(args: argparse.Namespace) -> int:
     folder = find_model(args.model)
+    if is_pose_network(folder):
+        return export_pose.run(args, folder)
     try:
         from pose_attention_ros.models.bundle import export_files, load_network, refresh_spec
     except ImportError as error:

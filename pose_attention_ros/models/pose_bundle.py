@@ -53,6 +53,14 @@ def export_files(folder: Path, *, stages: int | None = None, config: GraphConfig
     return difference
 
 
+def copy_weights(folder: Path, other: Path) -> None:
+    """Begin the model directory `other` with the weights and model.json of `folder`. Raises ModelError."""
+    spec = read_spec(folder)
+    other.mkdir(parents=True, exist_ok=True)
+    (other / WEIGHTS).write_bytes((folder / WEIGHTS).read_bytes())
+    _write(spec, other)
+
+
 def add_int8(folder: Path, images: list) -> None:
     """The int8 ONNX files, from the fp32 one; `images` as in `pose_int8.quantise`."""
     from pose_attention_ros.models.pose_int8 import quantise
