@@ -14,6 +14,9 @@ from pose_attention_ros.core.errors import UserError
 TRAINERS = {
     "pan": "pose_attention_ros.cli.train_pan",
     "pose_cnn": "pose_attention_ros.cli.train_pose",
+    "rpan": "pose_attention_ros.cli.train_comparator",
+    "where_to_focus": "pose_attention_ros.cli.train_comparator",
+    "temporal_attention": "pose_attention_ros.cli.train_comparator",
 }
 
 

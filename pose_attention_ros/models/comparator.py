@@ -52,9 +52,13 @@ class Comparator(nn.Module, ABC):
 
     @abstractmethod
     def after(self, features: Tensor, at: Tensor, pixels: Tensor | None = None) -> Tensor:
-        """features (N, T, V, C) and pixels (N, T, *pixels_shape) from the beginning of each stream, at (N, F) ticks ->
+        """features (N, T, V, C) and `prepare`d pixels (N, T, ...) from the beginning of each stream, at (N, F) ticks ->
         logits (N, F, K) as `step` gives them at these ticks."""
 
+
+    def prepare(self, pixels: Tensor) -> Tensor:
+        """pixels (B, *pixels_shape) -> (B, ...) after all that no training changes; done once for each clip."""
+        return pixels
 
     @abstractmethod
     def fit_scales(self, features: Tensor, pixels: Tensor | None = None) -> None:

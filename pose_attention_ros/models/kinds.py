@@ -26,12 +26,16 @@ KINDS: dict[str, tuple[type, type[nn.Module]]] = {
 Network = PoseAttentionNetwork | Committee | Comparator
 
 
-def make_network(kind: str, shape: Mapping[str, Any], classes: int, members: int = 1) -> Network:
-    """The network that a model.json describes, with random weights. Raises UserError for an unknown kind or setting."""
+def make_network(kind: str, shape: Mapping[str, Any] | Any, classes: int, members: int = 1) -> Network:
+    """A network with random weights. Raises UserError for an unknown kind or setting.
+
+    :param shape: its settings, as model.json has them or as the settings dataclass of the kind
+    """
     if kind not in KINDS:
         raise UserError(f"kind is {kind!r}, expected one of {', '.join(KINDS)}")
     config, network = KINDS[kind]
-    made = [network(config(**shape), classes) for _ in range(members)]
+    shape = config(**shape) if isinstance(shape, Mapping) else shape
+    made = [network(shape, classes) for _ in range(members)]
     return Committee(made) if members > 1 else made[0]
 
 

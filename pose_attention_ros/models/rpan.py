@@ -37,6 +37,8 @@ class RpanConfig(Settings):
     channels: int = setting(384, "channels D of the cube", low=1)
     rows: int = setting(14, "rows K1 of the cube", low=1)
     columns: int = setting(14, "columns K2 of the cube", low=1)
+    pool: int = setting(1, "rows and columns of the cube that are averaged to one place before the attention", low=1)
+    reduced: int = setting(0, "channels that the cube is brought to by principal components; 0: all as they are", low=0)
     rate_hz: float = setting(4.0, "frames a second that are read; the paper reads 8 a video, at equal interval", unit="Hz",
                              low=0.1)
 
@@ -99,13 +101,16 @@ class Rpan(Comparator):
         super().__init__()
         self.config = config
         self.pixels_shape = (config.channels, config.rows, config.columns)
-        self.register_buffer("scale", torch.ones(config.channels))
+        self.grid = (config.rows // config.pool, config.columns // config.pool)  # places of the attention
+        self.channels = config.reduced or config.channels
+        self.register_buffer("middle", torch.zeros(config.channels))
+        self.register_buffer("mix", torch.eye(config.channels)[: self.channels])  # set from the training data
         size = 1
         if config.attention != WITHOUT:
             parts = part_of_joint(layout(config.layout), config.attention)
-            self.attention = PoseAttentionCell(parts, config.channels, config.hidden, config.width, config.pooling)
+            self.attention = PoseAttentionCell(parts, self.channels, config.hidden, config.width, config.pooling)
             size = self.attention.pooled_size
-        self.lstm = nn.LSTMCell(size * config.channels, config.hidden)  # (6)-(9)
+        self.lstm = nn.LSTMCell(size * self.channels, config.hidden)  # (6)-(9)
         self.classify = nn.Linear(config.hidden, classes)  # U_y, b_y of (10)
 
     @property
@@ -118,12 +123,19 @@ class Rpan(Comparator):
         return 2 * self.config.hidden
 
     def fit_scales(self, features: Tensor, pixels: Tensor | None = None) -> None:
-        self.scale.copy_(spread(pixels.flatten(3).transpose(-1, -2)))
+        places = self._pooled(pixels.flatten(0, 1)).flatten(2).transpose(1, 2).flatten(0, 1)  # (.., D)
+        if not self.config.reduced:
+            self.mix.copy_(torch.diag(1 / spread(places)))
+            return
+        self.middle.copy_(places.mean(0))
+        values, vectors = torch.linalg.eigh((places - self.middle).T @ (places - self.middle) / len(places))
+        chosen = slice(-self.channels, None)
+        self.mix.copy_((vectors[:, chosen] / values[chosen].clamp(min=1e-6).sqrt()).T.flip(0))
 
     def forward(self, cubes: Tensor) -> RpanOutput:
-        """cubes (N, T, D, K1, K2) -> outputs after every frame."""
+        """cubes (N, T, D, K1, K2), as `prepare` gives them -> outputs after every frame."""
         people, ticks = cubes.shape[:2]
-        flat = cubes.flatten(3) / self.scale[:, None]  # (N, T, D, K)
+        flat = cubes.flatten(3)  # (N, T, D, K)
         hidden, memory = cubes.new_zeros(2, people, self.config.hidden)
         seen = self._look(flat)
         logits, maps = [], []
@@ -133,11 +145,11 @@ class Rpan(Comparator):
             maps.append(each)
         if seen is None:
             return RpanOutput(torch.stack(logits, 1), None)
-        return RpanOutput(torch.stack(logits, 1), torch.stack(maps, 1).unflatten(-1, self.pixels_shape[1:]))
+        return RpanOutput(torch.stack(logits, 1), torch.stack(maps, 1).unflatten(-1, self.grid))
 
     def step(self, features: Tensor, state: Tensor, pixels: Tensor | None = None) -> StepResult:
         hidden, memory = state.chunk(2, -1)
-        flat = pixels.flatten(2) / self.scale[:, None]
+        flat = self.prepare(pixels).flatten(2)
         hidden, memory, maps = self._advance(flat, self._look(flat), hidden, memory)
         peaks = maps.amax(-1) if self.guided else even_joints(features)
         joints = peaks / peaks.sum(-1, keepdim=True)
@@ -146,6 +158,14 @@ class Rpan(Comparator):
     def after(self, features: Tensor, at: Tensor, pixels: Tensor | None = None) -> Tensor:
         logits = self(pixels).logits
         return logits[torch.arange(len(logits), device=at.device)[:, None], at]
+
+    def prepare(self, pixels: Tensor) -> Tensor:
+        """Cubes (B, D, K1, K2) as the extractor gives them -> (B, D', *grid), each channel of about unit spread."""
+        pooled = self._pooled(pixels)
+        return (self.mix @ (pooled.flatten(2) - self.middle[:, None])).unflatten(-1, self.grid)
+
+    def _pooled(self, cubes: Tensor) -> Tensor:
+        return functional.avg_pool2d(cubes, self.config.pool) if self.config.pool > 1 else cubes
 
     def _look(self, flat: Tensor) -> Tensor | None:
         """A_c C(k) + b, which no earlier frame changes: (..., D, K) -> (..., K, P * A)."""

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from pose_attention_ros.core.config import Settings, setting
-from pose_attention_ros.core.errors import UserError
+from pose_attention_ros.core.crops import CropConfig
+from pose_attention_ros.core.errors import UserError, reading
 from pose_attention_ros.core.smoothing import SmoothingConfig
 from pose_attention_ros.data.augment import AugmentConfig
 from pose_attention_ros.data.clip_views import ClipConfig
@@ -40,7 +41,7 @@ class TrainConfig(Settings):
 
 
 @dataclass(frozen=True)
-class PixelConfig(ExtractorConfig, FeatureConfig):
+class PixelConfig(ExtractorConfig, FeatureConfig, CropConfig):
     """What a network that reads pixels is given of a clip."""
 
 
@@ -115,14 +116,10 @@ def read_yaml(path: Path) -> dict[str, Any]:
     """The mapping in a YAML file. Raises UserError."""
     import yaml
 
-    try:
-        raw = yaml.safe_load(path.read_text())
-    except FileNotFoundError:
-        raise UserError(f"no recipe {path}") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"{path} cannot be read: {error}") from None
-    except yaml.YAMLError as error:
-        raise UserError(f"{path} is not YAML: {error}") from None
+    if not path.exists():
+        raise UserError(f"no recipe {path}")
+    with reading(path, "a recipe in YAML"):
+        raw = yaml.safe_load(path.read_text(encoding="utf-8"))
     if not isinstance(raw, dict):
         raise UserError(f"{path} is not a recipe: expected a mapping with model_id, data and classes")
     return raw

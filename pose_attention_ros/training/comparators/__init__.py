@@ -1,0 +1,1 @@
+"""Training of the compared recognisers: RPAN, Where to Focus, temporal attention."""
