@@ -60,7 +60,8 @@ def quantise(float_file: Path, path: Path, images: Iterable[np.ndarray], *, symm
     with tempfile.TemporaryDirectory() as scratch:
         partial = Path(scratch) / "int8.onnx"
         quantize_static(str(float_file), str(partial), _Reader(images), quant_format=QuantFormat.QDQ, per_channel=True,
-                        reduce_range=True, activation_type=QuantType.QInt8 if symmetric else QuantType.QUInt8, weight_type=QuantType.QInt8,
+                        reduce_range=True, weight_type=QuantType.QInt8,
+                        activation_type=QuantType.QInt8 if symmetric else QuantType.QUInt8,
                         calibrate_method=CalibrationMethod.MinMax,
                         extra_options={"CalibMovingAverage": True, "CalibMovingAverageConstant": 0.05,
                                        "ActivationSymmetric": symmetric})

@@ -42,7 +42,7 @@ def operators(path) -> list[str]:
     return [node.op_type for node in onnx.load(str(path)).graph.node]
 
 
-FORMS = [GraphConfig(fold=fold, fuse=fuse, pad=pad) for fold in (True, False) for fuse in (True, False) for pad in (True, False)]
+FORMS = [GraphConfig(fold, fuse, pad) for fold in (True, False) for fuse in (True, False) for pad in (True, False)]
 
 
 @pytest.mark.parametrize("form", FORMS, ids=lambda form: f"fold{form.fold:d}-fuse{form.fuse:d}-pad{form.pad:d}")

@@ -125,7 +125,8 @@ def targets_of(joints: np.ndarray, size: tuple[int, int], labelled: np.ndarray |
     """Targets of people (N, V, 2) in cells on maps of (width, height)."""
     labelled = np.ones(joints.shape[:2], bool) if labelled is None else labelled
     boxes = np.concatenate((joints.min(1), joints.max(1)), 1) * STRIDE
-    return make_targets(joints * STRIDE, labelled, boxes, np.ones(size[::-1], np.float32), OPENPOSE, TargetConfig(**settings))
+    valid = np.ones(size[::-1], np.float32)
+    return make_targets(joints * STRIDE, labelled, boxes, valid, OPENPOSE, TargetConfig(**settings))
 
 
 @pytest.mark.parametrize("count", [0, 1, 4])

@@ -125,8 +125,8 @@ def test_two_processes_train_one_model(drawn, tmp_path):
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     command = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "--master-addr", "127.0.0.1",
-               "--master-port", str(port), "-m", "pose_attention_ros.cli.main", "train", str(drawn / "recipe.yaml"), "--data",
-               str(drawn), "--out", str(tmp_path), "--seed", "1"]
+               "--master-port", str(port), "-m", "pose_attention_ros.cli.main", "train", str(drawn / "recipe.yaml"),
+               "--data", str(drawn), "--out", str(tmp_path), "--seed", "1"]
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join([str(ROOT), *sys.path[1:]])}
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=240)
     assert done.returncode == 0, done.stdout + done.stderr
