@@ -21,7 +21,8 @@ def process_use(pid: int) -> ProcessUse:
     try:
         lines = Path(f"/proc/{pid}/status").read_text().splitlines()
         fields = dict(line.split(":", 1) for line in lines)
-        return ProcessUse(_mb(fields["RssAnon"]), _mb(fields["VmRSS"]), int(fields["Threads"]), len(os.listdir(f"/proc/{pid}/fd")))
+        files = len(os.listdir(f"/proc/{pid}/fd"))
+        return ProcessUse(_mb(fields["RssAnon"]), _mb(fields["VmRSS"]), int(fields["Threads"]), files)
     except (OSError, KeyError):  # a process that has ended has no memory fields
         raise ProcessLookupError(f"no process {pid}") from None
 

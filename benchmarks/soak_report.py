@@ -25,7 +25,8 @@ def report_of(samples: list[dict[str, Any]]) -> dict[str, Any]:
     graphs = {name.lstrip("/"): _graph(name, warm, first, last) for name in samples[-1]["latencies_ms"]}
     counts = {name: {key: after - samples[0]["counts"].get(name, {}).get(key, 0) for key, after in values.items()}
               for name, values in samples[-1]["counts"].items()}
-    report = {"warm_up_s": warm_s, "load": [round(sample["load"], 2) for sample in (first[0], last[-1])], "processes": processes, "graphs": graphs, "counts": counts}
+    load = [round(sample["load"], 2) for sample in (first[0], last[-1])]
+    report = {"warm_up_s": warm_s, "load": load, "processes": processes, "graphs": graphs, "counts": counts}
     return {**report, "failures": list(_failures(report))}
 
 
@@ -81,7 +82,8 @@ def table_of(report: dict[str, Any]) -> str:
         dropped = report["counts"].get(name, {}).get("dropped", 0)
         lines.append(f"{name:<32}{told['resident_mb_begin']:>10.1f}{told['resident_mb_end']:>8.1f}"
                      f"{told['growth_percent']:>8.2f}%{told['threads_end']:>9.0f}{told['files_end']:>7.0f}{dropped:>9}")
-    lines += ["", f"{'graph':<18}{'answers':>9}{'a second':>10}{'ms begin':>10}{'end':>8}{'p95':>8}{'max':>9}{'ms/minute':>11}"]
+    lines += ["", f"{'graph':<18}{'answers':>9}{'a second':>10}{'ms begin':>10}{'end':>8}{'p95':>8}{'max':>9}"
+              f"{'ms/minute':>11}"]
     for name, told in report["graphs"].items():
         lines.append(f"{name:<18}{told['answers']:>9}{told['answers_per_s']:>10}{told['latency_ms_begin']:>10.1f}"
                      f"{told['latency_ms_end']:>8.1f}{told['latency_ms_p95']:>8.1f}{told['latency_ms_max']:>9.1f}"

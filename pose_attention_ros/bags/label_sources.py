@@ -34,8 +34,9 @@ def read_labels(path: Path, left_out: LeftOut) -> StreamLabels:
             names = [name.strip() for name in table.fieldnames or ()]
             absent = [name for name in COLUMNS if name not in names]
             if absent:
+                found = ",".join(names)[:100]
                 raise UserError(f"labels {path} lack the column {', '.join(absent)}; expected "
-                                f"{','.join(COLUMNS)}[,{','.join(_OPTIONAL)}] in the first line, found {','.join(names)}")
+                                f"{','.join(COLUMNS)}[,{','.join(_OPTIONAL)}] in the first line, found {found!r}")
             odd = [name for name in names if name not in COLUMNS + _OPTIONAL]
             if odd:
                 left_out.add(f"labels: columns {', '.join(odd)} mean nothing here")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cache
 from typing import Any
 
-from pose_attention_ros.core.errors import SourceError
+from pose_attention_ros.core.errors import SourceError, one_line
 from pose_attention_ros.inference.locations import PACKAGE, package_share
 
 IMAGE = "sensor_msgs/msg/Image"
@@ -55,7 +55,7 @@ class TypeReader:
                 self._store = store
             except Exception as error:  # the parsers raise their own kinds
                 if msgtype not in self._store.fielddefs:
-                    raise SourceError(f"the bag's definition of type {msgtype} cannot be read ({error})") from None
+                    raise SourceError(f"the bag's definition of type {msgtype} cannot be read ({one_line(error)})") from None
         elif msgtype not in self._store.fielddefs:
             raise SourceError(f"type {msgtype} is unknown here, and the bag does not hold its definition")
 

@@ -13,7 +13,6 @@ import numpy as np
 
 from pose_attention_ros.core.layouts import Layout, layout
 
-
 FARTHEST_PX = 1e6  # nothing that was measured lies beyond
 
 
@@ -72,8 +71,8 @@ class Skeletons:
         _array(self, "scores", (people, joints), np.float32)
         _array(self, "boxes_xyxy", (people, 4), np.float32)
         _array(self, "person_scores", (people,), np.float32)
-        # An estimator's NaN is a missing joint, which is a score of 0; it never travels further. Nor does a place so far away
-        # that no camera can have seen it, whose squares overflow.
+        # An estimator's NaN is a missing joint, which is a score of 0; it never travels further. Nor does a place so far
+        # away that no camera can have seen it, whose squares overflow.
         missing = ~((np.abs(self.keypoints_px) <= FARTHEST_PX).all(-1) & np.isfinite(self.scores))
         if missing.any():
             object.__setattr__(self, "keypoints_px", np.where(missing[..., None], np.float32(0), self.keypoints_px))

@@ -6,7 +6,6 @@ F frames of all clips together, N clips, V joints.
 from __future__ import annotations
 
 import hashlib
-import zipfile
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
@@ -14,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from pose_attention_ros.core.errors import UserError
+from pose_attention_ros.core.errors import UserError, reading
 from pose_attention_ros.core.layouts import PART_OF_JOINT
 
 SPLITS = ("train", "val", "test")
@@ -115,17 +114,14 @@ class SkeletonDataset:
     @classmethod
     def load(cls, path: Path) -> SkeletonDataset:
         """Read and check a data set file. Raises UserError that names the file and what is wrong with it."""
-        try:
-            with np.load(path, allow_pickle=False) as file:
-                required = [name for name in cls.__dataclass_fields__ if name not in _OPTIONAL]
-                absent = [name for name in required if name not in file.files]
-                if absent:
-                    raise UserError(f"{path} has no array {', '.join(absent)}; a data set file has {', '.join(required)}")
-                return cls(**{name: file[name] for name in cls.__dataclass_fields__ if name in file.files})
-        except FileNotFoundError:
-            raise UserError(f"no data set file {path}; make one with `pose-attention data import`") from None
-        except (ValueError, OSError, zipfile.BadZipFile) as error:
-            raise UserError(f"{path} is not a skeleton data set file: {error}") from error
+        if not path.exists():
+            raise UserError(f"no data set file {path}; make one with `pose-attention data import`")
+        with reading(path, "a skeleton data set file"), np.load(path, allow_pickle=False) as file:
+            required = [name for name in cls.__dataclass_fields__ if name not in _OPTIONAL]
+            absent = [name for name in required if name not in file.files]
+            if absent:
+                raise UserError(f"{path} has no array {', '.join(absent)}; a data set file has {', '.join(required)}")
+            return cls(**{name: file[name] for name in cls.__dataclass_fields__ if name in file.files})
 
     def counts(self) -> dict[str, dict[str, int]]:
         """Clips by label and split: {label: {split or "-": number}}."""

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from pose_attention_ros.core.errors import UserError
+from pose_attention_ros.core.errors import UserError, reading
 from pose_attention_ros.core.layouts import LAYOUTS
 from pose_attention_ros.data.dataset import NO_PART, Clip, SkeletonDataset
 from pose_attention_ros.data.pyskl import source_video
@@ -30,6 +30,11 @@ def import_jhmdb(source: Path, split: int | None = None) -> SkeletonDataset:
 
     :param split: only the clips of official split 1, 2 or 3; None: all clips, with all official splits
     """
+    with reading(source, "J-HMDB's joints"):
+        return _imported(source, split)
+
+
+def _imported(source: Path, split: int | None) -> SkeletonDataset:
     if source.is_dir():
         clips = list(_original(source, OFFICIAL_SPLITS if split is None else (split,)))
     else:

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from pose_attention_ros.core.config import Settings, setting
-from pose_attention_ros.core.errors import UserError
+from pose_attention_ros.core.errors import UserError, reading
 from pose_attention_ros.core.layouts import LAYOUTS
 from pose_attention_ros.data.dataset import Clip, SkeletonDataset
 
@@ -62,12 +62,13 @@ _SOURCES = (_Source("nw_ucla", "view", 12.0, 0.3, 1.4), _Source("msr_action3d", 
 def import_kinect(source: Path, ring: CameraRing, seed: int) -> SkeletonDataset:
     """Every clip of one compact 3D file (xyz (F, 20, 3), offsets, subject, and action or label with class_names),
     projected through `ring.views` cameras. The group is `<set>/s<subject>`; the split is left open."""
-    with np.load(source, allow_pickle=False) as file:
-        arrays = {name: file[name] for name in file.files}
-    table = next((s for s in _SOURCES if s.marker in arrays and {"xyz", "offsets", "subject"} <= set(arrays)), None)
-    if table is None:
-        raise UserError(f"{source} is no compact 3D file: expected arrays xyz, offsets, subject, action or label")
-    return SkeletonDataset.from_clips(_clips(arrays, table, ring, seed), table.joints)
+    with reading(source, "a compact 3D file"):
+        with np.load(source, allow_pickle=False) as file:
+            arrays = {name: file[name] for name in file.files}
+        table = next((s for s in _SOURCES if s.marker in arrays and {"xyz", "offsets", "subject"} <= set(arrays)), None)
+        if table is None:
+            raise UserError(f"{source} is no compact 3D file: expected arrays xyz, offsets, subject, action or label")
+        return SkeletonDataset.from_clips(_clips(arrays, table, ring, seed), table.joints)
 
 
 def _clips(arrays: dict[str, np.ndarray], table: _Source, ring: CameraRing, seed: int) -> Iterator[Clip]:

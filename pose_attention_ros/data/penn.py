@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from pose_attention_ros.core.errors import UserError
+from pose_attention_ros.core.errors import UserError, reading
 from pose_attention_ros.core.layouts import LAYOUTS
 from pose_attention_ros.data.dataset import Clip, SkeletonDataset
 
@@ -24,11 +24,9 @@ def import_penn(source: Path) -> SkeletonDataset:
     joint that was placed all the same keeps its place; one left at the filler position is missing. Frame rates are unknown.
     The group stands for the source videos, see `_grouped`.
     """
-    if source.is_dir():
-        clips = _original(source)
-    else:
-        clips = _compact(source)
-    return SkeletonDataset.from_clips(_grouped(clips), LAYOUT.joints)
+    with reading(source, "PennAction's labels"):
+        clips = _original(source) if source.is_dir() else _compact(source)
+        return SkeletonDataset.from_clips(_grouped(clips), LAYOUT.joints)
 
 
 def _clip(keypoints: np.ndarray, action: str, train: int, name: str, height: int, width: int) -> Clip:

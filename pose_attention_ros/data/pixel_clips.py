@@ -16,7 +16,7 @@ from typing import Protocol
 
 import numpy as np
 
-from pose_attention_ros.core.errors import UserError
+from pose_attention_ros.core.errors import UserError, reading
 from pose_attention_ros.data.dataset import SkeletonDataset, file_sha256
 
 SKELETONS_FILE, IMAGES_FILE = "skeletons.npz", "images.npy"
@@ -86,11 +86,8 @@ class StoredPixels(_Source):
         """:raises UserError: a file is missing, damaged, or does not belong to the other"""
         self._folder = folder
         self.skeletons = SkeletonDataset.load(folder / SKELETONS_FILE)
-        try:
+        with reading(folder / IMAGES_FILE, "an array of images as `pose-attention data render` makes it"):
             self._images = np.load(folder / IMAGES_FILE, mmap_mode="r", allow_pickle=False)
-        except (OSError, ValueError) as error:
-            raise UserError(f"{folder / IMAGES_FILE} cannot be read: {error}; make it with "
-                            "`pose-attention data render`") from None
         frames, shape = len(self.skeletons.keypoints), self._images.shape
         if len(shape) != 4 or shape[0] != frames or shape[3] != 3 or self._images.dtype != np.uint8:
             raise UserError(f"{folder / IMAGES_FILE} is {self._images.dtype} {shape}, expected uint8 "

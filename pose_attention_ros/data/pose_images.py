@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from pose_attention_ros.core.errors import UserError
+from pose_attention_ros.core.errors import UserError, reading
 from pose_attention_ros.core.layouts import LAYOUTS, Layout, joint_map
 
 _SAME_PERSON = 0.25  # of the larger extent: mean distance of common joints under which two labels are of one person
@@ -75,22 +75,16 @@ def read_names(path: Path) -> frozenset[str]:
 
 
 def _read(path: Path, image_folder: Path, layout: Layout) -> list[Photo]:
-    try:
-        content = json.loads(path.read_text())
-        names = tuple(content["categories"][0]["keypoints"])
-        images, annotations = content["images"], content["annotations"]
-    except OSError as error:
-        raise UserError(f"{path} cannot be read: {error.strerror}") from None
-    except (ValueError, KeyError, IndexError, TypeError):
-        raise UserError(f"{path} is not in COCO's keypoint format: expected images, annotations and categories with "
-                        "keypoints") from None
-    if not set(names) & set(LAYOUTS["coco17"].joints):
-        raise UserError(f"{path}: joints {', '.join(names)} are none that we know")
-    convert = joint_map(names, layout.joints)
-    of_image = defaultdict(list)
-    for annotation in annotations:
-        of_image[annotation["image_id"]].append(annotation)
-    return [_photo(image, of_image[image["id"]], image_folder, len(names), convert) for image in images]
+    with reading(path, "in COCO's keypoint format (images, annotations and categories with keypoints)"):
+        content = json.loads(path.read_text(encoding="utf-8"))
+        names = tuple(map(str, content["categories"][0]["keypoints"]))
+        if not set(names) & set(LAYOUTS["coco17"].joints):
+            raise UserError(f"{path}: joints {', '.join(names)[:200]!r} are none that we know")
+        convert = joint_map(names, layout.joints)
+        of_image = defaultdict(list)
+        for annotation in content["annotations"]:
+            of_image[annotation["image_id"]].append(annotation)
+        return [_photo(image, of_image[image["id"]], image_folder, len(names), convert) for image in content["images"]]
 
 
 def _photo(image: dict, annotations: list[dict], folder: Path, joints: int, convert) -> Photo:

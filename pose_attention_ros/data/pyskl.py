@@ -6,7 +6,6 @@ Such a file is {"split": {name: [clip ids]}, "annotations": [{"frame_dir", "labe
 
 from __future__ import annotations
 
-import pickle
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -14,17 +13,12 @@ from typing import Any
 
 import numpy as np
 
-from pose_attention_ros.core.errors import UserError
+from pose_attention_ros.core.errors import UserError, reading
 from pose_attention_ros.core.layouts import LAYOUTS
 from pose_attention_ros.data.dataset import NO_PART, Clip, SkeletonDataset
+from pose_attention_ros.data.plain_pickle import load_plain
 
 LAYOUT = LAYOUTS["coco17"]
-# All that a pickle of arrays, numbers, texts and lists needs; anything else in the file is refused, not called.
-_ALLOWED = {("numpy", "ndarray"), ("numpy", "dtype"), ("_codecs", "encode")} | {
-    (module, name) for core in ("numpy.core", "numpy._core") for module, name in
-    ((f"{core}.multiarray", "_reconstruct"), (f"{core}.multiarray", "scalar"), (f"{core}.numeric", "_frombuffer"))}
-
-
 # UCF101 names a clip after its source, as v_Archery_g08_c03; HMDB51 adds the clip's properties, as ..._u_nm_np1_ba_goo_3.
 _CLIP_OF_SOURCE = re.compile(r"(_c\d+|_[a-z]_[a-z]{2}_np\d+_[a-z]{2}_[a-z]+_\d+)$")
 
@@ -32,13 +26,6 @@ _CLIP_OF_SOURCE = re.compile(r"(_c\d+|_[a-z]_[a-z]{2}_np\d+_[a-z]{2}_[a-z]+_\d+)
 def source_video(name: str) -> str:
     """What clips of UCF101, HMDB51 and J-HMDB that come from one video have in common; other names as they are."""
     return _CLIP_OF_SOURCE.sub("", name)
-
-
-class _ArraysOnly(pickle.Unpickler):
-    def find_class(self, module: str, name: str) -> Any:
-        if (module, name) not in _ALLOWED:
-            raise pickle.UnpicklingError(f"it would run {module}.{name}, which no skeleton file needs")
-        return super().find_class(module, name)
 
 
 def import_pyskl(source: Path, split: str, names: Sequence[str] = ()) -> SkeletonDataset:
@@ -49,14 +36,12 @@ def import_pyskl(source: Path, split: str, names: Sequence[str] = ()) -> Skeleto
     :param names: class names by label number; without them a label is its number
     :raises UserError: the file is of another kind, or would run code
     """
-    try:
+    with reading(source, "a pyskl skeleton file"):
         with open(source, "rb") as file:
-            content = _ArraysOnly(file).load()
+            content = load_plain(file)
         annotations, splits = content["annotations"], content["split"]
-    except (pickle.UnpicklingError, EOFError, AttributeError, ImportError, LookupError, TypeError, ValueError) as error:
-        raise UserError(f"{source} is not a pyskl skeleton file: {error}") from None
-    tables = [_parts(splits, each) for each in split.split(",")]
-    return SkeletonDataset.from_clips(_clips(annotations, tables, names, source.stem), LAYOUT.joints)
+        tables = [_parts(splits, each) for each in split.split(",")]
+        return SkeletonDataset.from_clips(_clips(annotations, tables, names, source.stem), LAYOUT.joints)
 
 
 def _parts(splits: Mapping[str, Sequence[str]], split: str) -> dict[str, str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from pose_attention_ros.core.errors import UserError
+from pose_attention_ros.core.errors import UserError, reading
 from pose_attention_ros.data.dataset import SkeletonDataset
 from pose_attention_ros.data.rules import DataRule, labels_of
 from pose_attention_ros.evaluation.clips import NO_CLASS
@@ -40,10 +40,8 @@ def read_label_map(path: Path) -> dict:
     """A YAML mapping. Raises UserError."""
     import yaml
 
-    try:
-        raw = yaml.safe_load(path.read_text())
-    except (OSError, yaml.YAMLError) as error:
-        raise UserError(f"label map {path} cannot be read: {error}") from None
+    with reading(path, "a label map in YAML"):
+        raw = yaml.safe_load(path.read_text(encoding="utf-8"))
     if not isinstance(raw, dict):
         raise UserError(f"label map {path} is {type(raw).__name__}, expected a mapping from label to class")
     return raw

@@ -15,7 +15,8 @@ _MOST_KINDS = 100
 class NodeLogHandler(logging.Handler):
     """Hands records of Python's `logging` to a node's logger, so that they reach the console format and /rosout.
 
-    Warnings and errors that come with every message (two cameras on one topic, whose clocks differ) are told once in a while.
+    Warnings and errors that come with every message (two cameras with different clocks on one topic) are told once in a
+    while.
     """
 
     def __init__(self, ros_logger: Any) -> None:

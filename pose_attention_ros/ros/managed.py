@@ -213,7 +213,8 @@ class ManagedNode(LifecycleNode):
         return self._transition("shut down", self.release, "finalized")
 
     def on_error(self, state: Any) -> TransitionCallbackReturn:
-        """A node whose way down failed half-way is neither here nor there: everything goes, and it may be configured anew."""
+        """Where the way down failed half-way the node is neither here nor there: it lets go of everything, and may be
+        configured anew."""
         self.release()
         self.get_logger().warning("recovered from the error; the node is unconfigured now")
         self._report()

@@ -167,7 +167,7 @@ def test_an_evaluator_that_hears_nothing_says_so(probe, start, tmp_path):
 @pytest.mark.parametrize(("parameters", "message"), [
     ({"labels": "nowhere.csv"}, "labels nowhere.csv cannot be read"),
     ({"labels": "a.csv", "labels_topic": "label"}, "from a file or from a topic, not from both"),
-    ({"thresholds": "nowhere.yaml"}, "thresholds nowhere.yaml cannot be read"),
+    ({"thresholds": "nowhere.yaml"}, "nowhere.yaml cannot be read"),
 ])
 def test_an_evaluator_checks_its_files_before_it_begins(start, parameters, message):
     evaluator = start("evaluator", parameters)

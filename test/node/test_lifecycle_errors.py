@@ -1,4 +1,4 @@
-"""What a managed node does when a transition cannot be made, or fails half-way; and which parameters change while it runs."""
+"""What a managed node does when a transition cannot be made or fails half-way, and what changes while it runs."""
 
 from __future__ import annotations
 

@@ -57,7 +57,8 @@ def actions(stamp_s: float) -> ActionLabelArray:
 
 
 class Work(NamedTuple):
-    """parameters; cycles in CI; what the node is given, topic -> (type, message of a stamp); what it must answer, if anything.
+    """parameters; cycles in CI; what the node is given, topic -> (type, message of a stamp); what it must answer, if
+    anything.
 
     In parameters VIDEO stands for a short video, FOLDER for a new folder.
     """
@@ -92,7 +93,7 @@ def test_nothing_is_left_behind(start: Callable, probe: Any, drawn_video: Path, 
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")]))
     monkeypatch.chdir(tmp_path)  # where bag_recorder makes its bags
     places = {"VIDEO": str(drawn_video), "FOLDER": str(tmp_path / "out")}
-    parameters = {key: places.get(value, value) if isinstance(value, str) else value for key, value in work.parameters.items()}
+    parameters = {key: places.get(str(value), value) for key, value in work.parameters.items()}
     process = start(name, {**parameters, "autostart": False})
     change = probe.transitions(name)
     model = probe.node.create_publisher(ActionModel, "action_model", latched_profile())

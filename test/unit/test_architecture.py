@@ -42,7 +42,7 @@ ONLY_IN = {
     "tensorrt": {"inference"},
     "rosbags": {"bags"},
     "matplotlib": {"training", "evaluation"},
-    "pickle": {"data.pyskl"},  # reads a foreign format with an unpickler that calls nothing
+    "pickle": {"data.plain_pickle"},  # reads a foreign format with an unpickler that calls nothing of it
 }
 # Loaded where they are used: they are heavy, or not there on every robot.
 LATE = {"norfair", "onnxruntime", "ai_edge_litert", "tensorrt", "rosbags", "matplotlib", "cv_bridge", "scipy"}

@@ -280,7 +280,7 @@ def test_a_source_of_another_kind_is_refused(tmp_path, capsys, kind):
     (tmp_path / "text.npz").write_text("hello")
     assert main(["data", "import", kind, str(tmp_path / "text.npz"), str(tmp_path / "out.npz")]) == 1
     lines = capsys.readouterr().err.splitlines()
-    assert len(lines) == 3 and "other.npz" in lines[0] and "does not exist" in lines[1] and "cannot be read" in lines[2]
+    assert len(lines) == 3 and "other.npz" in lines[0] and "does not exist" in lines[1] and "no plain arrays" in lines[2]
 
 
 def test_inspect_writes_what_it_shows(tmp_path, capsys):

@@ -93,7 +93,7 @@ def test_a_limit_that_is_missed_fails(waving, capsys):
     ("metrics: {frame_accuracy: 0.5}", "metrics/frame_accuracy is 0.5, expected a mapping"),
     ("metrics: {frame_accuracy: {least: 0.5}}", "expected a mapping"),
     ("metrics: {frame_accuracy: {min: high}}", "has min: 'high', expected min or max and a number"),
-    ("[]", "hold no mapping"), ("metrics: {", "cannot be read"),
+    ("[]", "hold no mapping"), ("metrics: {", "is not a file of thresholds in YAML"),
 ])
 def test_limits_with_a_mistake(waving, capsys, text, message):
     (waving / "odd.yaml").write_text(text)

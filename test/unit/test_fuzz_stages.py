@@ -63,7 +63,8 @@ def test_a_stream_of_anything_gives_finite_answers(stream: list[Skeletons]) -> N
 def test_a_person_of_nothing_but_infinities_is_nobody() -> None:
     table = layout("coco17")
     for value in (np.nan, np.inf, -np.inf, 3e38, -1e7):
-        skeletons = Skeletons(0, "", table, (640, 480), np.full((1, 17, 2), value), np.ones((1, 17)), np.zeros((1, 4)), np.ones(1))
+        skeletons = Skeletons(0, "", table, (640, 480), np.full((1, 17, 2), value), np.ones((1, 17)), np.zeros((1, 4)),
+                              np.ones(1))
         assert not skeletons.scores.any() and not skeletons.keypoints_px.any()
 
 
@@ -76,9 +77,8 @@ def messages(fields: Callable[[Callable], dict[str, Any]]) -> st.SearchStrategy[
     return st.composite(lambda draw: SimpleNamespace(**fields(draw)))()
 
 
-HEADERS = st.builds(lambda sec, nanosec, frame: SimpleNamespace(stamp=SimpleNamespace(sec=sec, nanosec=nanosec), frame_id=frame),
-                    INTS, st.integers(0, 2**32 - 1), st.text(max_size=4))
 STAMPS = st.builds(lambda sec, nanosec: SimpleNamespace(sec=sec, nanosec=nanosec), INTS, st.integers(0, 2**32 - 1))
+HEADERS = st.builds(lambda stamp, frame: SimpleNamespace(stamp=stamp, frame_id=frame), STAMPS, st.text(max_size=4))
 LAYOUT_NAMES = st.sampled_from(["common13", "common13", "common13", "coco17", "centaur"])
 SIZES = st.sampled_from([26, 34, 13, 17, 0, 1, 65])
 
@@ -110,15 +110,16 @@ MODELS = messages(lambda draw: {"model_id": "m", "model_sha256": "00", "layout":
 ACTION_ARRAYS = messages(lambda draw: {
     "header": draw(HEADERS), "model_id": "m", "model_sha256": draw(st.sampled_from(["00", "ab"])), "latency": draw(ANY),
     "actions": _people(draw, lambda: {
-        "track_id": draw(INTS), "label": draw(st.text(max_size=5)), "state": draw(st.integers(0, 255)), "confidence": draw(ANY),
-        "scores": draw(_floats(draw(st.integers(0, 2)))), "onset": draw(STAMPS), "evidence_start": draw(STAMPS),
+        "track_id": draw(INTS), "label": draw(st.text(max_size=5)), "state": draw(st.integers(0, 255)),
+        "confidence": draw(ANY), "scores": draw(_floats(draw(st.integers(0, 2)))), "onset": draw(STAMPS),
+        "evidence_start": draw(STAMPS),
         "evidence_end": draw(STAMPS), "joint_attention": _fitting(draw, 13),
         "frame_attention": draw(_floats(draw(st.integers(0, 2)))),
         "frame_stamps": draw(st.lists(STAMPS, max_size=2))})})
 IMAGES = messages(lambda draw: {
     "height": draw(st.integers(0, 6)), "width": draw(st.integers(0, 6)), "step": draw(st.integers(0, 60)),
-    "encoding": draw(st.sampled_from([*ENCODINGS, "", "32FC1", "h264", "bgr8; nonsense"])), "is_bigendian": draw(st.booleans()),
-    "data": draw(st.binary(max_size=200))})
+    "encoding": draw(st.sampled_from([*ENCODINGS, "", "32FC1", "h264", "bgr8; nonsense"])),
+    "is_bigendian": draw(st.booleans()), "data": draw(st.binary(max_size=200))})
 COMPRESSED = messages(lambda draw: {"format": draw(st.text(max_size=6)), "data": draw(st.binary(max_size=60))})
 CONVERTERS = {
     "SkeletonArray": (SKELETON_ARRAYS, skeletons_of_message), "SkeletonGraphArray": (GRAPH_ARRAYS, graphs_of_message),

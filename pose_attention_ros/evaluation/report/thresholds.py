@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pose_attention_ros.core.errors import UserError
+from pose_attention_ros.core.errors import UserError, reading
 
 _LIMITS = ("min", "max")
 
@@ -37,10 +37,8 @@ def read_thresholds(path: Path) -> dict[str, Any]:
     """A YAML mapping of the shape of the JSON result, with {min: x, max: y} in place of a number. Raises UserError."""
     import yaml
 
-    try:
+    with reading(path, "a file of thresholds in YAML"):
         raw = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, yaml.YAMLError) as error:
-        raise UserError(f"thresholds {path} cannot be read: {' '.join(str(error).split())}") from None
     if not isinstance(raw, dict) or not raw:
         raise UserError(f"thresholds {path} hold no mapping; expected for example metrics: {{frame_accuracy: {{min: 0.8}}}}")
     for name, limits in _limits(raw, ""):  # mistakes are told before an hour of work, not after it

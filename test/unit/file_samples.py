@@ -1,0 +1,149 @@
+"""Small valid files of every kind that the package reads from strangers; what a fuzz test damages."""
+
+from __future__ import annotations
+
+import json
+import pickle
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import bag_helpers
+import cv2
+import numpy as np
+
+from pose_attention_ros.bags.label_sources import read_labels
+from pose_attention_ros.bags.opening import Bag, LeftOut
+from pose_attention_ros.cameras import CameraConfig, open_source
+from pose_attention_ros.core.errors import MessageError
+from pose_attention_ros.core.layouts import LAYOUTS
+from pose_attention_ros.data.dataset import Clip, SkeletonDataset
+from pose_attention_ros.data.jhmdb import import_jhmdb
+from pose_attention_ros.data.kinect import CameraRing, import_kinect
+from pose_attention_ros.data.penn import import_penn
+from pose_attention_ros.data.pixel_clips import open_pixels
+from pose_attention_ros.data.pose_images import read_photos
+from pose_attention_ros.data.pyskl import import_pyskl
+from pose_attention_ros.evaluation.label_map import read_label_map
+from pose_attention_ros.evaluation.report.thresholds import read_thresholds
+from pose_attention_ros.inference.locations import config_dir, models_dir
+from pose_attention_ros.inference.recogniser import load_recogniser
+
+RNG = np.random.default_rng(0)
+
+
+class Sample(NamedTuple):
+    """name of the file; write(path) makes a valid one, and all beside it; read(path) reads it to its end."""
+
+    name: str
+    write: Callable[[Path], object]
+    read: Callable[[Path], object]
+
+
+def dataset(path: Path) -> None:
+    joints = LAYOUTS["penn13"].joints
+    clips = [Clip(RNG.uniform(0, 100, (n, 13, 2)).astype("f4"), np.ones((n, 13), "f4"), "wave", 25.0, "train", "a", (64, 48))
+             for n in (2, 3)]
+    SkeletonDataset.from_clips(clips, joints).save(path)
+
+
+def penn(path: Path) -> None:
+    np.savez(path, xy=RNG.uniform(2, 90, (5, 13, 2)), vis=np.ones((5, 13)), offsets=[0, 2, 5], action=["wave", "walk"],
+             train=[1, -1], clip_id=["0001", "0002"], height_width=[[48, 64], [48, 64]])
+
+
+def jhmdb(path: Path) -> None:
+    np.savez(path, poses=RNG.normal(size=(2, 4, 15, 2)), lengths=[4, 3], labels=[0, 1], class_names=["wave", "walk"],
+             split_flags=[[1, 2, 0], [2, 1, 1]])
+
+
+def kinect(path: Path) -> None:
+    np.savez(path, xyz=RNG.normal(size=(6, 20, 3)), offsets=[0, 3, 6], subject=[1, 2], action=["wave", "walk"],
+             name=["a", "b"], environment=[0, 0], label=[0, 1], class_names=["wave", "walk"])
+
+
+def pyskl(path: Path) -> None:
+    annotation = {"frame_dir": "v_a_g01_c01", "label": 0, "total_frames": 3, "img_shape": (48, 64),
+                  "keypoint": np.ones((1, 3, 17, 2), np.float16), "keypoint_score": np.ones((1, 3, 17), np.float16)}
+    path.write_bytes(pickle.dumps({"split": {"train1": ["v_a_g01_c01"], "test1": []}, "annotations": [annotation]}))
+
+
+def photos(path: Path) -> None:
+    names = list(LAYOUTS["coco17"].joints)
+    cv2.imwrite(str(path.parent / "a.png"), np.zeros((48, 64, 3), np.uint8))
+    path.write_text(json.dumps({
+        "categories": [{"keypoints": names}], "images": [{"id": 1, "file_name": "a.png", "width": 64, "height": 48}],
+        "annotations": [{"image_id": 1, "id": 1, "keypoints": [3.0, 4.0, 2] * 17, "bbox": [1, 2, 30, 40], "iscrowd": 0,
+                         "num_keypoints": 17, "area": 100.0}]}))
+
+
+def pixels(path: Path) -> None:
+    dataset(path.parent / "skeletons.npz")
+    np.save(path, np.zeros((5, 8, 8, 3), np.uint8))
+
+
+def model(path: Path) -> None:
+    shutil.copytree(models_dir() / "everyday", path.parent, dirs_exist_ok=True)
+
+
+def bag(storage: str) -> Callable[[Path], None]:
+    def write(path: Path) -> None:
+        folder = path.parent / "made"
+        bag_helpers.write_skeleton_bag(folder, bag_helpers.scene(4), storage)
+        next(folder.glob(f"*{path.suffix}")).rename(path)
+    return write
+
+
+def read_bag(path: Path) -> None:
+    with Bag(path) as opened:
+        for topic, _, raw in opened.messages(list(opened.topics)):
+            opened.stamp_of(raw)
+            try:
+                opened.read(topic, raw)
+            except MessageError:
+                pass
+
+
+def video(path: Path) -> None:
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*"MJPG"), 10.0, (32, 24))
+    for level in range(4):
+        writer.write(np.full((24, 32, 3), 50 * level, np.uint8))
+    writer.release()
+
+
+def play(path: Path) -> None:
+    camera = open_source(str(path), CameraConfig())
+    try:
+        while camera.read() is not None:
+            pass
+    finally:
+        camera.close()
+
+
+def text(content: str) -> Callable[[Path], object]:
+    return lambda path: path.write_text(content)
+
+
+def recipe_of(name: str) -> Callable[[Path], object]:
+    return lambda path: shutil.copyfile(config_dir() / "train" / name, path)
+
+
+SAMPLES = {
+    "data set": Sample("data.npz", dataset, SkeletonDataset.load),
+    "penn": Sample("penn.npz", penn, import_penn),
+    "jhmdb": Sample("jhmdb.npz", jhmdb, import_jhmdb),
+    "kinect": Sample("kinect.npz", kinect, lambda path: import_kinect(path, CameraRing(views=1), 0)),
+    "pyskl": Sample("hmdb.pkl", pyskl, lambda path: import_pyskl(path, "1")),
+    "photos": Sample("people.json", photos, lambda path: read_photos([path], path.parent, LAYOUTS["openpose18"])),
+    "pixels": Sample("images.npy", pixels, lambda path: open_pixels(path.parent).images(0)),
+    "model.json": Sample("model.json", model, lambda path: load_recogniser(str(path.parent))),
+    "step.onnx": Sample("step.onnx", model, lambda path: load_recogniser(str(path.parent))),
+    "labels": Sample("labels.csv", text("start_s,end_s,label,person,x_px,y_px\n0,1.5,wave,,,\n2,3,walk,1,30,40\n"),
+                     lambda path: read_labels(path, LeftOut())),
+    "label map": Sample("map.yaml", text("wave: wave\nwalk: null\n"), read_label_map),
+    "thresholds": Sample("limits.yaml", text("metrics: {frame_accuracy: {min: 0.8}}\n"), read_thresholds),
+    "mcap": Sample("bag.mcap", bag("mcap"), read_bag),
+    "sqlite": Sample("bag.db3", bag("sqlite3"), read_bag),
+    "video": Sample("video.avi", video, play),
+}
