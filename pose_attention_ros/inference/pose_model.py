@@ -17,7 +17,7 @@ from pose_attention_ros.core.errors import ModelError, UserError
 from pose_attention_ros.core.layouts import Layout, layout
 from pose_attention_ros.inference.networks import NetworkFile
 from pose_attention_ros.inference.paf_decoding import DecodeConfig
-from pose_attention_ros.inference.recogniser import SPEC_FILE, find_model
+from pose_attention_ros.inference.recogniser import SPEC_FILE, find_model, task_of
 from pose_attention_ros.inference.weights import check_sha256
 
 TASK = "pose"
@@ -76,7 +76,7 @@ def read_pose_spec(model: str) -> PoseSpec:
     path = folder / SPEC_FILE
     try:
         raw = json.loads(path.read_text())
-        if raw.get("task") != TASK:
+        if task_of(folder) != TASK:
             raise ModelError(f"{folder} is no pose network: {SPEC_FILE} has no \"task\": \"{TASK}\"; is it a recogniser?")
         files = {str(precision): (Path(entry["file"]).name, str(entry["sha256"]))
                  for precision, entry in raw["files"].items()}
@@ -90,11 +90,3 @@ def read_pose_spec(model: str) -> PoseSpec:
     except (OSError, ValueError, TypeError, AttributeError, UserError) as error:
         raise ModelError(f"{path} is not the specification of a pose network: {error}") from None
     return spec
-
-
-def is_pose_network(folder: Path) -> bool:
-    """Whether a model directory holds a pose network."""
-    try:
-        return json.loads((folder / SPEC_FILE).read_text()).get("task") == TASK
-    except (OSError, ValueError, AttributeError):
-        return False

@@ -1,11 +1,10 @@
-"""The action recogniser on ONNX Runtime: verified against its hash, one thread, no torch."""
+"""The action recogniser on ONNX Runtime or TensorRT: verified against its hash, one thread, no torch."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -14,21 +13,25 @@ from pose_attention_ros.core.layouts import layout
 from pose_attention_ros.core.recogniser import ModelSpec, Recogniser, StepOutput
 from pose_attention_ros.core.smoothing import SmoothingConfig
 from pose_attention_ros.inference.locations import models_dir
+from pose_attention_ros.inference.networks import RUNTIMES, Binding, NetworkFile, Profile, ShapeRange, open_network
 
 DEFAULT_MODEL = "everyday"
 SPEC_FILE = "model.json"
+TASK = "action"
 _OUTPUTS = ("logits", "joint_attention", "frame_energy", "next_state")
-_MOST_BOUND = 32  # numbers of people whose buffers are kept
+_MOST_PEOPLE = 32  # in one step of the network; more are taken in turns
+_USUAL_PEOPLE = 4
 
 
-def load_recogniser(model: str, threads: int = 1) -> Recogniser:
+def load_recogniser(model: str, threads: int = 1, runtime: str = RUNTIMES[0]) -> Recogniser:
     """The recogniser called `model` in the models folder, or in the directory `model`.
 
+    :param runtime: one of networks.RUNTIMES
     :raises ModelError: there is none, a file is damaged or changed, or the files do not fit together
     """
     folder = find_model(model)
     spec, weights = read_spec(folder)
-    return OnnxRecogniser(spec, weights, threads)
+    return OnnxRecogniser(spec, weights, threads, runtime)
 
 
 def find_model(model: str) -> Path:
@@ -47,11 +50,19 @@ def find_model(model: str) -> Path:
 
 
 def available_models() -> list[str]:
-    """Names under the models folder."""
+    """Names of the recognisers under the models folder."""
     try:
-        return sorted(path.parent.name for path in models_dir().glob(f"*/{SPEC_FILE}"))
+        return sorted(path.parent.name for path in models_dir().glob(f"*/{SPEC_FILE}") if task_of(path.parent) == TASK)
     except FileNotFoundError:
         return []
+
+
+def task_of(folder: Path) -> str:
+    """What a model directory's model.json says that it is for; a recogniser need not say so."""
+    try:
+        return str(json.loads((folder / SPEC_FILE).read_text()).get("task", TASK))
+    except (OSError, ValueError, AttributeError):
+        return TASK  # damaged: reading it as a recogniser says what is wrong
 
 
 def read_spec(folder: Path) -> tuple[ModelSpec, bytes]:
@@ -86,25 +97,17 @@ def read_spec(folder: Path) -> tuple[ModelSpec, bytes]:
 class OnnxRecogniser:
     """See core.recogniser.Recogniser."""
 
-    def __init__(self, spec: ModelSpec, weights: bytes, threads: int = 1) -> None:
+    def __init__(self, spec: ModelSpec, weights: bytes, threads: int = 1, runtime: str = RUNTIMES[0]) -> None:
         """
         :param weights: the verified content of the ONNX file
         :param threads: CPU threads of one step
         :raises ModelError: the graph is no streaming recogniser, or does not fit the specification
         """
-        import onnxruntime
-
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        options.log_severity_level = 3
-        try:
-            self._session = onnxruntime.InferenceSession(weights, options, providers=["CPUExecutionProvider"])
-        except Exception as error:  # onnxruntime raises its own kinds, without a common public base
-            raise ModelError(f"model {spec.model_id!r} cannot be loaded: {str(error).splitlines()[0]}") from None
         self.spec = spec
+        # A step is so small that ONNX Runtime is faster without a GPU.
+        self._network = open_network(step_file(spec, weights), runtime, step_profile(spec), threads, gpu=False)
         self._check_graph()
-        self._bound: dict[int, _Bound] = {}
+        self._bound: dict[int, Binding] = {}
 
     def _check_graph(self) -> None:
         spec = self.spec
@@ -116,7 +119,7 @@ class OnnxRecogniser:
         described = {"features": "joints and features", "state": "state_size", "logits": "number of classes",
                      "joint_attention": "number of joints", "frame_energy": "frame_window", "next_state": "state_size",
                      "pixels": "pixels_shape"}
-        found = {node.name: tuple(node.shape[1:]) for node in (*self._session.get_inputs(), *self._session.get_outputs())}
+        found = {name: shape[1:] for name, shape in {**self._network.inputs, **self._network.outputs}.items()}
         for name, shape in wanted.items():
             if name not in found:
                 raise ModelError(f"model {spec.model_id!r} has no {name!r}; a streaming recogniser has {', '.join(wanted)}")
@@ -138,33 +141,30 @@ class OnnxRecogniser:
                 raise ValueError(f"model {spec.model_id!r} reads the image too: pixels is None, expected {spec.pixels} of "
                                  f"shape {(people, *spec.pixels_shape)}")
             inputs["pixels"] = pixels
-        if people > _MOST_BOUND:
-            return StepOutput(*self._session.run(_OUTPUTS, inputs))
+        parts = [self._run({name: array[begin : begin + _MOST_PEOPLE] for name, array in inputs.items()})
+                 for begin in range(0, people, _MOST_PEOPLE)]
+        return StepOutput(*(np.concatenate(arrays) if len(parts) > 1 else arrays[0] for arrays in zip(*parts)))
+
+    def _run(self, inputs: dict[str, np.ndarray]) -> tuple[np.ndarray, ...]:
+        """One step of at most _MOST_PEOPLE people, on buffers made once for that many of them."""
+        people = len(inputs["state"])
         if people not in self._bound:
-            self._bound[people] = _Bound(self._session, people)
-        return self._bound[people].run(inputs)
-
-
-class _Bound:
-    """Buffers for a number of people, made once: a step of onnxruntime's `session` allocates only what it hands out."""
-
-    def __init__(self, session: Any, people: int) -> None:
-        from onnxruntime import OrtValue
-
-        def buffers(nodes: list) -> dict[str, np.ndarray]:
-            return {node.name: np.zeros((people, *node.shape[1:]), np.float32) for node in nodes}
-
-        self._session, self._binding = session, session.io_binding()
-        self._inputs, self._outputs = buffers(session.get_inputs()), buffers(session.get_outputs())
-        # The binding holds the arrays' memory, not the arrays: they live as long as this object.
-        for name, array in self._inputs.items():
-            self._binding.bind_ortvalue_input(name, OrtValue.ortvalue_from_numpy(array))
-        for name, array in self._outputs.items():
-            self._binding.bind_ortvalue_output(name, OrtValue.ortvalue_from_numpy(array))
-
-    def run(self, inputs: dict[str, np.ndarray]) -> StepOutput:
-        """See OnnxRecogniser.step; the session's inputs by name."""
+            self._bound[people] = self._network.bind({name: array.shape for name, array in inputs.items()}, _OUTPUTS)
+        binding = self._bound[people]
         for name, array in inputs.items():
-            self._inputs[name][:] = array
-        self._session.run_with_iobinding(self._binding)
-        return StepOutput(*(self._outputs[name].copy() for name in _OUTPUTS))
+            binding.inputs[name][:] = array
+        binding()
+        return tuple(binding.outputs[name].copy() for name in _OUTPUTS)
+
+
+def step_file(spec: ModelSpec, weights: bytes) -> NetworkFile:
+    """The network of one step."""
+    return NetworkFile(spec.model_id, weights, spec.sha256)
+
+
+def step_profile(spec: ModelSpec) -> Profile:
+    """The shapes of a step's inputs: any number of people up to _MOST_PEOPLE."""
+    shapes = {"features": (len(spec.layout.joints), len(spec.features)), "state": (spec.state_size,)}
+    if spec.pixels:
+        shapes["pixels"] = spec.pixels_shape
+    return {name: ShapeRange((1, *shape), (_USUAL_PEOPLE, *shape), (_MOST_PEOPLE, *shape)) for name, shape in shapes.items()}
