@@ -76,7 +76,7 @@ def read_pose_spec(model: str) -> PoseSpec:
     path = folder / SPEC_FILE
     try:
         raw = json.loads(path.read_text())
-        if task_of(folder) != TASK:
+        if not is_pose_network(folder):
             raise ModelError(f"{folder} is no pose network: {SPEC_FILE} has no \"task\": \"{TASK}\"; is it a recogniser?")
         files = {str(precision): (Path(entry["file"]).name, str(entry["sha256"]))
                  for precision, entry in raw["files"].items()}
@@ -90,3 +90,8 @@ def read_pose_spec(model: str) -> PoseSpec:
     except (OSError, ValueError, TypeError, AttributeError, UserError) as error:
         raise ModelError(f"{path} is not the specification of a pose network: {error}") from None
     return spec
+
+
+def is_pose_network(folder: Path) -> bool:
+    """Whether a model directory holds a pose network."""
+    return task_of(folder) == TASK
