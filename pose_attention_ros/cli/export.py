@@ -1,4 +1,4 @@
-"""`pose-attention export onnx`: a model directory's weights into ONNX files, checked against torch."""
+"""`pose-attention export`: a model directory's weights into ONNX files, checked against torch; those into engines."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ import argparse
 import json
 from pathlib import Path
 
-from pose_attention_ros.cli import export_pose
+from pose_attention_ros.cli import export_pose, export_tensorrt
+from pose_attention_ros.cli.options import add_json
 from pose_attention_ros.core.errors import UserError
 from pose_attention_ros.inference.pose_model import is_pose_network
 from pose_attention_ros.inference.recogniser import find_model, load_recogniser
@@ -18,10 +19,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     onnx.add_argument("--model", required=True, metavar="M", help="name under models/, or a model directory with weights")
     onnx.add_argument("--json", type=Path, metavar="FILE", help="write the differences from torch there")
     export_pose.add_arguments(onnx)
+    tensorrt = formats.add_parser("tensorrt", help="a TensorRT engine of the ONNX file, for the GPU of this machine")
+    export_tensorrt.add_arguments(tensorrt)
+    add_json(tensorrt)
 
 
 def run(args: argparse.Namespace) -> int:
     folder = find_model(args.model)
+    if args.format == "tensorrt":
+        return export_tensorrt.run(args, folder)
     if is_pose_network(folder):
         return export_pose.run(args, folder)
     try:

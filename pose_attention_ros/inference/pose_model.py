@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from pose_attention_ros.core.errors import ModelError, UserError
+from pose_attention_ros.core.errors import ModelError, UserError, reading
 from pose_attention_ros.core.layouts import Layout, layout
 from pose_attention_ros.inference.networks import NetworkFile
 from pose_attention_ros.inference.paf_decoding import DecodeConfig
@@ -74,8 +74,9 @@ def read_pose_spec(model: str) -> PoseSpec:
     """
     folder = find_model(model)
     path = folder / SPEC_FILE
-    try:
+    with reading(path, "the specification of a pose network", ModelError):
         raw = json.loads(path.read_text())
+    try:
         if not is_pose_network(folder):
             raise ModelError(f"{folder} is no pose network: {SPEC_FILE} has no \"task\": \"{TASK}\"; is it a recogniser?")
         files = {str(precision): (Path(entry["file"]).name, str(entry["sha256"]))

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from pose_attention_ros.core.errors import ModelError, UserError
+from pose_attention_ros.core.errors import ModelError, UserError, reading
 from pose_attention_ros.core.layouts import layout
 from pose_attention_ros.core.recogniser import ModelSpec, Recogniser, StepOutput
 from pose_attention_ros.core.smoothing import SmoothingConfig
@@ -61,15 +61,16 @@ def task_of(folder: Path) -> str:
     """What a model directory's model.json says that it is for; a recogniser need not say so."""
     try:
         return str(json.loads((folder / SPEC_FILE).read_text()).get("task", TASK))
-    except (OSError, ValueError, AttributeError):
+    except (OSError, ValueError, AttributeError, RecursionError):
         return TASK  # damaged: reading it as a recogniser says what is wrong
 
 
 def read_spec(folder: Path) -> tuple[ModelSpec, bytes]:
     """A model directory's specification, and its weights, verified. Raises ModelError."""
     path = folder / SPEC_FILE
-    try:
+    with reading(path, "a model specification", ModelError):
         raw = json.loads(path.read_text())
+    try:
         spec = ModelSpec(
             model_id=str(raw["model_id"]), sha256=str(raw["sha256"]), classes=tuple(map(str, raw["classes"])),
             layout=layout(raw["layout"]), features=tuple(raw["features"]), rate_hz=float(raw["rate_hz"]),
@@ -144,6 +145,12 @@ class OnnxRecogniser:
         parts = [self._run({name: array[begin : begin + _MOST_PEOPLE] for name, array in inputs.items()})
                  for begin in range(0, people, _MOST_PEOPLE)]
         return StepOutput(*(np.concatenate(arrays) if len(parts) > 1 else arrays[0] for arrays in zip(*parts)))
+
+    def warm_up(self) -> None:
+        """Do what only the first step pays for."""
+        spec = self.spec
+        self.step(np.zeros((1, len(spec.layout.joints), len(spec.features)), np.float32),
+                  np.zeros((1, spec.state_size), np.float32), np.zeros((1, *spec.pixels_shape), np.float32))
 
     def _run(self, inputs: dict[str, np.ndarray]) -> tuple[np.ndarray, ...]:
         """One step of at most _MOST_PEOPLE people, on buffers made once for that many of them."""

@@ -30,8 +30,8 @@ def build_engine(library: Library, file: NetworkFile, profile: Profile, calibrat
     network = builder.create_network(_network_flags(trt))
     parser = trt.OnnxParser(network, logger)
     if not parser.parse(file.content):
-        reasons = [parser.get_error(i).desc() for i in range(parser.num_errors)]
-        raise TensorRtUnavailable(f"TensorRT {library.version} cannot read {file.name}: {'; '.join(reasons)}")
+        reasons = "; ".join(parser.get_error(i).desc() for i in range(parser.num_errors))
+        raise TensorRtUnavailable(f"TensorRT {library.version} cannot read {file.name}: {' '.join(reasons.split())}")
     config = builder.create_builder_config()
     if hasattr(config, "set_memory_pool_limit"):
         config.set_memory_pool_limit(trt.MemoryPoolType.WORKSPACE, _WORKSPACE_BYTES)
