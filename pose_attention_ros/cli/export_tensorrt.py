@@ -82,9 +82,10 @@ def run(args: argparse.Namespace, folder: Path) -> int:
     shapes = ", ".join(f"{name} {shape}" for name, shape in request.profile.items())
     print(f"{request.file.name} in {request.file.precision} for {where}, {library.name} {library.version}: {shapes}\n"
           f"{len(engine) / 1e6:.2f} MB in {took_s:.1f} s, written to {', '.join(map(str, written))}")
-    write_json(args.json, {"model": request.file.name, "precision": request.file.precision,
-                           "onnx_sha256": request.file.sha256, "library": library.name, "version": library.version, "bytes": len(engine),
-                           "seconds": round(took_s, 1), "written": [str(path) for path in written]})
+    write_json(args.json, {
+        "model": request.file.name, "precision": request.file.precision, "onnx_sha256": request.file.sha256,
+        "library": library.name, "version": library.version, "bytes": len(engine), "seconds": round(took_s, 1),
+        "written": [str(path) for path in written]})
     return 0
 
 

@@ -64,7 +64,8 @@ def quantise(float_file: Path, path: Path, images: Iterable[np.ndarray], *, symm
                         activation_type=QuantType.QInt8 if symmetric else QuantType.QUInt8,
                         calibrate_method=CalibrationMethod.MinMax,
                         extra_options={"CalibMovingAverage": True, "CalibMovingAverageConstant": 0.05,
-                                       "ActivationSymmetric": symmetric})
+                                       "ActivationSymmetric": symmetric,
+                                       "QuantizeBias": not symmetric})  # TensorRT reads no int32 biases
         model = onnx.load(str(partial))
     model.producer_name = "pose_attention_ros"
     model.producer_version = ""
