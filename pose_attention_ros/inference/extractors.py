@@ -18,9 +18,8 @@ from pose_attention_ros.inference.pose_model import read_pose_spec
 # name -> "module:factory"; factory(ExtractorConfig) -> FeatureExtractor. A module is imported when it is asked for.
 EXTRACTORS: dict[str, str] = {
     "pose_cnn": "pose_attention_ros.inference.extractors:create_pose_cnn_features",
-    "vgg16": "pose_attention_ros.inference.torch_backend:create_vgg16",
-    "bn_inception": "pose_attention_ros.inference.torch_backend:create_bn_inception",
-    "i3d": "pose_attention_ros.inference.torch_backend:create_i3d",
+    **{name: "pose_attention_ros.inference.torch_backend:create_torch_extractor"
+       for name in ("vgg16", "vgg16_fc6", "bn_inception", "i3d")},
 }
 _MOST_AT_ONCE = 32  # images of one run: more only takes more memory
 
