@@ -2,6 +2,8 @@
 
 ros2 launch pose_attention_ros pipeline.launch.py source:=0
 ros2 launch pose_attention_ros pipeline.launch.py image_topic:=/camera/image_raw
+ros2 launch pose_attention_ros pipeline.launch.py source:=0 nodes:=camera                  # on the robot; and elsewhere:
+ros2 launch pose_attention_ros pipeline.launch.py image_transport:=compressed image_reliability:=reliable
 ros2 launch pose_attention_ros pipeline.launch.py --show-args
 
 An argument left empty keeps what the parameter file, or else the node itself, says.
@@ -18,14 +20,15 @@ from launch_ros.actions import Node
 from launch import LaunchContext, LaunchDescription
 
 PACKAGE = "pose_attention_ros"
-PARAMS_FILE = Path(__file__).resolve().parents[1] / "config" / "pipeline.yaml"
+CONFIG = Path(__file__).resolve().parents[1] / "config"
 BOOL = ["true", "false"]
+PROFILE_VARIABLES = ("FASTRTPS_DEFAULT_PROFILES_FILE", "FASTDDS_DEFAULT_PROFILES_FILE")  # until Jazzy, since Kilted
 
 ARGUMENTS = (
     DeclareLaunchArgument("namespace", default_value="", description="namespace of all nodes and topics, e.g. robot1"),
     DeclareLaunchArgument("use_sim_time", default_value="false", choices=BOOL,
                           description="take the time from /clock (simulation, ros2 bag play --clock)"),
-    DeclareLaunchArgument("params_file", default_value=str(PARAMS_FILE),
+    DeclareLaunchArgument("params_file", default_value=str(CONFIG / "pipeline.yaml"),
                           description="YAML file of node parameters; node names as in config/pipeline.yaml"),
     DeclareLaunchArgument("log_level", default_value="info", choices=["debug", "info", "warn", "error", "fatal"],
                           description="least severe messages that the nodes print"),
@@ -36,6 +39,12 @@ ARGUMENTS = (
                           description="topic of a camera driver's images, used where source is empty"),
     DeclareLaunchArgument("image_transport", default_value="",
                           description="raw or compressed: which form of the images is subscribed to"),
+    DeclareLaunchArgument("image_reliability", default_value="",
+                          description="best_effort, or reliable: images that the network lost are asked for again"),
+    DeclareLaunchArgument("nodes", default_value="", description="which nodes to start on this machine, separated by "
+                          "commas, e.g. camera, or pose,skeleton_graph,action; empty: all that the other arguments ask for"),
+    DeclareLaunchArgument("dds_profile", default_value="", description="Fast DDS profile for all nodes, a path or a file of "
+                          "config/, e.g. fastdds_network.xml between machines; empty: the nodes' own choice"),
     DeclareLaunchArgument("pose_backend", default_value="", description="pose estimator, e.g. movenet"),
     DeclareLaunchArgument("model", default_value="",
                           description="recogniser: a name under models/, or the path of a model directory"),
@@ -79,24 +88,51 @@ def graph(context: LaunchContext) -> list[Any]:
         play["loop"] = args.on("loop")
     if args.record:
         play.update(pace="lockstep", acknowledge="recorded")
-    see = args.parameters(image_transport="image_transport")
+    see = args.parameters(image_transport="image_transport", image_reliability="image_reliability")
     pose = args.parameters(estimator="pose_backend")
     recognise = args.parameters(model="model")
     reliable = {"image_reliability": "reliable"} if args.record else {}
 
-    nodes = []
+    wanted: dict[str, dict[str, Any]] = {}
     if args.on("composed"):
-        nodes.append(node(args, "pipeline", {**play, **see, **pose, **recognise}))
+        wanted["pipeline"] = {**play, **see, **pose, **recognise}
     else:
         if args.source:
-            nodes.append(node(args, "camera", play))
-        nodes += [node(args, "pose", {**see, **pose, **reliable}), node(args, "skeleton_graph", {}),
-                  node(args, "action", recognise)]
+            wanted["camera"] = play
+        wanted |= {"pose": {**see, **pose, **reliable}, "skeleton_graph": {}, "action": {**recognise, **see, **reliable}}
     if args.on("overlay"):
-        nodes.append(node(args, "overlay", see))
+        wanted["overlay"] = see
     if args.record:
-        nodes.append(node(args, "recorder", {**see, "out": args.record}))
-    return nodes
+        wanted["recorder"] = {**args.parameters(image_transport="image_transport"), "out": args.record}
+    here = on_this_machine(args, list(wanted))
+    if "camera" in here and "action" not in here:
+        wanted["camera"]["measure_answers"] = True
+    return [node(args, name, wanted[name]) for name in here]
+
+
+def on_this_machine(args: Arguments, wanted: list[str]) -> list[str]:
+    """The nodes to start here: those named by the argument `nodes`, or all.
+
+    :raises ValueError: one is named that the other arguments do not ask for
+    """
+    named = [name.strip() for name in args.nodes.split(",") if name.strip()]
+    if strange := [name for name in named if name not in wanted]:
+        hint = "; a camera needs source:=..." if strange == ["camera"] and not args.source else ""
+        raise ValueError(f"nodes is {args.nodes!r}, expected some of {', '.join(wanted)}, not {', '.join(strange)}{hint}")
+    return [name for name in wanted if name in named or not named]
+
+
+def environment(args: Arguments) -> dict[str, str]:
+    """What the nodes' processes find in their environment beside what is there.
+
+    :raises ValueError: there is no such DDS profile
+    """
+    if not args.dds_profile:
+        return {}
+    profile = CONFIG / args.dds_profile if "/" not in args.dds_profile else Path(args.dds_profile).expanduser()
+    if not profile.is_file():
+        raise ValueError(f"dds_profile is {args.dds_profile!r}, but {profile} is no file")
+    return dict.fromkeys(PROFILE_VARIABLES, str(profile.resolve()))
 
 
 def node(args: Arguments, name: str, parameters: dict[str, Any]) -> Node:
@@ -117,6 +153,7 @@ def node(args: Arguments, name: str, parameters: dict[str, Any]) -> Node:
         name=name,
         namespace=args.namespace,
         parameters=[args.params_file, {**common, **parameters}],
+        additional_env=environment(args),
         remappings=[] if args.source else [("image_raw", args.image_topic)],
         arguments=["--ros-args", "--log-level", args.log_level],
         output="screen",

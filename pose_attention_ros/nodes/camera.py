@@ -2,7 +2,7 @@
 
 Publishes  image_raw, image_raw/compressed (both only while subscribed), camera_info (with `calibration`),
            source_status (latched)
-Subscribes actions or recorded (`pace: lockstep` only)
+Subscribes actions or recorded (`pace: lockstep` only), actions (`measure_answers` only)
 """
 
 from __future__ import annotations
@@ -20,13 +20,14 @@ from pose_attention_ros.ros.managed import ManagedNode
 from pose_attention_ros.ros.middleware import make_room_for_images
 from pose_attention_ros.ros.playback import Playback
 from pose_attention_ros.ros.player import PlayerConfig
+from pose_attention_ros.ros.round_trip import AnswerWatch, RoundTripConfig
 from pose_attention_ros.ros.run import run
 from pose_attention_ros.ros.settings import NodeConfig
 from pose_attention_ros.ros.stamps import age_s
 
 
 @dataclass(frozen=True)
-class CameraNodeConfig(PlayerConfig, RateConfig, CameraTopicsConfig, NodeConfig):
+class CameraNodeConfig(PlayerConfig, RateConfig, RoundTripConfig, CameraTopicsConfig, NodeConfig):
     """Parameters of the camera node."""
 
 
@@ -41,9 +42,11 @@ class CameraNode(ManagedNode):
         self._cap = RateCap()
         self._playback = Playback(self, self._publish, lambda: self._images.subscribers(),
                                   lambda stamp_ns: self._cap.admits(stamp_ns, self.settings.max_rate_hz))
+        self._answers = AnswerWatch(self)
         self._images = CameraTopics(self, self._playback.open())
 
     def activate(self) -> None:
+        self._answers.open()
         self._playback.start()
 
     def deactivate(self) -> None:
@@ -54,7 +57,10 @@ class CameraNode(ManagedNode):
             self._playback.close()
 
     def details(self) -> dict[str, str]:
-        return self._playback.details() if self._playback else {}
+        return {**self._playback.details(), **self._answers.details()} if self._playback else {}
+
+    def trouble(self) -> str:
+        return self._answers.trouble()
 
     def _publish(self, frame: Frame) -> Callable[[], None]:
         """Send a frame; what is returned sends it again."""

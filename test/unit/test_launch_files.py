@@ -9,7 +9,10 @@ import ast
 import dataclasses
 import importlib
 import re
+from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import yaml
@@ -45,6 +48,27 @@ def built_nodes() -> list[str]:
     return loop.group(1).split()
 
 
+def started_nodes() -> set[str]:
+    """The nodes that the pipeline may start: keys that its table `wanted` gets."""
+    tree, named = tree_of(PIPELINE), set()
+    for node in ast.walk(tree):
+        if (isinstance(node, ast.Subscript) and getattr(node.value, "id", "") == "wanted"
+                and isinstance(node.slice, ast.Constant)):
+            named.add(text(node.slice))
+        if isinstance(node, ast.AugAssign) and getattr(node.target, "id", "") == "wanted":
+            named |= {text(key) for key in node.value.keys}
+    return named
+
+
+def launch_function(name: str) -> Callable:
+    """A function of the pipeline's launch file that needs nothing of `launch`."""
+    (definition,) = [node for node in tree_of(PIPELINE).body if isinstance(node, ast.FunctionDef) and node.name == name]
+    definition.args.args[0].annotation = None
+    names: dict[str, Any] = {"CONFIG": ROOT / "config", "PROFILE_VARIABLES": ("OLD", "NEW"), "Path": Path}
+    exec(compile(ast.Module([definition], []), str(PIPELINE), "exec"), names)
+    return names[name]
+
+
 def declared(file: Path) -> dict[str, ast.Call]:
     return {text(call.args[0]): call for call in calls(tree_of(file), "DeclareLaunchArgument")}
 
@@ -61,7 +85,7 @@ def test_the_launch_files_are_there() -> None:
 
 
 def test_every_started_program_is_built_and_is_a_node() -> None:
-    started = {text(call.args[1]) for call in calls(tree_of(PIPELINE), "node")}
+    started = started_nodes()
     assert started == {"camera", "pose", "skeleton_graph", "action", "pipeline", "overlay", "recorder"}
     assert started <= set(built_nodes())
     for name in built_nodes():
@@ -89,6 +113,33 @@ def test_every_argument_that_is_read_is_declared() -> None:
              and node.value.id == "args"} - {"on", "parameters"}
     assert read == names
     assert names >= COMMON
+
+
+ALL = ["camera", "pose", "skeleton_graph", "action", "overlay"]
+
+
+@pytest.mark.parametrize(("named", "wanted", "here"), [
+    ("", ALL, ALL), ("camera", ALL, ["camera"]), (" action , pose", ALL, ["pose", "action"]),
+    ("pipeline", ["pipeline", "overlay"], ["pipeline"])])
+def test_an_argument_chooses_the_nodes_of_this_machine(named: str, wanted: list[str], here: list[str]) -> None:
+    assert launch_function("on_this_machine")(SimpleNamespace(nodes=named, source="0"), wanted) == here
+
+
+@pytest.mark.parametrize(("named", "complaint"), [
+    ("camera", r"^nodes is 'camera', expected some of pose, action, not camera; a camera needs source:=\.\.\.$"),
+    ("pose,posse", r"^nodes is 'pose,posse', expected some of pose, action, not posse$")])
+def test_a_node_that_is_not_there_is_refused(named: str, complaint: str) -> None:
+    with pytest.raises(ValueError, match=complaint):
+        launch_function("on_this_machine")(SimpleNamespace(nodes=named, source=""), ["pose", "action"])
+
+
+def test_a_dds_profile_is_found_in_config_or_by_its_path(tmp_path: Path) -> None:
+    environment, ours = launch_function("environment"), ROOT / "config" / "fastdds_network.xml"
+    assert environment(SimpleNamespace(dds_profile="")) == {}
+    for given in ("fastdds_network.xml", str(ours)):
+        assert environment(SimpleNamespace(dds_profile=given)) == {"OLD": str(ours), "NEW": str(ours)}
+    with pytest.raises(ValueError, match=r"none\.xml is no file"):
+        environment(SimpleNamespace(dds_profile=str(tmp_path / "none.xml")))
 
 
 @pytest.mark.parametrize("file", [file for file in LAUNCH_FILES if file not in (PIPELINE, RECORD)],
@@ -127,10 +178,12 @@ def test_a_launch_file_only_launches(file: Path) -> None:
 
 
 @pytest.mark.parametrize(("node", "parameters"), [
-    ("camera", ("source", "topic", "loop", "pace", "acknowledge")),
-    ("pipeline", ("source", "topic", "loop", "pace", "acknowledge", "image_transport", "estimator", "model")),
-    ("pose", ("image_transport", "estimator", "image_reliability")), ("skeleton_graph", ()), ("action", ("model",)),
-    ("overlay", ("image_transport",)), ("recorder", ("image_transport", "out"))])
+    ("camera", ("source", "topic", "loop", "pace", "acknowledge", "measure_answers")),
+    ("pipeline", ("source", "topic", "loop", "pace", "acknowledge", "image_transport", "image_reliability", "estimator",
+                  "model")),
+    ("pose", ("image_transport", "estimator", "image_reliability")), ("skeleton_graph", ()),
+    ("action", ("model", "image_transport", "image_reliability")),
+    ("overlay", ("image_transport", "image_reliability")), ("recorder", ("image_transport", "out"))])
 def test_the_parameters_that_arguments_set_exist(node: str, parameters: tuple[str, ...]) -> None:
     assert {"autostart", *parameters} <= set(settings_fields(node))
 
