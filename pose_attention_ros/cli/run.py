@@ -15,6 +15,7 @@ from pose_attention_ros.core.graph_stage import GraphConfig, GraphStage
 from pose_attention_ros.core.pipeline import Pipeline
 from pose_attention_ros.evaluation.recording import ResultWriter, summary_table
 from pose_attention_ros.inference.extractors import ExtractorWeights
+from pose_attention_ros.inference.networks import RUNTIME_DOC, RUNTIMES
 from pose_attention_ros.inference.pixel_feeds import create_pixel_feed
 from pose_attention_ros.inference.pose import PoseConfig, create_pose_estimator
 from pose_attention_ros.inference.recogniser import DEFAULT_MODEL, load_recogniser
@@ -29,6 +30,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                         "address, video file, folder of images, or bag")
     parser.add_argument("--model", default=DEFAULT_MODEL, help="name under models/ or path of a model directory "
                         "(default: %(default)s)")
+    parser.add_argument("--model-runtime", choices=RUNTIMES, default=RUNTIMES[0],
+                        help=f"recogniser: {RUNTIME_DOC} (default: %(default)s)")
     parser.add_argument("--out", type=Path, default=Path("out/run"), metavar="DIR",
                         help="folder for annotated.mp4, actions.jsonl and summary.json (default: %(default)s)")
     parser.add_argument("--max-frames", type=int, default=0, metavar="N", help="stop after N frames (default: at the end)")
@@ -44,7 +47,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Label the people of a stream until it ends or Ctrl-C is pressed."""
-    recogniser = load_recogniser(args.model)
+    recogniser = load_recogniser(args.model, runtime=args.model_runtime)
     spec = recogniser.spec
     camera = open_source(args.source, read_settings(args, CameraConfig))
     try:

@@ -179,7 +179,7 @@ def open_network(file: NetworkFile, runtime: str, profile: Profile, threads: int
         except TensorRtUnavailable as error:
             if runtime == "tensorrt_only":
                 raise
-            _log.warning("%s: ONNX Runtime computes %s instead", error, file.name)
+            _log.warning("TensorRT is not used (%s); ONNX Runtime computes %s instead", error, file.name)
     return OnnxNetwork(file, threads, gpu)
 
 

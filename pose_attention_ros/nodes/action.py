@@ -15,6 +15,7 @@ from pose_attention_ros.core.action_stage import ActionConfig, ActionStage
 from pose_attention_ros.core.config import Settings, setting
 from pose_attention_ros.core.types import Frame, SkeletonGraphs
 from pose_attention_ros.inference.extractors import ExtractorWeights
+from pose_attention_ros.inference.networks import RUNTIME_DOC, RUNTIMES
 from pose_attention_ros.inference.pixel_feeds import create_pixel_feed
 from pose_attention_ros.inference.recogniser import DEFAULT_MODEL, load_recogniser
 from pose_attention_ros.msg import ActionLabelArray, ActionModel
@@ -32,6 +33,7 @@ class ModelConfig(Settings):
     """Which recogniser."""
 
     model: str = setting(DEFAULT_MODEL, "recogniser: a name under models/, or the path of a model directory")
+    model_runtime: str = setting(RUNTIMES[0], f"recogniser: {RUNTIME_DOC}", choices=RUNTIMES)
 
 
 @dataclass(frozen=True)
@@ -48,7 +50,7 @@ class ActionNode(ManagedNode):
     _input: GraphInput | None = None
 
     def configure(self) -> None:
-        recogniser = load_recogniser(self.settings.model)
+        recogniser = load_recogniser(self.settings.model, runtime=self.settings.model_runtime)
         feed = create_pixel_feed(recogniser.spec, self.settings)
         self._stage = ActionStage(recogniser, self.settings, feed)
         self._input = (GraphAndImageInput if feed else GraphInput)(self, self._process)

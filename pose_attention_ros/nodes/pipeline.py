@@ -67,7 +67,7 @@ class PipelineNode(ManagedNode):
 
     def configure(self) -> None:
         size = self._open_input()
-        recogniser = load_recogniser(self.settings.model)
+        recogniser = load_recogniser(self.settings.model, runtime=self.settings.model_runtime)
         if recogniser.spec.layout.name != self.settings.layout:
             raise ModelError(f"layout is {self.settings.layout!r}, expected {recogniser.spec.layout.name!r}, which model "
                              f"{recogniser.spec.model_id!r} reads")
