@@ -31,8 +31,9 @@ PATIENCE_S = 30.0  # a loaded machine starts a process slowly
 class NodeProcess:
     """A node in a process of its own; its output is kept line by line."""
 
-    def __init__(self, node: str, namespace: str, parameters: dict[str, Any],
-                 remap: dict[str, str] | None = None) -> None:
+    def __init__(self, node: str, namespace: str, parameters: dict[str, Any], remap: dict[str, str] | None = None,
+                 on: Callable[..., list[str]] = lambda *command: list(command)) -> None:
+        """`on` makes of a command one that runs it elsewhere."""
         command = [sys.executable, "-m", f"pose_attention_ros.nodes.{node}", "--ros-args", "-r", f"__ns:={namespace}"]
         for name, topic in (remap or {}).items():
             command += ["-r", f"{name}:={topic}"]
@@ -40,7 +41,7 @@ class NodeProcess:
             command += ["-p", f"{name}:={str(value).lower() if isinstance(value, bool) else value}"]
         self.lines: list[str] = []
         self._news = threading.Condition()
-        self._process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+        self._process = subprocess.Popen(on(*command), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
                                          env={**os.environ, "PYTHONUNBUFFERED": "1", "RCUTILS_COLORIZED_OUTPUT": "0"})
         self.pid = self._process.pid
         self._reader = threading.Thread(target=self._read, daemon=True)

@@ -12,11 +12,14 @@ import pytest
 
 pytest.importorskip("rclpy", reason="ROS 2 is not here")
 
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from sensor_msgs.msg import CameraInfo, CompressedImage
 
 from pose_attention_ros.cameras import open_source
 from pose_attention_ros.core.errors import UserError
+from pose_attention_ros.msg import ActionLabelArray
 from pose_attention_ros.ros.image_output import load_calibration
+from pose_attention_ros.ros.qos import result_profile
 from pose_attention_ros.ros.stamps import stamp_ns_of
 
 # As camera_calibration writes it (camera_calibration_parsers, YAML).
@@ -66,6 +69,29 @@ def test_calibration_and_compressed_images_have_the_images_stamps(start: Callabl
         found = cv2.imdecode(np.frombuffer(image.data, np.uint8), cv2.IMREAD_COLOR).astype(int)
         assert min(np.abs(found - original).mean() for original in originals) < 3
     assert process.running
+
+
+def test_a_clock_that_is_ahead_elsewhere_is_told(start: Callable, probe: Any, drawn_video: Path) -> None:
+    """The answer is back sooner than it says that it took: by the camera's own clock the other one is ahead."""
+    process = start("camera", {"source": str(drawn_video), "loop": True, "measure_answers": True,
+                               "diagnostics_period_s": 0.1})
+    answers = probe.publisher(ActionLabelArray, "actions")
+    reports = probe.collect(DiagnosticArray, "/diagnostics")
+    ahead_s = 1.5
+
+    def answer(image: CompressedImage) -> None:
+        age_s = (probe.node.get_clock().now().nanoseconds - stamp_ns_of(image.header)) * 1e-9
+        answers.publish(ActionLabelArray(header=image.header, latency=age_s + ahead_s))
+
+    probe.node.create_subscription(CompressedImage, "image_raw/compressed", answer, result_profile())
+
+    def told() -> bool:
+        mine = [status for report in reports for status in report.status
+                if status.name == f"{probe.namespace.strip('/')}/camera"]
+        return bool(mine) and mine[-1].level == DiagnosticStatus.WARN and "is at least 1." in mine[-1].message
+
+    probe.until(told, "a warning")
+    assert "synchronise both" in process.wait_for_line("the clock of the machine that answers")
 
 
 @pytest.mark.parametrize(("model", "coefficients"), [

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import functools
 import heapq
 import itertools
 import os
@@ -28,6 +29,7 @@ _FRAME_BYTES = 2048
 ADDRESSES = ("192.0.2.1", "192.0.2.2")  # kept for examples (RFC 5737)
 
 
+@functools.cache
 def why_not() -> str:
     """Why this machine cannot have network namespaces; empty if it can."""
     if os.geteuid() != 0:
@@ -55,6 +57,7 @@ class Link:
     carried: int = 0
     lost: int = 0
     carried_bytes: int = 0
+    ip_fragments: int = 0
     _stopping: threading.Event = field(default_factory=threading.Event)
 
     def run(self, taps: tuple[int, int]) -> None:
@@ -77,6 +80,7 @@ class Link:
                 os.write(to, frame)
                 self.carried += 1
                 self.carried_bytes += len(frame)
+                self.ip_fragments += _is_ip_fragment(frame)
 
     def stop(self) -> None:
         """Carry no more."""
@@ -139,6 +143,11 @@ def _holder(name: str) -> Iterator[int]:
     finally:
         holder.kill()
         holder.wait()
+
+
+def _is_ip_fragment(frame: bytes) -> bool:
+    """Whether an Ethernet frame holds a piece of a larger IPv4 packet: more to come, or not the first (RFC 791)."""
+    return frame[12:14] == b"\x08\x00" and bool(int.from_bytes(frame[20:22], "big") & 0x3FFF)
 
 
 def _tap(device: str) -> int:
