@@ -51,6 +51,7 @@ class ActionNode(ManagedNode):
 
     def configure(self) -> None:
         recogniser = load_recogniser(self.settings.model, runtime=self.settings.model_runtime)
+        recogniser.warm_up()
         feed = create_pixel_feed(recogniser.spec, self.settings)
         self._stage = ActionStage(recogniser, self.settings, feed)
         self._input = (GraphAndImageInput if feed else GraphInput)(self, self._process)

@@ -68,6 +68,7 @@ class PipelineNode(ManagedNode):
     def configure(self) -> None:
         size = self._open_input()
         recogniser = load_recogniser(self.settings.model, runtime=self.settings.model_runtime)
+        recogniser.warm_up()
         if recogniser.spec.layout.name != self.settings.layout:
             raise ModelError(f"layout is {self.settings.layout!r}, expected {recogniser.spec.layout.name!r}, which model "
                              f"{recogniser.spec.model_id!r} reads")

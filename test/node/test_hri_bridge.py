@@ -99,7 +99,7 @@ def test_bodies_are_published_as_the_standard_says(start: Callable, probe: Any) 
         probe.spin_for(0.05)
         return len(ids()) == count
 
-    probe.until(lambda: listed(100.0, 400.0, count=2) and show(100.0, 400.0) > 3, "two bodies, when their tracks have settled")
+    probe.until(lambda: listed(100.0, 400.0, count=2) and show(100.0, 400.0) > 3, "two bodies whose tracks have settled")
     first, second = ids()
     skeletons = probe.collect(Skeleton2D, f"/humans/bodies/{first}/skeleton2d")
     regions = probe.collect(NormalizedRegionOfInterest2D, f"/humans/bodies/{second}/roi")
