@@ -23,6 +23,8 @@ from torch.utils.data import DataLoader, Subset
 
 from pose_attention_ros.core.errors import UserError
 from pose_attention_ros.data.pose_images import Photo
+from pose_attention_ros.inference.recogniser import find_model
+from pose_attention_ros.models.pose_bundle import load_pose_network
 from pose_attention_ros.models.pose_cnn import PoseCnn
 from pose_attention_ros.models.pose_losses import pose_loss
 from pose_attention_ros.models.posenet_weights import start_backbone
@@ -61,9 +63,7 @@ class PoseTrainer:
         torch.manual_seed(seed)
         torch.set_num_threads(recipe.train.threads)
         self._batches = PoseBatches(train, recipe, seed, self._processes.rank, self._processes.count)
-        network = PoseCnn(recipe.model)
-        if recipe.start_backbone_from:
-            start_backbone(network.backbone, Path(recipe.start_backbone_from))
+        network = begin(recipe)
         self.network = network.to(self._processes.device)
         self.average = copy.deepcopy(self.network).requires_grad_(False)
         self._optimiser = torch.optim.AdamW(_groups(self.network, recipe.train), lr=recipe.train.learning_rate)
@@ -181,6 +181,20 @@ class PoseTrainer:
         self._step, self._seconds = saved["step"], saved["seconds"]
         self.history = [PoseProgress(**each) for each in saved["history"]]
         _log.info("resumed %s at step %d of %d", path, self._step, self.steps)
+
+
+def begin(recipe: PoseRecipe) -> PoseCnn:
+    """The network that training begins with. Raises UserError or ModelError where the weights to begin with are not there,
+    or are of a network of another shape."""
+    if recipe.start_from:
+        network = load_pose_network(find_model(recipe.start_from))
+        if network.config != recipe.model:
+            raise UserError(f"start_from: {recipe.start_from} is {network.config}, expected the recipe's {recipe.model}")
+        return network.requires_grad_(True)
+    network = PoseCnn(recipe.model)
+    if recipe.start_backbone_from:
+        start_backbone(network.backbone, Path(recipe.start_backbone_from))
+    return network
 
 
 def _groups(network: PoseCnn, config: PoseTrainConfig) -> list[dict]:

@@ -63,7 +63,8 @@ class PhotoSet(Settings):
 
 @dataclass(frozen=True)
 class PoseRecipe:
-    """start_backbone_from: PoseNet's graph file, whose weights the backbone begins with (empty: random ones)."""
+    """start_from: a pose network, by name or model directory, whose weights training begins with; the network has its shape.
+    start_backbone_from: else PoseNet's graph file, whose weights the backbone begins with (empty: random ones)."""
 
     model_id: str
     data: Mapping[str, PhotoSet]
@@ -71,6 +72,7 @@ class PoseRecipe:
     train: PoseTrainConfig = field(default_factory=PoseTrainConfig)
     augment: PhotoAugmentConfig = field(default_factory=PhotoAugmentConfig)
     targets: TargetConfig = field(default_factory=TargetConfig)
+    start_from: str = ""
     start_backbone_from: str = ""
 
 

@@ -22,7 +22,8 @@ AREA = 100.0**2
 
 def photo(*people: np.ndarray, ignore: np.ndarray | None = None) -> Photo:
     joints = np.array(people, np.float32).reshape(-1, 17, 3)
-    boxes = np.concatenate((joints[..., :2].min(1), joints[..., :2].max(1)), 1) if len(joints) else np.zeros((0, 4), np.float32)
+    corners = [function(joints[..., :2], 1) for function in (np.min, np.max)] if len(joints) else 2 * [np.zeros((0, 2))]
+    boxes = np.concatenate(corners, 1).astype(np.float32)
     return Photo(Path("none.jpg"), (640, 480), joints[..., :2], joints[..., 2] > 0, boxes,
                  np.full(len(joints), AREA, np.float32), np.zeros((0, 4), np.float32) if ignore is None else ignore)
 

@@ -17,8 +17,9 @@ from pose_photos import write_photos
 
 from pose_attention_ros.cli.main import main
 from pose_attention_ros.core.errors import UserError
+from pose_attention_ros.models.pose_bundle import save_pose_model
 from pose_attention_ros.training.pose_batches import PoseBatches, read_part
-from pose_attention_ros.training.pose_loop import PoseTrainer, schedule
+from pose_attention_ros.training.pose_loop import PoseTrainer, begin, schedule
 from pose_attention_ros.training.pose_recipe import PoseTrainConfig, load_pose_recipe
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -98,6 +99,20 @@ def test_the_backbone_waits_and_frozen_layers_stay(drawn, tmp_path):
     assert not any("running" in name for name in changed if name.startswith("backbone."))
 
 
+def test_training_goes_on_from_a_model(drawn, tmp_path):
+    first = trainer(drawn, tmp_path / "first")
+    first.fit(until=2)
+    save_pose_model(first.average, "tiny", 64, tmp_path / "tiny")
+    recipe = dataclasses.replace(load_pose_recipe(drawn / "recipe.yaml"), start_from=str(tmp_path / "tiny"))
+    kept = begin(recipe)
+    for name, value in first.average.state_dict().items():
+        torch.testing.assert_close(kept.state_dict()[name], value, rtol=1e-3, atol=1e-3)
+    assert all(value.requires_grad for value in kept.parameters())
+    wider = dataclasses.replace(recipe.model, width=24)
+    with pytest.raises(UserError, match="width=16"):
+        begin(dataclasses.replace(recipe, model=wider))
+
+
 def test_rates_rise_and_fall_and_the_backbones_begins_later():
     config = PoseTrainConfig(head_only=0.5, warm_up=0.1, backbone_rate=0.25)
     assert schedule(0.0, config) == 0 and schedule(0.1, config) == pytest.approx(1.0)
@@ -153,7 +168,7 @@ def test_a_wrong_recipe_is_told(tmp_path, text, message):
         load_pose_recipe(tmp_path / "recipe.yaml")
 
 
-@pytest.mark.parametrize("name", ["pose_cnn.yaml", "pose_cnn_coco.yaml"])
+@pytest.mark.parametrize("name", ["pose_cnn.yaml", "pose_cnn_finish.yaml", "pose_cnn_coco.yaml"])
 def test_shipped_recipes_are_sound(name):
     recipe = load_pose_recipe(ROOT / "config/train" / name)
     assert recipe.model.stages <= 6 and recipe.train.input_size % 8 == 0
