@@ -14,9 +14,10 @@ PARTS: tuple[str, ...] = ("head", "torso", "left_arm", "right_arm", "left_leg", 
 
 _PART_OF = {
     "head": ("head", "nose", "left_eye", "right_eye", "left_ear", "right_ear"),
-    "torso": ("neck", "belly", "spine", "hip_center", "left_shoulder", "right_shoulder", "left_hip", "right_hip"),
-    "left_arm": ("left_elbow", "left_wrist", "left_hand"),
-    "right_arm": ("right_elbow", "right_wrist", "right_hand"),
+    "torso": ("neck", "belly", "spine", "spine_shoulder", "hip_center", "left_shoulder", "right_shoulder",
+              "left_hip", "right_hip"),
+    "left_arm": ("left_elbow", "left_wrist", "left_hand", "left_hand_tip", "left_thumb"),
+    "right_arm": ("right_elbow", "right_wrist", "right_hand", "right_hand_tip", "right_thumb"),
     "left_leg": ("left_knee", "left_ankle", "left_foot"),
     "right_leg": ("right_knee", "right_ankle", "right_foot"),
 }
@@ -122,6 +123,14 @@ _TABLE = (
             "right_shoulder", "right_elbow", "right_wrist", "right_hand", "left_hip", "left_knee", "left_ankle",
             "left_foot", "right_hip", "right_knee", "right_ankle", "right_foot"),
            (("head", "neck"), ("neck", "spine"), ("spine", "hip_center")) + _both(_KINECT_SIDE)),
+    Layout("kinect25",
+           ("hip_center", "spine", "neck", "head", "left_shoulder", "left_elbow", "left_wrist", "left_hand",
+            "right_shoulder", "right_elbow", "right_wrist", "right_hand", "left_hip", "left_knee", "left_ankle",
+            "left_foot", "right_hip", "right_knee", "right_ankle", "right_foot", "spine_shoulder", "left_hand_tip",
+            "left_thumb", "right_hand_tip", "right_thumb"),
+           (("head", "neck"), ("neck", "spine_shoulder"), ("spine_shoulder", "spine"), ("spine", "hip_center"))
+           + _both((("spine_shoulder", "left_shoulder"), *_KINECT_SIDE[1:], ("left_hand", "left_hand_tip"),
+                    ("left_wrist", "left_thumb")))),
 )
 LAYOUTS: dict[str, Layout] = {table.name: table for table in _TABLE}
 

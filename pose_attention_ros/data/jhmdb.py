@@ -98,10 +98,17 @@ def _tables(arrays: Mapping[str, np.ndarray]) -> Iterator[Clip]:
 
 
 def _original(source: Path, splits: tuple[int, ...]) -> Iterator[Clip]:
-    """joint_positions/<action>/<video>/joint_positions.mat, `pos_img` (2, 15, frames) pixels counted from 1, and
-    splits/<action>_test_split<k>.txt with lines `<video>.avi <flag>`."""
+    """joint_positions/<action>/<video>/joint_positions.mat, `pos_img` (2, 15, frames) pixels counted from 1."""
     from scipy.io import loadmat
 
+    for action, video, parts in original_videos(source, splits):
+        keypoints = loadmat(source / "joint_positions" / action / video / "joint_positions.mat")["pos_img"]
+        yield _clip(keypoints.transpose(2, 1, 0) - 1, action, parts, source_video(video))
+
+
+def original_videos(source: Path, splits: tuple[int, ...] = OFFICIAL_SPLITS) -> list[tuple[str, str, tuple[str, ...]]]:
+    """Action, video name and part in each split of every clip of the original folder, in the order in which they are
+    imported; splits/<action>_test_split<k>.txt has lines `<video>.avi <flag>`. Raises UserError for another folder."""
     flags = {}
     for split in splits:
         for path in sorted((source / "splits").glob(f"*_test_split{split}.txt")):
@@ -112,9 +119,10 @@ def _original(source: Path, splits: tuple[int, ...]) -> Iterator[Clip]:
     if not files or not flags:
         raise UserError(f"{source} is not J-HMDB's folder: expected joint_positions/ACTION/VIDEO/joint_positions.mat "
                         f"and splits/ACTION_test_split{splits[0]}.txt")
+    videos = []
     for path in files:
         action, name = path.parent.parent.name, path.parent.name
         parts = tuple(_PART_OF_FLAG[flags.get((split, action, name), 0)] for split in splits)
         if set(parts) != {NO_PART}:
-            keypoints = loadmat(path)["pos_img"].transpose(2, 1, 0) - 1
-            yield _clip(keypoints, action, parts, source_video(name))
+            videos.append((action, name, parts))
+    return videos
