@@ -1,8 +1,8 @@
 """overlay: draws people, labels and attention into the images; works only while someone looks.
 
 Subscribes image_raw or image_raw/compressed (`image_transport`), skeleton_graphs, actions, action_model; the image only
-           while `overlay` is subscribed, nothing while neither `overlay` nor `markers` is
-Publishes  overlay, overlay/compressed, markers
+           while `overlay` is subscribed, nothing while none of its topics is
+Publishes  overlay, overlay/compressed, markers, annotations (the last where foxglove_msgs is installed)
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from pose_attention_ros.core.types import ActionEstimates
 from pose_attention_ros.inference.locations import config_dir
 from pose_attention_ros.msg import ActionLabelArray, ActionModel, SkeletonGraphArray
 from pose_attention_ros.ros.action_messages import actions_of_message
+from pose_attention_ros.ros.annotations import Annotator, annotation_type
 from pose_attention_ros.ros.image_output import ImageTopic, JpegConfig
 from pose_attention_ros.ros.images import bgr_from_compressed, bgr_from_image, image_form
 from pose_attention_ros.ros.managed import ManagedNode
@@ -53,6 +54,9 @@ class OverlayNode(ManagedNode):
         self._overlay = Overlay(self.settings)
         self._images = ImageTopic(self, "overlay")
         self._markers = self.advertise(MarkerArray, "markers", result_profile(depth=2))
+        kind = annotation_type()
+        self._annotations = self.advertise(kind, "annotations", result_profile(depth=2)) if kind else None
+        self._annotate = Annotator() if kind else None
         self._model: ActionModel | None = None
 
     def activate(self) -> None:
@@ -79,7 +83,9 @@ class OverlayNode(ManagedNode):
 
     def _look(self) -> None:
         """Subscribe to what the present onlookers need."""
-        wanted = ("image",) * bool(self._images.subscribers()) + ("markers",) * bool(self._markers.get_subscription_count())
+        onlookers = {"image": self._images.subscribers(), "markers": self._markers.get_subscription_count(),
+                     "annotations": self._annotations.get_subscription_count() if self._annotations else 0}
+        wanted = tuple(name for name, count in onlookers.items() if count)
         if wanted == self._wanted:
             return
         self._wanted = wanted
@@ -116,6 +122,8 @@ class OverlayNode(ManagedNode):
             self._images.publish(drawn, graphs.stamp_ns, graphs.frame_id)
         if "markers" in self._wanted:
             self._markers.publish(markers_of(graphs, actions))
+        if "annotations" in self._wanted:
+            self._annotations.publish(self._annotate(graphs, actions))
         self.meter.done(time.perf_counter() - began, age_s(graphs.stamp_ns, self.now_ns()))
 
 

@@ -18,6 +18,7 @@ from visualization_msgs.msg import Marker, MarkerArray
 
 from pose_attention_ros.msg import ActionLabelArray
 from pose_attention_ros.ros.images import bgr_from_image
+from pose_attention_ros.ros.markers import NAMESPACES
 from pose_attention_ros.ros.qos import sensor_profile
 from pose_attention_ros.ros.stamps import stamp_ns_of
 
@@ -57,11 +58,27 @@ def test_markers_need_no_image(start: Callable, probe: Any, exercise_video: Path
     probe.until(lambda: any(len(array.markers) > 1 for array in arrays), "a person")
     array = next(array for array in arrays if len(array.markers) > 1)
     assert array.markers[0].action == Marker.DELETEALL
-    assert {marker.ns for marker in array.markers[1:]} == {"limbs", "joints", "labels"}
+    assert {marker.ns for marker in array.markers[1:]} == set(NAMESPACES)
     joints = next(marker for marker in array.markers if marker.ns == "joints")
     assert len(joints.points) == len(joints.colors) > 5
     assert all(abs(point.x) < 2 and abs(point.y) < 2 and point.z > 0 for point in joints.points)
     assert probe.node.count_subscribers("image_raw") == 0
+
+
+def test_annotations_of_the_image_for_foxglove(start: Callable, probe: Any, exercise_video: Path,
+                                               pose_weights: None) -> None:
+    kinds = pytest.importorskip("foxglove_msgs.msg", reason="foxglove_msgs is not installed")
+    start("overlay")
+    start_pipeline(start, exercise_video, loop=True)
+    heard = probe.collect(kinds.ImageAnnotations, "annotations")
+    probe.until(lambda: any(message.texts for message in heard), "a person")
+    assert probe.node.count_subscribers("image_raw") == 0
+    message = next(message for message in heard if message.texts)
+    limbs, joints = message.points[:2]
+    assert (limbs.type, joints.type) == (kinds.PointsAnnotation.LINE_LIST, kinds.PointsAnnotation.POINTS)
+    assert len(limbs.points) % 2 == 0 and 5 < len(joints.points) == len(joints.outline_colors)
+    assert all(-200 < point.x < 584 and -200 < point.y < 488 for point in joints.points)  # pixels of the image of 384x288
+    assert len(message.texts) * 2 == len(message.points) and message.texts[0].text.split()[0].isdigit()
 
 
 def test_the_compressed_overlay(start: Callable, probe: Any, drawn_video: Path, pose_weights: None) -> None:
