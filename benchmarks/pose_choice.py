@@ -1,0 +1,264 @@
+"""Which pose estimator for which board: accuracy, time, memory and people at once of each, on the same photos.
+
+    python -m benchmarks.pose_choice --photos DIR --threads 2 --out out/bench/pose_choice
+    python -m benchmarks.pose_choice --photos DIR --model out/train/pose_cnn/pose_cnn --stages 1 2 3   # wants torch
+
+DIR holds images/, annotations_human.json and test_human.txt (COCO keypoints, made by people). Without it accuracy is left
+out and time is measured on the frames of --source. Times are taken in turns, so that a busy machine disturbs all alike.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+import multiprocessing
+import os
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from benchmarks.process_use import process_use
+from pose_attention_ros.cameras import CameraConfig, open_source
+from pose_attention_ros.cli.bench import machine
+from pose_attention_ros.core.errors import UserError
+from pose_attention_ros.core.types import Frame
+from pose_attention_ros.inference.pose import PoseConfig, create_pose_estimator
+from pose_attention_ros.inference.pose_model import PoseSpec, read_pose_spec
+
+ANNOTATIONS, LIST, IMAGES = "annotations_human.json", "test_human.txt", "images"
+MOVENET_SIZES = (192, 256, 320, 384)
+POSE_CNN_SIZES = (192, 256, 320)
+ROUNDS = 15
+CROWD = (4, 3)  # columns and rows of one image made of twelve, to see how many people come out at once
+CROWD_SIZE = 512
+CALIBRATION_PHOTOS = 200
+
+
+@dataclass(frozen=True)
+class Contender:
+    """One row: the settings of an estimator, and what to call it."""
+
+    title: str
+    config: PoseConfig
+    stages: int = 0
+
+
+def contenders(models: Sequence[PoseSpec], sizes: Sequence[int], threads: int) -> Iterator[Contender]:
+    """MoveNet and every precision of every pose network, at each size."""
+    for size in MOVENET_SIZES:
+        yield Contender("MoveNet MultiPose", PoseConfig(input_size=size, threads=threads, min_person_score=0.0))
+    for spec in models:
+        for precision in (name for name in ("fp32", "int8") if name in spec.files):
+            for size in sizes:
+                config = PoseConfig(estimator="pose_cnn", pose_model=str(spec.folder), precision=precision, input_size=size,
+                                    threads=threads, min_person_score=0.0)
+                yield Contender(f"pose_cnn, {precision}", config, spec.stages)
+
+
+def exported(model: str, stages: Sequence[int], photos: Path | None, folder: Path) -> list[PoseSpec]:
+    """The network with fewer stages, from its weights: fp32, and int8 where there are photos to calibrate with."""
+    from pose_attention_ros.models.pose_bundle import add_int8, copy_weights, export_files
+    from pose_attention_ros.models.pose_int8 import calibration_images
+
+    source, specs = read_pose_spec(model), []
+    for count in stages:
+        target = folder / f"stages-{count}"
+        copy_weights(source.folder, target)
+        export_files(target, stages=count)
+        if photos is not None:  # never those that are scored
+            with tempfile.TemporaryDirectory() as scratch:
+                scored = set((photos / LIST).read_text().split())
+                for path in sorted((photos / IMAGES).iterdir()):
+                    if path.name not in scored:
+                        (Path(scratch) / path.name).symlink_to(path.resolve())
+                images = calibration_images(Path(scratch), CALIBRATION_PHOTOS, POSE_CNN_SIZES[0])
+            add_int8(target, images)
+        specs.append(read_pose_spec(str(target)))
+    return specs
+
+
+def accuracy(row: Contender, photos: list) -> dict[str, float]:
+    """COCO's scores on labelled photos."""
+    from pose_attention_ros.cli.evaluate_poses import find_people
+    from pose_attention_ros.evaluation.keypoints import score_keypoints
+
+    estimator = create_pose_estimator(row.config)
+    found, _ = find_people(estimator, photos)
+    estimator.close()
+    return {key: round(value, 4) for key, value in dataclasses.asdict(score_keypoints(photos, found)).items()
+            if key in ("ap", "ap50", "ap75", "ar")}
+
+
+def times(rows: Sequence[Contender], frames: Sequence[Frame]) -> list[dict[str, float]]:
+    """Milliseconds a frame of each row, all of it and the network alone: medians over frames taken in turns."""
+    estimators = [create_pose_estimator(row.config) for row in rows]
+    for estimator in estimators:
+        for frame in frames:
+            estimator(frame)
+    whole, network = np.zeros((2, ROUNDS, len(rows), len(frames)))
+    for turn in range(ROUNDS):
+        for number, estimator in enumerate(estimators):
+            for place, frame in enumerate(frames):
+                began = time.perf_counter()
+                estimator(frame)
+                whole[turn, number, place] = 1e3 * (time.perf_counter() - began)
+                network[turn, number, place] = 1e3 * estimator.network_s
+    for estimator in estimators:
+        estimator.close()
+    return [{"ms": round(float(np.median(whole[:, number])), 2),
+             "p95_ms": round(float(np.quantile(whole[:, number], 0.95)), 2),
+             "network_ms": round(float(np.median(network[:, number])), 2)} for number in range(len(rows))]
+
+
+def memory_mb(row: Contender, frame: Frame) -> float:
+    """Growth of a fresh process's peak memory by loading the estimator and running it."""
+    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
+        return round(pool.submit(_memory_growth, row.config, frame.image_bgr).result(), 1)
+
+
+def _memory_growth(config: PoseConfig, image_bgr: np.ndarray) -> float:
+    import cv2  # noqa: F401  the libraries' own size is not the estimator's
+    import onnxruntime  # noqa: F401
+
+    before = process_use(os.getpid()).memory_mb
+    estimator = create_pose_estimator(config)
+    for _ in range(5):
+        estimator(Frame(image_bgr, 0))
+    return process_use(os.getpid()).memory_mb - before
+
+
+def people_at_once(row: Contender, frames: Sequence[Frame]) -> int:
+    """How many of the twelve people in one image of twelve photos are found, at an input of CROWD_SIZE."""
+    estimator = create_pose_estimator(dataclasses.replace(row.config, input_size=CROWD_SIZE,
+                                                          min_person_score=PoseConfig().min_person_score))
+    found = len(estimator(crowd_of(frames)))
+    estimator.close()
+    return found
+
+
+def crowd_of(frames: Sequence[Frame]) -> Frame:
+    """The first twelve frames side by side in one image of 4:3."""
+    import cv2
+
+    columns, rows = CROWD
+    tiles = [cv2.resize(frames[i % len(frames)].image_bgr, (320, 320)) for i in range(columns * rows)]
+    return Frame(np.concatenate([np.concatenate(tiles[r * columns:(r + 1) * columns], 1) for r in range(rows)]), 0)
+
+
+def measure(args: argparse.Namespace) -> dict:
+    """The whole table as plain values."""
+    photos, frames = labelled(args), []
+    if photos:
+        import cv2
+
+        singles = [photo for photo in photos if photo.people == 1][:12] or photos[:12]
+        frames = [Frame(cv2.imread(str(photo.path), cv2.IMREAD_COLOR), 0) for photo in singles]
+    elif args.source:
+        camera = open_source(args.source, CameraConfig())
+        frames = [frame for _, frame in zip(range(12), iter(camera.read, None))]
+        camera.close()
+    if not frames:
+        raise UserError("there is nothing to measure on: give --photos DIR or --source VIDEO")
+    with tempfile.TemporaryDirectory() as scratch:
+        models = exported(args.model, args.stages, args.photos if photos else None, Path(scratch)) if args.stages else \
+            [read_pose_spec(args.model)]
+        rows = list(contenders(models, args.sizes, args.threads))
+        results = [{"title": row.title, "input_size": row.config.input_size, "stages": row.stages} for row in rows]
+        for result, measured in zip(results, times(rows, frames[:4])):
+            result |= measured
+        for row, result in zip(rows, results):
+            print(f"{row.title} at {row.config.input_size}", flush=True)
+            result["memory_mb"] = memory_mb(row, frames[0])
+            if photos:
+                result |= {**accuracy(row, photos), "of_twelve": people_at_once(row, frames)}
+    return {"machine": machine(), "load_average": round(os.getloadavg()[0], 1), "threads": args.threads,
+            "photos": len(photos), "people": sum(photo.people for photo in photos), "rows": results}
+
+
+def labelled(args: argparse.Namespace) -> list:
+    """The photos to score on; none, with a line that says so, where the folder is absent."""
+    if args.photos is None or not (args.photos / ANNOTATIONS).is_file():
+        print(f"accuracy is left out, for there are no labelled photos: {args.photos or '--photos DIR'} with {ANNOTATIONS}, "
+              f"{LIST} and {IMAGES}/")
+        return []
+    from pose_attention_ros.data.pose_images import read_names, read_photos
+    from pose_attention_ros.evaluation.keypoints import LAYOUT
+
+    photos = read_photos([args.photos / ANNOTATIONS], args.photos / IMAGES, LAYOUT, only=read_names(args.photos / LIST))
+    return photos[:: max(1, len(photos) // args.most_photos)] if args.most_photos else photos
+
+
+def table(result: dict) -> str:
+    """As Markdown."""
+    lines = [f"{result['machine']}, {result['threads']} thread(s), load {result['load_average']}; {result['people']} people "
+             f"in {result['photos']} photos", "",
+             "| estimator | input | stages | AP | AP50 | ms a frame | of it network | memory, MB | found of 12 |",
+             "|---|---|---|---|---|---|---|---|---|"]
+    for row in result["rows"]:
+        lines.append(f"| {row['title']} | {row['input_size']} | {row['stages'] or '-'} | {_number(row, 'ap')} | "
+                     f"{_number(row, 'ap50')} | {row['ms']:.1f} | {row['network_ms']:.1f} | {row['memory_mb']:.0f} | "
+                     f"{row.get('of_twelve', '-')} |")
+    return "\n".join(lines)
+
+
+def _number(row: dict, key: str) -> str:
+    return f"{row[key]:.3f}" if key in row else "-"
+
+
+def picture(result: dict, path: Path) -> None:
+    """Accuracy against time, one line an estimator over its input sizes."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    figure, axes = pyplot.subplots(figsize=(7, 4.5), layout="constrained")
+    lines: dict[str, list[dict]] = {}
+    for row in result["rows"]:
+        name = row["title"] + (f", {row['stages']} stage{'s' * (row['stages'] > 1)}" if row["stages"] else "")
+        lines.setdefault(name, []).append(row)
+    for name, rows in lines.items():
+        axes.plot([row["ms"] for row in rows], [row["ap"] for row in rows], "o-", label=name)
+        for row in rows:
+            axes.annotate(str(row["input_size"]), (row["ms"], row["ap"]), textcoords="offset points", xytext=(4, 4),
+                          fontsize=7)
+    axes.set(xlabel=f"milliseconds a frame, {result['threads']} thread(s)", ylabel="AP (OKS 0.50 to 0.95)", ylim=(0, None),
+             xlim=(0, None))
+    axes.legend(fontsize=8)
+    figure.savefig(path, dpi=110)
+    pyplot.close(figure)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--photos", type=Path, help=f"folder with {IMAGES}/, {ANNOTATIONS} and {LIST}")
+    parser.add_argument("--source", default="", help="without photos: the recording whose frames are timed")
+    parser.add_argument("--model", default=PoseConfig().pose_model,
+                        help="pose network: name or directory (default: %(default)s)")
+    parser.add_argument("--stages", type=int, nargs="*", default=[], help="export these numbers of stages from its weights")
+    parser.add_argument("--sizes", type=int, nargs="*", default=POSE_CNN_SIZES,
+                        help="input sizes of it (default: %(default)s)")
+    parser.add_argument("--threads", type=int, default=2, help="CPU threads (default: %(default)s)")
+    parser.add_argument("--most-photos", type=int, default=0, help="score on so many only (default: all)")
+    parser.add_argument("--out", type=Path, default=Path("out/bench/pose_choice"), help="folder (default: %(default)s)")
+    args = parser.parse_args()
+    try:
+        result = measure(args)
+    except UserError as error:
+        raise SystemExit(f"pose_choice: {error}") from None
+    args.out.mkdir(parents=True, exist_ok=True)
+    (args.out / "pose_choice.json").write_text(json.dumps(result, indent=2) + "\n")
+    (args.out / "pose_choice.md").write_text(table(result) + "\n")
+    if result["photos"]:
+        picture(result, args.out / "pose_choice.png")
+    print(f"\n{table(result)}\n\nwritten to {args.out}")
+
+
+if __name__ == "__main__":
+    main()
