@@ -1,5 +1,5 @@
-"""`pose-attention data import|render|inspect`: data sets and own recordings into our file format, drawn clips with their
-pixels, and what such a file holds."""
+"""`pose-attention data import|pixels|render|inspect`: data sets and own recordings into our file format, drawn
+clips and known ones with their pixels, and what such a file holds."""
 
 from __future__ import annotations
 
@@ -18,8 +18,10 @@ from pose_attention_ros.data.bag_clips import BagClipConfig, import_bags
 from pose_attention_ros.data.dataset import SkeletonDataset, file_sha256
 from pose_attention_ros.data.jhmdb import import_jhmdb
 from pose_attention_ros.data.kinect import CameraRing, import_kinect
+from pose_attention_ros.data.originals import ORIGINALS, open_original
 from pose_attention_ros.data.penn import import_penn
 from pose_attention_ros.data.pixel_clips import SKELETONS_FILE
+from pose_attention_ros.data.pixel_views import StoreConfig, store_pixels
 from pose_attention_ros.data.pyskl import import_pyskl
 from pose_attention_ros.data.rendered.clips import RenderConfig, render_dataset
 
@@ -28,6 +30,8 @@ IMPORTERS = {
     "jhmdb": lambda args: import_jhmdb(args.source, _split_number(args.official_split)),
     "pyskl": lambda args: import_pyskl(args.source, args.official_split or "1", _class_names(args.class_names)),
     "kinect": lambda args: import_kinect(args.source, CameraRing(views=args.views), args.seed),
+    "ntu": lambda args: open_original("ntu", args.source).skeletons,
+    "nucla": lambda args: open_original("nucla", args.source).skeletons,
     "bag": lambda args: _import_bags(args),
 }
 
@@ -53,12 +57,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                            help="bag: what to start from (default: the earliest that it holds)")
     importing.add_argument("--topic", default="", help="bag: the topic, where there are several of its kind")
     add_settings(importing, "bag", BagClipConfig)
+    storing = actions.add_parser("pixels", help="store a known data set with its images, for models that read pixels")
+    storing.add_argument("kind", choices=ORIGINALS, help="which data set SRC is")
+    storing.add_argument("source", type=Path, metavar="SRC", help="its original folder")
+    storing.add_argument("output", type=Path, metavar="OUT", help="folder for skeletons.npz and images.npy")
+    add_settings(storing, "pixels", StoreConfig)
     rendering = actions.add_parser("render", help="draw a data set with pixels: figures acting in clutter, joints, labels")
     rendering.add_argument("output", type=Path, metavar="OUT", help="folder for skeletons.npz and images.npy")
     add_settings(rendering, "rendering", RenderConfig)
     inspecting = actions.add_parser("inspect", help="show what a data set file holds")
     inspecting.add_argument("file", type=Path, metavar="FILE.npz")
-    for sub in (importing, rendering, inspecting):
+    for sub in (importing, storing, rendering, inspecting):
         sub.add_argument("--json", type=Path, metavar="FILE", help="write the summary there as well")
 
 
@@ -71,8 +80,9 @@ def run(args: argparse.Namespace) -> int:
         except (ValueError, KeyError, OSError, zipfile.BadZipFile) as error:
             raise UserError(f"SRC {args.source} cannot be read as {args.kind}: {error}") from error
         data.save(path)
-    elif args.action == "render":
-        path = _render(args)
+    elif args.action in _FOLDERS:
+        path = args.output / SKELETONS_FILE
+        _FOLDERS[args.action](args)
         data = SkeletonDataset.load(path)
     else:
         data, path = SkeletonDataset.load(args.file), args.file
@@ -83,13 +93,23 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _render(args: argparse.Namespace) -> Path:
+def _render(args: argparse.Namespace) -> None:
     from tqdm import tqdm
 
     config = read_settings(args, RenderConfig)
     with tqdm(unit="clip", total=config.clips, disable=None, leave=False, desc="drawing") as bar:
         render_dataset(config, args.output, bar.update)
-    return args.output / SKELETONS_FILE
+
+
+def _store(args: argparse.Namespace) -> None:
+    from tqdm import tqdm
+
+    source = open_original(args.kind, args.source)
+    with tqdm(unit="clip", total=len(source), disable=None, leave=False, desc="reading") as bar:
+        store_pixels(source, read_settings(args, StoreConfig), args.output, bar.update)
+
+
+_FOLDERS = {"render": _render, "pixels": _store}
 
 
 def _import_bags(args: argparse.Namespace) -> SkeletonDataset:

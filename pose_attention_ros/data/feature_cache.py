@@ -10,15 +10,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-import cv2
 import numpy as np
 
 from pose_attention_ros.core.config import Settings, setting
 from pose_attention_ros.core.crops import CropConfig, crop_parts
 from pose_attention_ros.core.errors import UserError
-from pose_attention_ros.core.layouts import LAYOUTS
 from pose_attention_ros.core.pixels import FeatureExtractor, mean_over_cells
 from pose_attention_ros.data.pixel_clips import PixelClip, PixelSource, combined_sha256, mirrored_label
+from pose_attention_ros.data.pixel_views import chosen_frames, fitted, mirrored_clip
 
 FORMAT = 1  # of what is computed; raised when the same inputs give other numbers
 
@@ -47,42 +46,6 @@ class FeatureTable:
 
     def __getitem__(self, clip: int) -> np.ndarray:
         return self._values[self._offsets[clip]:self._offsets[clip + 1]]
-
-
-def chosen_frames(count: int, wanted: int) -> np.ndarray:
-    """Numbers of `wanted` frames of `count` at equal intervals, the middle of each of `wanted` equal parts; all for 0. A
-    clip with fewer frames repeats some."""
-    if not wanted:
-        return np.arange(count)
-    return ((np.arange(wanted) + 0.5) * count / wanted).astype(np.int64)
-
-
-def mirrored_clip(clip: PixelClip) -> PixelClip:
-    """The same clip in a mirror. Raises UserError where the joints are not those of a known layout."""
-    layout = next((table for table in LAYOUTS.values() if table.joints == clip.joints), None)
-    if layout is None:
-        raise UserError(f"cannot mirror joints {', '.join(clip.joints)}: they are of no known layout")
-    width = clip.images_bgr.shape[2]
-    keypoints = clip.keypoints_px[:, layout.mirror] * np.array([-1, 1], np.float32) + np.array([width, 0], np.float32)
-    return dataclasses.replace(clip, images_bgr=np.ascontiguousarray(clip.images_bgr[:, :, ::-1]), keypoints_px=keypoints,
-                               scores=clip.scores[:, layout.mirror], label=mirrored_label(clip.label))
-
-
-def fitted(clip: PixelClip, size: int) -> PixelClip:
-    """The clip scaled into the middle of a square of `size` pixels, black beside it; 0 leaves it as it is."""
-    height, width = clip.images_bgr.shape[1:3]
-    if not size or (height, width) == (size, size):
-        return clip
-    scale = size / max(height, width)
-    inner = (max(1, round(width * scale)), max(1, round(height * scale)))
-    left, top = (size - inner[0]) // 2, (size - inner[1]) // 2
-    images = np.zeros((len(clip.images_bgr), size, size, 3), np.uint8)
-    for image, source in zip(images, clip.images_bgr):
-        image[top:top + inner[1], left:left + inner[0]] = cv2.resize(
-            source, inner, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)
-    factors = np.array([inner[0] / width, inner[1] / height], np.float32)
-    return dataclasses.replace(clip, images_bgr=images,
-                               keypoints_px=clip.keypoints_px * factors + np.array([left, top], np.float32))
 
 
 def _cube(clip: PixelClip, frames: np.ndarray, extractor: FeatureExtractor, crops: CropConfig) -> np.ndarray:
@@ -146,6 +109,7 @@ def _compute(source: PixelSource, extractor: FeatureExtractor, kind: str, config
             values[offsets[number]:offsets[number + 1]] = found
             advance(1)
         values.flush()
+        os.chmod(part, 0o644)
         os.replace(part, path)
     except BaseException:
         os.unlink(part)
