@@ -29,6 +29,13 @@ PARAMETERS = {
 }
 
 
+def parameters_of(name: str, video: Path, folder: Path) -> list[Parameter]:
+    """What the node called `name` needs to become active."""
+    values = {key: value.replace("VIDEO", str(video)).replace("FOLDER", str(folder)) if isinstance(value, str) else value
+              for key, value in PARAMETERS.get(name, {}).items()}
+    return [Parameter(key, value=value) for key, value in values.items()]
+
+
 def test_an_impossible_transition_is_refused_and_harms_nobody(start: Callable, probe: Any) -> None:
     process = start("skeleton_graph")
     process.wait_for_line("active")
@@ -104,10 +111,7 @@ def test_a_failed_step_is_recovered_from(node: FailsOnce, step: str, state_after
 def test_a_parameter_changes_while_the_node_runs_or_says_why_not(ros: None, name: str, drawn_video: Path, tmp_path: Path,
                                                                 pose_weights: None) -> None:
     """Every parameter of every node, set to its own value while the node is active."""
-    places = {"VIDEO": str(drawn_video), "FOLDER": str(tmp_path)}
-    given = [Parameter(key, value=value.replace("VIDEO", places["VIDEO"]).replace("FOLDER", places["FOLDER"])
-                       if isinstance(value, str) else value) for key, value in PARAMETERS.get(name, {}).items()]
-    node = node_class(name)(namespace=f"/live/{name}", parameter_overrides=given)
+    node = node_class(name)(namespace=f"/live/{name}", parameter_overrides=parameters_of(name, drawn_video, tmp_path))
     try:
         assert node.trigger_configure() == node.trigger_activate() == TransitionCallbackReturn.SUCCESS
         live = 0
