@@ -31,6 +31,8 @@ class DecodeConfig(Settings):
     limb_score: float = setting(0.05, "a field that points along a limb by less than this does not support it", low=0.0,
                                 high=1.0)
     limb_agreement: float = setting(0.6, "share of a limb's samples that must support it", low=0.0, high=1.0)
+    limb_length: float = setting(0.5, "share of the maps' longer side above which a limb counts the less the longer it is",
+                                 low=0.01, high=10.0)
     limb_samples: int = setting(10, "samples along a limb", low=2, high=100)
     most_peaks: int = setting(40, "peaks of one joint that are considered, the highest first", low=1, high=1000)
     least_joints: int = setting(3, "a person has at least so many joints", low=1, high=100)
@@ -145,8 +147,10 @@ def connect(peaks: Peaks, affinity: np.ndarray, layout: Layout, config: DecodeCo
     """
     first, second, limb = _pairs(peaks.joint, layout)
     along = _along(affinity, peaks.xy[first], peaks.xy[second], limb, config.limb_samples)
-    score = along.mean(1)
     supported = (along > config.limb_score).mean(1) >= config.limb_agreement
+    length = np.linalg.norm(peaks.xy[second] - peaks.xy[first], axis=1)
+    longest = config.limb_length * max(affinity.shape[1:])
+    score = along.mean(1) + np.minimum(longest / np.maximum(length, 1e-6) - 1, 0)
     score = np.where(supported & (score > config.limb_score), score, 0)
     chosen = _assign(first, second, limb, score)
     return Connections(first[chosen], second[chosen], score[chosen])
