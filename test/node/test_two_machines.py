@@ -15,9 +15,12 @@ import pytest
 
 pytest.importorskip("rclpy", reason="ROS 2 is not here")
 
+pytest.importorskip("benchmarks.two_machines", reason="benchmarks/ is not installed; run from a checkout")
+
 from conftest import write_video
 from node_helpers import PATIENCE_S, NodeProcess
-from two_machines import Link, Machine, two_machines, why_not
+
+from benchmarks.two_machines import Link, Machine, two_machines, why_not
 
 pytestmark = pytest.mark.skipif(bool(why_not()), reason=why_not() or "possible")
 

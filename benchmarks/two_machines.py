@@ -48,11 +48,12 @@ def why_not() -> str:
 
 @dataclass
 class Link:
-    """How frames get across, each way; counts what was carried and lost."""
+    """How frames get across, each way; counts what was carried and lost. Without `multicast` it is like many a Wi-Fi."""
 
     delay_s: float = 0.0
     loss: float = 0.0
     rate_bit_s: float = 1e9
+    multicast: bool = True
     seed: int = 0
     carried: int = 0
     lost: int = 0
@@ -70,7 +71,8 @@ class Link:
             for tap in select.select(taps, (), (), wait_s)[0]:
                 frame, now = os.read(tap, _FRAME_BYTES), time.monotonic()
                 sent_at = max(now, free_at[tap]) + len(frame) * 8 / self.rate_bit_s
-                if chance.random() < self.loss or sent_at - now > _QUEUE_S:
+                barred = not self.multicast and frame.startswith(b"\x01\x00\x5e")
+                if chance.random() < self.loss or sent_at - now > _QUEUE_S or barred:
                     self.lost += 1
                     continue
                 free_at[tap] = sent_at
