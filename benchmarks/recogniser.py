@@ -136,15 +136,15 @@ def of_recipe(folder: Path, recipe_file: Path) -> list[Contender]:
     return rows
 
 
-def in_turns(calls: Mapping[str, Callable[[], None]], seconds: float) -> dict[str, np.ndarray]:
+def in_turns(calls: Mapping[str, Callable[[], None]], seconds: float, warm_up: int = WARM_UP,
+             rounds: int = 40) -> dict[str, np.ndarray]:
     """Milliseconds of each call, taken in turns: in each round every one has about the same time."""
     quick = {}
     for name, call in calls.items():
-        for _ in range(WARM_UP):
+        for _ in range(warm_up):
             began = time.perf_counter()
             call()
             quick[name] = time.perf_counter() - began
-    rounds = 40
     times: dict[str, list[float]] = {name: [] for name in calls}
     for _ in range(rounds):
         for name, call in calls.items():

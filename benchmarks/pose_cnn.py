@@ -1,0 +1,222 @@
+"""What makes the pose network fast, and what its stages cost and bring.
+
+    python -m benchmarks.pose_cnn --model pose_cnn --json out/bench/pose_cnn.json
+    python -m benchmarks.pose_cnn --model pose_cnn --annotations LABELS.json --images DIR --only LIST.txt \
+        --json out/bench/pose_cnn.json --picture out/bench/pose_stages.png
+
+Every form runs in turns within one run on one thread, so that a busy machine disturbs all alike; the median counts. Stages
+beyond those that the model was trained with have random weights here: their time is real, an accuracy they do not have.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from benchmarks.recogniser import bound, in_turns
+from pose_attention_ros.cli.bench import machine
+from pose_attention_ros.cli.evaluate_poses import find_people
+from pose_attention_ros.core.errors import UserError
+from pose_attention_ros.data.pose_images import Photo, read_names, read_photos
+from pose_attention_ros.evaluation.keypoints import LAYOUT, score_keypoints
+from pose_attention_ros.inference.pose import PoseConfig, create_pose_estimator
+from pose_attention_ros.inference.recogniser import find_model
+
+# Row -> how the graph is written; each adds one measure to the row before.
+FORMS = {
+    "as trained": {"fold": False, "pad": False, "fuse": False},
+    "batch norm folded": {"fold": True, "pad": False, "fuse": False},
+    "maps padded": {"fold": True, "pad": True, "fuse": False},
+    "branches fused": {"fold": True, "pad": True, "fuse": True},
+}
+PRECISIONS = ("fp32", "int8")
+_CALIBRATION = 8  # images of the timed int8 forms; their values do not change the time
+_MOST_STAGES = 6
+_WARM_UP, _ROUNDS = 3, 10
+
+
+def eager(network, image: np.ndarray) -> Callable[[], None]:
+    """The network in torch, one thread."""
+    import torch
+
+    torch.set_num_threads(1)
+    tensor = torch.from_numpy(image)
+
+    def call() -> None:
+        with torch.inference_mode():
+            network(tensor)
+    return call
+
+
+def time_forms(network, size: tuple[int, int], seconds: float, folder: Path) -> dict[str, dict[str, float]]:
+    """Milliseconds (median) and megabytes of torch eager and every form of the graph, fp32 and int8.
+
+    :param size: (height, width) of the input
+    """
+    from pose_attention_ros.models.pose_export import export_pose
+    from pose_attention_ros.models.pose_graph import GraphConfig
+    from pose_attention_ros.models.pose_int8 import quantise
+
+    rng = np.random.default_rng(0)
+    image = rng.uniform(0, 1, (1, 3, *size)).astype(np.float32)
+    calls, sizes_mb = {"torch eager": eager(network, image)}, {}
+    for title, form in FORMS.items():
+        path = folder / f"{title}.onnx"
+        export_pose(network, path, config=GraphConfig(**form))
+        files = {title: path}
+        if form["fold"]:
+            files[f"{title}, int8"] = folder / f"{title}-int8.onnx"
+            quantise(path, files[f"{title}, int8"], list(rng.uniform(0, 1, (_CALIBRATION, 1, 3, *size)).astype(np.float32)))
+        for name, file in files.items():
+            calls[name], sizes_mb[name] = bound(file, {"image": image}), file.stat().st_size / 1e6
+    times = {name: float(np.median(each)) for name, each in in_turns(calls, seconds, _WARM_UP, _ROUNDS).items()}
+    return {name: {"ms": round(ms, 2), "times_eager": round(times["torch eager"] / ms, 2),
+                   **({"mb": round(sizes_mb[name], 2)} if name in sizes_mb else {})} for name, ms in times.items()}
+
+
+def stages_of(folder: Path, work: Path, images: list[np.ndarray]) -> dict[int, Path]:
+    """Model directories of the model in `folder` at each number of stages it was trained with, int8 files too."""
+    from pose_attention_ros.models.pose_bundle import add_int8, copy_weights, export_files, load_pose_network
+
+    made = {}
+    for stages in range(1, len(load_pose_network(folder).stages) + 1):
+        made[stages] = work / f"stages{stages}"
+        copy_weights(folder, made[stages])
+        export_files(made[stages], stages=stages)
+        add_int8(made[stages], images)
+    return made
+
+
+def time_stages(network, size: tuple[int, int], seconds: float, folder: Path) -> dict[int, dict[str, float]]:
+    """Milliseconds of one to six stages in both precisions; random weights beyond the network's own."""
+    import torch
+
+    from pose_attention_ros.models.pose_cnn import PoseCnn
+    from pose_attention_ros.models.pose_export import export_pose
+    from pose_attention_ros.models.pose_int8 import quantise
+
+    torch.manual_seed(0)
+    six = PoseCnn(dataclasses.replace(network.config, stages=_MOST_STAGES))
+    six.load_state_dict(network.state_dict(), strict=False)
+    rng = np.random.default_rng(0)
+    image = rng.uniform(0, 1, (1, 3, *size)).astype(np.float32)
+    calls = {}
+    for stages in range(1, _MOST_STAGES + 1):
+        for precision in PRECISIONS:
+            path = folder / f"{precision}-{stages}.onnx"
+            if precision == "fp32":
+                export_pose(six, path, stages=stages)
+            else:
+                quantise(folder / f"fp32-{stages}.onnx", path, [image])
+            calls[stages, precision] = bound(path, {"image": image})
+    times = in_turns(calls, seconds, _WARM_UP, _ROUNDS)
+    return {stages: {f"{precision}_ms": round(float(np.median(times[stages, precision])), 2)
+                     for precision in PRECISIONS} for stages in range(1, _MOST_STAGES + 1)}
+
+
+def score_stages(models: dict[int, Path], photos: list[Photo], input_size: int) -> dict[int, dict[str, float]]:
+    """AP of each trained number of stages in both precisions."""
+    scores: dict[int, dict[str, float]] = {}
+    for stages, folder in models.items():
+        for precision in PRECISIONS:
+            estimator = create_pose_estimator(PoseConfig(estimator="pose_cnn", pose_model=str(folder), precision=precision,
+                                                         input_size=input_size, min_person_score=0.03))
+            found, _ = find_people(estimator, photos)
+            estimator.close()
+            scores.setdefault(stages, {})[f"{precision}_ap"] = round(score_keypoints(photos, found).ap, 4)
+    return scores
+
+
+def draw_stages(rows: dict[int, dict[str, float]], path: Path) -> None:
+    """AP against milliseconds, a point a number of stages; those without an AP are marks on the time axis."""
+    import matplotlib
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    figure, axes = pyplot.subplots(figsize=(5.2, 3.4), layout="constrained")
+    for precision, colour in zip(PRECISIONS, ("C0", "C1")):
+        known = {n: row for n, row in rows.items() if f"{precision}_ap" in row}
+        axes.plot([row[f"{precision}_ms"] for row in known.values()], [row[f"{precision}_ap"] for row in known.values()],
+                  "o-", color=colour, label=precision)
+        for stages, row in known.items():
+            axes.annotate(str(stages), (row[f"{precision}_ms"], row[f"{precision}_ap"]), (4, 4), textcoords="offset points")
+        low = axes.get_ylim()[0]
+        rest = [row[f"{precision}_ms"] for n, row in rows.items() if n not in known]
+        axes.plot(rest, len(rest) * [low], "|", color=colour, markersize=12)
+    axes.set(xlabel="ms an image, one thread (marks: more stages, not trained)", ylabel="OKS AP", title="stages of the head")
+    axes.legend()
+    axes.grid(alpha=0.3)
+    figure.savefig(path, dpi=130)
+    pyplot.close(figure)
+
+
+def table_of(result: dict) -> str:
+    """For the terminal, and for the documentation as it is."""
+    lines = [f"{result['machine']}; input {result['size'][1]}x{result['size'][0]}, one thread", "",
+             "| form | ms | times torch eager | MB |", "|---|---|---|---|"]
+    lines += [f"| {name} | {row['ms']:.1f} | {row['times_eager']:.2f} | {row.get('mb', float('nan')):.1f} |"
+              for name, row in result["forms"].items()]
+    lines += ["", "| stages | ms fp32 | ms int8 | AP fp32 | AP int8 |", "|---|---|---|---|---|"]
+    for stages, row in result["stages"].items():
+        scores = [f"{row[f'{precision}_ap']:.3f}" if f"{precision}_ap" in row else "not trained" for precision in PRECISIONS]
+        lines.append(f"| {stages} | {row['fp32_ms']:.1f} | {row['int8_ms']:.1f} | {' | '.join(scores)} |")
+    return "\n".join(lines)
+
+
+def measure(args: argparse.Namespace) -> dict:
+    from pose_attention_ros.models.pose_bundle import load_pose_network
+    from pose_attention_ros.models.pose_int8 import calibration_images
+
+    folder = find_model(args.model)
+    network = load_pose_network(folder)
+    with tempfile.TemporaryDirectory() as scratch:
+        work = Path(scratch)
+        result = {"machine": machine(), "model": args.model, "size": args.size,
+                  "forms": time_forms(network, tuple(args.size), args.seconds, work)}
+        rows: dict[int, dict[str, float]] = time_stages(network, tuple(args.size), args.seconds, work)
+        if args.annotations:
+            photos = read_photos([args.annotations], args.images, LAYOUT, only=read_names(args.only) if args.only else None)
+            images = calibration_images(args.calibration or args.images, args.calibration_photos, args.input_size)
+            for stages, scores in score_stages(stages_of(folder, work, images), photos, args.input_size).items():
+                rows[stages].update(scores)
+            result["photos"] = len(photos)
+        result["stages"] = rows
+    return result
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--model", default="pose_cnn", help="name under models/, or a directory with weights")
+    parser.add_argument("--size", type=int, nargs=2, default=(192, 256), metavar=("H", "W"), help="timed input, px")
+    parser.add_argument("--seconds", type=float, default=10.0, help="of timing, for each table")
+    parser.add_argument("--annotations", type=Path, help="also AP: people in COCO's format")
+    parser.add_argument("--images", type=Path)
+    parser.add_argument("--only", type=Path, help="file names to use, one a line")
+    parser.add_argument("--calibration", type=Path, help="photos that int8 is calibrated on (default: --images)")
+    parser.add_argument("--calibration-photos", type=int, default=100)
+    parser.add_argument("--input-size", type=int, default=256, help="longer side of the input for AP, px")
+    parser.add_argument("--json", type=Path)
+    parser.add_argument("--picture", type=Path)
+    args = parser.parse_args()
+    try:
+        result = measure(args)
+    except UserError as error:
+        parser.error(str(error))
+    print(table_of(result))
+    for path in (args.json, args.picture):
+        if path:
+            path.parent.mkdir(parents=True, exist_ok=True)
+    if args.json:
+        args.json.write_text(json.dumps(result, indent=2) + "\n")
+    if args.picture and args.annotations:
+        draw_stages(result["stages"], args.picture)
+
+
+if __name__ == "__main__":
+    main()
