@@ -51,7 +51,7 @@ def main() -> int:
     if reason := why_not():
         print(reason, file=sys.stderr)
         return 1
-    print("| images | reliability | profile | arrived, of those sent | age, median / p95 | longest gap |\n" + 6 * "|---" + "|")
+    print("| images | reliability | profile | arrived, of all | age, median / p95 | longest gap |\n" + 6 * "|---" + "|")
     for way in WAYS:
         told = measure(way, args)
         if args.out:
