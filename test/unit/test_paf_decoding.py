@@ -83,6 +83,19 @@ def test_arms_that_cross_go_to_their_owners():
         np.testing.assert_allclose(found.keypoints[row, left_elbow] * size, person[left_elbow], atol=0.6)
 
 
+def test_a_limb_across_the_image_gives_way_to_a_shorter_one():
+    """An arm's field runs on through a second person: the far wrist is the other's."""
+    elbow, wrist = LAYOUT.index("left_elbow"), LAYOUT.index("left_wrist")
+    limb = LAYOUT.limbs.index(("left_elbow", "left_wrist"))
+    confidence, affinity = np.zeros((19, 20, 30), np.float32), np.zeros((38, 20, 30), np.float32)
+    confidence[elbow, 9, 3] = confidence[wrist, 9, 9] = confidence[wrist, 9, 28] = 0.9
+    affinity[2 * limb, 9] = np.linspace(0.6, 0.9, 30)  # the longer the stronger
+    peaks = find_peaks(confidence[:18], DecodeConfig())
+    for limb_length, column in ((0.5, 9), (10.0, 28)):
+        found = connect(peaks, affinity, LAYOUT, DecodeConfig(limb_length=limb_length))
+        assert [int(peaks.xy[b, 0]) for b in found.second] == [column]
+
+
 def test_the_assignment_is_the_best_of_all_not_the_first_come():
     """Two elbows and two wrists; the surest single pair must be given up, for the sum is what counts."""
     elbow, wrist = LAYOUT.index("left_elbow"), LAYOUT.index("left_wrist")
@@ -93,7 +106,7 @@ def test_the_assignment_is_the_best_of_all_not_the_first_come():
     affinity[2 * limb, 2:13] = 0.7  # to the right everywhere: every pair is possible
     affinity[2 * limb + 1, 6:9] = 0.2  # and downwards in between
     peaks = find_peaks(confidence[:18], DecodeConfig())
-    found = connect(peaks, affinity, LAYOUT, DecodeConfig())
+    found = connect(peaks, affinity, LAYOUT, DecodeConfig(limb_length=1.0))
     row = peaks.xy[:, 1].astype(int).tolist()
     pairs = {(row[a], row[b]): score for a, b, score in zip(found.first, found.second, found.score)}
     assert sorted(pairs) == [(5, 5), (9, 9)]
