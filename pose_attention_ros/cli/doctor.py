@@ -17,6 +17,7 @@ from pathlib import Path
 from pose_attention_ros.cli.options import add_json, write_json
 from pose_attention_ros.core.errors import UserError
 from pose_attention_ros.inference import weights
+from pose_attention_ros.inference.pose_model import available_pose_networks, read_pose_spec
 from pose_attention_ros.inference.recogniser import available_models, find_model, load_recogniser
 
 GOOD, NOTE, BAD = "ok", "note", "problem"
@@ -90,6 +91,7 @@ def runtimes() -> Iterator[Finding]:
     lite = "tflite_runtime" if importlib.util.find_spec("ai_edge_litert") is None else "ai_edge_litert.interpreter"
     yield _imports("LiteRT", lite, "pip install ai-edge-litert")
     yield _imports("ONNX Runtime", "onnxruntime", "pip install onnxruntime")
+    yield _tensorrt()
     yield _imports("bags", "rosbags", "pip install rosbags", missing=NOTE)
     yield _imports("training", "torch", "only for `train` and `export`: pip install 'pose_attention_ros[train]'",
                    missing=NOTE)
@@ -99,6 +101,8 @@ def models() -> Iterator[Finding]:
     """Every file against its sha256; the recognisers are loaded too."""
     for name in weights.WEIGHTS:
         yield _tried(f"pose {name}", lambda name=name: f"{len(weights.load(name)) / 1e6:.1f} MB, sha256 as expected")
+    for name in available_pose_networks():
+        yield _tried(f"pose {name}", lambda name=name: _pose_network(name))
     names = available_models()
     if not names:
         yield Finding("recognisers", BAD, "there are none", "restore the folder models/ of the package")
@@ -127,6 +131,26 @@ def cameras() -> Iterator[Finding]:
 
 
 CHECKS: tuple[Callable[[], Iterator[Finding]], ...] = (system, ros, runtimes, models, cameras)
+
+
+def _tensorrt() -> Finding:
+    """TensorRT and the GPU that it would run on."""
+    from pose_attention_ros.inference.trt.cuda import Cuda
+    from pose_attention_ros.inference.trt.library import TensorRtUnavailable, find_library
+
+    try:
+        library, device = find_library(), Cuda().device
+    except TensorRtUnavailable as error:
+        return Finding("TensorRT", NOTE, str(error), "only for the parameter `runtime: tensorrt` on an NVIDIA GPU")
+    return Finding("TensorRT", GOOD, f"{library.name} {library.version}, {device.name} (compute capability "
+                   f"{device.compute_capability})")
+
+
+def _pose_network(name: str) -> str:
+    """Every file of it against its sha256."""
+    spec = read_pose_spec(name)
+    sizes = [f"{precision} {len(spec.network(precision).content) / 1e6:.1f} MB" for precision in spec.files]
+    return f"{spec.stages} stages, {', '.join(sizes)}, in {spec.folder}"
 
 
 def _imports(about: str, module: str, remedy: str, missing: str = BAD) -> Finding:

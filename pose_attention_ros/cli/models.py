@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable
+from pathlib import Path
 
 from pose_attention_ros.cli.options import add_json, write_json
 from pose_attention_ros.core.errors import ModelError
 from pose_attention_ros.inference import weights
+from pose_attention_ros.inference.pose_model import available_pose_networks, is_pose_network, read_pose_spec
 from pose_attention_ros.inference.recogniser import available_models, find_model, read_spec
 
 READY, ABSENT, DAMAGED = "ready", "not fetched", "damaged"
@@ -39,19 +41,25 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _fetch(name: str) -> None:
-    if name not in weights.WEIGHTS and name in available_models():
+    if name not in weights.WEIGHTS and name in (*available_pose_networks(), *available_models()):
         return  # it came with the package, and is verified like the others
     weights.fetch(name, on_source=print)
 
 
 def _rows(name: str | None) -> list[dict]:
     """What there is to say of one model, or of all. Raises ModelError for an unknown name."""
-    if name is not None:
-        return [_pose_row(name) if name in weights.WEIGHTS else _recogniser_row(name)]
-    return [_pose_row(each) for each in weights.WEIGHTS] + [_recogniser_row(each) for each in available_models()]
+    names = [*weights.WEIGHTS, *available_pose_networks(), *available_models()] if name is None else [name]
+    return [_row(each) for each in names]
 
 
-def _pose_row(name: str) -> dict:
+def _row(name: str) -> dict:
+    if name in weights.WEIGHTS:
+        return _fetched_row(name)
+    folder = find_model(name)
+    return _pose_row(name, folder) if is_pose_network(folder) else _recogniser_row(name, folder)
+
+
+def _fetched_row(name: str) -> dict:
     entry = weights.weight_file(name)
     state, problem = (ABSENT, "run: pose-attention models fetch") if not entry.path.exists() else \
         _state(lambda: weights.load(name))
@@ -59,8 +67,21 @@ def _pose_row(name: str) -> dict:
             "bytes": entry.size_bytes, "sha256": entry.sha256, "path": str(entry.path)}
 
 
-def _recogniser_row(name: str) -> dict:
-    folder = find_model(name)
+def _pose_row(name: str, folder: Path) -> dict:
+    row = {"name": name, "kind": "pose", "summary": "", "bytes": 0, "sha256": "", "path": str(folder)}
+
+    def read() -> None:
+        spec = read_pose_spec(str(folder))
+        files = [spec.network(precision) for precision in spec.files]
+        row.update(summary=f"{len(spec.layout.joints)} joints ({spec.layout.name}), {spec.stages} stages, any number of "
+                   f"people; {', '.join(spec.files)}", bytes=sum(len(file.content) for file in files),
+                   sha256=files[0].sha256)
+
+    row["state"], row["problem"] = _state(read)
+    return row
+
+
+def _recogniser_row(name: str, folder: Path) -> dict:
     row = {"name": name, "kind": "action", "summary": "", "bytes": 0, "sha256": "", "path": str(folder)}
 
     def read() -> None:

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from pose_attention_ros.core.errors import ModelError, UserError, reading
 from pose_attention_ros.core.layouts import Layout, layout
+from pose_attention_ros.inference.locations import models_dir
 from pose_attention_ros.inference.networks import NetworkFile
 from pose_attention_ros.inference.paf_decoding import DecodeConfig
 from pose_attention_ros.inference.recogniser import SPEC_FILE, find_model, task_of
@@ -91,6 +92,14 @@ def read_pose_spec(model: str) -> PoseSpec:
     except (OSError, ValueError, TypeError, AttributeError, UserError) as error:
         raise ModelError(f"{path} is not the specification of a pose network: {error}") from None
     return spec
+
+
+def available_pose_networks() -> list[str]:
+    """Names of the pose networks under the models folder."""
+    try:
+        return sorted(path.parent.name for path in models_dir().glob(f"*/{SPEC_FILE}") if is_pose_network(path.parent))
+    except FileNotFoundError:
+        return []
 
 
 def is_pose_network(folder: Path) -> bool:

@@ -9,15 +9,18 @@ import numpy as np
 import pytest
 from pose_maps import LAYOUT, STANDING, maps_of
 
+from pose_attention_ros.cli.main import main
 from pose_attention_ros.core.errors import ModelError, UserError
 from pose_attention_ros.core.graph_stage import GraphConfig, GraphStage
 from pose_attention_ros.core.types import Frame
 from pose_attention_ros.inference import pose_cnn
 from pose_attention_ros.inference.letterbox import Letterbox
+from pose_attention_ros.inference.locations import MODELS_VARIABLE
 from pose_attention_ros.inference.networks import NetworkFile, OnnxNetwork, check_shapes
 from pose_attention_ros.inference.pose import PoseConfig, create_pose_estimator
 from pose_attention_ros.inference.pose_cnn import PoseCnn, boxes_of, calibration_inputs, input_range
-from pose_attention_ros.inference.pose_model import PoseSpec, read_pose_spec
+from pose_attention_ros.inference.pose_model import PoseSpec, available_pose_networks, read_pose_spec
+from pose_attention_ros.inference.recogniser import available_models
 
 SIZE = (640, 480)
 CHANNELS = 384
@@ -177,6 +180,20 @@ def test_a_wrong_model_directory_is_one_line(tmp_path, changes, message):
     with pytest.raises(ModelError, match=message) as error:
         read_pose_spec(str(tmp_path)).network("fp32")
     assert "\n" not in str(error.value)
+
+
+def test_listings_know_pose_networks_from_recognisers(tmp_path, monkeypatch, capsys):
+    (tmp_path / "drawn").mkdir()
+    folder = model_dir(tmp_path / "drawn")
+    monkeypatch.setenv(MODELS_VARIABLE, str(tmp_path))
+    assert available_pose_networks() == ["drawn"] and available_models() == []
+    told = tmp_path / "told.json"
+    assert main(["models", "verify", "drawn", "--json", str(told)]) == 0
+    (row,) = json.loads(told.read_text())
+    assert (row["kind"], row["state"], row["bytes"]) == ("pose", "ready", 4)
+    (folder / "net.onnx").write_bytes(b"another")
+    assert main(["models", "verify", "drawn"]) == 1
+    assert "restore the model directory" in capsys.readouterr().out
 
 
 def test_a_precision_without_a_file_is_refused_where_it_cannot_be_made(tmp_path):
