@@ -10,12 +10,14 @@ TORCH_INDEX ?=
 SOURCE ?=
 DEMO_ARGS ?=
 BENCH_ARGS ?=
+# make bench: folder of photos whose people are labelled (benchmarks/pose_choice.py); empty leaves accuracy out.
+PHOTOS ?=
 # make test: more arguments of pytest, or the tests to run.
 TESTS ?= test
 PYTEST_ARGS ?=
 
 override VENV := $(abspath $(VENV))
-export VENV SOURCE TORCH_INDEX
+export VENV SOURCE PHOTOS TORCH_INDEX
 ENVIRONMENT := $(PYTHON) scripts/ros_env.py --venv "$$VENV" --ros "$(ROS_WHEELS)" --torch-index "$$TORCH_INDEX" --extras
 FIND_SOURCE := if [ -z "$$SOURCE" ]; then SOURCE="$$($(PYTHON) scripts/sample_video.py)" || exit 1; fi
 .DEFAULT_GOAL := help
@@ -39,9 +41,11 @@ demo: build  ## label the people in SOURCE= (default: a sample video) over real 
 test: venv-train build  ## unit, node and end-to-end tests (TESTS=test/unit PYTEST_ARGS="-k name" narrow them)
 	@scripts/with_ros python -m pytest $(TESTS) $(PYTEST_ARGS)
 
-bench: build  ## time and memory of the composed form, of the graph of nodes, and of evaluating bags, into out/bench
+bench: venv-train build  ## time and memory: composed, graph of nodes, evaluating bags, pose estimators; into out/bench
 	@$(FIND_SOURCE); scripts/with_ros pose-attention bench --source "$$SOURCE" --out out/bench $(BENCH_ARGS) && \
-	  exec scripts/with_ros python -m benchmarks.bags --source "$$SOURCE" --out out/bench/bags
+	  scripts/with_ros python -m benchmarks.bags --source "$$SOURCE" --out out/bench/bags && \
+	  scripts/with_ros python -m benchmarks.pose_cnn --json out/bench/pose_cnn.json && \
+	  exec scripts/with_ros python -m benchmarks.pose_choice --photos "$$PHOTOS" --source "$$SOURCE" --out out/bench/pose_choice
 
 lint:  ## ruff
 	@$(ENVIRONMENT) lint

@@ -28,6 +28,7 @@ from pose_attention_ros.cameras import CameraConfig, open_source
 from pose_attention_ros.cli.bench import machine
 from pose_attention_ros.core.errors import UserError
 from pose_attention_ros.core.types import Frame
+from pose_attention_ros.inference import weights
 from pose_attention_ros.inference.pose import PoseConfig, create_pose_estimator
 from pose_attention_ros.inference.pose_model import PoseSpec, read_pose_spec
 
@@ -166,8 +167,9 @@ def measure(args: argparse.Namespace) -> dict:
     if not frames:
         raise UserError("there is nothing to measure on: give --photos DIR or --source VIDEO")
     with tempfile.TemporaryDirectory() as scratch:
-        models = exported(args.model, args.stages, args.photos if photos else None, Path(scratch)) if args.stages else \
-            [read_pose_spec(args.model)]
+        models = [read_pose_spec(args.model)]
+        if args.stages:
+            models = exported(args.model, args.stages, Path(args.photos) if photos else None, Path(scratch))
         rows = list(contenders(models, args.sizes, args.threads))
         results = [{"title": row.title, "input_size": row.config.input_size, "stages": row.stages} for row in rows]
         for result, measured in zip(results, times(rows, frames[:4])):
@@ -183,14 +185,15 @@ def measure(args: argparse.Namespace) -> dict:
 
 def labelled(args: argparse.Namespace) -> list:
     """The photos to score on; none, with a line that says so, where the folder is absent."""
-    if args.photos is None or not (args.photos / ANNOTATIONS).is_file():
+    if not args.photos or not (Path(args.photos) / ANNOTATIONS).is_file():
         print(f"accuracy is left out, for there are no labelled photos: {args.photos or '--photos DIR'} with {ANNOTATIONS}, "
               f"{LIST} and {IMAGES}/")
         return []
+    folder = Path(args.photos)
     from pose_attention_ros.data.pose_images import read_names, read_photos
     from pose_attention_ros.evaluation.keypoints import LAYOUT
 
-    photos = read_photos([args.photos / ANNOTATIONS], args.photos / IMAGES, LAYOUT, only=read_names(args.photos / LIST))
+    photos = read_photos([folder / ANNOTATIONS], folder / IMAGES, LAYOUT, only=read_names(folder / LIST))
     return photos[:: max(1, len(photos) // args.most_photos)] if args.most_photos else photos
 
 
@@ -237,7 +240,7 @@ def picture(result: dict, path: Path) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--photos", type=Path, help=f"folder with {IMAGES}/, {ANNOTATIONS} and {LIST}")
+    parser.add_argument("--photos", default="", metavar="DIR", help=f"folder with {IMAGES}/, {ANNOTATIONS} and {LIST}")
     parser.add_argument("--source", default="", help="without photos: the recording whose frames are timed")
     parser.add_argument("--model", default=PoseConfig().pose_model,
                         help="pose network: name or directory (default: %(default)s)")
@@ -249,6 +252,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("out/bench/pose_choice"), help="folder (default: %(default)s)")
     args = parser.parse_args()
     try:
+        weights.fetch("movenet_multipose")
         result = measure(args)
     except UserError as error:
         raise SystemExit(f"pose_choice: {error}") from None
