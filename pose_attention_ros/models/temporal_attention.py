@@ -69,7 +69,7 @@ class Refinement(nn.Module):
     def forward(self, frames: Tensor, there: Tensor, steps: int) -> tuple[Tensor, Tensor]:
         """frames v_i (N, W, D), there (N, W) bool -> logits after every step (N, R, K), a_i^t (N, R, W), rows sum to 1."""
         state = [(frames.new_zeros(frames.shape[0], self.hidden),) * 2 for _ in self.cells]
-        missing = torch.where(there, 0.0, _NOTHING)
+        missing = torch.where(there, 0.0, _NOTHING).to(frames.dtype)
         even = missing.softmax(-1)
         frame_score = self.of_frame(frames).squeeze(-1) if self.attention else None
         logits, weights = [], []
