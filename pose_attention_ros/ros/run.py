@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import sys
+import warnings
 from typing import Any
 
 import rclpy
@@ -44,7 +45,7 @@ def run(node_type: type[ManagedNode], arguments: list[str] | None = None) -> int
     try:
         rclpy.init(args=arguments)
     except Exception as error:
-        print(f"{node_type.default_name}: {_first_line(error)}", file=sys.stderr)
+        print(f"{node_type.default_name}: {_first_line(error)}{_remedy(error)}", file=sys.stderr)
         return 2
     try:
         return _run_node(node_type, interrupt)
@@ -57,12 +58,14 @@ def run(node_type: type[ManagedNode], arguments: list[str] | None = None) -> int
 def _run_node(node_type: type[ManagedNode], interrupt: _Interrupt) -> int:
     logger = rclpy.logging.get_logger(node_type.default_name)
     try:
-        node = node_type()
+        with warnings.catch_warnings():  # rclpy's, about how it cleans up after an error that is told below
+            warnings.simplefilter("ignore", RuntimeWarning)
+            node = node_type()
     except UserError as error:
         logger.error(str(error))
         return 1
     except Exception as error:  # rcl's own complaints about parameter files and names
-        logger.error(_first_line(error))
+        logger.error(f"{_first_line(error)}{_remedy(error)}")
         return 1
     executor = SingleThreadedExecutor()
     executor.add_node(node)
@@ -93,6 +96,19 @@ def _spin(executor: SingleThreadedExecutor, node: ManagedNode) -> None:
     except Exception:  # what was under way when a signal shut the context down
         if rclpy.ok():
             raise
+
+
+# What rcl complains of -> what to do about it.
+_REMEDIES = {
+    "log directory": "set ROS_LOG_DIR to a folder that can be written, or add --ros-args --disable-external-lib-logs",
+    "__ns:=": "a namespace begins with / and is made of letters, digits and single underscores; no part begins with a digit",
+    "namespace": "a namespace does not end with /",
+    "params file": "check its YAML: <node name>: {ros__parameters: {<name>: <value>}}",
+}
+
+
+def _remedy(error: Exception) -> str:
+    return next((f"; {remedy}" for complaint, remedy in _REMEDIES.items() if complaint in str(error)), "")
 
 
 def _first_line(error: Exception) -> str:

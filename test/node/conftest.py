@@ -46,8 +46,8 @@ def start(probe: object) -> Iterator[Callable]:
 
     processes: list[NodeProcess] = []
 
-    def begin(node: str, parameters: dict | None = None, **options: object) -> NodeProcess:
-        processes.append(NodeProcess(node, probe.namespace, parameters or {}, **options))
+    def begin(node: str, parameters: dict | None = None, namespace: str = probe.namespace, **options: object) -> NodeProcess:
+        processes.append(NodeProcess(node, namespace, parameters or {}, **options))
         return processes[-1]
 
     yield begin

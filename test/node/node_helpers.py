@@ -9,7 +9,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import rclpy
@@ -32,17 +32,20 @@ class NodeProcess:
     """A node in a process of its own; its output is kept line by line."""
 
     def __init__(self, node: str, namespace: str, parameters: dict[str, Any], remap: dict[str, str] | None = None,
-                 on: Callable[..., list[str]] = lambda *command: list(command)) -> None:
-        """`on` makes of a command one that runs it elsewhere."""
+                 on: Callable[..., list[str]] = lambda *command: list(command), more: Sequence[str] = (),
+                 environment: dict[str, str] | None = None) -> None:
+        """`on` makes of a command one that runs it elsewhere; `more` are further ROS arguments."""
         command = [sys.executable, "-m", f"pose_attention_ros.nodes.{node}", "--ros-args", "-r", f"__ns:={namespace}"]
         for name, topic in (remap or {}).items():
             command += ["-r", f"{name}:={topic}"]
         for name, value in parameters.items():
             command += ["-p", f"{name}:={str(value).lower() if isinstance(value, bool) else value}"]
+        command += more
         self.lines: list[str] = []
         self._news = threading.Condition()
         self._process = subprocess.Popen(on(*command), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-                                         env={**os.environ, "PYTHONUNBUFFERED": "1", "RCUTILS_COLORIZED_OUTPUT": "0"})
+                                         env={**os.environ, "PYTHONUNBUFFERED": "1", "RCUTILS_COLORIZED_OUTPUT": "0",
+                                              **(environment or {})})
         self.pid = self._process.pid
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
@@ -80,6 +83,11 @@ class NodeProcess:
         """Send a signal and return the exit code."""
         self._process.send_signal(number)
         return self.wait()
+
+    def kill(self) -> None:
+        """End it without a chance to clean up."""
+        self._process.kill()
+        self.wait()
 
     def terminate(self) -> None:
         """Ask it to end; killed, it would leave its shared memory behind."""
