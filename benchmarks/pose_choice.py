@@ -4,7 +4,8 @@
     python -m benchmarks.pose_choice --photos DIR --model out/train/pose_cnn/pose_cnn --stages 1 2 3   # wants torch
 
 DIR holds images/, annotations_human.json and test_human.txt (COCO keypoints, made by people). Without it accuracy is left
-out and time is measured on the frames of --source. Times are taken in turns, so that a busy machine disturbs all alike.
+out and time is measured on the frames of --source. Times are taken in turns, so that a busy machine disturbs all alike; what
+an earlier run into the same folder found of accuracy and memory is kept.
 """
 
 from __future__ import annotations
@@ -39,6 +40,7 @@ ROUNDS = 15
 CROWD = (4, 3)  # columns and rows of one image made of twelve, to see how many people come out at once
 CROWD_SIZE = 512
 CALIBRATION_PHOTOS = 200
+RESULT = "pose_choice.json"
 
 
 @dataclass(frozen=True)
@@ -171,23 +173,44 @@ def measure(args: argparse.Namespace) -> dict:
         if args.stages:
             models = exported(args.model, args.stages, Path(args.photos) if photos else None, Path(scratch))
         rows = list(contenders(models, args.sizes, args.threads))
-        results = [{"title": row.title, "input_size": row.config.input_size, "stages": row.stages} for row in rows]
-        for result, measured in zip(results, times(rows, frames[:4])):
-            result |= measured
+        results = [describe(row, len(photos)) for row in rows]
         for row, result in zip(rows, results):
+            if kept(result, args.out):
+                continue
             print(f"{row.title} at {row.config.input_size}", flush=True)
             result["memory_mb"] = memory_mb(row, frames[0])
             if photos:
                 result |= {**accuracy(row, photos), "of_twelve": people_at_once(row, frames)}
+        for result, measured in zip(results, times(rows, frames[:4])):
+            result |= measured
     return {"machine": machine(), "load_average": round(os.getloadavg()[0], 1), "threads": args.threads,
             "photos": len(photos), "people": sum(photo.people for photo in photos), "rows": results}
+
+
+def describe(row: Contender, photos: int) -> dict:
+    """What a row is of: the same description has the same accuracy."""
+    spec = read_pose_spec(row.config.pose_model) if row.stages else None
+    sha256 = spec.files[row.config.precision][1] if spec else weights.weight_file("movenet_multipose").sha256
+    return {"title": row.title, "input_size": row.config.input_size, "stages": row.stages, "sha256": sha256,
+            "photos": photos}
+
+
+def kept(result: dict, folder: Path) -> bool:
+    """Fill `result` with what an earlier run into the same folder found that cannot differ now: all but the times."""
+    path = folder / RESULT
+    earlier = json.loads(path.read_text())["rows"] if path.is_file() else []
+    for row in earlier:
+        if all(row.get(key) == value for key, value in result.items()):
+            result |= {key: value for key, value in row.items() if not key.endswith("ms")}
+            return True
+    return False
 
 
 def labelled(args: argparse.Namespace) -> list:
     """The photos to score on; none, with a line that says so, where the folder is absent."""
     if not args.photos or not (Path(args.photos) / ANNOTATIONS).is_file():
         print(f"accuracy is left out, for there are no labelled photos: {args.photos or '--photos DIR'} with {ANNOTATIONS}, "
-              f"{LIST} and {IMAGES}/")
+              f"{LIST}, {IMAGES}/")
         return []
     folder = Path(args.photos)
     from pose_attention_ros.data.pose_images import read_names, read_photos
@@ -257,7 +280,7 @@ def main() -> None:
     except UserError as error:
         raise SystemExit(f"pose_choice: {error}") from None
     args.out.mkdir(parents=True, exist_ok=True)
-    (args.out / "pose_choice.json").write_text(json.dumps(result, indent=2) + "\n")
+    (args.out / RESULT).write_text(json.dumps(result, indent=2) + "\n")
     (args.out / "pose_choice.md").write_text(table(result) + "\n")
     if result["photos"]:
         picture(result, args.out / "pose_choice.png")
