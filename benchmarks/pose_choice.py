@@ -1,7 +1,7 @@
 """Which pose estimator for which board: accuracy, time, memory and people at once of each, on the same photos.
 
     python -m benchmarks.pose_choice --photos DIR --threads 2 --out out/bench/pose_choice
-    python -m benchmarks.pose_choice --photos DIR --model out/train/pose_cnn/pose_cnn --stages 1 2 3   # wants torch
+    python -m benchmarks.pose_choice --photos DIR --every-stage    # wants torch
 
 DIR holds images/, annotations_human.json and test_human.txt (COCO keypoints, made by people). Without it accuracy is left
 out and time is measured on the frames of --source. Times are taken in turns, so that a busy machine disturbs all alike; what
@@ -32,6 +32,7 @@ from pose_attention_ros.core.types import Frame
 from pose_attention_ros.inference import weights
 from pose_attention_ros.inference.pose import PoseConfig, create_pose_estimator
 from pose_attention_ros.inference.pose_model import PoseSpec, read_pose_spec
+from pose_attention_ros.inference.recogniser import find_model
 
 ANNOTATIONS, LIST, IMAGES = "annotations_human.json", "test_human.txt", "images"
 MOVENET_SIZES = (192, 256, 320, 384)
@@ -64,26 +65,19 @@ def contenders(models: Sequence[PoseSpec], sizes: Sequence[int], threads: int) -
                 yield Contender(f"pose_cnn, {precision}", config, spec.stages)
 
 
-def exported(model: str, stages: Sequence[int], photos: Path | None, folder: Path) -> list[PoseSpec]:
-    """The network with fewer stages, from its weights: fp32, and int8 where there are photos to calibrate with."""
-    from pose_attention_ros.models.pose_bundle import add_int8, copy_weights, export_files
+def by_stages(model: str, photos: Path, folder: Path) -> list[PoseSpec]:
+    """The network at every number of stages that it was trained with; int8 calibrated on photos that are not scored."""
+    from benchmarks.pose_cnn import stages_of
     from pose_attention_ros.models.pose_int8 import calibration_images
 
-    source, specs = read_pose_spec(model), []
-    for count in stages:
-        target = folder / f"stages-{count}"
-        copy_weights(source.folder, target)
-        export_files(target, stages=count)
-        if photos is not None:  # never those that are scored
-            with tempfile.TemporaryDirectory() as scratch:
-                scored = set((photos / LIST).read_text().split())
-                for path in sorted((photos / IMAGES).iterdir()):
-                    if path.name not in scored:
-                        (Path(scratch) / path.name).symlink_to(path.resolve())
-                images = calibration_images(Path(scratch), CALIBRATION_PHOTOS, POSE_CNN_SIZES[0])
-            add_int8(target, images)
-        specs.append(read_pose_spec(str(target)))
-    return specs
+    scored = set((photos / LIST).read_text().split())
+    others = folder / "calibration"
+    others.mkdir()
+    for path in sorted((photos / IMAGES).iterdir()):
+        if path.name not in scored:
+            (others / path.name).symlink_to(path.resolve())
+    images = calibration_images(others, CALIBRATION_PHOTOS, POSE_CNN_SIZES[0])
+    return [read_pose_spec(str(path)) for path in stages_of(find_model(model), folder, images).values()]
 
 
 def accuracy(row: Contender, photos: list) -> dict[str, float]:
@@ -170,8 +164,8 @@ def measure(args: argparse.Namespace) -> dict:
         raise UserError("there is nothing to measure on: give --photos DIR or --source VIDEO")
     with tempfile.TemporaryDirectory() as scratch:
         models = [read_pose_spec(args.model)]
-        if args.stages:
-            models = exported(args.model, args.stages, Path(args.photos) if photos else None, Path(scratch))
+        if args.every_stage and photos:
+            models = by_stages(args.model, Path(args.photos), Path(scratch))
         rows = list(contenders(models, args.sizes, args.threads))
         results = [describe(row, len(photos)) for row in rows]
         for row, result in zip(rows, results):
@@ -267,7 +261,8 @@ def main() -> None:
     parser.add_argument("--source", default="", help="without photos: the recording whose frames are timed")
     parser.add_argument("--model", default=PoseConfig().pose_model,
                         help="pose network: name or directory (default: %(default)s)")
-    parser.add_argument("--stages", type=int, nargs="*", default=[], help="export these numbers of stages from its weights")
+    parser.add_argument("--every-stage", action="store_true",
+                        help="also with fewer stages, exported from its weights (wants torch, and photos)")
     parser.add_argument("--sizes", type=int, nargs="*", default=POSE_CNN_SIZES,
                         help="input sizes of it (default: %(default)s)")
     parser.add_argument("--threads", type=int, default=2, help="CPU threads (default: %(default)s)")
