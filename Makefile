@@ -12,6 +12,8 @@ DEMO_ARGS ?=
 BENCH_ARGS ?=
 # make bench: folder of photos whose people are labelled (benchmarks/pose_choice.py); empty leaves accuracy out.
 PHOTOS ?=
+# make soak: how long.
+MINUTES ?= 30
 # make test: more arguments of pytest, or the tests to run.
 TESTS ?= test
 PYTEST_ARGS ?=
@@ -21,7 +23,7 @@ export VENV SOURCE PHOTOS TORCH_INDEX
 ENVIRONMENT := $(PYTHON) scripts/ros_env.py --venv "$$VENV" --ros "$(ROS_WHEELS)" --torch-index "$$TORCH_INDEX" --extras
 FIND_SOURCE := if [ -z "$$SOURCE" ]; then SOURCE="$$($(PYTHON) scripts/sample_video.py)" || exit 1; fi
 .DEFAULT_GOAL := help
-.PHONY: help venv venv-train build demo test bench lint train-everyday clean
+.PHONY: help venv venv-train build demo test bench soak lint train-everyday clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(firstword $(MAKEFILE_LIST)) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -46,6 +48,11 @@ bench: venv-train build  ## time and memory: composed, graph of nodes, evaluatin
 	  scripts/with_ros python -m benchmarks.bags --source "$$SOURCE" --out out/bench/bags && \
 	  scripts/with_ros python -m benchmarks.pose_cnn --json out/bench/pose_cnn.json && \
 	  exec scripts/with_ros python -m benchmarks.pose_choice --photos "$$PHOTOS" --source "$$SOURCE" --out out/bench/pose_choice
+
+soak: venv-train build  ## run both forms for MINUTES=30 and watch memory, latency, drops; 100 lifecycle cycles of each node; a flood
+	@$(FIND_SOURCE); scripts/with_ros python -m benchmarks.soak --source "$$SOURCE" --minutes $(MINUTES) --out out/soak && \
+	  POSE_ATTENTION_CYCLES=100 POSE_ATTENTION_FLOOD=1000000 exec scripts/with_ros python -m pytest -q -rP \
+	  test/node/test_lifecycle_stress.py test/node/test_fault_matrix.py -k "left_behind or flood"
 
 lint:  ## ruff
 	@$(ENVIRONMENT) lint

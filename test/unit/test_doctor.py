@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from pose_attention_ros.cli import doctor
+from pose_attention_ros.cli import doctor, doctor_ros
+from pose_attention_ros.cli.findings import Finding, imports, room
 from pose_attention_ros.cli.main import main
 from pose_attention_ros.inference.locations import models_dir
 
@@ -46,5 +47,41 @@ def test_absent_weights_and_a_changed_model_are_problems_with_a_remedy(tmp_path:
 def test_a_library_that_does_not_load_is_a_problem(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "broken_library.py").write_text("raise OSError('libX.so: cannot open shared object file')")
     monkeypatch.syspath_prepend(tmp_path)
-    found = doctor._imports("library", "broken_library", "install it again")
+    found = imports("library", "broken_library", "install it again")
     assert found.state == doctor.BAD and "libX.so" in found.found and found.remedy == "install it again"
+
+
+def ros_findings(monkeypatch: pytest.MonkeyPatch, **variables: str) -> dict[str, Finding]:
+    """What the checks of ROS say with these environment variables."""
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    return {finding.about: finding for finding in doctor_ros.ros()}
+
+
+@pytest.mark.parametrize(("variables", "about", "words"), [
+    ({"RMW_IMPLEMENTATION": "rmw_nonsense_cpp"}, "middleware", "sudo apt install ros-$ROS_DISTRO-rmw-nonsense-cpp"),
+    ({"FASTDDS_DEFAULT_PROFILES_FILE": "/no/such/profile.xml"}, "middleware", "FASTDDS_DEFAULT_PROFILES_FILE"),
+    ({"ROS_LOG_DIR": "/proc/nowhere"}, "ROS logs", "set ROS_LOG_DIR"),
+    ({"ROS_SECURITY_ENABLE": "true", "ROS_SECURITY_KEYSTORE": "/no/keystore"}, "security", "create_keystore"),
+])
+def test_a_wrong_setting_of_ros_is_a_problem_with_a_remedy(monkeypatch: pytest.MonkeyPatch, variables: dict[str, str],
+                                                           about: str, words: str) -> None:
+    pytest.importorskip("rclpy", reason="ROS 2 is not here")
+    assert ros_findings(monkeypatch)[about].state == doctor.GOOD
+    found = ros_findings(monkeypatch, **variables)[about]
+    assert found.state == doctor.BAD and words in found.remedy
+
+
+def test_what_is_optional_in_ros_is_no_problem(monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("rclpy", reason="ROS 2 is not here")
+    found = ros_findings(monkeypatch)
+    assert all(finding.state != doctor.BAD for finding in found.values()), found
+    for name in ("hri_msgs", "foxglove_msgs", "cv_bridge"):
+        assert found[name].state == doctor.GOOD or "apt install" in found[name].remedy
+
+
+def test_a_folder_that_cannot_be_written_is_a_problem(tmp_path: Path) -> None:
+    assert room("cache", tmp_path / "new" / "folder", 0, "choose another").state == doctor.GOOD
+    (tmp_path / "file").touch()
+    found = room("cache", tmp_path / "file" / "folder", 0, "choose another")
+    assert (found.state, found.remedy) == (doctor.BAD, "choose another") and "cannot be written" in found.found
