@@ -77,6 +77,10 @@ class PixelFeed(Protocol):
         """Forget everybody."""
         ...
 
+    def details(self) -> dict[str, str]:
+        """For the diagnostics: how often features were computed, and how often they were there already."""
+        ...
+
 
 def mean_over_cells(cubes: np.ndarray) -> np.ndarray:
     """(..., D, K1, K2) -> (..., D): features averaged over the image."""

@@ -124,13 +124,13 @@ class ExtractedPixels:
             raise ModelError(f"model {spec.model_id!r} reads {extractor.name}, which sees {extractor.frames_per_cell} "
                              "images at once and does not run on a stream")
         blank = extractor(np.zeros((1, size, size, 3), np.uint8))  # also warms it up
-        self._cells = blank.shape[2:]
+        self._cube_shape, self._cells = blank.shape[1:], blank.shape[2:]
         count = len(self._squares_of(kind.squares(spec)))
         shape = kind.finish(np.repeat(blank[:, None], count, axis=1)).shape[1:]
         if shape != spec.pixels_shape:
             raise ModelError(f"model {spec.model_id!r} reads pixels of shape {spec.pixels_shape}, {extractor.name} gives "
                              f"{shape}")
-        self.shared_images = 0  # how often features were there already
+        self.computed = self.shared = 0  # squares whose features were extracted, and were there already
         self.reset()
 
     def reset(self) -> None:
@@ -157,15 +157,26 @@ class ExtractedPixels:
             self._known.update(zip(new, found))
         return np.stack([self._known[person] for person in people])
 
+    def details(self) -> dict[str, str]:
+        """See PixelFeed."""
+        return {"features_computed": str(self.computed), "features_shared": str(self.shared)}
+
     def _cubes(self, squares: np.ndarray) -> np.ndarray:
-        """(n, D, K1, K2) float32 of n squares."""
-        features = self._shared()
+        """(n, D, K1, K2) float32 of n squares: shared where that serves, extracted together for the others."""
+        features, served = self._shared(), np.zeros(len(squares), bool)
         if features is not None and features.stamp_ns == self._frame.stamp_ns and features.sha256 == self._extractor.sha256:
             wanted = self._size / self._cells[1]
-            if all(_SMALLER <= features.pixels_a_cell(square[2], self._cells[1]) / wanted <= _LARGER for square in squares):
-                self.shared_images += 1
-                return np.stack([features.sampled(square, self._cells) for square in squares])
-        return self._extractor(np.stack([square_crop(self._frame.image_bgr, square, self._size) for square in squares]))
+            larger = np.array([features.pixels_a_cell(side, self._cells[1]) / wanted for side in squares[:, 2]])
+            served = (larger >= _SMALLER) & (larger <= _LARGER)
+        cubes = np.empty((len(squares), *self._cube_shape), np.float32)
+        for row in np.flatnonzero(served):
+            cubes[row] = features.sampled(squares[row], self._cells)
+        if not served.all():
+            crops = [square_crop(self._frame.image_bgr, square, self._size) for square in squares[~served]]
+            cubes[~served] = self._extractor(np.stack(crops))
+        self.shared += int(served.sum())
+        self.computed += int((~served).sum())
+        return cubes
 
     def _squares_of(self, squares: Squares) -> np.ndarray:
         joints = len(self._spec.layout.joints)

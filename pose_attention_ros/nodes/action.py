@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from pose_attention_ros.core.action_stage import ActionConfig, ActionStage
 from pose_attention_ros.core.config import Settings, setting
+from pose_attention_ros.core.pixels import PixelFeed
 from pose_attention_ros.core.types import Frame, SkeletonGraphs
 from pose_attention_ros.inference.extractors import ExtractorWeights
 from pose_attention_ros.inference.networks import RUNTIME_DOC, RUNTIMES
@@ -48,13 +49,14 @@ class ActionNode(ManagedNode):
     settings_type = ActionNodeConfig
     _stage: ActionStage | None = None
     _input: GraphInput | None = None
+    _feed: PixelFeed | None = None
 
     def configure(self) -> None:
         recogniser = load_recogniser(self.settings.model, runtime=self.settings.model_runtime)
         recogniser.warm_up()
-        feed = create_pixel_feed(recogniser.spec, self.settings)
-        self._stage = ActionStage(recogniser, self.settings, feed)
-        self._input = (GraphAndImageInput if feed else GraphInput)(self, self._process)
+        self._feed = create_pixel_feed(recogniser.spec, self.settings)
+        self._stage = ActionStage(recogniser, self.settings, self._feed)
+        self._input = (GraphAndImageInput if self._feed else GraphInput)(self, self._process)
         self._publisher = self.advertise(ActionLabelArray, "actions", result_profile())
         self.advertise(ActionModel, "action_model", latched_profile()).publish(message_of_model(recogniser.spec))
 
@@ -63,7 +65,7 @@ class ActionNode(ManagedNode):
         self._input.open()
 
     def cleanup(self) -> None:
-        self._stage = self._input = None
+        self._stage = self._input = self._feed = None
 
     def settings_changed(self, settings: ActionNodeConfig) -> None:
         if self._stage is not None:
@@ -71,7 +73,8 @@ class ActionNode(ManagedNode):
 
     def details(self) -> dict[str, str]:
         spec = self._stage.spec if self._stage else None
-        return {"model": spec.model_id, "model_sha256": spec.sha256} if spec else {}
+        told = {"model": spec.model_id, "model_sha256": spec.sha256} if spec else {}
+        return told | (self._feed.details() if self._feed else {})
 
     def trouble(self) -> str:
         return self._input.trouble() if self.active else ""

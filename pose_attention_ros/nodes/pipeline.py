@@ -20,6 +20,7 @@ from pose_attention_ros.core.errors import ModelError
 from pose_attention_ros.core.graph_stage import GraphConfig, GraphStage
 from pose_attention_ros.core.load import LoadConfig
 from pose_attention_ros.core.pipeline import STAGES, Pipeline
+from pose_attention_ros.core.pixels import PixelFeed
 from pose_attention_ros.core.types import Frame
 from pose_attention_ros.inference.extractors import ExtractorWeights
 from pose_attention_ros.inference.locations import config_dir
@@ -64,6 +65,7 @@ class PipelineNode(ManagedNode):
     _playback: Playback | None = None
     _images: CameraTopics | None = None
     _stages: tuple[GraphStage, ActionStage] | None = None
+    _feed: PixelFeed | None = None
 
     def configure(self) -> None:
         size = self._open_input()
@@ -75,8 +77,8 @@ class PipelineNode(ManagedNode):
         self._estimator = create_pose_estimator(self.settings)
         self._estimator.warm_up(size)
         self._load = LoadControl(self, STRIDE if self._estimator.resizable else 0, self._estimator.resize)
-        feed = create_pixel_feed(recogniser.spec, self.settings, self._estimator.image_features)
-        self._stages = GraphStage(self.settings), ActionStage(recogniser, self.settings, feed)
+        self._feed = create_pixel_feed(recogniser.spec, self.settings, self._estimator.image_features)
+        self._stages = GraphStage(self.settings), ActionStage(recogniser, self.settings, self._feed)
         self._pipeline = Pipeline(self._estimator, *self._stages)
         self._stage_meters = {name: StageMeter() for name in (*STAGES, "network")}
         self._skeletons = self.advertise(SkeletonArray, "skeletons", result_profile())
@@ -100,7 +102,7 @@ class PipelineNode(ManagedNode):
             self._playback.close()
         if self._estimator is not None:
             self._estimator.close()
-        self._playback = self._input = self._estimator = self._load = self._images = self._stages = None
+        self._playback = self._input = self._estimator = self._load = self._images = self._stages = self._feed = None
 
     def settings_changed(self, settings: PipelineNodeConfig) -> None:
         for part in (self._load, *(self._stages or ()), self._estimator):  # the load first: it may refuse
@@ -113,6 +115,8 @@ class PipelineNode(ManagedNode):
         told = {"backend": self._estimator.backend, "model": self._stages[1].spec.model_id, **self._load.details()}
         for name, meter in self._stage_meters.items():
             told |= meter.times(name)
+        if self._feed is not None:
+            told |= self._feed.details()
         return told | (self._playback.details() if self._playback else {})
 
     def trouble(self) -> str:

@@ -224,13 +224,13 @@ def test_shared_features_serve_where_they_are_of_this_image_network_and_size(ext
 
     def seen(features) -> bool:
         """Whether the shared features were taken."""
-        holder[0], before = features, feed.shared_images
+        holder[0], before = features, feed.shared
         feed.see(Frame(image, 5), graphs_of(5, [(80, 60)], [1]))
         found = feed.pixels([0])
-        if feed.shared_images > before:
+        if feed.shared > before:
             square = np.array([80.0, 60.0, 40 / 0.62])
             np.testing.assert_allclose(found[0], features.sampled(square, (4, 4)), atol=1e-5)
-        return feed.shared_images > before
+        return feed.shared > before
 
     assert seen(shared)
     assert not seen(None)
