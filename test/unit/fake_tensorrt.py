@@ -2,7 +2,7 @@
 
 As the real one: an engine is bytes that fit one version and one GPU; a context reads and writes device memory at addresses,
 in a stream; shapes outside the profile are refused. The API before 8.5 has numbered bindings, that from 8.5 on named
-tensors, and neither has the other's calls, so that a wrong one shows.
+tensors, and neither has the other's calls, so that a wrong one shows. Before 8.6 a second context gets no shapes.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ def make_tensorrt(version: str, cudart: ctypes.CDLL, *, gpu: str = "here") -> Mo
     trt = ModuleType("tensorrt")
     trt.__version__, trt.float32, trt.built, trt.refuses = version, "float32", [], set()
     named = int(version.split(".")[0]) > 8 or version >= "8.5"
+    shares_profiles = int(version.split(".")[0]) > 8 or version >= "8.6"
     flags = Enum("BuilderFlag", ["FP16", "INT8"])
     trt.BuilderFlag = flags
     trt.LayerType = SimpleNamespace(QUANTIZE="quantize")
@@ -135,12 +136,13 @@ def make_tensorrt(version: str, cudart: ctypes.CDLL, *, gpu: str = "here") -> Mo
     class Engine:
         def __init__(self, content: bytes, profile: dict) -> None:
             self._session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
-            self._profile = profile
+            self._profile, self.contexts = profile, 0
             nodes = (*self._session.get_inputs(), *self._session.get_outputs())
             self._shapes = {node.name: tuple(n if isinstance(n, int) else -1 for n in node.shape) for node in nodes}
             self._inputs, self._names = {node.name for node in self._session.get_inputs()}, [node.name for node in nodes]
 
         def create_execution_context(self):
+            self.contexts += 1
             return (NamedContext if named else NumberedContext)(self)
 
     class NamedEngine(Engine):
@@ -182,6 +184,8 @@ def make_tensorrt(version: str, cudart: ctypes.CDLL, *, gpu: str = "here") -> Mo
             self._engine, self._shapes, self._callbacks = engine, {}, []
 
         def _set_shape(self, name: str, shape) -> bool:
+            if self._engine.contexts > 1 and not shares_profiles:
+                return False
             least, _, most = self._engine._profile.get(name, [self._engine._shapes[name]] * 3)
             if len(shape) != len(least) or not all(a <= n <= b for a, n, b in zip(least, shape, most)):
                 return False

@@ -67,6 +67,17 @@ def test_a_frame_allocates_nothing_and_closing_frees_everything(trt, cudart):
     assert (cudart.fake_live(), cudart.fake_streams()) == (live, streams)
 
 
+def test_bindings_take_turns(trt):
+    """As people come and go: each number of them has its own buffers, in any order, on one engine."""
+    network, reference = TensorRtNetwork(step_file(), PROFILE), OnnxNetwork(step_file())
+    pairs = [[each.bind({"features": (people, 13, 5), "state": (people, 258)}) for each in (network, reference)]
+             for people in (1, 3, 2)]
+    for seed, turn in enumerate((0, 1, 0, 2, 2, 1)):
+        found, wanted = (filled(binding, seed) for binding in pairs[turn])
+        for name, value in wanted.items():
+            np.testing.assert_allclose(found[name], value, atol=1e-5)
+
+
 def test_an_output_that_is_not_wanted_comes_when_it_is_fetched(trt):
     shapes = {"features": (2, 13, 5), "state": (2, 258)}
     network = TensorRtNetwork(step_file(), PROFILE)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -42,9 +42,11 @@ class TensorRtNetwork:
         if self._engine is None:
             raise TensorRtUnavailable(f"TensorRT {library.version} cannot load the engine of {file.name} that it built: "
                                       f"{library.logger.newest_error or 'it does not say why'}")
-        self._tensors = _tensors(library, self._engine)
-        self.inputs, self.outputs = self._tensors.inputs, self._tensors.outputs
+        tensors = _tensors(library, self._engine)
+        self.inputs, self.outputs = tensors.inputs, tensors.outputs
         self.backend = f"tensorrt-{file.precision}"
+        # Before 8.6 two contexts cannot share the engine's one range of shapes, so all bindings take turns on one.
+        self._turns = _Turns(self._engine.create_execution_context(), tensors, Stream(self._cuda))
         self._bindings: list[TensorRtBinding] = []
 
     def bind(self, shapes: Mapping[str, Shape], outputs: Sequence[str] = ()) -> TensorRtBinding:
@@ -54,8 +56,7 @@ class TensorRtNetwork:
             if not allowed.holds(tuple(shapes[name])):
                 raise ModelError(f"input {name!r} of {self._name} has shape {tuple(shapes[name])}, its engine takes "
                                  f"{allowed}")
-        binding = TensorRtBinding(self._cuda, self._engine.create_execution_context(), self._tensors, dict(shapes),
-                                  tuple(outputs) or tuple(self.outputs))
+        binding = TensorRtBinding(self._cuda, self._turns, dict(shapes), tuple(outputs) or tuple(self.outputs))
         self._bindings.append(binding)
         return binding
 
@@ -64,45 +65,66 @@ class TensorRtNetwork:
         for binding in self._bindings:
             binding.close()
         self._bindings.clear()
-        self._engine = self._runtime = None
+        self._turns.stream.close()
+        self._engine = self._runtime = self._turns = None
 
 
 class TensorRtBinding:
-    """See networks.Binding: an execution context at fixed shapes with its stream and buffers."""
+    """See networks.Binding: fixed shapes, and their buffers in pinned and device memory."""
 
-    def __init__(self, cuda: Cuda, context: Any, tensors: NamedTensors | NumberedTensors, shapes: dict[str, Shape],
-                 wanted: tuple[str, ...]) -> None:
-        self._context, self._tensors = context, tensors
-        found = tensors.set_shapes(context, shapes)
-        self._stream = Stream(cuda)
+    def __init__(self, cuda: Cuda, turns: _Turns, shapes: dict[str, Shape], wanted: tuple[str, ...]) -> None:
+        self._turns, self.shapes = turns, shapes
+        found = turns.output_shapes(shapes)
         self._buffers = {name: Buffer(cuda, shape) for name, shape in {**shapes, **found}.items()}
-        self._run = tensors.prepare(context, {name: buffer.address for name, buffer in self._buffers.items()})
+        self.addresses = {name: buffer.address for name, buffer in self._buffers.items()}
         self.inputs: dict[str, np.ndarray] = {name: self._buffers[name].host for name in shapes}
         self.outputs: dict[str, np.ndarray] = {name: self._buffers[name].host for name in wanted}
 
     def __call__(self) -> None:
         """Copy the inputs over, compute, copy the wanted outputs back, wait."""
+        stream = self._turns.stream
         for name in self.inputs:
-            self._buffers[name].to_device(self._stream)
-        if not self._run(self._stream.handle):
+            self._buffers[name].to_device(stream)
+        if not self._turns.run(self):
             raise ModelError("TensorRT refused to run the network; restart the node, and see its log at level debug")
         for name in self.outputs:
-            self._buffers[name].to_host(self._stream)
-        self._stream.wait()
+            self._buffers[name].to_host(stream)
+        stream.wait()
 
     def fetch(self, name: str) -> np.ndarray:
         """See networks.Binding: copied back now."""
-        self._buffers[name].to_host(self._stream)
-        self._stream.wait()
+        self._buffers[name].to_host(self._turns.stream)
+        self._turns.stream.wait()
         return self._buffers[name].host
 
     def close(self) -> None:
-        """Free buffers, stream and context."""
+        """Free the buffers."""
         for buffer in self._buffers.values():
             buffer.close()
         self._buffers.clear()
-        self._stream.close()
-        self._context = self._run = None
+
+
+class _Turns:
+    """One execution context and one stream for all bindings of a network; shapes and addresses are set when another binding
+    comes to its turn."""
+
+    def __init__(self, context: Any, tensors: NamedTensors | NumberedTensors, stream: Stream) -> None:
+        self._context, self._tensors, self.stream = context, tensors, stream
+        self._current: TensorRtBinding | None = None
+        self._execute: Callable[[int], bool] | None = None
+
+    def output_shapes(self, shapes: Mapping[str, Shape]) -> dict[str, Shape]:
+        """What the outputs measure for inputs of `shapes`."""
+        self._current = None
+        return self._tensors.set_shapes(self._context, shapes)
+
+    def run(self, binding: TensorRtBinding) -> bool:
+        """Queue the network; False where TensorRT refuses."""
+        if self._current is not binding:
+            self._tensors.set_shapes(self._context, binding.shapes)
+            self._execute = self._tensors.prepare(self._context, binding.addresses)
+            self._current = binding
+        return self._execute(self.stream.handle)
 
 
 class NamedTensors:
@@ -123,7 +145,7 @@ class NamedTensors:
                 raise ModelError(f"TensorRT does not take {tuple(shape)} as shape of {name!r}")
         return {name: tuple(context.get_tensor_shape(name)) for name in self.outputs}
 
-    def prepare(self, context: Any, addresses: Mapping[str, int]) -> Any:
+    def prepare(self, context: Any, addresses: Mapping[str, int]) -> Callable[[int], bool]:
         """Tell the context where the tensors are; returns what runs it on a stream's handle."""
         for name, address in addresses.items():
             context.set_tensor_address(name, address)
@@ -148,7 +170,7 @@ class NumberedTensors:
                 raise ModelError(f"TensorRT does not take {tuple(shape)} as shape of {name!r}")
         return {name: tuple(context.get_binding_shape(self._names.index(name))) for name in self.outputs}
 
-    def prepare(self, context: Any, addresses: Mapping[str, int]) -> Any:
+    def prepare(self, context: Any, addresses: Mapping[str, int]) -> Callable[[int], bool]:
         """See NamedTensors."""
         bindings = [addresses[name] for name in self._names]
         return lambda stream: context.execute_async_v2(bindings, stream)
