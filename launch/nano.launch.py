@@ -1,24 +1,62 @@
-"""The pipeline with the profile of an NVIDIA Jetson Nano: one process, config/nano.yaml.
+"""The pipeline with the profile of an NVIDIA Jetson Nano or Orin Nano: one process, config/nano.yaml.
 
-ros2 launch pose_attention_ros nano.launch.py source:=0
+ros2 launch pose_attention_ros nano.launch.py csi:=0        # the camera on the CSI connector
+ros2 launch pose_attention_ros nano.launch.py source:=0     # a USB camera
 """
 
 from pathlib import Path
+from typing import Any
 
-from launch.actions import DeclareLaunchArgument, IncludeLaunchDescription
+from launch.actions import DeclareLaunchArgument, IncludeLaunchDescription, LogInfo, OpaqueFunction
 from launch.launch_description_sources import PythonLaunchDescriptionSource
+from launch.substitutions import LaunchConfiguration
 
-from launch import LaunchDescription
+from launch import LaunchContext, LaunchDescription
 
 HERE = Path(__file__).resolve().parent
+SYSFS = Path("/sys/devices/system/cpu")
+# The camera's image processor scales in its own memory (NVMM); the CPU sees the small image only.
+CSI = ("nvarguscamerasrc sensor-id={number} ! video/x-raw(memory:NVMM),width=1280,height=720,framerate=30/1 ! "
+       "nvvidconv ! video/x-raw,width=640,height=360,format=BGRx ! videoconvert")
 
 
 def generate_launch_description() -> LaunchDescription:
-    """The arguments of pipeline.launch.py, two of them with this profile's defaults."""
+    """The arguments of pipeline.launch.py, three of them with this profile's defaults, and `csi`."""
     return LaunchDescription([
+        DeclareLaunchArgument("csi", default_value="", choices=["", "0", "1"],
+                              description="number of the camera on a CSI connector, in place of source"),
+        DeclareLaunchArgument("source", default_value="", description="as for pipeline.launch.py; csi sets it"),
         DeclareLaunchArgument("composed", default_value="true", choices=["true", "false"],
                               description="camera, pose, graph and action in one process, so that no image crosses DDS"),
         DeclareLaunchArgument("params_file", default_value=str(HERE.parent / "config" / "nano.yaml"),
                               description="YAML file of node parameters: the profile"),
-        IncludeLaunchDescription(PythonLaunchDescriptionSource(str(HERE / "pipeline.launch.py"))),
+        OpaqueFunction(function=pipeline),
     ])
+
+
+def pipeline(context: LaunchContext) -> list[Any]:
+    """The graph on the chosen camera, after what the board's power mode calls for."""
+    csi, source = (LaunchConfiguration(name).perform(context) for name in ("csi", "source"))
+    launch_file = PythonLaunchDescriptionSource(str(HERE / "pipeline.launch.py"))
+    arguments = {"source": CSI.format(number=csi) if csi else source}
+    return [*(LogInfo(msg=hint) for hint in power_hints(SYSFS)),
+            IncludeLaunchDescription(launch_file, launch_arguments=arguments.items())]
+
+
+def power_hints(sysfs: Path) -> list[str]:
+    """What makes this board slower than it could be, and the command against it."""
+    hints = []
+    there, at_work = (cores((sysfs / name).read_text()) if (sysfs / name).is_file() else 0 for name in ("present", "online"))
+    if at_work < there:
+        hints.append(f"{there - at_work} of {there} processor cores are switched off by the power mode; "
+                     "`sudo nvpmodel -q` tells it, `sudo nvpmodel -m 0` takes the largest of most boards")
+    governor = sysfs / "cpu0" / "cpufreq" / "scaling_governor"
+    if governor.is_file() and governor.read_text().strip() == "powersave":
+        hints.append("the processor's clock is held low (governor powersave); `sudo jetson_clocks` holds it high")
+    return hints
+
+
+def cores(ranges: str) -> int:
+    """How many are in a list such as 0-3,6."""
+    ends = [part.split("-") for part in ranges.strip().split(",") if part]
+    return sum(int(end[-1]) - int(end[0]) + 1 for end in ends)

@@ -60,12 +60,13 @@ def started_nodes() -> set[str]:
     return named
 
 
-def launch_function(name: str) -> Callable:
-    """A function of the pipeline's launch file that needs nothing of `launch`."""
-    (definition,) = [node for node in tree_of(PIPELINE).body if isinstance(node, ast.FunctionDef) and node.name == name]
-    definition.args.args[0].annotation = None
+def launch_function(name: str, *with_them: str, file: Path = PIPELINE) -> Callable:
+    """A function of a launch file that needs nothing of `launch`, but perhaps others of the file."""
+    wanted = [node for node in tree_of(file).body if isinstance(node, ast.FunctionDef) and node.name in (name, *with_them)]
+    for definition in wanted:
+        definition.args.args[0].annotation = None
     names: dict[str, Any] = {"CONFIG": ROOT / "config", "PROFILE_VARIABLES": ("OLD", "NEW"), "Path": Path}
-    exec(compile(ast.Module([definition], []), str(PIPELINE), "exec"), names)
+    exec(compile(ast.Module(wanted, []), str(file), "exec"), names)
     return names[name]
 
 
@@ -142,10 +143,23 @@ def test_a_dds_profile_is_found_in_config_or_by_its_path(tmp_path: Path) -> None
         environment(SimpleNamespace(dds_profile=str(tmp_path / "none.xml")))
 
 
+@pytest.mark.parametrize(("files", "hints"), [
+    ({"present": "0-3\n", "online": "0-3\n", "cpu0/cpufreq/scaling_governor": "schedutil\n"}, []),
+    ({"present": "0-5\n", "online": "0-1,4\n"}, ["3 of 6 processor cores are switched off"]),
+    ({"present": "0\n", "online": "0\n", "cpu0/cpufreq/scaling_governor": "powersave\n"}, ["sudo jetson_clocks"]),
+    ({}, [])])
+def test_the_nanos_power_mode_is_hinted_at(tmp_path: Path, files: dict[str, str], hints: list[str]) -> None:
+    for name, content in files.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(content)
+    told = launch_function("power_hints", "cores", file=ROOT / "launch" / "nano.launch.py")(tmp_path)
+    assert len(told) == len(hints) and all(hint in line for hint, line in zip(hints, told))
+
+
 @pytest.mark.parametrize("file", [file for file in LAUNCH_FILES if file not in (PIPELINE, RECORD)],
                          ids=lambda file: file.name)
 def test_a_profile_only_presets_arguments_of_the_pipeline(file: Path) -> None:
-    assert set(declared(file)) <= set(declared(PIPELINE))
+    assert set(declared(file)) - {"csi"} <= set(declared(PIPELINE))
     assert '"pipeline.launch.py"' in file.read_text()
 
 
