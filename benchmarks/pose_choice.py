@@ -28,8 +28,11 @@ from benchmarks.process_use import process_use
 from pose_attention_ros.cameras import CameraConfig, open_source
 from pose_attention_ros.cli.bench import machine
 from pose_attention_ros.core.errors import UserError
+from pose_attention_ros.core.layouts import LAYOUTS
 from pose_attention_ros.core.types import Frame
+from pose_attention_ros.data.pose_targets import TargetConfig, make_targets
 from pose_attention_ros.inference import weights
+from pose_attention_ros.inference.paf_decoding import decode
 from pose_attention_ros.inference.pose import PoseConfig, create_pose_estimator
 from pose_attention_ros.inference.pose_model import PoseSpec, read_pose_spec
 from pose_attention_ros.inference.recogniser import find_model
@@ -40,6 +43,8 @@ POSE_CNN_SIZES = (192, 256, 320)
 ROUNDS = 15
 CROWD = (4, 3)  # columns and rows of one image made of twelve, to see how many people come out at once
 CROWD_SIZE = 512
+DECODED = (0, 1, 5, 20)
+PLACE_PX = (64, 128)
 CALIBRATION_PHOTOS = 200
 RESULT = "pose_choice.json"
 
@@ -113,6 +118,26 @@ def times(rows: Sequence[Contender], frames: Sequence[Frame]) -> list[dict[str, 
              "network_ms": round(float(np.median(network[:, number])), 2)} for number in range(len(rows))]
 
 
+def decoding_ms() -> dict[int, float]:
+    """Milliseconds of CPU to decode ideal maps of 0, 1, 5 and 20 people, each with joints anywhere in a place of its own."""
+    table, rng, times_ms = LAYOUTS["openpose18"], np.random.default_rng(0), {}
+    for people in DECODED:
+        columns = max(1, min(people, 5))
+        rows = max(1, -(-people // columns))
+        place = np.stack([np.arange(people) % columns, np.arange(people) // columns], 1)[:, None] * PLACE_PX
+        joints = (place + rng.uniform(8, np.array(PLACE_PX) - 8, (people, len(table.joints), 2))).astype(np.float32)
+        size = np.array([rows, columns]) * PLACE_PX[::-1] // 8
+        maps = make_targets(joints, np.ones(joints.shape[:2], bool), np.zeros((people, 4), np.float32),
+                            np.ones(size, np.float32), table, TargetConfig())
+        taken = []
+        for _ in range(100):
+            began = time.process_time()
+            decode(maps.confidence, maps.affinity, table)
+            taken.append(1e3 * (time.process_time() - began))
+        times_ms[people] = round(float(np.median(taken)), 2)
+    return times_ms
+
+
 def memory_mb(row: Contender, frame: Frame) -> float:
     """Growth of a fresh process's peak memory by loading the estimator and running it."""
     with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
@@ -178,7 +203,8 @@ def measure(args: argparse.Namespace) -> dict:
         for result, measured in zip(results, times(rows, frames[:4])):
             result |= measured
     return {"machine": machine(), "load_average": round(os.getloadavg()[0], 1), "threads": args.threads,
-            "photos": len(photos), "people": sum(photo.people for photo in photos), "rows": results}
+            "photos": len(photos), "people": sum(photo.people for photo in photos), "rows": results,
+            "decoding_ms": decoding_ms()}
 
 
 def describe(row: Contender, photos: int) -> dict:
@@ -224,7 +250,8 @@ def table(result: dict) -> str:
         lines.append(f"| {row['title']} | {row['input_size']} | {row['stages'] or '-'} | {_number(row, 'ap')} | "
                      f"{_number(row, 'ap50')} | {row['ms']:.1f} | {row['network_ms']:.1f} | {row['memory_mb']:.0f} | "
                      f"{row.get('of_twelve', '-')} |")
-    return "\n".join(lines)
+    decoding = ", ".join(f"{people}: {ms:.1f} ms" for people, ms in result["decoding_ms"].items())
+    return "\n".join([*lines, "", f"Decoding of maps, by people in view: {decoding}"])
 
 
 def _number(row: dict, key: str) -> str:
