@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import time
 from pathlib import Path
 
 import numpy as np
 
-from pose_attention_ros.cli.options import add_json, add_labelled_data, write_json
+from pose_attention_ros.cli.options import add_json, add_labelled_data, add_settings, read_settings, write_json
+from pose_attention_ros.core.errors import UserError
+from pose_attention_ros.core.recogniser import ModelSpec
 from pose_attention_ros.data.dataset import SkeletonDataset, file_sha256
+from pose_attention_ros.data.pixel_clips import SKELETONS_FILE, open_pixels
+from pose_attention_ros.evaluation.clip_pixels import ClipPixels
 from pose_attention_ros.evaluation.clips import run_clips, summarise
 from pose_attention_ros.evaluation.label_map import read_label_map, targets_of
 from pose_attention_ros.evaluation.robustness import CHANGES, robustness
+from pose_attention_ros.inference.extractors import ExtractorConfig, ExtractorWeights, create_extractor
 from pose_attention_ros.inference.recogniser import load_recogniser
 
 
@@ -22,6 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--robustness", action="store_true",
                         help="also: lost frames, jitter, slow cameras, an estimator's noise, a missing limb, a mirror")
     parser.add_argument("--seed", type=int, default=0, help="of what is random in --robustness (default 0)")
+    add_settings(parser, "models that read the image too", ExtractorWeights)
     add_json(parser)
 
 
@@ -30,13 +37,13 @@ def run(args: argparse.Namespace) -> int:
 
     recogniser = load_recogniser(args.model)
     spec = recogniser.spec
-    data = SkeletonDataset.load(args.data)
+    data, pixels = labelled_clips(args, spec)
     label_map = read_label_map(args.label_map) if args.label_map else None
     targets = targets_of(data, spec.classes, args.split, label_map, args.data.stem)
     began = time.monotonic()
     with tqdm(total=len(targets), unit="clip", desc="clips", leave=False) as bar:
-        results = run_clips(recogniser, data, targets, bar.update)
-    summary = {"data": str(args.data), "data_sha256": file_sha256(args.data), "split": args.split,
+        results = run_clips(recogniser, data, targets, bar.update, pixels=pixels)
+    summary = {"data": str(args.data), "data_sha256": file_sha256(skeletons_file(args.data)), "split": args.split,
                "seconds": round(time.monotonic() - began, 1), **summarise(results, spec)}
     if args.robustness and summary["clips"]:
         with tqdm(total=summary["clips"] * len(CHANGES), unit="clip", desc="robustness", leave=False) as bar:
@@ -46,6 +53,23 @@ def run(args: argparse.Namespace) -> int:
     if summary["clips"]:
         print(draw_pictures(summary, args.out or Path("out/evaluate") / f"{spec.model_id}-{args.data.stem}"))
     return 0
+
+
+def labelled_clips(args: argparse.Namespace, spec: ModelSpec) -> tuple[SkeletonDataset, ClipPixels | None]:
+    """The clips, and what the model reads of their images. Raises UserError where there are none."""
+    if not spec.pixels:
+        return SkeletonDataset.load(skeletons_file(args.data)), None
+    if not args.data.is_dir() or args.robustness:
+        raise UserError(f"model {spec.model_id!r} reads the images too: --data must be a folder with pixels, as "
+                        "`data render` leaves it, and --robustness changes joints alone")
+    source, weights = open_pixels(args.data), read_settings(args, ExtractorWeights)
+    extractor = create_extractor(ExtractorConfig(**dataclasses.asdict(weights), extractor=spec.extractor.get("name", "")))
+    return source.skeletons, ClipPixels(source, spec, extractor)
+
+
+def skeletons_file(data: Path) -> Path:
+    """The skeleton data set file that --data is, or that lies in it."""
+    return data / SKELETONS_FILE if data.is_dir() else data
 
 
 def draw_pictures(summary: dict, out: Path) -> str:

@@ -55,11 +55,13 @@ Change = Callable[[ShownClip, np.random.Generator, Layout], ShownClip]
 
 
 def run_clips(recogniser: Recogniser, data: SkeletonDataset, targets: Mapping[int, int],
-              done: Callable[[int], None] = lambda clips: None, change: Change | None = None, seed: int = 0) -> ClipResults:
+              done: Callable[[int], None] = lambda clips: None, change: Change | None = None, seed: int = 0,
+              pixels: Callable[[int, int], np.ndarray] | None = None) -> ClipResults:
     """Show each clip as one person seen from its first frame on.
 
     :param targets: which clips (rows of `data`), and each one's class index or NO_CLASS
     :param done: called with the number of clips finished since the call before
+    :param pixels: row of a clip, number of its ticks -> what the recogniser reads of its images, see clip_pixels
     :param change: applied to each clip, with random numbers that depend on `seed` and the clip's row alone
     """
     rows = sorted(targets, key=lambda i: data.offsets[i + 1] - data.offsets[i])
@@ -70,7 +72,9 @@ def run_clips(recogniser: Recogniser, data: SkeletonDataset, targets: Mapping[in
         if change is not None:
             clips = [change(clip, np.random.default_rng([seed, i]), recogniser.spec.layout)
                      for clip, i in zip(clips, chosen)]
-        parts.append(_run_together(recogniser, clip_ticks(clips, recogniser.spec)))
+        ticks = clip_ticks(clips, recogniser.spec)
+        seen = [pixels(i, len(each)) for i, each in zip(chosen, ticks)] if pixels else None
+        parts.append(_run_together(recogniser, ticks, seen))
         done(len(chosen))
     return ClipResults(np.concatenate(parts), np.array([targets[i] for i in rows], np.int64), data.labels[rows])
 
@@ -91,7 +95,7 @@ def clip_ticks(clips: list[ShownClip], spec: ModelSpec) -> list[np.ndarray]:
             for b, n in enumerate(frames)]
 
 
-def _run_together(recogniser: Recogniser, ticks: list[np.ndarray]) -> np.ndarray:
+def _run_together(recogniser: Recogniser, ticks: list[np.ndarray], pixels: list[np.ndarray] | None) -> np.ndarray:
     """Logits (n, F, K) of clips, (T, V, C) each, that run side by side, as people in view do."""
     spec = recogniser.spec
     wanted = [np.maximum(np.ceil(np.array(metrics.OBSERVED_FRACTIONS) * len(t) - 1e-9).astype(int) - 1, 0) for t in ticks]
@@ -99,7 +103,8 @@ def _run_together(recogniser: Recogniser, ticks: list[np.ndarray]) -> np.ndarray
     state = np.zeros((len(ticks), spec.state_size), np.float32)
     for tick in range(max(map(len, ticks))):
         there = np.array([i for i, each in enumerate(ticks) if tick < len(each)])
-        output = recogniser.step(np.stack([ticks[i][tick] for i in there]), state[there])
+        seen = None if pixels is None else np.stack([pixels[i][tick] for i in there])
+        output = recogniser.step(np.stack([ticks[i][tick] for i in there]), state[there], seen)
         state[there] = output.state
         for row, i in enumerate(there):
             logits[i, wanted[i] == tick] = output.logits[row]

@@ -53,6 +53,7 @@ class Pixels:
     source: PixelSource
     seen: FeatureTable
     mirrored: FeatureTable
+    fitted: bool = False  # into a square, black beside the image
     extractor: dict = field(default_factory=dict)
 
     @cached_property
@@ -60,7 +61,7 @@ class Pixels:
         """What the extractor was shown, in pixels of the images: width and height, and how far right and down the image lies
         in it (a square with the image in its middle where the frames are fitted to a size)."""
         height, width = self.source.images(0, [0]).shape[1:3]
-        if not self.extractor["image_size"]:
+        if not self.fitted:
             return width, height, 0, 0
         side = max(width, height)
         return side, side, (side - width) // 2, (side - height) // 2
@@ -85,9 +86,10 @@ def load_pixels(folder: Path, kind: str, wanted: tuple[int, ...], recipe: Recipe
     if wanted != tables[0].shape:
         raise UserError(f"{extractor.name} makes {kind} features of shape {tables[0].shape}, the recipe's model reads "
                         f"{wanted}: set channels, rows and columns of the recipe's model")
-    origin = {"name": extractor.name, "sha256": extractor.sha256, "image_size": config.image_size,
+    side = config.image_size or max(source.images(0, [0]).shape[1:3])  # on a robot, people are shown at this size
+    origin = {"name": extractor.name, "sha256": extractor.sha256, "image_size": side,
               **dataclasses.asdict(_part(config, CropConfig))}
-    return Pixels(source, *tables, origin)
+    return Pixels(source, *tables, bool(config.image_size), origin)
 
 
 def _part(config: PixelConfig, kind: type, **changes: Any) -> Any:

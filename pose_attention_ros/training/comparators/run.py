@@ -121,9 +121,9 @@ def make_trainer(kind: str, data: Data, seed: int, out: Path) -> PhaseTrainer:
     training = data.prepared(network, "train")
     views = Views(training, config.batch, seed, data.corpus.layout, recipe.clips or ClipConfig())
     of_what = [fingerprint(recipe, data.corpus, seed), *(p.source.sha256 for p in data.pixels.values())]
-    return PhaseTrainer(network, _phases(kind, network, data), views, validation_batches(data.prepared(network, "val"), config.batch),
-                        seed=seed, out=out, fingerprint=hashlib.sha256("".join(of_what).encode()).hexdigest(),
-                        clip_norm=config.clip_norm)
+    validation = validation_batches(data.prepared(network, "val"), config.batch)
+    return PhaseTrainer(network, _phases(kind, network, data), views, validation, seed=seed, out=out,
+                        fingerprint=hashlib.sha256("".join(of_what).encode()).hexdigest(), clip_norm=config.clip_norm)
 
 
 def _phases(kind: str, network: Comparator, data: Data) -> list[Phase]:
