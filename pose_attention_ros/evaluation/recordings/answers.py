@@ -19,10 +19,13 @@ from pose_attention_ros.core.messages import actions_of_message, graphs_of_messa
 from pose_attention_ros.core.pipeline import STAGES, Pipeline
 from pose_attention_ros.core.types import ActionEstimates, Frame, SkeletonGraphs
 from pose_attention_ros.evaluation.recordings.graph_process import WORTH_A_PROCESS, TimedGraphs, graphs_beside
+from pose_attention_ros.inference.extractors import ExtractorWeights
+from pose_attention_ros.inference.pixel_feeds import create_pixel_feed
 from pose_attention_ros.inference.pose import PoseConfig, create_pose_estimator
 from pose_attention_ros.inference.recogniser import load_recogniser
 
 Answer = tuple[ActionEstimates, SkeletonGraphs | None, tuple[float, ...]]
+_JOINTS = ("skeletons", "skeleton_graphs")  # inputs without images
 _RECENT_GRAPHS = 64  # messages in which the graphs of an answer are looked for
 
 
@@ -58,7 +61,9 @@ def make_answers(bag: Bag, chosen: Input, model: str, pose: PoseConfig, graph: G
     recogniser = load_recogniser(model)
     spec = recogniser.spec
     about = {"model_id": spec.model_id, "sha256": spec.sha256, "classes": list(spec.classes)}
-    action_stage = ActionStage(recogniser, action)
+    estimator = None if chosen.kind in _JOINTS else create_pose_estimator(pose)
+    feed = None if estimator is None else create_pixel_feed(spec, ExtractorWeights(), estimator.image_features)
+    action_stage = ActionStage(recogniser, action, feed)
     graph = replace(graph, layout=spec.layout.name)
     graph_stage = GraphStage(graph)
     if chosen.kind == "skeleton_graphs":
@@ -82,7 +87,6 @@ def make_answers(bag: Bag, chosen: Input, model: str, pose: PoseConfig, graph: G
             actions = action_stage(graphs)
             return actions, graphs, (middle - began, time.perf_counter() - middle)
         return Answers(spec.classes, about, STAGES[1:], from_skeletons, {})
-    estimator = create_pose_estimator(pose)
     pipeline = Pipeline(estimator, graph_stage, action_stage)
 
     def from_image(frame: Frame) -> Answer:
