@@ -53,6 +53,13 @@ def held_together(missing: np.ndarray) -> np.ndarray:
     return reached
 
 
+def test_not_a_number_is_nobody():
+    people, size = crowd(1)
+    confidence, affinity = maps_of(people, size)
+    assert len(decode(np.full_like(confidence, np.nan), affinity, LAYOUT)) == 0
+    assert len(decode(confidence, np.full_like(affinity, np.nan), LAYOUT)) == 0
+
+
 def test_missing_joints_stay_missing_and_the_rest_holds_together():
     people, size = crowd(5)
     missing = np.random.default_rng(3).random((5, 18)) < 0.2
