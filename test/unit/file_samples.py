@@ -12,6 +12,7 @@ from typing import NamedTuple
 import bag_helpers
 import cv2
 import numpy as np
+from pixel_helpers import write_backbone
 
 from pose_attention_ros.bags.label_sources import read_labels
 from pose_attention_ros.bags.opening import Bag, LeftOut
@@ -21,12 +22,14 @@ from pose_attention_ros.core.layouts import LAYOUTS
 from pose_attention_ros.data.dataset import Clip, SkeletonDataset
 from pose_attention_ros.data.jhmdb import import_jhmdb
 from pose_attention_ros.data.kinect import CameraRing, import_kinect
+from pose_attention_ros.data.originals import ntu, nucla
 from pose_attention_ros.data.penn import import_penn
 from pose_attention_ros.data.pixel_clips import open_pixels
 from pose_attention_ros.data.pose_images import read_photos
 from pose_attention_ros.data.pyskl import import_pyskl
 from pose_attention_ros.evaluation.label_map import read_label_map
 from pose_attention_ros.evaluation.report.thresholds import read_thresholds
+from pose_attention_ros.inference.extractors import ExtractorConfig, create_extractor
 from pose_attention_ros.inference.locations import config_dir, models_dir
 from pose_attention_ros.inference.recogniser import load_recogniser
 
@@ -137,6 +140,10 @@ SAMPLES = {
     "pyskl": Sample("hmdb.pkl", pyskl, lambda path: import_pyskl(path, "1")),
     "photos": Sample("people.json", photos, lambda path: read_photos([path], path.parent, LAYOUTS["openpose18"])),
     "pixels": Sample("images.npy", pixels, lambda path: open_pixels(path.parent).images(0)),
+    "ntu": Sample("S001C002P003R001A023.skeleton", text("\n".join(["1", "1", "72057594037931101 0 1 1 1 1 0 0.1 0.2 2", "25"]
+                  + ["0.1 0.2 3.0 250 200 960 540 0.1 0.2 0.3 0.4 2"] * 25)), ntu.read_clip),
+    "nucla": Sample("frame_1_tc_10_skeletons.txt", text("\n".join(["1,0,0,0"] + ["0.1,0.2,2.0,2"] * 20)), nucla.read_body),
+    "features": Sample("backbone.onnx", write_backbone, lambda path: create_extractor(ExtractorConfig(str(path)))),
     "model.json": Sample("model.json", model, lambda path: load_recogniser(str(path.parent))),
     "step.onnx": Sample("step.onnx", model, lambda path: load_recogniser(str(path.parent))),
     "labels": Sample("labels.csv", text("start_s,end_s,label,person,x_px,y_px\n0,1.5,wave,,,\n2,3,walk,1,30,40\n"),

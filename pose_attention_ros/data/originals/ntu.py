@@ -49,7 +49,7 @@ def open_original(folder: Path) -> PixelSource:
             continue
         if not video.is_file():
             raise UserError(f"{video} is missing, and {path.name} is there; expected a video for each skeleton file")
-        clip = _clip(path)
+        clip = read_clip(path)
         if clip is not None:
             clips.append(clip)
             videos.append(video)
@@ -62,7 +62,8 @@ def missing_samples(folder: Path) -> frozenset[str]:
     return frozenset(found.group() for path in lists for found in _NAME.finditer(path.read_text()))
 
 
-def _clip(path: Path) -> Clip | None:
+def read_clip(path: Path) -> Clip | None:
+    """The clip of a .skeleton file with its published name; None where nobody is tracked in it. Raises UserError."""
     _, camera, subject, _, action = (int(number) for number in _NAME.fullmatch(path.stem).groups())
     with reading(path, "an NTU .skeleton file"):
         joints = chosen_body(list(read_bodies(path.read_text())))

@@ -39,7 +39,7 @@ def open_original(folder: Path) -> PixelSource:
             numbers = _CLIP.fullmatch(path.name)
             label = LABELS.get(int(numbers.group(1))) if numbers else None
             images, skeletons, stamps_ms = _frames(path) if label else ([], [], [])
-            joints = [_body(file) for file in skeletons]
+            joints = [read_body(file) for file in skeletons]
             if not any(body.any() for body in joints):
                 continue
             keypoints, scores = projected(np.stack(joints))
@@ -66,8 +66,8 @@ def _frames(clip: Path) -> tuple[list[Path], list[Path], list[int]]:
     return [images[n][1] for n in both], [skeletons[n][1] for n in both], [images[n][0] for n in both]
 
 
-def _body(path: Path) -> np.ndarray:
-    """(20, 4): x, y, z and state of the body nearest to the camera, all 0 where there is none."""
+def read_body(path: Path) -> np.ndarray:
+    """(20, 4): x, y, z and state of the body nearest to the camera, all 0 where there is none. Raises UserError."""
     with reading(path, "a skeletons file"):
         rows = [line.replace(",", " ").split() for line in path.read_text().splitlines() if line.strip()]
         bodies = []
