@@ -18,7 +18,7 @@ class LoadControl:
 
     :param stride: what input sizes are multiples of; 0 where the network has one fixed size
     :param resize: gives the network another input size
-    :raises UserError: `adapt` asks for what the estimator or a recording in lockstep does not allow
+    :raises UserError: `adapt` asks for what the estimator cannot do
     """
 
     def __init__(self, node: ManagedNode, stride: int, resize: Callable[[int], None]) -> None:
@@ -26,6 +26,10 @@ class LoadControl:
         self._cap = RateCap()
         self._heat, self._asked_s = "", -_HEAT_PERIOD_S
         self.check(node.settings)
+        self._rests = getattr(node.settings, "pace", "") == "lockstep"
+        if self._rests and node.settings.adapt != "off":
+            node.get_logger().info(f"adapt {node.settings.adapt} rests: with pace lockstep, results must not depend on the "
+                                   "machine's speed")
         self._adaptation = Adaptation(node.settings, node.settings.input_size, stride)
 
     def check(self, settings: object) -> None:
@@ -33,9 +37,6 @@ class LoadControl:
         if settings.adapt == "input_size" and not self._stride:
             raise UserError(f"adapt is 'input_size', but the network of estimator {settings.estimator!r} has one fixed "
                             "size; expected rate or off")
-        if settings.adapt != "off" and getattr(settings, "pace", "") == "lockstep":
-            raise UserError(f"adapt is {settings.adapt!r}, expected off with pace lockstep, whose results must not depend "
-                            "on the machine's speed")
 
     def configure(self, settings: object) -> None:
         """Use live settings that changed. Raises UserError, and keeps the old ones."""
@@ -49,6 +50,8 @@ class LoadControl:
 
     def done(self, busy_s: float, age_s: float) -> None:
         """One image was worked on for `busy_s`, its result is `age_s` old; from the thread that runs the estimator."""
+        if self._rests:
+            return
         now_s = time.monotonic()
         if self._node.settings.adapt != "off" and now_s - self._asked_s >= _HEAT_PERIOD_S:
             self._heat, self._asked_s = throttling(), now_s

@@ -61,9 +61,11 @@ def test_a_slow_machine_gets_a_smaller_input_and_the_full_one_back(start: Callab
 
 
 def test_lockstep_does_not_adapt(start: Callable, drawn_video: Path, pose_weights: None) -> None:
-    process = start("pipeline", {"source": str(drawn_video), "pace": "lockstep", "adapt": "both"})
-    assert process.wait() == 1
-    assert "adapt is 'both', expected off with pace lockstep" in process.output
+    """Profiles that adapt serve for recordings, too; their results don't depend on the machine's speed."""
+    process = start("pipeline", {"source": str(drawn_video), "pace": "lockstep", "adapt": "both", "adapt_age_s": 0.01,
+                                 "adapt_after_s": 0.1, "input_size": 256})
+    assert process.wait() == 0
+    assert "adapt both rests" in process.output and "down from" not in process.output
 
 
 def test_a_cap_on_the_rate_holds_and_can_change(start: Callable, probe: Any, drawn_video: Path) -> None:
