@@ -134,3 +134,17 @@ def test_a_change_that_is_refused_changes_nothing(ros: None) -> None:
     assert not result.successful and "max_gap_s" in result.reason
     assert node.settings == before and node.get_parameter("min_joint_score").value == before.min_joint_score
     node.destroy_node()
+
+
+@pytest.mark.parametrize("name", ["pose", "pipeline"])
+def test_a_node_is_warm_before_it_becomes_active(ros: None, name: str, drawn_video: Path, tmp_path: Path,
+                                                 pose_weights: None) -> None:
+    """Once configured, the network has run; nothing is subscribed or played yet."""
+    node = node_class(name)(namespace=f"/warm/{name}", parameter_overrides=parameters_of(name, drawn_video, tmp_path))
+    try:
+        assert node.trigger_configure() == TransitionCallbackReturn.SUCCESS
+        assert node._estimator.network_s > 0
+        assert node.count_subscribers("image_raw") == 0 and node.meter.processed == 0
+    finally:
+        node.release()
+        node.destroy_node()
