@@ -47,7 +47,8 @@ def video(tmp_path: Path) -> Path:
 @pytest.mark.timeout(180)
 @pytest.mark.usefixtures("movenet_weights")
 @pytest.mark.parametrize(("name", "arguments"), [
-    ("replay", {}), ("replay", {"composed": "true", "namespace": "robot1"}), ("pi", {}), ("nano", {"composed": "false"})])
+    ("replay", {}), ("replay", {"composed": "true", "namespace": "robot1"}), ("pi", {}), ("nano", {"composed": "false"}),
+    ("pipeline", {"nodes": "camera,pose,skeleton_graph,action,recorder", "dds_profile": "fastdds_network.xml"})])
 def test_a_recording_goes_through_the_launched_graph(name: str, arguments: dict[str, str], video: Path, tmp_path: Path,
                                                      monkeypatch: pytest.MonkeyPatch) -> None:
     """Every frame arrives at the recorder, and the launch ends by itself with the recording."""
@@ -72,5 +73,8 @@ def test_a_graph_that_is_launched_is_recorded(video: Path, tmp_path: Path, monke
 
 
 @pytest.mark.timeout(60)
-def test_a_recording_must_be_named() -> None:
-    assert run(included("replay")) != 0
+@pytest.mark.parametrize(("name", "arguments"), [
+    ("replay", {}), ("pipeline", {"nodes": "camera"}), ("pipeline", {"nodes": "camra", "source": "0"}),
+    ("pipeline", {"dds_profile": "none.xml"}), ("nano", {"csi": "9"})])
+def test_arguments_that_do_not_fit_end_the_launch(name: str, arguments: dict[str, str]) -> None:
+    assert run(included(name, **arguments)) != 0
