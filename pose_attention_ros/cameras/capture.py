@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import os
+import time
 from typing import Any
 
 import numpy as np
 
 # OpenCV reads this when a process first uses FFmpeg; -8 is silence.
 os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
+
+# A kernel's stamp that makes a frame older than this is of another clock than the monotonic one.
+_OLDEST_FRAME_S = 1.0
 
 # A property of cv2.VideoCapture by the name of its OpenCV constant, such as ("CAP_PROP_FPS", 30.0).
 Properties = tuple[tuple[str, float], ...]
@@ -21,10 +25,14 @@ class Capture:
     :param backend: name of an OpenCV backend constant, for example "CAP_V4L2"
     :param open_with: properties that count while it opens (time-outs of FFmpeg)
     :param then_set: properties set afterwards; a device ignores what it cannot do
+    :param stamped: the position that the backend tells is the kernel's monotonic time of capture, as that of V4L2 is
     """
 
-    def __init__(self, target: str, backend: str = "CAP_ANY", open_with: Properties = (), then_set: Properties = ()) -> None:
+    def __init__(self, target: str, backend: str = "CAP_ANY", open_with: Properties = (), then_set: Properties = (),
+                 stamped: bool = False) -> None:
         import cv2
+
+        self._stamped = stamped
 
         # OpenCV moved this function between 4.6, which ROS distributions ship, and 4.8; 0 is silence.
         (getattr(cv2, "setLogLevel", None) or cv2.utils.logging.setLogLevel)(0)
@@ -47,6 +55,12 @@ class Capture:
     def grab(self) -> bool:
         """Take the next frame without decoding it; False at the end or on an error."""
         return bool(self._capture.grab())
+
+    def age_s(self) -> float:
+        """Seconds since the grabbed frame was taken; 0 where the device does not tell."""
+        taken_s = self.get("CAP_PROP_POS_MSEC") * 1e-3 if self._stamped else 0.0
+        age_s = time.monotonic() - taken_s
+        return age_s if taken_s and 0 <= age_s <= _OLDEST_FRAME_S else 0.0
 
     def retrieve(self) -> np.ndarray | None:
         """The grabbed frame as (height, width, 3) uint8 BGR, None where it cannot be decoded."""

@@ -20,6 +20,8 @@ class OpenedCapture(Protocol):
 
     def grab(self) -> bool: ...
 
+    def age_s(self) -> float: ...
+
     def retrieve(self) -> np.ndarray | None: ...
 
     def release(self) -> None: ...
@@ -99,7 +101,7 @@ class Grabber:
             if not capture.grab():
                 self._fail("the stream ended or the device is gone")
                 return
-            stamp_ns = self._clock_ns()
+            stamp_ns = self._clock_ns() - round(capture.age_s() * 1e9)
             image = capture.retrieve()
             bad = bad + 1 if image is None else 0
             if bad > self._BAD_FRAMES_ALLOWED:

@@ -116,8 +116,8 @@ def open_device(source: str, config: CameraConfig, clock_ns: ClockNs) -> LiveCam
     wanted = (("CAP_PROP_FRAME_WIDTH", config.width), ("CAP_PROP_FRAME_HEIGHT", config.height), ("CAP_PROP_FPS", config.fps),
               ("CAP_PROP_BUFFERSIZE", 1))
     properties = _fourcc(config.fourcc) + tuple((name, float(value)) for name, value in wanted if value)
-    return LiveCamera(lambda: Capture(str(device), "CAP_V4L2", then_set=properties), f"camera {device}", config, clock_ns,
-                      "is it a camera, and does no other program use it?")
+    return LiveCamera(lambda: Capture(str(device), "CAP_V4L2", then_set=properties, stamped=True), f"camera {device}",
+                      config, clock_ns, "is it a camera, and does no other program use it?")
 
 
 def open_pipeline(pipeline: str, config: CameraConfig, clock_ns: ClockNs) -> LiveCamera:

@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 from pose_attention_ros.cameras import CameraConfig, SourceError, open_source
-from pose_attention_ros.cameras.capture import has_backend
+from pose_attention_ros.cameras.capture import Capture, has_backend
 from pose_attention_ros.cameras.live import LiveCamera, open_device
 
 QUICK = CameraConfig(timeout_s=0.5, reconnect_s=0.01, reconnect_max_s=0.1)
@@ -27,6 +27,7 @@ class Device:
 
     def __init__(self, frames: int = 0, opened: bool = True) -> None:
         self.opened = opened
+        self.age = 0.0
         self.released = threading.Event()
         self._ready = threading.Semaphore(frames)
         self._lost = self._hanging = False
@@ -46,6 +47,9 @@ class Device:
         self._ready.acquire(timeout=60)
         self._number += 1
         return not self._lost
+
+    def age_s(self) -> float:
+        return self.age
 
     def retrieve(self) -> np.ndarray:
         return np.full((4, 6, 3), self._number, np.uint8)
@@ -84,6 +88,24 @@ def test_newest_frame_wins_and_is_stamped_when_it_was_taken():
     latest = camera.read()
     assert (latest.image_bgr[0, 0, 0], latest.stamp_ns) == (6, 105)
     camera.close()
+
+
+def test_a_frame_is_stamped_with_the_time_at_which_the_device_took_it():
+    device = Device(frames=1)
+    device.age = 0.25
+    camera = camera_on(device, clock_ns=lambda: 10**9)
+    assert camera.read().stamp_ns == 750_000_000
+    camera.close()
+
+
+@pytest.mark.parametrize(("position_ago_s", "stamped", "age_s"), [
+    (0.2, True, 0.2), (0.2, False, 0.0), (30.0, True, 0.0), (-5.0, True, 0.0), (None, True, 0.0)])
+def test_only_a_kernels_monotonic_stamp_tells_a_frames_age(monkeypatch, position_ago_s, stamped, age_s):
+    """V4L2 gives the buffer's time as the position; a stream's position, another clock or none is no age."""
+    capture = Capture("nowhere", stamped=stamped)
+    monkeypatch.setattr(capture, "get", lambda name: 0.0 if position_ago_s is None else
+                        (time.monotonic() - position_ago_s) * 1e3)
+    assert capture.age_s() == pytest.approx(age_s, abs=0.1)
 
 
 def test_lost_device_is_opened_again(caplog):
