@@ -130,7 +130,7 @@ class OnnxRecogniser:
 
     def step(self, features: np.ndarray, state: np.ndarray, pixels: np.ndarray | None = None) -> StepOutput:
         """features (N, V, C) float32, a missing joint all 0; state (N, S) float32; pixels (N, *spec.pixels_shape) float32.
-        N may be 0. Raises ValueError where the model reads pixels and there are none."""
+        N may be 0. Raises ModelError where the model reads pixels and there are none."""
         people, spec = len(features), self.spec
         if not people:
             logits, joints = (np.zeros((0, len(names)), np.float32) for names in (spec.classes, spec.layout.joints))
@@ -139,8 +139,8 @@ class OnnxRecogniser:
         inputs = {"features": features, "state": state}
         if spec.pixels:
             if pixels is None:
-                raise ValueError(f"model {spec.model_id!r} reads the image too: pixels is None, expected {spec.pixels} of "
-                                 f"shape {(people, *spec.pixels_shape)}")
+                raise ModelError(f"model {spec.model_id!r} reads the image too, not joints alone: pixels is None, expected "
+                                 f"{spec.pixels} of shape {(people, *spec.pixels_shape)}")
             inputs["pixels"] = pixels
         parts = [self._run({name: array[begin : begin + _MOST_PEOPLE] for name, array in inputs.items()})
                  for begin in range(0, people, _MOST_PEOPLE)]
