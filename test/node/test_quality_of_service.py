@@ -11,6 +11,7 @@ import pytest
 pytest.importorskip("rclpy", reason="ROS 2 is not here")
 
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
+from lifecycle_msgs.msg import Transition
 from rclpy.qos import QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import CompressedImage, Image
 
@@ -49,6 +50,24 @@ def test_a_topics_policies_are_overridden_by_parameters(start: Callable, probe: 
         return bool(answers)
 
     probe.until(answered, "an answer")
+    for transition in (Transition.TRANSITION_DEACTIVATE, Transition.TRANSITION_ACTIVATE):
+        assert probe.change_state("pose", transition)
+    probe.until(lambda: [profile.reliability for profile in asked(probe, "image_raw")] == [ReliabilityPolicy.RELIABLE],
+                "the same policy after another activation")
+
+
+def test_a_profile_follows_its_setting_from_one_configuration_to_the_next(start: Callable, probe: Any,
+                                                                          pose_weights: None) -> None:
+    start("pose", QUICK)
+    for reliability, policy in (("best_effort", ReliabilityPolicy.BEST_EFFORT), ("reliable", ReliabilityPolicy.RELIABLE)):
+        if reliability == "reliable":
+            for transition in (Transition.TRANSITION_DEACTIVATE, Transition.TRANSITION_CLEANUP):
+                assert probe.change_state("pose", transition)
+            assert probe.set_parameter("pose", "image_reliability", reliability) == (True, "")
+            for transition in (Transition.TRANSITION_CONFIGURE, Transition.TRANSITION_ACTIVATE):
+                assert probe.change_state("pose", transition)
+        probe.until(lambda policy=policy: [profile.reliability for profile in asked(probe, "image_raw")] == [policy],
+                    f"images asked for {reliability}")
 
 
 @pytest.mark.parametrize(("end", "policy"), [("image_raw.subscription", "reliable_enough"),
