@@ -139,8 +139,7 @@ def test_a_simulated_clock_that_jumps_harms_nobody(start: Callable, probe: Any) 
 
 
 @pytest.mark.parametrize(("namespace", "remedy"), [
-    ("/robot one", "a namespace begins with /"), ("/ro-bot", "a namespace begins with /"),
-    ("/1robot", "no part begins with a digit"), ("/Rößler", "letters, digits"), ("/robot/", "does not end with /")])
+    ("/robot one", "a namespace begins with /"), ("/Rößler", "letters, digits"), ("/robot/", "does not end with /")])
 def test_a_namespace_with_odd_characters_is_refused_with_the_rule(start: Callable, namespace: str, remedy: str) -> None:
     process = start("skeleton_graph", namespace=namespace)
     assert process.wait() in (1, 2)
@@ -157,9 +156,8 @@ def test_a_namespace_of_odd_but_good_characters_works(start: Callable, probe: An
 
 
 @pytest.mark.parametrize(("content", "complaint"), [
-    ("skeleton_graph:\n  ros__parameters: {max_gap_s: [1, \n", "check its YAML"), ("\t- nonsense: {{", "check its YAML"),
-    ("skeleton_graph: 3\n", "check its YAML"), ("/**:\n  ros__parameters:\n    max_gap_s: soon\n", "expected float"),
-    ("/**:\n  ros__parameters:\n    max_gap_s: 1000.0\n", "expected 0.05 to 10.0 s"),
+    ("skeleton_graph:\n  ros__parameters: {max_gap_s: [1, \n", "check its YAML"),
+    ("/**:\n  ros__parameters:\n    max_gap_s: soon\n", "expected float"),
     ("/**:\n  ros__parameters:\n    max_gap_s: [1, a, 2.0]\n", "check its YAML"), (None, "check its YAML")])
 def test_a_malformed_parameter_file_ends_the_start_with_the_reason(start: Callable, tmp_path: Path, content: str | None,
                                                                    complaint: str) -> None:
@@ -172,17 +170,15 @@ def test_a_malformed_parameter_file_ends_the_start_with_the_reason(start: Callab
 
 
 @pytest.mark.parametrize(("file", "damage", "complaint"), [
-    ("step.onnx", lambda content: content[:-100], "sha256"), ("step.onnx", lambda content: b"", "sha256"),
-    ("model.json", lambda content: content[:50], "model.json"), ("model.json", lambda content: b"[]", "model.json"),
-    ("model.json", lambda content: b"\xff" + content, "model.json"),
+    ("step.onnx", lambda content: content[:-100], "sha256"), ("model.json", lambda content: content[:50], "model.json"),
     ("model.json", lambda content: content.replace(b'"common13"', b'"centaur"'), "centaur")])
-@pytest.mark.parametrize("node", ["action"])
-def test_a_corrupt_model_ends_the_start_with_one_line(start: Callable, tmp_path: Path, node: str, file: str,
+def test_a_corrupt_model_ends_the_start_with_one_line(start: Callable, tmp_path: Path, file: str,
                                                       damage: Callable[[bytes], bytes], complaint: str) -> None:
+    """More damage to the same files, without a node: test_fuzz_files."""
     shutil.copytree(models_dir() / "everyday", tmp_path / "mine")
     path = tmp_path / "mine" / file
     path.write_bytes(damage(path.read_bytes()))
-    process = start(node, {"model": str(tmp_path / "mine")})
+    process = start("action", {"model": str(tmp_path / "mine")})
     assert process.wait() == 1
     assert len(process.lines) == 1 and complaint in process.output and "Traceback" not in process.output
 

@@ -12,6 +12,7 @@ from typing import NamedTuple
 import bag_helpers
 import cv2
 import numpy as np
+import pytest
 from pixel_helpers import write_backbone
 
 from pose_attention_ros.bags.label_sources import read_labels
@@ -31,7 +32,8 @@ from pose_attention_ros.evaluation.label_map import read_label_map
 from pose_attention_ros.evaluation.report.thresholds import read_thresholds
 from pose_attention_ros.inference.extractors import ExtractorConfig, create_extractor
 from pose_attention_ros.inference.locations import config_dir, models_dir
-from pose_attention_ros.inference.recogniser import load_recogniser
+from pose_attention_ros.inference.pose_model import available_pose_networks, read_pose_spec
+from pose_attention_ros.inference.recogniser import available_models, load_recogniser
 
 RNG = np.random.default_rng(0)
 
@@ -86,8 +88,23 @@ def pixels(path: Path) -> None:
     np.save(path, np.zeros((5, 8, 8, 3), np.uint8))
 
 
-def model(path: Path) -> None:
-    shutil.copytree(models_dir() / "everyday", path.parent, dirs_exist_ok=True)
+def model(name: str) -> Callable[[Path], object]:
+    return lambda path: shutil.copytree(models_dir() / name, path.parent, dirs_exist_ok=True)
+
+
+def read_recogniser(path: Path) -> None:
+    load_recogniser(str(path.parent))
+
+
+def read_pose_network(path: Path) -> None:
+    read_pose_spec(str(path.parent)).network("fp32")
+
+
+def read_recipe(path: Path) -> None:
+    pytest.importorskip("torch", reason="a recipe's settings are those of torch networks")
+    from pose_attention_ros.training.recipe import load_recipe
+
+    load_recipe(path)
 
 
 def bag(storage: str) -> Callable[[Path], None]:
@@ -144,8 +161,10 @@ SAMPLES = {
                   + ["0.1 0.2 3.0 250 200 960 540 0.1 0.2 0.3 0.4 2"] * 25)), ntu.read_clip),
     "nucla": Sample("frame_1_tc_10_skeletons.txt", text("\n".join(["1,0,0,0"] + ["0.1,0.2,2.0,2"] * 20)), nucla.read_body),
     "features": Sample("backbone.onnx", write_backbone, lambda path: create_extractor(ExtractorConfig(str(path)))),
-    "model.json": Sample("model.json", model, lambda path: load_recogniser(str(path.parent))),
-    "step.onnx": Sample("step.onnx", model, lambda path: load_recogniser(str(path.parent))),
+    **{f"model {name}": Sample("model.json", model(name), read_recogniser) for name in available_models()},
+    **{f"pose model {name}": Sample("model.json", model(name), read_pose_network) for name in available_pose_networks()},
+    "step.onnx": Sample("step.onnx", model("everyday"), read_recogniser),
+    "recipe": Sample("penn.yaml", recipe_of("penn.yaml"), read_recipe),
     "labels": Sample("labels.csv", text("start_s,end_s,label,person,x_px,y_px\n0,1.5,wave,,,\n2,3,walk,1,30,40\n"),
                      lambda path: read_labels(path, LeftOut())),
     "label map": Sample("map.yaml", text("wave: wave\nwalk: null\n"), read_label_map),
