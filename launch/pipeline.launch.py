@@ -52,6 +52,8 @@ ARGUMENTS = (
                           description="camera, pose, graph and action in one process, so that no image crosses DDS"),
     DeclareLaunchArgument("overlay", default_value="true", choices=BOOL,
                           description="start the overlay node (it works only while someone subscribes to it)"),
+    DeclareLaunchArgument("hri", default_value="false", choices=BOOL,
+                          description="start the node that publishes people as bodies of ROS4HRI; it needs hri_msgs"),
     DeclareLaunchArgument("autostart", default_value="true", choices=BOOL,
                           description="configure and activate every node at start; false leaves it to a lifecycle manager"),
     DeclareLaunchArgument("record", default_value="", description="folder for annotated.mp4, actions.jsonl and "
@@ -102,6 +104,8 @@ def graph(context: LaunchContext) -> list[Any]:
         wanted |= {"pose": {**see, **pose, **reliable}, "skeleton_graph": {}, "action": {**recognise, **see, **reliable}}
     if args.on("overlay"):
         wanted["overlay"] = see
+    if args.on("hri"):
+        wanted["hri_bridge"] = {}
     if args.record:
         wanted["recorder"] = {**args.parameters(image_transport="image_transport"), "out": args.record}
     here = on_this_machine(args, list(wanted))
@@ -142,7 +146,7 @@ def node(args: Arguments, name: str, parameters: dict[str, Any]) -> Node:
         if context.is_shutdown:
             return []
         # The recorder finishes its files after the source has ended, and ends then by itself.
-        others_go_on = name == "overlay" or (event.returncode == 0 and args.record and name != "recorder")
+        others_go_on = name in ("overlay", "hri_bridge") or (event.returncode == 0 and args.record and name != "recorder")
         why = f"{name} ended with code {event.returncode}"
         return [LogInfo(msg=why)] if others_go_on else [Shutdown(reason=why)]
 
