@@ -78,7 +78,7 @@ def test_a_cap_on_the_rate_holds_and_can_change(start: Callable, probe: Any, dra
     assert probe.set_parameter("camera", "max_rate_hz", 0.0) == (True, "")
     images.clear()
     probe.until(lambda: len(images) >= 10, "ten images")
-    assert np.median(np.diff([stamp_ns_of(image.header) for image in images])) == pytest.approx(1e8, rel=0.01)
+    assert np.diff([stamp_ns_of(image.header) for image in images]).min() == pytest.approx(1e8, rel=0.01)
 
 
 @pytest.fixture
