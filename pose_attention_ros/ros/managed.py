@@ -6,11 +6,9 @@ import math
 import time
 import traceback
 from collections.abc import Callable, Iterable
-from functools import partial
 from typing import Any, ClassVar
 
 from diagnostic_msgs.msg import DiagnosticArray
-from lifecycle_msgs.srv import ChangeState
 from rclpy.clock import Clock, ClockType
 from rclpy.duration import Duration
 from rclpy.lifecycle import LifecycleNode, TransitionCallbackReturn
@@ -26,6 +24,7 @@ from pose_attention_ros.ros.errors import MessageError
 from pose_attention_ros.ros.logs import NodeLogHandler, Throttle, bridge_logging, unbridge_logging
 from pose_attention_ros.ros.parameters import Parameters
 from pose_attention_ros.ros.qos import publisher_events, result_profile, subscription_events, understandable
+from pose_attention_ros.ros.refusals import refuse_the_impossible
 from pose_attention_ros.ros.settings import NodeConfig
 
 _GIVES_MESSAGE_INFO = hasattr(Subscription, "CallbackType")  # not in Humble
@@ -55,7 +54,7 @@ class ManagedNode(LifecycleNode):
         self.meter = StageMeter()
         self.exit_code = 0  # of the process, when it ends
         self.ending = False  # the process that runs this node is to end
-        self._refuse_what_is_impossible()
+        refuse_the_impossible(self, self._tell_refusal)
         self.parameters = Parameters(self, self.settings_type, self._why_locked, self._settings_changed)
         self._log_bridge = bridge_logging(self.get_logger())  # last of what may fail: it is global
         for name in self.parameters.unknown:
@@ -252,22 +251,8 @@ class ManagedNode(LifecycleNode):
             return False
         return True
 
-    def _refuse_what_is_impossible(self) -> None:
-        """rclpy lets an impossible transition (to activate what is active) raise out of the executor, which ends the
-        process and leaves the caller without an answer."""
-        for service in self.services:
-            if service.srv_type is ChangeState:
-                service.callback = partial(self._change_state, service.callback)
-
-    def _change_state(self, change: Callable[[Any, Any], Any], request: Any, response: Any) -> Any:
-        try:
-            return change(request, response)
-        except RuntimeError as error:  # RCLError, which rclpy keeps to itself
-            wanted = request.transition.label or str(request.transition.id)
-            self.warn_once(f"transition {wanted!r} is not possible while the node is {self._state}: "
-                           f"{str(error).partition(',')[0]}")
-            response.success = False
-            return response
+    def _tell_refusal(self, transition: str, why: str) -> None:
+        self.warn_once(f"transition {transition!r} is not possible while the node is {self._state}: {why}")
 
     def _begin(self) -> None:
         self.activate()
