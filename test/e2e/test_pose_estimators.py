@@ -1,0 +1,40 @@
+"""Every pose estimator in the whole pipeline: one setting changes, nothing else, and people come out at the end."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from pose_attention_ros.cli.main import main
+from pose_attention_ros.inference.pose import ESTIMATORS
+from pose_attention_ros.inference.pose_model import available_pose_networks, read_pose_spec
+
+FRAMES = 40
+# estimator, further options, what computes
+CHOICES = [("movenet", (), "litert-cpu"), ("pose_cnn", (), "onnx-"), ("pose_cnn", ("--precision", "int8"), "onnx-")]
+
+
+def test_every_estimator_is_tried():
+    assert {name for name, *_ in CHOICES} == set(ESTIMATORS)
+
+
+@pytest.mark.parametrize("estimator, options, backend", CHOICES)
+def test_swapped_by_one_setting(shared, movenet_weights, tmp_path, estimator, options, backend):
+    """Three gymnasts in a hall, who do nothing but their exercise: three tracks hold, and each is told what it does."""
+    told = tmp_path / "summary.json"
+    assert main(["run", "--source", str(shared / "videos" / "felixchenfy_exercise.avi"), "--estimator", estimator,
+                 "--input-size", "256", "--max-frames", str(FRAMES), "--no-video", "--out", str(tmp_path / "out"),
+                 "--json", str(told), *options]) == 0
+    summary = json.loads(told.read_text())
+    assert summary["frames"] == FRAMES
+    steady = [track for track in summary["tracks"] if track["frames"] >= 0.8 * FRAMES]
+    assert len(steady) == 3
+    assert summary["backend"].startswith(backend)
+
+
+def test_the_shipped_network_is_the_papers():
+    assert "pose_cnn" in available_pose_networks()
+    spec = read_pose_spec("pose_cnn")
+    assert spec.layout.name == "openpose18" and spec.stride == 8 and set(spec.files) >= {"fp32", "int8"}
+    assert all(len(spec.network(precision).content) < 10e6 for precision in spec.files)
