@@ -2,6 +2,7 @@
 
 ros2 launch pose_attention_ros nano.launch.py csi:=0        # the camera on the CSI connector
 ros2 launch pose_attention_ros nano.launch.py source:=0     # a USB camera
+ros2 launch pose_attention_ros nano.launch.py csi:=0 pose_backend:=movenet      # pose on the processor
 """
 
 from pathlib import Path
@@ -21,13 +22,15 @@ CSI = ("nvarguscamerasrc sensor-id={number} ! video/x-raw(memory:NVMM),width=128
 
 
 def generate_launch_description() -> LaunchDescription:
-    """The arguments of pipeline.launch.py, three of them with this profile's defaults, and `csi`."""
+    """The arguments of pipeline.launch.py, four of them with this profile's defaults, and `csi`."""
     return LaunchDescription([
         DeclareLaunchArgument("csi", default_value="", choices=["", "0", "1"],
                               description="number of the camera on a CSI connector, in place of source"),
         DeclareLaunchArgument("source", default_value="", description="as for pipeline.launch.py; csi sets it"),
         DeclareLaunchArgument("composed", default_value="true", choices=["true", "false"],
                               description="camera, pose, graph and action in one process, so that no image crosses DDS"),
+        DeclareLaunchArgument("pose_backend", default_value="pose_cnn",
+                              description="pose estimator: pose_cnn on the GPU by TensorRT, or movenet on the processor"),
         DeclareLaunchArgument("params_file", default_value=str(HERE.parent / "config" / "nano.yaml"),
                               description="YAML file of node parameters: the profile"),
         OpaqueFunction(function=pipeline),
