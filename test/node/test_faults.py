@@ -146,7 +146,8 @@ def test_bad_graphs_do_not_stop_the_action_node(start: object, probe: object) ->
     graphs.publish(good)
     probe.until(lambda: bool(answers), "an answer")
     assert [answer.header.stamp.sec for answer in answers] == [9]
-    assert "no skeleton layout 'centaur'" in process.output and "set the graph stage's layout" in process.output
+    process.wait_for_line("no skeleton layout 'centaur'")
+    process.wait_for_line("set the graph stage's layout")
     assert layout("common13").name == good.layout and "Traceback" not in process.output
 
 
