@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 import os
+import threading
 import time
 from collections import deque
 from collections.abc import Mapping
@@ -37,9 +38,10 @@ class Snapshot(NamedTuple):
 
 
 class StageMeter:
-    """Counts and times of one node's work. Durations are in seconds."""
+    """Counts and times of one node's work. Durations are in seconds. One thread may work while another reports."""
 
     def __init__(self) -> None:
+        self._lock = threading.Lock()
         self.processed = 0
         self.dropped = 0
         self.rejected = 0
@@ -50,15 +52,17 @@ class StageMeter:
 
     def done(self, duration_s: float, age_s: float = math.nan) -> None:
         """One item processed; `age_s` from capture to now, NaN where unknown."""
-        self.processed += 1
-        self._durations_s.append(duration_s)
-        self._finished.append(time.monotonic())
-        self._age_s = age_s
+        with self._lock:
+            self.processed += 1
+            self._durations_s.append(duration_s)
+            self._finished.append(time.monotonic())
+            self._age_s = age_s
 
     def reject(self, problem: str) -> None:
         """One message was unusable."""
-        self.rejected += 1
-        self.last_problem = problem
+        with self._lock:
+            self.rejected += 1
+            self.last_problem = problem
 
     def snapshot(self) -> Snapshot:
         """The counts as they are now."""
@@ -66,13 +70,17 @@ class StageMeter:
 
     def rate_hz(self) -> float:
         """Items a second over the last seconds."""
+        with self._lock:
+            finished = list(self._finished)
         now = time.monotonic()
-        recent = [moment for moment in self._finished if now - moment <= _RATE_WINDOW_S]
+        recent = [moment for moment in finished if now - moment <= _RATE_WINDOW_S]
         return (len(recent) - 1) / (now - recent[0]) if len(recent) > 1 else 0.0
 
     def times(self, name: str) -> dict[str, str]:
         """Median, 95th percentile and mean of the recent durations as text, keys beginning with `name`."""
-        recent = np.array(self._durations_s or [math.nan]) * 1e3
+        with self._lock:
+            durations_s = list(self._durations_s)
+        recent = np.array(durations_s or [math.nan]) * 1e3
         p50, p95 = np.percentile(recent, (50, 95))
         return {f"{name}_ms_p50": f"{p50:.3f}", f"{name}_ms_p95": f"{p95:.3f}", f"{name}_ms_mean": f"{recent.mean():.3f}"}
 

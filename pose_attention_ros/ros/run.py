@@ -88,14 +88,13 @@ def _start(node: ManagedNode) -> bool:
 
 
 def _spin(executor: SingleThreadedExecutor, node: ManagedNode) -> None:
-    try:
-        while rclpy.ok() and not node.ending:
+    while rclpy.ok() and not node.ending:
+        try:
             executor.spin_once()
-    except ExternalShutdownException:
-        pass
-    except Exception:  # what was under way when a signal shut the context down
-        if rclpy.ok():
-            raise
+        except ExternalShutdownException:
+            return
+        except Exception as error:  # of a timer or a service; after a shutdown it is what was under way, and nobody is told
+            node.tell_failure("callback", error)
 
 
 # What rcl complains of -> what to do about it.

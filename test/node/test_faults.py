@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -10,13 +12,17 @@ import pytest
 pytest.importorskip("rclpy", reason="ROS 2 is not here")
 
 from diagnostic_msgs.msg import DiagnosticArray
+from rclpy.executors import SingleThreadedExecutor
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import CompressedImage, Image
 
 from pose_attention_ros.core.layouts import layout
 from pose_attention_ros.msg import ActionLabelArray, SkeletonArray, SkeletonGraphArray
+from pose_attention_ros.nodes.skeleton_graph import SkeletonGraphNode
+from pose_attention_ros.ros.diagnostics import StageMeter
 from pose_attention_ros.ros.images import image_from_bgr
 from pose_attention_ros.ros.qos import sensor_profile
+from pose_attention_ros.ros.run import _spin
 from pose_attention_ros.ros.stamps import stamp_ns_of
 
 GREY = np.full((120, 160, 3), 90, np.uint8)
@@ -178,3 +184,46 @@ def test_a_calibration_of_another_size_is_refused(start: object, drawn_video: Pa
     process = start("camera", {"source": str(drawn_video), "calibration": str(path)})
     assert process.wait() == 1
     assert "is for 640x480 images, the source gives 160x120" in process.output
+
+
+def test_a_meter_is_read_while_another_thread_works() -> None:
+    """The composed node and the camera work in a thread of their own, and report from another."""
+    meter, over = StageMeter(), threading.Event()
+
+    def work() -> None:
+        while not over.is_set():
+            meter.done(0.001)
+
+    thread, interval_s = threading.Thread(target=work), sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    thread.start()
+    try:
+        for _ in range(300):
+            values = meter.values()
+            assert values["stage_ms_p50"] in ("1.000", "nan")
+    finally:
+        sys.setswitchinterval(interval_s)
+        over.set()
+        thread.join()
+
+
+def test_a_callback_that_fails_does_not_end_the_node(ros: None) -> None:
+    """A timer of a node raises: it is told and counted, and the node goes on until it is asked to end."""
+    node = SkeletonGraphNode(namespace="/failing_timer")
+    executor = SingleThreadedExecutor()
+    executor.add_node(node)
+    calls: list[None] = []
+
+    def fail() -> None:
+        calls.append(None)
+        if len(calls) == 3:
+            node.stop(0)
+        raise ValueError("a programmer's mistake")
+
+    node.create_timer(0.01, fail)
+    try:
+        _spin(executor, node)
+        assert len(calls) >= 3 and node.meter.rejected >= 3 and "programmer's mistake" in node.meter.last_problem
+    finally:
+        executor.shutdown()
+        node.destroy_node()
