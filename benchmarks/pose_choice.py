@@ -40,12 +40,13 @@ from pose_attention_ros.inference.recogniser import find_model
 ANNOTATIONS, LIST, IMAGES = "annotations_human.json", "test_human.txt", "images"
 MOVENET_SIZES = (192, 256, 320, 384)
 POSE_CNN_SIZES = (192, 256, 320)
+STAGES_SIZE = 256
 ROUNDS = 15
 CROWD = (4, 3)  # columns and rows of one image made of twelve, to see how many people come out at once
 CROWD_SIZE = 512
 DECODED = (0, 1, 5, 20)
 PLACE_PX = (64, 128)
-CALIBRATION_PHOTOS = 200
+CALIBRATION_PHOTOS = 100
 RESULT = "pose_choice.json"
 
 
@@ -59,19 +60,19 @@ class Contender:
 
 
 def contenders(models: Sequence[PoseSpec], sizes: Sequence[int], threads: int) -> Iterator[Contender]:
-    """MoveNet and every precision of every pose network, at each size."""
+    """MoveNet and every precision of the pose network at each size; of the network with fewer stages at one size."""
     for size in MOVENET_SIZES:
         yield Contender("MoveNet MultiPose", PoseConfig(input_size=size, threads=threads, min_person_score=0.0))
-    for spec in models:
+    for number, spec in enumerate(models):
         for precision in (name for name in ("fp32", "int8") if name in spec.files):
-            for size in sizes:
+            for size in sizes if number == 0 else (STAGES_SIZE,):
                 config = PoseConfig(estimator="pose_cnn", pose_model=str(spec.folder), precision=precision, input_size=size,
                                     threads=threads, min_person_score=0.0)
                 yield Contender(f"pose_cnn, {precision}", config, spec.stages)
 
 
 def by_stages(model: str, photos: Path, folder: Path) -> list[PoseSpec]:
-    """The network at every number of stages that it was trained with; int8 calibrated on photos that are not scored."""
+    """The network at every smaller number of stages; int8 calibrated on photos that are not scored."""
     from benchmarks.pose_cnn import stages_of
     from pose_attention_ros.models.pose_int8 import calibration_images
 
@@ -82,16 +83,18 @@ def by_stages(model: str, photos: Path, folder: Path) -> list[PoseSpec]:
         if path.name not in scored:
             (others / path.name).symlink_to(path.resolve())
     images = calibration_images(others, CALIBRATION_PHOTOS, POSE_CNN_SIZES[0])
-    return [read_pose_spec(str(path)) for path in stages_of(find_model(model), folder, images).values()]
+    made = stages_of(find_model(model), folder, images)
+    return [read_pose_spec(str(path)) for stages, path in made.items() if stages < read_pose_spec(model).stages]
 
 
 def accuracy(row: Contender, photos: list) -> dict[str, float]:
     """COCO's scores on labelled photos."""
-    from pose_attention_ros.cli.evaluate_poses import find_people
+    import cv2
+
     from pose_attention_ros.evaluation.keypoints import score_keypoints
 
     estimator = create_pose_estimator(row.config)
-    found, _ = find_people(estimator, photos)
+    found = [estimator(Frame(cv2.imread(str(photo.path), cv2.IMREAD_COLOR), 0)) for photo in photos]
     estimator.close()
     return {key: round(value, 4) for key, value in dataclasses.asdict(score_keypoints(photos, found)).items()
             if key in ("ap", "ap50", "ap75", "ar")}
@@ -190,7 +193,7 @@ def measure(args: argparse.Namespace) -> dict:
     with tempfile.TemporaryDirectory() as scratch:
         models = [read_pose_spec(args.model)]
         if args.every_stage and photos:
-            models = by_stages(args.model, Path(args.photos), Path(scratch))
+            models += by_stages(args.model, Path(args.photos), Path(scratch))
         rows = list(contenders(models, args.sizes, args.threads))
         results = [describe(row, len(photos)) for row in rows]
         for row, result in zip(rows, results):
