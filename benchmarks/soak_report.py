@@ -1,4 +1,8 @@
-"""Reads the samples of a soak run: growth after warm-up, drift of the latency, drops, and which limits were missed."""
+"""Reads the samples of a soak run: growth after warm-up, drift of the latency, drops, and which limits were missed.
+
+Growth is that of a process's own (anonymous) memory. What it maps besides, files and the middleware's segments shared with
+other processes, is told with it as resident memory: the more of another's segment it has ever touched, the more that is.
+"""
 
 from __future__ import annotations
 
@@ -38,7 +42,7 @@ def _process(name: str, first: list[dict], last: list[dict], samples: list[dict]
             for when, part in (("begin", first), ("end", last))}
     peak = max(sample["use"][name]["resident_mb"] for sample in samples)
     return {**told, "peak_mb": round(peak, 1),
-            "growth_percent": round(100 * (told["resident_mb_end"] / told["resident_mb_begin"] - 1), 2)}
+            "growth_percent": round(100 * (told["memory_mb_end"] / told["memory_mb_begin"] - 1), 2)}
 
 
 def _graph(name: str, warm: list[dict], first: list[dict], last: list[dict]) -> dict[str, Any]:
@@ -58,7 +62,7 @@ def _graph(name: str, warm: list[dict], first: list[dict], last: list[dict]) -> 
 
 def _failures(report: dict[str, Any]) -> list[str]:
     for name, told in report["processes"].items():
-        grown = told["resident_mb_end"] - told["resident_mb_begin"]
+        grown = told["memory_mb_end"] - told["memory_mb_begin"]
         if told["growth_percent"] > LIMITS["memory_growth_percent"] and grown > _SMALL_MB:
             yield f"memory of {name} grew by {told['growth_percent']:.1f} %"
         for key in ("threads", "files"):
@@ -77,11 +81,13 @@ def table_of(report: dict[str, Any]) -> str:
     """For the terminal and the documentation."""
     lines = [f"{report['machine']}; {report['minutes']:g} minutes, {report['warm_up_s']:.0f} s of them warm-up; "
              f"load of the machine {report['load'][0]:g} at the begin, {report['load'][1]:g} at the end", "",
-             f"{'process':<32}{'MB begin':>10}{'end':>8}{'growth':>9}{'threads':>9}{'files':>7}{'dropped':>9}"]
+             f"{'process':<32}{'own MB':>8}{'end':>8}{'growth':>9}{'resident':>10}{'end':>8}{'threads':>9}{'files':>7}"
+             f"{'dropped':>9}"]
     for name, told in report["processes"].items():
         dropped = report["counts"].get(name, {}).get("dropped", 0)
-        lines.append(f"{name:<32}{told['resident_mb_begin']:>10.1f}{told['resident_mb_end']:>8.1f}"
-                     f"{told['growth_percent']:>8.2f}%{told['threads_end']:>9.0f}{told['files_end']:>7.0f}{dropped:>9}")
+        lines.append(f"{name:<32}{told['memory_mb_begin']:>8.1f}{told['memory_mb_end']:>8.1f}"
+                     f"{told['growth_percent']:>8.2f}%{told['resident_mb_begin']:>10.1f}{told['resident_mb_end']:>8.1f}"
+                     f"{told['threads_end']:>9.0f}{told['files_end']:>7.0f}{dropped:>9}")
     lines += ["", f"{'graph':<18}{'answers':>9}{'a second':>10}{'ms begin':>10}{'end':>8}{'p95':>8}{'max':>9}"
               f"{'ms/minute':>11}"]
     for name, told in report["graphs"].items():

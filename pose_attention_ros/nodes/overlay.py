@@ -63,6 +63,8 @@ class OverlayNode(ManagedNode):
         self.listen(ActionModel, "action_model", self._on_model, latched_profile())
         self._inputs: list[Subscription] = []
         self._wanted: tuple[str, ...] = ()
+        self._sync: StampSynchroniser | None = None
+        self._given_up = 0  # before the present onlookers
         self._watch = self.create_timer(_LOOK_PERIOD_S, self._look, clock=Clock(clock_type=ClockType.STEADY_TIME))
 
     def deactivate(self) -> None:
@@ -93,6 +95,7 @@ class OverlayNode(ManagedNode):
         self._inputs = []
         if not wanted:
             return
+        self._given_up += self._sync.given_up if self._sync else 0
         names = ("skeleton_graphs", "actions") + ("image",) * ("image" in wanted)
         self._sync = StampSynchroniser(names, self.settings.buffer_frames)
         self._inputs = [self._join(SkeletonGraphArray, "skeleton_graphs", result_profile()),
@@ -106,7 +109,7 @@ class OverlayNode(ManagedNode):
         """Subscribe; complete sets of messages go to `_draw`."""
         def add(message: Any) -> None:
             complete = self._sync.add(name or topic, stamp_ns_of(message.header), message)
-            self.meter.dropped = self._sync.given_up
+            self.meter.dropped = self._given_up + self._sync.given_up
             if complete is not None:
                 self._draw(*complete)
         return self.listen(kind, topic, add, profile)

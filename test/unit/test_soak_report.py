@@ -15,7 +15,7 @@ def samples(mb: float = 0.0, ms: float = 0.0, threads: float = 0.0, rejected: in
     """A run whose memory, latency, threads grow by so much a minute; its first minute is a start that takes memory."""
     def at(second: int) -> dict[str, Any]:
         minute = second / 60
-        use = {"memory_mb": 50 + mb * minute, "resident_mb": 100 + mb * minute - 30 * (minute < 1),
+        use = {"memory_mb": 100 + mb * minute - 30 * (minute < 1), "resident_mb": 150 + 20 * (minute > 5),
                "threads": round(14 + threads * minute), "files": 20}
         return {"elapsed_s": float(second), "load": 1.0, "use": {"/soak/pose": use},
                 "latencies_ms": {"/soak": [30 + ms * minute + spread for spread in (-2, 0, 2)]},
