@@ -21,15 +21,15 @@ from pose_attention_ros.core.graph_stage import GraphConfig, GraphStage
 from pose_attention_ros.core.pipeline import Pipeline
 from pose_attention_ros.core.types import Frame
 from pose_attention_ros.data.pixel_clips import PixelSource, open_pixels
-from pose_attention_ros.inference.extractors import ExtractorWeights
-from pose_attention_ros.inference.pixel_feeds import create_pixel_feed
+from pose_attention_ros.inference.pixel_feeds import PixelFeedConfig, create_pixel_feed
 from pose_attention_ros.inference.pose import ESTIMATORS, PoseConfig, create_pose_estimator
 from pose_attention_ros.inference.recogniser import load_recogniser
 
 GAP_NS = 10**10  # between two clips: everything starts afresh
 
 
-def judged(source: PixelSource, model: str, pose: PoseConfig, zoom: int, most: int) -> dict[str, Any]:
+def judged(source: PixelSource, model: str, pose: PoseConfig, feeding: PixelFeedConfig, zoom: int,
+           most: int) -> dict[str, Any]:
     """How often the class with the highest score after a clip's last frame is its label, over the test part.
 
     :param zoom: how many times larger the estimator is shown the clips
@@ -37,7 +37,7 @@ def judged(source: PixelSource, model: str, pose: PoseConfig, zoom: int, most: i
     """
     recogniser, estimator = load_recogniser(model), create_pose_estimator(pose)
     classes = recogniser.spec.classes
-    feed = create_pixel_feed(recogniser.spec, ExtractorWeights(), estimator.image_features)
+    feed = create_pixel_feed(recogniser.spec, feeding, estimator.image_features)
     stage = ActionStage(recogniser, ActionConfig(), feed)
     pipeline = Pipeline(estimator, GraphStage(GraphConfig(layout=recogniser.spec.layout.name)), stage)
     rows = np.flatnonzero(source.skeletons.split == "test")[:most or None]
@@ -73,6 +73,8 @@ def main() -> None:
     parser.add_argument("--input-size", type=int, default=224, help="of the pose estimator (default %(default)s)")
     parser.add_argument("--zoom", type=int, default=3, help="clips are shown this many times larger (default %(default)s)")
     parser.add_argument("--clips", type=int, default=0, help="only so many of the test part (default: all)")
+    parser.add_argument("--share", action=argparse.BooleanOptionalAction, default=PixelFeedConfig().share_features,
+                        help="take features from the pose network where it has them (default: %(default)s)")
     parser.add_argument("--json", type=Path)
     args = parser.parse_args()
     source, table = open_pixels(args.data), []
@@ -80,7 +82,8 @@ def main() -> None:
     for model in args.models:
         for estimator in args.estimators:
             pose = PoseConfig(estimator=estimator, input_size=args.input_size)
-            table.append(judged(source, model, pose, args.zoom, args.clips))
+            feeding = PixelFeedConfig(share_features=args.share)
+            table.append(judged(source, model, pose, feeding, args.zoom, args.clips))
             print(json.dumps(table[-1]), flush=True)
     print(f"{time.monotonic() - began:.0f} s")
     if args.json:

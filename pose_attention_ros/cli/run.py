@@ -14,9 +14,8 @@ from pose_attention_ros.core.action_stage import ActionConfig, ActionStage
 from pose_attention_ros.core.graph_stage import GraphConfig, GraphStage
 from pose_attention_ros.core.pipeline import Pipeline
 from pose_attention_ros.evaluation.recording import ResultWriter, summary_table
-from pose_attention_ros.inference.extractors import ExtractorWeights
 from pose_attention_ros.inference.networks import RUNTIME_DOC, RUNTIMES
-from pose_attention_ros.inference.pixel_feeds import create_pixel_feed
+from pose_attention_ros.inference.pixel_feeds import PixelFeedConfig, create_pixel_feed
 from pose_attention_ros.inference.pose import PoseConfig, create_pose_estimator
 from pose_attention_ros.inference.recogniser import DEFAULT_MODEL, load_recogniser
 from pose_attention_ros.visualization.overlay import Overlay, OverlayConfig
@@ -41,7 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_settings(parser, "pose", PoseConfig)
     add_settings(parser, "graph", GraphConfig, leave_out=("layout",))
     add_settings(parser, "action", ActionConfig)
-    add_settings(parser, "models that read the image too", ExtractorWeights)
+    add_settings(parser, "models that read the image too", PixelFeedConfig)
     add_settings(parser, "drawing", OverlayConfig)
 
 
@@ -53,7 +52,7 @@ def run(args: argparse.Namespace) -> int:
     try:
         pose = create_pose_estimator(read_settings(args, PoseConfig))
         pose.warm_up(camera.size)
-        feed = create_pixel_feed(spec, read_settings(args, ExtractorWeights), pose.image_features)
+        feed = create_pixel_feed(spec, read_settings(args, PixelFeedConfig), pose.image_features)
         pipeline = Pipeline(pose, GraphStage(read_settings(args, GraphConfig, layout=spec.layout.name)),
                             ActionStage(recogniser, read_settings(args, ActionConfig), feed))
         about = {"source": args.source, "backend": pose.backend, "model": spec.model_id, "model_sha256": spec.sha256}

@@ -10,6 +10,7 @@ from typing import Protocol
 
 import numpy as np
 
+from pose_attention_ros.core.config import setting
 from pose_attention_ros.core.crops import CropConfig, PartSquares, square_crop
 from pose_attention_ros.core.errors import ModelError
 from pose_attention_ros.core.pixels import FeatureExtractor, ImageFeatures, PixelFeed, mean_over_cells
@@ -22,6 +23,14 @@ from pose_attention_ros.inference.extractors import ExtractorConfig, ExtractorWe
 _FILLED, _LEAST, _MOST = 0.62, 0.35, 0.95
 # Shared features serve where a person is about as large in the network's input as in training.
 _SMALLER, _LARGER = 0.7, 1.5
+
+
+@dataclass(frozen=True)
+class PixelFeedConfig(ExtractorWeights):
+    """Settings of models that read the image."""
+
+    share_features: bool = setting(True, "take features of the image around a person from the pose network, where it has "
+                                   "them and sees the person about as large as in training; false computes all")
 
 
 class Squares(Protocol):
@@ -69,18 +78,21 @@ class _Kind:
 
     :param squares: a new person's
     :param size: of the crops, from model.json's `extractor`
+    :param shares: whether the pose network's features may serve: in crops as small as a hand most cells lie near the edge,
+        and look different where the image goes on beyond it
     :param finish: cubes (people, squares, D, h, w) -> pixels (people, *shape)
     """
 
     squares: Callable[[ModelSpec], Squares]
     size: str
+    shares: bool
     finish: Callable[[np.ndarray], np.ndarray]
 
 
 _KINDS: dict[str, _Kind] = {
-    "cube": _Kind(lambda spec: SteadySquare(), "image_size", lambda cubes: cubes[:, 0]),
-    "frame": _Kind(lambda spec: SteadySquare(), "image_size", lambda cubes: mean_over_cells(cubes[:, 0])),
-    "crops": _Kind(lambda spec: PartLooks(spec.layout.joints, _crop_config(spec)), "crop_size", mean_over_cells),
+    "cube": _Kind(lambda spec: SteadySquare(), "image_size", True, lambda cubes: cubes[:, 0]),
+    "frame": _Kind(lambda spec: SteadySquare(), "image_size", True, lambda cubes: mean_over_cells(cubes[:, 0])),
+    "crops": _Kind(lambda spec: PartLooks(spec.layout.joints, _crop_config(spec)), "crop_size", False, mean_over_cells),
 }
 
 
@@ -89,7 +101,7 @@ def _crop_config(spec: ModelSpec) -> CropConfig:
     return CropConfig(**{name: value for name, value in spec.extractor.items() if name in known})
 
 
-def create_pixel_feed(spec: ModelSpec, weights: ExtractorWeights,
+def create_pixel_feed(spec: ModelSpec, settings: PixelFeedConfig,
                       shared: Callable[[], ImageFeatures | None] = lambda: None) -> PixelFeed | None:
     """What feeds the model, None where it reads joints alone.
 
@@ -101,13 +113,14 @@ def create_pixel_feed(spec: ModelSpec, weights: ExtractorWeights,
     name, kind = str(spec.extractor.get("name", "")), _KINDS[spec.pixels]
     try:
         size = int(spec.extractor[kind.size])
-        config = ExtractorConfig(weights.extractor_weights, weights.extractor_threads, name)
+        config = ExtractorConfig(settings.extractor_weights, settings.extractor_threads, name)
         extractor = create_extractor(config)
         if extractor.sha256 != spec.extractor["sha256"]:
             raise ModelError(f"model {spec.model_id!r} was trained on features of {name} {spec.extractor['sha256'][:12]}, "
                              f"here is {extractor.sha256[:12]}: give the weights with that sha256 as extractor_weights, or "
                              "train it anew")
-        feed = ExtractedPixels(spec, extractor, kind, size, shared)
+        shares = kind.shares and settings.share_features
+        feed = ExtractedPixels(spec, extractor, kind, size, shared if shares else lambda: None)
     except KeyError as error:
         raise ModelError(f"model {spec.model_id!r}: its `extractor` lacks {error}") from None
     return feed

@@ -15,9 +15,8 @@ from pose_attention_ros.core.action_stage import ActionConfig, ActionStage
 from pose_attention_ros.core.config import Settings, setting
 from pose_attention_ros.core.pixels import PixelFeed
 from pose_attention_ros.core.types import Frame, SkeletonGraphs
-from pose_attention_ros.inference.extractors import ExtractorWeights
 from pose_attention_ros.inference.networks import RUNTIME_DOC, RUNTIMES
-from pose_attention_ros.inference.pixel_feeds import create_pixel_feed
+from pose_attention_ros.inference.pixel_feeds import PixelFeedConfig, create_pixel_feed
 from pose_attention_ros.inference.recogniser import DEFAULT_MODEL, load_recogniser
 from pose_attention_ros.msg import ActionLabelArray, ActionModel
 from pose_attention_ros.ros.action_messages import message_of_actions, message_of_model
@@ -38,7 +37,7 @@ class ModelConfig(Settings):
 
 
 @dataclass(frozen=True)
-class ActionNodeConfig(ActionConfig, ModelConfig, ExtractorWeights, WatchImageConfig, SynchroniserConfig, NodeConfig):
+class ActionNodeConfig(ActionConfig, ModelConfig, PixelFeedConfig, WatchImageConfig, SynchroniserConfig, NodeConfig):
     """Parameters of the action node; those of images and of the feature extractor matter to models that read the image."""
 
 

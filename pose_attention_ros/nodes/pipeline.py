@@ -22,9 +22,8 @@ from pose_attention_ros.core.load import LoadConfig
 from pose_attention_ros.core.pipeline import STAGES, Pipeline
 from pose_attention_ros.core.pixels import PixelFeed
 from pose_attention_ros.core.types import Frame
-from pose_attention_ros.inference.extractors import ExtractorWeights
 from pose_attention_ros.inference.locations import config_dir
-from pose_attention_ros.inference.pixel_feeds import create_pixel_feed
+from pose_attention_ros.inference.pixel_feeds import PixelFeedConfig, create_pixel_feed
 from pose_attention_ros.inference.pose import STRIDE, PoseConfig, PoseEstimator, create_pose_estimator
 from pose_attention_ros.inference.recogniser import load_recogniser
 from pose_attention_ros.msg import ActionLabelArray, ActionModel, SkeletonArray, SkeletonGraphArray
@@ -47,7 +46,7 @@ from pose_attention_ros.ros.stamps import age_s
 
 
 @dataclass(frozen=True)
-class PipelineNodeConfig(ActionConfig, ModelConfig, ExtractorWeights, GraphConfig, PoseConfig, LoadConfig, PlayerConfig,
+class PipelineNodeConfig(ActionConfig, ModelConfig, PixelFeedConfig, GraphConfig, PoseConfig, LoadConfig, PlayerConfig,
                          CameraTopicsConfig, ImageInputConfig, NodeConfig):
     """Parameters of the pipeline node: those of the camera and of the three stages."""
 

@@ -19,8 +19,8 @@ from pose_attention_ros.data.dataset import Clip, SkeletonDataset
 from pose_attention_ros.data.feature_cache import FeatureConfig, cached_features
 from pose_attention_ros.data.pixel_clips import DecodedPixels, PixelClip, mirrored_label
 from pose_attention_ros.data.pixel_views import chosen_frames, fitted, mirrored_clip
-from pose_attention_ros.inference.extractors import ExtractorConfig, ExtractorWeights, create_extractor
-from pose_attention_ros.inference.pixel_feeds import create_pixel_feed
+from pose_attention_ros.inference.extractors import ExtractorConfig, create_extractor
+from pose_attention_ros.inference.pixel_feeds import PixelFeedConfig, create_pixel_feed
 
 LAYOUT = LAYOUTS["common13"]
 JOINTS = len(LAYOUT.joints)
@@ -186,7 +186,7 @@ def graphs_of(stamp_ns: int, places: list[tuple[float, float]], ids: list[int]) 
 
 @pytest.mark.parametrize("pixels, shape", [("cube", (4, 4, 4)), ("frame", (4,)), ("crops", (3, 4))])
 def test_each_person_gets_the_features_of_their_own_place(extractor, backbone, pixels, shape):
-    feed = create_pixel_feed(spec_of(pixels, shape, extractor.sha256), ExtractorWeights(str(backbone[0])))
+    feed = create_pixel_feed(spec_of(pixels, shape, extractor.sha256), PixelFeedConfig(str(backbone[0])))
     image = np.zeros((120, 160, 3), np.uint8)
     image[:, :80], image[:, 80:] = (0, 0, 200), (200, 0, 0)  # red on the left, blue on the right
     feed.see(Frame(image, 1), graphs_of(1, [(40, 60), (120, 60)], [7, 9]))
@@ -200,7 +200,7 @@ def test_each_person_gets_the_features_of_their_own_place(extractor, backbone, p
 
 
 def test_the_square_stands_still_while_the_person_acts_and_follows_when_they_go(extractor, backbone):
-    feed = create_pixel_feed(spec_of("frame", (4,), extractor.sha256), ExtractorWeights(str(backbone[0])))
+    feed = create_pixel_feed(spec_of("frame", (4,), extractor.sha256), PixelFeedConfig(str(backbone[0])))
     image = images_of(1, 120, 160)[0]
 
     def at(x: float) -> np.ndarray:
@@ -220,7 +220,7 @@ def test_shared_features_serve_where_they_are_of_this_image_network_and_size(ext
     shared = ImageFeatures(5, extractor.sha256, 8, (0.5, 0.5), (0.0, 0.0), extractor(images_of(1, 64, 80))[0])
     holder = [None]
     spec = spec_of("cube", (4, 4, 4), extractor.sha256)
-    feed = create_pixel_feed(spec, ExtractorWeights(str(backbone[0])), lambda: holder[0])
+    feed = create_pixel_feed(spec, PixelFeedConfig(str(backbone[0])), lambda: holder[0])
 
     def seen(features) -> bool:
         """Whether the shared features were taken."""
@@ -238,6 +238,15 @@ def test_shared_features_serve_where_they_are_of_this_image_network_and_size(ext
         assert not seen(dataclasses.replace(shared, **change)), change
 
 
+@pytest.mark.parametrize("pixels, shape, settings", [("crops", (3, 4), {}), ("frame", (4,), {"share_features": False})])
+def test_crops_and_those_who_do_not_want_it_share_nothing(extractor, backbone, pixels, shape, settings):
+    asked = []
+    feed = create_pixel_feed(spec_of(pixels, shape, extractor.sha256), PixelFeedConfig(str(backbone[0]), **settings),
+                             lambda: asked.append(1))
+    feed.see(Frame(images_of(1, 120, 160)[0], 5), graphs_of(5, [(80, 60)], [1]))
+    assert feed.pixels([0]).shape == (1, *shape) and feed.details()["features_shared"] == "0" and not asked
+
+
 @pytest.mark.parametrize("change, message", [
     ({"sha256": "f" * 64}, "was trained on features of pose_cnn ffffffffffff"),
     ({"name": "resnet"}, "extractor is 'resnet'"),
@@ -247,10 +256,10 @@ def test_a_model_that_does_not_fit_the_extractor_is_refused(extractor, backbone,
     spec = spec_of("cube", (4, 4, 4), extractor.sha256)
     spec = dataclasses.replace(spec, extractor={**spec.extractor, **change})
     with pytest.raises(UserError, match=message):
-        create_pixel_feed(spec, ExtractorWeights(str(backbone[0])))
+        create_pixel_feed(spec, PixelFeedConfig(str(backbone[0])))
     lacking = dataclasses.replace(spec, extractor={"name": "pose_cnn"})
     with pytest.raises(ModelError, match="lacks"):
-        create_pixel_feed(lacking, ExtractorWeights(str(backbone[0])))
+        create_pixel_feed(lacking, PixelFeedConfig(str(backbone[0])))
 
 
 class Listening:
@@ -269,7 +278,7 @@ class Listening:
 def test_pixels_are_worked_out_at_ticks_alone_and_once_for_both_states_of_a_person(extractor, backbone):
     """Frames at 30 Hz, ticks at 10 Hz; a person who is seen for longer than the memory has two states."""
     spec = spec_of("frame", (4,), extractor.sha256)
-    feed = create_pixel_feed(spec, ExtractorWeights(str(backbone[0])))
+    feed = create_pixel_feed(spec, PixelFeedConfig(str(backbone[0])))
     recogniser = Listening(spec)
     stage = ActionStage(recogniser, None, feed)
     stage.configure(dataclasses.replace(stage.config, memory_s=0.5, rest_speed=0.0))

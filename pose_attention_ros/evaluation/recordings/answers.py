@@ -19,8 +19,7 @@ from pose_attention_ros.core.messages import actions_of_message, graphs_of_messa
 from pose_attention_ros.core.pipeline import STAGES, Pipeline
 from pose_attention_ros.core.types import ActionEstimates, Frame, SkeletonGraphs
 from pose_attention_ros.evaluation.recordings.graph_process import WORTH_A_PROCESS, TimedGraphs, graphs_beside
-from pose_attention_ros.inference.extractors import ExtractorWeights
-from pose_attention_ros.inference.pixel_feeds import create_pixel_feed
+from pose_attention_ros.inference.pixel_feeds import PixelFeedConfig, create_pixel_feed
 from pose_attention_ros.inference.pose import PoseConfig, create_pose_estimator
 from pose_attention_ros.inference.recogniser import load_recogniser
 
@@ -62,7 +61,7 @@ def make_answers(bag: Bag, chosen: Input, model: str, pose: PoseConfig, graph: G
     spec = recogniser.spec
     about = {"model_id": spec.model_id, "sha256": spec.sha256, "classes": list(spec.classes)}
     estimator = None if chosen.kind in _JOINTS else create_pose_estimator(pose)
-    feed = None if estimator is None else create_pixel_feed(spec, ExtractorWeights(), estimator.image_features)
+    feed = None if estimator is None else create_pixel_feed(spec, PixelFeedConfig(), estimator.image_features)
     action_stage = ActionStage(recogniser, action, feed)
     graph = replace(graph, layout=spec.layout.name)
     graph_stage = GraphStage(graph)
