@@ -37,8 +37,8 @@ def export_comparator(network: Comparator, path: Path) -> float:
 
 
 def _difference(network: Comparator, path: Path) -> float:
-    """Over a stream of two people, from zeros on; probabilities rather than logits, which a window's logarithm may take far
-    down."""
+    """Over a stream of two people, from zeros on, as a share of what is above 1 (an LSTM's memory); probabilities rather
+    than logits, which a window's logarithm may take far down."""
     session, features = open_session(path), random_features(2, _CHECKED_TICKS, network)
     pixels = torch.rand(2, _CHECKED_TICKS, *network.pixels_shape) if network.pixels else None
     state, wanted_state = np.zeros((2, network.state_size), np.float32), torch.zeros(2, network.state_size)
@@ -52,5 +52,5 @@ def _difference(network: Comparator, path: Path) -> float:
         state, wanted_state = found[-1], wanted.next_state
         chances = torch.from_numpy(found[0]).softmax(-1), wanted.logits.softmax(-1)
         pairs = (chances, *((torch.from_numpy(f), w) for f, w in zip(found[1:], wanted[1:])))
-        worst = max(worst, *(float((f - w).abs().max()) for f, w in pairs))
+        worst = max(worst, *(float(((f - w).abs() / w.abs().clamp(min=1)).max()) for f, w in pairs))
     return worst
