@@ -60,6 +60,10 @@ class Comparator(nn.Module, ABC):
         """pixels (B, *pixels_shape) -> (B, ...) after all that no training changes; done once for each clip."""
         return pixels
 
+    def example_pixels(self, *lead: int) -> Tensor:
+        """(*lead, *pixels_shape) random ones of about the size that the training had."""
+        return torch.rand(*lead, *self.pixels_shape)
+
     @abstractmethod
     def fit_scales(self, features: Tensor, pixels: Tensor | None = None) -> None:
         """Take what the inputs are divided by, so that each has about unit spread, from examples: features (N, T, V, C),

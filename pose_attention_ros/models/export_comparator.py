@@ -31,7 +31,7 @@ def export_comparator(network: Comparator, path: Path) -> float:
     names = (*STEP_INPUTS, *(("pixels",) if network.pixels else ()))
     arguments = (random_features(3, 2, network)[:, 0], torch.zeros(3, network.state_size))
     if network.pixels:
-        arguments += (torch.rand(3, *network.pixels_shape),)
+        arguments += (network.example_pixels(3),)
     write_onnx(_Step(network), arguments, path, names, STEP_OUTPUTS, {name: {0: people} for name in names})
     return checked(path, _difference(network, path))
 
@@ -40,7 +40,7 @@ def _difference(network: Comparator, path: Path) -> float:
     """Over a stream of two people, from zeros on, as a share of what is above 1 (an LSTM's memory); probabilities rather
     than logits, which a window's logarithm may take far down."""
     session, features = open_session(path), random_features(2, _CHECKED_TICKS, network)
-    pixels = torch.rand(2, _CHECKED_TICKS, *network.pixels_shape) if network.pixels else None
+    pixels = network.example_pixels(2, _CHECKED_TICKS) if network.pixels else None
     state, wanted_state = np.zeros((2, network.state_size), np.float32), torch.zeros(2, network.state_size)
     worst = 0.0
     for tick in range(_CHECKED_TICKS):

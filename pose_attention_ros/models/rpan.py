@@ -164,6 +164,10 @@ class Rpan(Comparator):
         pooled = self._pooled(pixels)
         return (self.mix @ (pooled.flatten(2) - self.middle[:, None])).unflatten(-1, self.grid)
 
+    def example_pixels(self, *lead: int) -> Tensor:
+        around = torch.linalg.pinv(self.mix) @ torch.randn(*lead, self.channels, self.config.rows * self.config.columns)
+        return (around + self.middle[:, None]).unflatten(-1, self.pixels_shape[1:])
+
     def _pooled(self, cubes: Tensor) -> Tensor:
         return functional.avg_pool2d(cubes, self.config.pool) if self.config.pool > 1 else cubes
 
