@@ -4,8 +4,9 @@
     python -m benchmarks.pose_cnn --model pose_cnn --annotations LABELS.json --images DIR --only LIST.txt \
         --json out/bench/pose_cnn.json --picture out/bench/pose_stages.png
 
-Every form runs in turns within one run on one thread, so that a busy machine disturbs all alike; the median counts. Stages
-beyond those that the model was trained with have random weights here: their time is real, an accuracy they do not have.
+Every form runs in turns within one run on one thread; the median of the processor's time counts, which other programs on a
+busy machine hardly change. Stages beyond those that the model was trained with have random weights here: their time is
+real, an accuracy they do not have.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import argparse
 import dataclasses
 import json
 import tempfile
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -75,7 +77,8 @@ def time_forms(network, size: tuple[int, int], seconds: float, folder: Path) -> 
             quantise(path, files[f"{title}, int8"], list(rng.uniform(0, 1, (_CALIBRATION, 1, 3, *size)).astype(np.float32)))
         for name, file in files.items():
             calls[name], sizes_mb[name] = bound(file, {"image": image}), file.stat().st_size / 1e6
-    times = {name: float(np.median(each)) for name, each in in_turns(calls, seconds, _WARM_UP, _ROUNDS).items()}
+    measured = in_turns(calls, seconds, _WARM_UP, _ROUNDS, time.process_time)
+    times = {name: float(np.median(each)) for name, each in measured.items()}
     return {name: {"ms": round(ms, 2), "times_eager": round(times["torch eager"] / ms, 2),
                    **({"mb": round(sizes_mb[name], 2)} if name in sizes_mb else {})} for name, ms in times.items()}
 
@@ -115,7 +118,7 @@ def time_stages(network, size: tuple[int, int], seconds: float, folder: Path) ->
             else:
                 quantise(folder / f"fp32-{stages}.onnx", path, [image])
             calls[stages, precision] = bound(path, {"image": image})
-    times = in_turns(calls, seconds, _WARM_UP, _ROUNDS)
+    times = in_turns(calls, seconds, _WARM_UP, _ROUNDS, time.process_time)
     return {stages: {f"{precision}_ms": round(float(np.median(times[stages, precision])), 2)
                      for precision in PRECISIONS} for stages in range(1, _MOST_STAGES + 1)}
 

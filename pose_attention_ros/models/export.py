@@ -74,7 +74,7 @@ def write_onnx(module: nn.Module, arguments: tuple[Tensor, ...], path: Path, inp
     import onnx
 
     path.parent.mkdir(parents=True, exist_ok=True)
-    with _quiet():
+    with quiet():
         program = torch.onnx.export(module, arguments, dynamo=True, opset_version=OPSET, input_names=list(inputs),
                                     output_names=list(outputs), dynamic_shapes=dims, external_data=False)
     model = program.model_proto
@@ -134,8 +134,8 @@ def random_features(people: int, ticks: int, network: nn.Module) -> Tensor:
 
 
 @contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """The exporter prints its progress."""
+def quiet() -> Iterator[None]:
+    """Exporters print their progress and advice."""
     level = logging.root.manager.disable
     logging.disable(logging.WARNING)
     try:

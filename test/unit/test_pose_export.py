@@ -10,6 +10,7 @@ import pytest
 import torch
 from pose_photos import draw, standing
 
+from pose_attention_ros.cli.main import main
 from pose_attention_ros.core.errors import ModelError, UserError
 from pose_attention_ros.core.types import Frame
 from pose_attention_ros.inference.pose import PoseConfig, create_pose_estimator
@@ -135,3 +136,27 @@ def test_a_recogniser_is_no_pose_network(tmp_path):
     (tmp_path / "model.json").write_text('{"classes": []}')
     with pytest.raises(ModelError, match="no pose network"):
         load_pose_network(tmp_path)
+
+
+def test_export_on_the_command_line(network, tmp_path, capsys):
+    save_pose_model(network, "small", 96, tmp_path / "small")
+    before = (tmp_path / "small" / "model.json").read_text()
+    assert main(["export", "onnx", "--model", str(tmp_path / "small"), "--stages", "2", "--out", str(tmp_path / "two")]) == 0
+    assert "2 stage(s)" in capsys.readouterr().out
+    assert json.loads((tmp_path / "two" / "model.json").read_text())["stages"] == 2
+    assert (tmp_path / "small" / "model.json").read_text() == before
+    assert main(["export", "onnx", "--model", str(tmp_path / "small"), "--stages", "6"]) != 0
+    assert "trained with 3" in capsys.readouterr().err
+    assert main(["export", "onnx", "--model", str(tmp_path / "small"), "--precision", "int8"]) != 0
+    assert "--calibration DIR" in capsys.readouterr().err
+
+
+def test_the_shipped_network_finds_the_people_of_a_photo(shared):
+    """Real weights in both precisions: somebody in every photo."""
+    import cv2
+
+    photos = sorted((shared / "images").glob("*.jpg"))
+    for precision in ("fp32", "int8"):
+        estimator = create_pose_estimator(PoseConfig(estimator="pose_cnn", input_size=256, precision=precision))
+        counts = [len(estimator(Frame(cv2.imread(str(path)), 0))) for path in photos]
+        assert min(counts) >= 1, dict(zip((path.name for path in photos), counts))
