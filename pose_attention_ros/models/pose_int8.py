@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from pose_attention_ros.core.errors import UserError
+from pose_attention_ros.models.export import quiet
 from pose_attention_ros.models.pose_cnn import STRIDE
 from pose_attention_ros.models.pose_graph import INPUT
 
@@ -59,13 +60,14 @@ def quantise(float_file: Path, path: Path, images: Iterable[np.ndarray], *, symm
         raise UserError(f"int8 needs at least one image with sides in multiples of {STRIDE}, got {len(images)}")
     with tempfile.TemporaryDirectory() as scratch:
         partial = Path(scratch) / "int8.onnx"
-        quantize_static(str(float_file), str(partial), _Reader(images), quant_format=QuantFormat.QDQ, per_channel=True,
-                        reduce_range=True, weight_type=QuantType.QInt8,
-                        activation_type=QuantType.QInt8 if symmetric else QuantType.QUInt8,
-                        calibrate_method=CalibrationMethod.MinMax,
-                        extra_options={"CalibMovingAverage": True, "CalibMovingAverageConstant": 0.05,
-                                       "ActivationSymmetric": symmetric,
-                                       "QuantizeBias": not symmetric})  # TensorRT reads no int32 biases
+        with quiet():
+            quantize_static(str(float_file), str(partial), _Reader(images), quant_format=QuantFormat.QDQ, per_channel=True,
+                            reduce_range=True, weight_type=QuantType.QInt8,
+                            activation_type=QuantType.QInt8 if symmetric else QuantType.QUInt8,
+                            calibrate_method=CalibrationMethod.MinMax,
+                            extra_options={"CalibMovingAverage": True, "CalibMovingAverageConstant": 0.05,
+                                           "ActivationSymmetric": symmetric,
+                                           "QuantizeBias": not symmetric})  # TensorRT reads no int32 biases
         model = onnx.load(str(partial))
     model.producer_name = "pose_attention_ros"
     model.producer_version = ""
