@@ -2,7 +2,7 @@
 
 ros2 launch pose_attention_ros nano.launch.py csi:=0        # the camera on the CSI connector
 ros2 launch pose_attention_ros nano.launch.py source:=0     # a USB camera
-ros2 launch pose_attention_ros nano.launch.py csi:=0 pose_backend:=movenet      # pose on the processor
+ros2 launch pose_attention_ros nano.launch.py csi:=0 pose_backend:=pose_cnn     # pose on the GPU by TensorRT
 """
 
 from pathlib import Path
@@ -29,8 +29,8 @@ def generate_launch_description() -> LaunchDescription:
         DeclareLaunchArgument("source", default_value="", description="as for pipeline.launch.py; csi sets it"),
         DeclareLaunchArgument("composed", default_value="true", choices=["true", "false"],
                               description="camera, pose, graph and action in one process, so that no image crosses DDS"),
-        DeclareLaunchArgument("pose_backend", default_value="pose_cnn",
-                              description="pose estimator: pose_cnn on the GPU by TensorRT, or movenet on the processor"),
+        DeclareLaunchArgument("pose_backend", default_value="movenet", description="pose estimator: movenet on the processor, "
+                              "or pose_cnn on the GPU by TensorRT, which is faster and finds less"),
         DeclareLaunchArgument("params_file", default_value=str(HERE.parent / "config" / "nano.yaml"),
                               description="YAML file of node parameters: the profile"),
         OpaqueFunction(function=pipeline),
