@@ -29,8 +29,9 @@ def generate_launch_description() -> LaunchDescription:
         DeclareLaunchArgument("source", default_value="", description="as for pipeline.launch.py; csi sets it"),
         DeclareLaunchArgument("composed", default_value="true", choices=["true", "false"],
                               description="camera, pose, graph and action in one process, so that no image crosses DDS"),
-        DeclareLaunchArgument("pose_backend", default_value="movenet", description="pose estimator: movenet on the processor, "
-                              "or pose_cnn on the GPU by TensorRT, which is faster and finds less"),
+        DeclareLaunchArgument("pose_backend", default_value="movenet",
+                              description="pose estimator: movenet on the processor, or pose_cnn on the GPU by TensorRT, "
+                              "which finds less"),
         DeclareLaunchArgument("params_file", default_value=str(HERE.parent / "config" / "nano.yaml"),
                               description="YAML file of node parameters: the profile"),
         OpaqueFunction(function=pipeline),
