@@ -32,7 +32,7 @@ class PoseBatches(torch.utils.data.Dataset):
         self._photos, self._recipe, self._seed = photos, recipe, seed
         self._rank, self._processes = rank, processes
         self._layout = layout(recipe.model.layout)
-        self.per_epoch = max(1, len(photos) // recipe.train.batch)
+        self.per_epoch = max(1, min(recipe.train.photos_per_epoch or len(photos), len(photos)) // recipe.train.batch)
 
     def __len__(self) -> int:
         return self.per_epoch * self._recipe.train.epochs

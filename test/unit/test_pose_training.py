@@ -128,6 +128,8 @@ def test_processes_share_each_batch(drawn):
     parts = [PoseBatches(photos, recipe, 0, rank, 2)[4] for rank in range(2)]
     assert torch.equal(whole.image[0::2], parts[0].image) and torch.equal(whole.image[1::2], parts[1].image)
     assert torch.equal(whole.target.affinity[1::2], parts[1].target.affinity)
+    fewer = dataclasses.replace(recipe, train=dataclasses.replace(recipe.train, photos_per_epoch=8))
+    assert PoseBatches(photos, recipe, 0).per_epoch == 3 and PoseBatches(photos, fewer, 0).per_epoch == 2
     with pytest.raises(UserError, match="a multiple of the 3 processes"):
         from pose_attention_ros.training.pose_processes import Processes
 
