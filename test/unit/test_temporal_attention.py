@@ -1,5 +1,5 @@
-"""Temporal attention against its paper's equations in plain numpy: refinement over steps rather than frames, the averaging of
-the last steps, the fusion of the streams, and the streaming form."""
+"""Temporal attention against its paper's equations in plain numpy: refinement over steps rather than frames, the averaging
+of the last steps, the fusion of the streams, and the streaming form."""
 
 from __future__ import annotations
 
