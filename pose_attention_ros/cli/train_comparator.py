@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pose_attention_ros.cli.train_pan import DATA_DIR, data_files, print_accuracy
+from pose_attention_ros.cli.train_pan import DATA_DIR, data_files, print_accuracy, train_splits
 
 if TYPE_CHECKING:
     from pose_attention_ros.training.recipe import Recipe
@@ -16,22 +15,10 @@ if TYPE_CHECKING:
 def run(args: argparse.Namespace) -> int:
     from pose_attention_ros.training.comparators.run import TRAINING, load_comparator_recipe
     from pose_attention_ros.training.recipe import model_name
-    from pose_attention_ros.training.report import RESULT, mean_result
 
     kind = model_name(args.recipe, TRAINING)
     recipe = load_comparator_recipe(args.recipe, kind)
-    out = args.out or Path("out/train") / f"{args.recipe.stem}-{args.seed}"
-    splits = (args.official_split,) if args.official_split is not None else recipe.official_splits
-    if len(splits) < 2:
-        result = train(kind, recipe, args, splits[0] if splits else None, out)
-    else:
-        result = mean_result({split: train(kind, recipe, args, split, out / f"split{split}") for split in splits})
-        (out / RESULT).write_text(json.dumps(result, indent=2) + "\n")
-        print_accuracy(result, f"mean of {len(splits)} official splits, ")
-    if args.json:
-        args.json.write_text(json.dumps(result, indent=2) + "\n")
-    print(f"numbers in {out / RESULT}")
-    return 0
+    return train_splits(recipe, args, lambda split, out: train(kind, recipe, args, split, out))
 
 
 def train(kind: str, recipe: Recipe, args: argparse.Namespace, official_split: int | None, out: Path) -> dict:

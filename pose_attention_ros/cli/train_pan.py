@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,15 +19,21 @@ DATA_DIR = Path("out/data")
 
 def run(args: argparse.Namespace) -> int:
     from pose_attention_ros.training.recipe import load_recipe
-    from pose_attention_ros.training.report import RESULT, mean_result
 
     recipe = load_recipe(args.recipe)
+    return train_splits(recipe, args, lambda split, out: train(recipe, args, split, out))
+
+
+def train_splits(recipe: Recipe, args: argparse.Namespace, train_one: Callable[[int | None, Path], dict]) -> int:
+    """`train_one(official split, folder)` for every split that is asked for; the mean is the result of several."""
+    from pose_attention_ros.training.report import RESULT, mean_result
+
     out = args.out or Path("out/train") / f"{args.recipe.stem}-{args.seed}"
     splits = (args.official_split,) if args.official_split is not None else recipe.official_splits
     if len(splits) < 2:
-        result = train(recipe, args, splits[0] if splits else None, out)
+        result = train_one(splits[0] if splits else None, out)
     else:
-        result = mean_result({split: train(recipe, args, split, out / f"split{split}") for split in splits})
+        result = mean_result({split: train_one(split, out / f"split{split}") for split in splits})
         (out / RESULT).write_text(json.dumps(result, indent=2) + "\n")
         print_accuracy(result, f"mean of {len(splits)} official splits, ")
     if args.json:
