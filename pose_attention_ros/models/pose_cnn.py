@@ -7,6 +7,7 @@ L part-affinity fields. Stage 1 sees the features F; every later stage F and the
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
@@ -170,6 +171,28 @@ class PoseCnn(nn.Module):
             maps = stage(x)
             yield maps
             x = torch.cat((features, *maps), 1)
+
+
+def grow(network: PoseCnn, stages: int, *, copy: bool) -> PoseCnn:
+    """A network of `stages` stages whose first ones, and backbone, are those of `network`; the first stages say the same.
+
+    :param copy: the further stages begin as copies of its last one, else with random weights. Stage 1 sees no maps, so of a
+        network of one stage nothing can be copied.
+    :raises UserError: `network` has more stages already, or one where copies are asked for
+    """
+    own = len(network.stages)
+    if stages < own:
+        raise UserError(f"the network has {own} stages, expected at most {stages}")
+    if copy and own == 1 < stages:
+        raise UserError("the network has one stage, expected two or more: only from stage 2 on do stages have one shape; "
+                        "let the further ones begin fresh")
+    grown = PoseCnn(dataclasses.replace(network.config, stages=stages))
+    weights = network.state_dict()
+    if copy:
+        last = network.stages[-1].state_dict()
+        weights |= {f"stages.{stage}.{name}": value for stage in range(own, stages) for name, value in last.items()}
+    grown.load_state_dict(weights, strict=copy)
+    return grown
 
 
 def check_size(size: tuple[int, int]) -> None:

@@ -25,7 +25,7 @@ from pose_attention_ros.core.errors import UserError
 from pose_attention_ros.data.pose_images import Photo
 from pose_attention_ros.inference.recogniser import find_model
 from pose_attention_ros.models.pose_bundle import load_pose_network
-from pose_attention_ros.models.pose_cnn import PoseCnn
+from pose_attention_ros.models.pose_cnn import PoseCnn, grow
 from pose_attention_ros.models.pose_losses import pose_loss
 from pose_attention_ros.models.posenet_weights import start_backbone
 from pose_attention_ros.training.loop import CHECKPOINT
@@ -188,8 +188,12 @@ def begin(recipe: PoseRecipe) -> PoseCnn:
     or are of a network of another shape."""
     if recipe.start_from:
         network = load_pose_network(find_model(recipe.start_from))
-        if network.config != recipe.model:
-            raise UserError(f"start_from: {recipe.start_from} is {network.config}, expected the recipe's {recipe.model}")
+        wanted = recipe.model
+        if dataclasses.replace(network.config, stages=wanted.stages) != wanted or network.config.stages > wanted.stages:
+            raise UserError(f"start_from: {recipe.start_from} is {network.config}, expected the recipe's {wanted}, or fewer "
+                            "stages")
+        if network.config.stages < wanted.stages:
+            network = grow(network, wanted.stages, copy=recipe.train.new_stages == "copy")
         return network.requires_grad_(True)
     network = PoseCnn(recipe.model)
     if recipe.start_backbone_from:

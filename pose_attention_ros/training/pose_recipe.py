@@ -38,6 +38,8 @@ class PoseTrainConfig(Settings):
     val_photos: int = setting(200, "validation photos looked at after an epoch, at most", low=1)
     save_every: int = setting(200, "steps between two checkpoints", low=1)
     threads: int = setting(1, "CPU threads of a process", low=1)
+    new_stages: str = setting("copy", "what stages begin as that the network of start_from lacks: copies of its last one, "
+                              "or fresh ones", choices=("copy", "fresh"))
     loaders: int = setting(0, "processes that make batches, a training process; 0: it makes them itself", low=0, high=64)
     mixed_precision: bool = setting(True, "on a GPU: bfloat16 where it is exact enough")
 
@@ -64,7 +66,8 @@ class PhotoSet(Settings):
 
 @dataclass(frozen=True)
 class PoseRecipe:
-    """start_from: a pose network, by name or model directory, whose weights training begins with; the network has its shape.
+    """start_from: a pose network, by name or model directory, whose weights training begins with; it has the recipe's
+    shape, or fewer stages, and then the network grows (train.new_stages).
     start_backbone_from: else PoseNet's graph file, whose weights the backbone begins with (empty: random ones)."""
 
     model_id: str

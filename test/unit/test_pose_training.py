@@ -17,7 +17,8 @@ from pose_photos import write_photos
 
 from pose_attention_ros.cli.main import main
 from pose_attention_ros.core.errors import UserError
-from pose_attention_ros.models.pose_bundle import save_pose_model
+from pose_attention_ros.models.pose_bundle import load_pose_network, save_pose_model
+from pose_attention_ros.models.pose_cnn import PoseCnn, PoseCnnConfig, grow
 from pose_attention_ros.training.pose_batches import PoseBatches, read_part
 from pose_attention_ros.training.pose_loop import PoseTrainer, begin, schedule
 from pose_attention_ros.training.pose_recipe import PoseTrainConfig, load_pose_recipe
@@ -113,6 +114,40 @@ def test_training_goes_on_from_a_model(drawn, tmp_path):
         begin(dataclasses.replace(recipe, model=wider))
 
 
+@pytest.mark.parametrize("new_stages", ["copy", "fresh"])
+def test_a_network_grows_by_stages_and_says_the_same_so_far(drawn, tmp_path, new_stages):
+    """Only the head learns on: the features, which other models read, stay equal to the bit."""
+    torch.manual_seed(3)
+    small = PoseCnn(load_pose_recipe(drawn / "recipe.yaml").model).eval()
+    save_pose_model(small, "tiny", 64, tmp_path / "tiny")
+    small = load_pose_network(tmp_path / "tiny")
+    recipe = load_pose_recipe(drawn / "recipe.yaml")
+    train = dataclasses.replace(recipe.train, new_stages=new_stages, head_only=1.0, frozen_statistics=True)
+    recipe = dataclasses.replace(recipe, start_from=str(tmp_path / "tiny"), train=train,
+                                 model=dataclasses.replace(recipe.model, stages=4))
+    image = torch.rand(2, 3, 64, 64)
+    grown = begin(recipe).eval()
+    assert len(grown.stages) == 4 and grown.config == recipe.model
+    with torch.inference_mode():
+        for one, other in zip(small(image)[1], grown(image)[1]):
+            assert torch.equal(one.confidence, other.confidence) and torch.equal(one.affinity, other.affinity)
+        assert same(grown.stages[1], grown.stages[3]) == (new_stages == "copy")
+    photos = read_part("train", recipe, {"drawn": drawn})
+    run = PoseTrainer(recipe, photos, photos, 0, tmp_path / "out")
+    run.fit(until=2)
+    assert same(run.average.backbone, small.backbone) and same(run.network.backbone, small.backbone)
+    assert not any(same(before, after) for before, after in zip(grown.stages, run.average.stages))
+
+
+def test_a_network_cannot_shrink_or_copy_a_stage_that_it_lacks():
+    one = PoseCnn(PoseCnnConfig(stages=1, width=8, first_stage_width=8))
+    with pytest.raises(UserError, match="the network has one stage"):
+        grow(one, 3, copy=True)
+    assert len(grow(one, 3, copy=False).stages) == 3
+    with pytest.raises(UserError, match="has 3 stages, expected at most 2"):
+        grow(grow(one, 3, copy=False), 2, copy=False)
+
+
 def test_rates_rise_and_fall_and_the_backbones_begins_later():
     config = PoseTrainConfig(head_only=0.5, warm_up=0.1, backbone_rate=0.25)
     assert schedule(0.0, config) == 0 and schedule(0.1, config) == pytest.approx(1.0)
@@ -170,7 +205,7 @@ def test_a_wrong_recipe_is_told(tmp_path, text, message):
         load_pose_recipe(tmp_path / "recipe.yaml")
 
 
-@pytest.mark.parametrize("name", ["pose_cnn.yaml", "pose_cnn_finish.yaml", "pose_cnn_coco.yaml"])
+@pytest.mark.parametrize("name", ["pose_cnn.yaml", "pose_cnn_finish.yaml", "pose_cnn_stages.yaml", "pose_cnn_coco.yaml"])
 def test_shipped_recipes_are_sound(name):
     recipe = load_pose_recipe(ROOT / "config/train" / name)
     assert recipe.model.stages <= 6 and recipe.train.input_size % 8 == 0
