@@ -15,6 +15,7 @@ from pose_attention_ros.core.graph_stage import GraphConfig
 from pose_attention_ros.inference.pose import PoseConfig
 from pose_attention_ros.inference.recogniser import DEFAULT_MODEL
 
+_RECORDER_LAG = 4  # frames; fewer than its subscriptions hold, so that it loses none
 _LOCKSTEP_TIMEOUT_S = 20.0  # a loaded machine may take this long over its first frame
 
 
@@ -34,11 +35,12 @@ def run_graph(source: str, out: Path, args: argparse.Namespace, *, composed: boo
 
     :param args: with the options of `add_graph_arguments`
     :param composed: one process for all stages in place of one each
-    :param video: whether annotated.mp4 is written; without it the recorder takes no images and nobody waits for it
+    :param video: whether annotated.mp4 is written; without it the recorder takes no images and may be a few frames behind
     :returns: the recorder's summary, with `peak_memory_mb` of each node
     :raises UserError: a node failed
     """
-    play = {"source": source, "pace": "lockstep", "acknowledge": "recorded" if video else "actions",
+    play = {"source": source, "pace": "lockstep",
+            **({"acknowledge": "recorded"} if video else {"acknowledge": "actions", "recorder_lag": _RECORDER_LAG}),
             "max_frames": args.max_frames, "lockstep_timeout_s": _LOCKSTEP_TIMEOUT_S}
     pose, graph, action = (chosen(args, kind) for kind in (PoseConfig, GraphConfig, ActionConfig))
     recogniser = {**action, "model": args.model}

@@ -10,7 +10,7 @@ from std_msgs.msg import Header
 from pose_attention_ros.core.types import Frame
 from pose_attention_ros.msg import ActionLabelArray, SourceStatus
 from pose_attention_ros.ros.managed import ManagedNode
-from pose_attention_ros.ros.player import Answers, Deliveries, Player
+from pose_attention_ros.ros.player import AllAnswers, Answers, Deliveries, Player, PlayerConfig
 from pose_attention_ros.ros.qos import latched_profile, result_profile
 from pose_attention_ros.ros.repeats import RepeatedStamp
 from pose_attention_ros.ros.stamps import header_of, ns_of, stamp_ns_of
@@ -18,6 +18,16 @@ from pose_attention_ros.ros.stamps import header_of, ns_of, stamp_ns_of
 _ANSWER_TYPES = {"actions": (ActionLabelArray, lambda message: stamp_ns_of(message.header)),
                  "recorded": (Header, lambda message: ns_of(message.stamp))}
 _LAST_WORDS_S = 2.0  # what is on its way out is given this long before the process ends
+
+
+def _awaited(settings: PlayerConfig, works: bool) -> dict[str, Answers]:
+    """Whose answers lockstep waits for, by topic: the acknowledging one unless the node `works` itself, and the recorder."""
+    if settings.pace != "lockstep":
+        return {}
+    awaited = {} if works and settings.acknowledge == "actions" else {settings.acknowledge: Answers()}
+    if settings.recorder_lag:
+        awaited.setdefault("recorded", Answers(settings.recorder_lag))
+    return awaited
 
 
 class Playback:
@@ -32,13 +42,12 @@ class Playback:
     def __init__(self, node: ManagedNode, process: Callable[[Frame], Callable[[], None]], subscribers: Callable[[], int],
                  admits: Callable[[int], bool], works: bool = False) -> None:
         self._node, self._settings, self._subscribers = node, node.settings, subscribers
-        self._topic = self._settings.acknowledge
-        waits = self._settings.pace == "lockstep" and not (works and self._topic == "actions")
-        self._answers = Answers() if waits else None
+        self._answers = _awaited(self._settings, works)
         self._process, self._repeated = process, RepeatedStamp()
         self.player = Player(self._settings, node.now_ns, Deliveries(
             began=lambda: self._tell(SourceStatus.STATE_PLAYING), admits=admits, deliver=self._deliver, ready=self._ready,
-            ended=self._ended, failed=self._failed, warn=node.get_logger().warning), self._answers)
+            ended=self._ended, failed=self._failed, warn=node.get_logger().warning),
+            AllAnswers(self._answers.values()) if self._answers else None)
         self._status: Publisher | None = None
 
     def open(self) -> tuple[int, int]:
@@ -53,10 +62,11 @@ class Playback:
     def start(self) -> None:
         """Begin to play."""
         self._repeated.clear()
-        if self._answers is not None:
-            self._answers.clear()
-            kind, stamp_of = _ANSWER_TYPES[self._topic]
-            self._node.listen(kind, self._topic, lambda message: self._answers.seen(stamp_of(message)), result_profile())
+        for topic, answers in self._answers.items():
+            answers.clear()
+            kind, stamp_of = _ANSWER_TYPES[topic]
+            self._node.listen(kind, topic, lambda message, answers=answers, stamp_of=stamp_of: answers.seen(stamp_of(message)),
+                              result_profile())
         self.player.start()
 
     def stop(self) -> None:
@@ -82,7 +92,8 @@ class Playback:
             self._node.tell_failure("frame", error)
 
     def _ready(self) -> bool:
-        return self._subscribers() > 0 and self._node.count_publishers(self._node.resolve_topic_name(self._topic)) > 0
+        return self._subscribers() > 0 and all(
+            self._node.count_publishers(self._node.resolve_topic_name(topic)) for topic in self._answers)
 
     def _tell(self, state: int) -> None:
         camera, settings = self.player.camera, self._settings

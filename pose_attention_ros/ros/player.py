@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 import threading
 import time
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -37,6 +38,9 @@ class PlayerConfig(CameraConfig):
     acknowledge: str = setting(
         "actions", "lockstep: the topic whose stamp says that a frame is done; recorded waits for the recorder",
         choices=ACKNOWLEDGEMENTS)
+    recorder_lag: int = setting(
+        0, "lockstep with acknowledge: actions, for measuring without waiting for the recorder's work: how many frames the "
+        "recorder may be behind, so that it gets all of them; 0 asks for no recorder", unit="frames", low=0, high=5)
     lockstep_timeout_s: float = setting(2.0, "lockstep: an unanswered frame is sent again after this long", unit="s",
                                         low=0.05, high=600.0)
     lockstep_attempts: int = setting(10, "lockstep: how often a frame is sent before it is skipped", low=1, high=1000)
@@ -46,21 +50,30 @@ class Acknowledgement(Protocol):
     """Tells a player that a frame is done."""
 
     def wait(self, stamp_ns: int, timeout_s: float) -> bool:
-        """Whether the frame of `stamp_ns` was answered within `timeout_s`."""
+        """Whether the next frame may come after that of `stamp_ns`; waits for at most `timeout_s`."""
+        ...
+
+    def caught_up(self, stamp_ns: int, timeout_s: float) -> bool:
+        """Whether everything up to `stamp_ns` is done; waits for at most `timeout_s`."""
         ...
 
 
 class Answers:
-    """An Acknowledgement fed by a subscription."""
+    """An Acknowledgement fed by a subscription.
 
-    def __init__(self) -> None:
+    :param lag: how many frames the answers may be behind; that to the first is waited for in any case
+    """
+
+    def __init__(self, lag: int = 0) -> None:
         self._condition = threading.Condition()
+        self._owed: deque[int] = deque(maxlen=lag + 1)
         self._newest_ns: int | None = None
 
     def clear(self) -> None:
         """Forget what was done: another round begins."""
         with self._condition:
             self._newest_ns = None
+            self._owed.clear()
 
     def seen(self, stamp_ns: int) -> None:
         """The frame of `stamp_ns` is done."""
@@ -69,9 +82,37 @@ class Answers:
             self._condition.notify_all()
 
     def wait(self, stamp_ns: int, timeout_s: float) -> bool:
+        """Whether it is done, or as many frames before it as may be owed, after at most `timeout_s`."""
+        if not self._owed or self._owed[-1] != stamp_ns:
+            self._owed.append(stamp_ns)
+        return self._wait_between(self._owed[0], stamp_ns, timeout_s)
+
+    def caught_up(self, stamp_ns: int, timeout_s: float) -> bool:
         """Whether it is done, after at most `timeout_s`."""
+        return self._wait_between(stamp_ns, stamp_ns, timeout_s)
+
+    def _wait_between(self, first_ns: int, last_ns: int, timeout_s: float) -> bool:
+        """A newer answer than `last_ns` comes from the round before."""
         with self._condition:
-            return self._condition.wait_for(lambda: self._newest_ns == stamp_ns, timeout_s)
+            return self._condition.wait_for(
+                lambda: self._newest_ns is not None and first_ns <= self._newest_ns <= last_ns, timeout_s)
+
+
+class AllAnswers:
+    """An Acknowledgement of several."""
+
+    def __init__(self, answers: Iterable[Acknowledgement]) -> None:
+        self._answers = tuple(answers)
+
+    def wait(self, stamp_ns: int, timeout_s: float) -> bool:
+        """See Acknowledgement; `timeout_s` is for all together."""
+        until = time.monotonic() + timeout_s
+        return all(answers.wait(stamp_ns, until - time.monotonic()) for answers in self._answers)
+
+    def caught_up(self, stamp_ns: int, timeout_s: float) -> bool:
+        """See Acknowledgement; `timeout_s` is for all together."""
+        until = time.monotonic() + timeout_s
+        return all(answers.caught_up(stamp_ns, until - time.monotonic()) for answers in self._answers)
 
 
 @dataclass(frozen=True)
@@ -102,6 +143,7 @@ class Player:
     def __init__(self, config: PlayerConfig, clock_ns: Callable[[], int], to: Deliveries,
                  answers: Acknowledgement | None) -> None:
         self._config, self._clock_ns, self._to, self._answers = config, clock_ns, to, answers
+        self._asked = " and ".join(dict.fromkeys([config.acknowledge, *(["recorded"] if config.recorder_lag else [])]))
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
         self.played = 0
@@ -162,6 +204,7 @@ class Player:
                     self.last_stamp_ns = frame.stamp_ns
                 else:
                     self.skipped += 1
+            self._wait_for_the_last()
         except Exception as error:
             if not self._stopping.is_set():
                 self._to.failed(error)
@@ -206,21 +249,27 @@ class Player:
             patience_s = min(patience_s, _FIRST_PATIENCE_S)
         while not self._stopping.is_set() and (first or attempt < self._config.lockstep_attempts):
             self._to.deliver(frame)
-            if self._wait_for_answer(frame.stamp_ns, patience_s):
+            if self._wait(self._answers.wait, frame.stamp_ns, patience_s):
                 return True
             attempt += 1
             if not first:
-                self._to.warn(f"no {self._config.acknowledge} for the frame at {frame.stamp_ns * 1e-9:.3f} s after "
+                self._to.warn(f"no {self._asked} for the frame at {frame.stamp_ns * 1e-9:.3f} s after "
                               f"{patience_s:g} s, {attempt} of {self._config.lockstep_attempts} attempts")
             elif attempt % _FIRST_ATTEMPTS_A_LINE == 0:
-                self._to.warn(f"lockstep: still no {self._config.acknowledge} for the first frame")
+                self._to.warn(f"lockstep: still no {self._asked} for the first frame")
         return False
 
-    def _wait_for_answer(self, stamp_ns: int, patience_s: float) -> bool:
+    def _wait_for_the_last(self) -> None:
+        """Whoever may be behind gets the time to have everything before the end is told."""
+        if self._answers is not None and self.played and not self._wait(
+                self._answers.caught_up, self.last_stamp_ns, self._config.lockstep_timeout_s):
+            self._to.warn(f"lockstep: no {self._asked} for the last frame after {self._config.lockstep_timeout_s:g} s")
+
+    def _wait(self, done: Callable[[int, float], bool], stamp_ns: int, patience_s: float) -> bool:
         """In short waits, so that `stop` is obeyed at once."""
         until = time.monotonic() + patience_s
         while (left := until - time.monotonic()) > 0 and not self._stopping.is_set():
-            if self._answers.wait(stamp_ns, min(left, _POLL_S)):
+            if done(stamp_ns, min(left, _POLL_S)):
                 return True
         return False
 
@@ -228,7 +277,6 @@ class Player:
         tell_at = time.monotonic() + _TELL_AFTER_S
         while not self._stopping.is_set() and not self._to.ready():
             if time.monotonic() > tell_at:
-                self._to.warn(f"lockstep: waiting for someone who takes the images and answers on "
-                              f"{self._config.acknowledge}")
+                self._to.warn(f"lockstep: waiting for someone who takes the images and answers on {self._asked}")
                 tell_at = math.inf
             self._stopping.wait(0.02)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -106,6 +108,22 @@ def test_the_recorder_writes_every_frame(start: Callable, tmp_path: Path, drawn_
     frames = cv2.VideoCapture(str(tmp_path / "annotated.mp4"))
     assert frames.get(cv2.CAP_PROP_FRAME_COUNT) == (12 if video else 0)
     assert not video or frames.get(cv2.CAP_PROP_FPS) == 10
+
+
+def test_a_recorder_that_stands_still_loses_no_frame(start: Callable, probe: Any, tmp_path: Path, drawn_video: Path,
+                                                     pose_weights: None) -> None:
+    """It comes late, and gets no processor time for a while; there are more frames than the topics hold."""
+    pipeline = start_pipeline(start, drawn_video, pace="lockstep", recorder_lag=4, lockstep_timeout_s=0.5, max_frames=30,
+                              loop=True, input_size=64)
+    pipeline.wait_for_line("active")
+    actions = probe.collect(ActionLabelArray, "actions")
+    recorder = start("recorder", {"out": str(tmp_path), "video": False})
+    probe.until(lambda: len(actions) > 10, "ten frames")
+    os.kill(recorder.pid, signal.SIGSTOP)
+    pipeline.wait_for_line("no actions and recorded for the frame")
+    os.kill(recorder.pid, signal.SIGCONT)
+    assert pipeline.wait() == recorder.wait() == 0
+    assert json.loads((tmp_path / "summary.json").read_text())["frames"] == 30
 
 
 def test_the_recorder_gives_up_when_nothing_comes(start: Callable, tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from pose_attention_ros.core.load import RateCap
 from pose_attention_ros.core.types import Frame
 from pose_attention_ros.ros.logs import Throttle
-from pose_attention_ros.ros.player import Answers, Deliveries, Player, PlayerConfig
+from pose_attention_ros.ros.player import AllAnswers, Answers, Deliveries, Player, PlayerConfig
 from pose_attention_ros.ros.repeats import RepeatedStamp
 from pose_attention_ros.ros.sync import StampSynchroniser
 
@@ -127,6 +127,30 @@ def test_stop_ends_a_wait_for_an_answer(drawn_video: Path) -> None:
     began = time.monotonic()
     audience.player.stop()
     assert time.monotonic() - began < 5 and not audience.over.is_set()
+
+
+def test_a_recorder_may_be_a_few_frames_behind() -> None:
+    """Frame k may follow once the recorder has frame k - 2; the first and the last are waited for themselves."""
+    actions, recorded = Answers(), Answers(lag=2)
+    both = AllAnswers((actions, recorded))
+    actions.seen(0)
+    assert not both.wait(0, 0.0)
+    recorded.seen(0)
+    for stamp_ns in (0, 10, 20):
+        assert stamp_ns == 0 or not both.wait(stamp_ns, 0.0)
+        actions.seen(stamp_ns)
+        assert both.wait(stamp_ns, 0.0) and both.wait(stamp_ns, 0.0)  # asking twice owes nothing more
+    actions.seen(30)
+    assert not both.wait(30, 0.0) and not both.caught_up(30, 0.0)
+    recorded.seen(10)
+    assert both.wait(30, 0.0) and not both.caught_up(30, 0.0)
+    recorded.seen(30)
+    assert both.caught_up(30, 0.0)
+    for answers in (actions, recorded):
+        answers.clear()
+    actions.seen(0)
+    recorded.seen(30)  # late, of the round before
+    assert not both.wait(0, 0.0)
 
 
 @given(st.permutations("abc" * 6), st.sets(st.tuples(st.sampled_from("abc"), st.integers(0, 5))))
