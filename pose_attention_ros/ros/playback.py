@@ -65,7 +65,7 @@ class Playback:
         for topic, answers in self._answers.items():
             answers.clear()
             kind, stamp_of = _ANSWER_TYPES[topic]
-            self._node.listen(kind, topic, lambda message, answers=answers, stamp_of=stamp_of: answers.seen(stamp_of(message)),
+            self._node.listen(kind, topic, lambda message, to=answers, stamp_of=stamp_of: to.seen(stamp_of(message)),
                               result_profile())
         self.player.start()
 
