@@ -5,7 +5,8 @@
 
 Trains config/train/rendered_*.yaml and their variants (VARIANTS), measures the test part once, and writes report.json and
 report.md: accuracy, differences paired by seed with 95 % intervals, and how well RPAN's maps find the joints (PCK: within
-0.2 of the longer side of the joints' box). Runs that are in --out already are not repeated.
+0.2 of the longer side of the joints' box). Runs that are in --out already are not repeated. With --merge-sides what the left
+and what the right hand does are one class.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import dataclasses
 import itertools
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,8 @@ import numpy as np
 import torch
 
 from benchmarks.many_seeds import interval
+from pose_attention_ros.data.dataset import SkeletonDataset
+from pose_attention_ros.data.pixel_clips import SKELETONS_FILE
 from pose_attention_ros.evaluation import metrics
 from pose_attention_ros.models.rpan import Rpan, estimated_joints
 from pose_attention_ros.training.comparators.run import Data, load_comparator_recipe, make_trainer
@@ -44,6 +47,15 @@ ORDER = {"rpan": ("Without", "Share-All", "Separate-Joint", "Human-Part"),
          "where_to_focus": ("Full body", "Sum", "Sum + attention"),
          "temporal_attention": ("Mean of the frames", "Attention")}
 BASELINE = {"rpan": "Without", "where_to_focus": "Sum", "temporal_attention": "Mean of the frames"}
+
+
+def without_sides(labels: Iterable[str]) -> dict[str, dict[str, list[str]]]:
+    """A recipe's classes in which `wave_left_hand` and `wave_right_hand` are both `wave_one_hand`."""
+    classes: dict[str, dict[str, list[str]]] = {}
+    for label in sorted(set(labels)):
+        action = label.replace("_left_hand", "_one_hand").replace("_right_hand", "_one_hand")
+        classes.setdefault(action, {"rendered": []})["rendered"].append(label)
+    return classes
 
 
 def run(kind: str, data: Data, changes: Mapping[str, Any], seed: int, out: Path) -> dict:
@@ -123,6 +135,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("out/rendered"), metavar="DIR")
     parser.add_argument("--kinds", nargs="+", choices=VARIANTS, default=list(VARIANTS))
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2, 3, 4])
+    parser.add_argument("--merge-sides", action="store_true", help="classes that differ by the hand alone are one")
     parser.add_argument("--extractor-weights", default="", metavar="PATH", help="in place of the recipes'")
     args = parser.parse_args()
     for kind in args.kinds:
@@ -130,6 +143,9 @@ def main() -> None:
         if args.extractor_weights:
             recipe = dataclasses.replace(recipe, pixels=dataclasses.replace(recipe.pixels,
                                                                             extractor_weights=args.extractor_weights))
+        if args.merge_sides:
+            labels = SkeletonDataset.load(args.data / SKELETONS_FILE).labels.tolist()
+            recipe = dataclasses.replace(recipe, classes=without_sides(labels))
         data = Data.load(recipe, kind, {"rendered": args.data}, cache=args.features)
         results: dict[str, dict[int, dict]] = {name: {} for name in VARIANTS[kind]}
         for seed in args.seeds:
