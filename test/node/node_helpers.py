@@ -25,7 +25,7 @@ from pose_attention_ros.ros.qos import result_profile
 from pose_attention_ros.ros.stamps import stamp_ns_of
 from pose_attention_ros.ros.sync import StampSynchroniser
 
-PATIENCE_S = 30.0  # a loaded machine starts a process slowly
+PATIENCE_S = 120.0  # a loaded machine starts a process slowly
 
 
 class NodeProcess:
@@ -110,6 +110,7 @@ class Probe:
         self.node = Node("probe", namespace=namespace)
         self._executor = SingleThreadedExecutor()
         self._executor.add_node(self.node)
+        self._turns: dict[str, Any] = {}
 
     def collect(self, kind: type, topic: str, profile: Any = None) -> list[Any]:
         """A list that grows with each message of `topic`."""
@@ -137,9 +138,21 @@ class Probe:
         return lists
 
     def publisher(self, kind: type, topic: str, profile: Any = None, subscribers: int = 1) -> Any:
-        """A publisher that has found its subscribers."""
+        """A publisher that has found its subscribers; their nodes have found all that this one made so far."""
         publisher = self.node.create_publisher(kind, topic, profile or result_profile(100))
         self.until(lambda: publisher.get_subscription_count() >= subscribers, f"a subscriber of {topic}")
+        nodes: set[str] = set()
+
+        def named() -> bool:
+            infos = self.node.get_subscriptions_info_by_topic(publisher.topic_name)
+            nodes.clear()
+            nodes.update(f"{info.node_namespace.rstrip('/')}/{info.node_name}" for info in infos)
+            return len(infos) >= subscribers and not any("UNKNOWN" in node for node in nodes)
+
+        self.until(named, f"the names of the subscribers of {topic}")
+        for node in nodes - {self.node.get_fully_qualified_name()}:
+            # Endpoints are announced in order, and no service answers a client of which it has not heard.
+            self.call(GetParameters, f"{node}/get_parameters", GetParameters.Request())
         return publisher
 
     def until(self, condition: Callable[[], bool], what: str, timeout_s: float = PATIENCE_S) -> None:
@@ -152,6 +165,14 @@ class Probe:
     def spin_for(self, duration_s: float) -> None:
         """Work off what has come, for at most this long."""
         self._executor.spin_once(timeout_sec=duration_s)
+
+    def wait_for_turn(self, node: str) -> None:
+        """Returns once `node` has taken what was sent to it before, if that was one message a topic."""
+        if node not in self._turns:
+            self._turns[node] = self.node.create_client(GetParameters, f"{node}/get_parameters")
+            self.until(self._turns[node].service_is_ready, f"{node}/get_parameters")
+        future = self._turns[node].call_async(GetParameters.Request())
+        self.until(future.done, f"the turn of {node}")
 
     def call(self, kind: type, service: str, request: Any) -> Any:
         """The answer of a service."""

@@ -60,7 +60,9 @@ def test_calibration_and_compressed_images_have_the_images_stamps(start: Callabl
     assert list(info.d) == [-0.25, 0.125, 0.001, -0.002, 0.0]
     assert list(info.k) == [150.5, 0, 80.25, 0, 151.5, 60.75, 0, 0, 1] and list(info.r) == list(np.eye(3).ravel())
     assert list(info.p) == [140, 0, 81, 0, 0, 141, 61, 0, 0, 0, 1, 0]
-    assert {stamp_ns_of(image.header) for image in images[:20]} <= {stamp_ns_of(info.header) for info in infos}
+    stamps_ns = [stamp_ns_of(info.header) for info in infos]  # the camera may have found either subscription first
+    both = {stamp_ns_of(image.header) for image in images if stamps_ns[0] <= stamp_ns_of(image.header) <= stamps_ns[-1]}
+    assert len(both) >= 12 and both <= set(stamps_ns)
     camera = open_source(str(drawn_video))
     originals = [camera.read().image_bgr for _ in range(12)]
     camera.close()
@@ -77,7 +79,7 @@ def test_a_clock_that_is_ahead_elsewhere_is_told(start: Callable, probe: Any, dr
                                "diagnostics_period_s": 0.1})
     answers = probe.publisher(ActionLabelArray, "actions")
     reports = probe.collect(DiagnosticArray, "/diagnostics")
-    ahead_s = 1.5
+    ahead_s = 15.0
 
     def answer(image: CompressedImage) -> None:
         age_s = (probe.node.get_clock().now().nanoseconds - stamp_ns_of(image.header)) * 1e-9
@@ -88,7 +90,7 @@ def test_a_clock_that_is_ahead_elsewhere_is_told(start: Callable, probe: Any, dr
     def told() -> bool:
         mine = [status for report in reports for status in report.status
                 if status.name == f"{probe.namespace.strip('/')}/camera"]
-        return bool(mine) and mine[-1].level == DiagnosticStatus.WARN and "is at least 1." in mine[-1].message
+        return bool(mine) and mine[-1].level == DiagnosticStatus.WARN and "is at least 1" in mine[-1].message
 
     probe.until(told, "a warning")
     assert "synchronise both" in process.wait_for_line("the clock of the machine that answers")

@@ -258,7 +258,7 @@ def test_a_recorder_on_a_full_disk_counts_what_it_lost(start: Callable, probe: A
     process = start("recorder", {"out": str(place), "video": True}, on=disk(place, "size=16k"))
     play = {"source": str(drawn_video), "input_size": 64, "pace": "lockstep", "acknowledge": "recorded"}
     pipeline = start("pipeline", play)
-    assert pipeline.wait(90) == 0
+    assert pipeline.wait() == 0
     assert process.wait() == 1
     assert "No space left" in process.output and "Traceback" not in process.output, process.output
 

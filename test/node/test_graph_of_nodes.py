@@ -37,6 +37,7 @@ INPUT_SIZE = 192
 FRAMES = 30
 FORMS = pytest.mark.parametrize("composed", [False, True], ids=["separate nodes", "composed node"])
 LOCKSTEP = {"pace": "lockstep", "acknowledge": "recorded"}
+PATIENT = {**LOCKSTEP, "lockstep_timeout_s": 60.0}  # a frame that has to be sent again was lost, and not slow
 
 
 def offline(source: Path, frames: int) -> list[Any]:
@@ -68,8 +69,8 @@ def test_real_people_get_the_same_labels_as_without_ros(start: Callable, probe: 
     assert max(len(result.actions) for result in wanted) == 3
     heard = probe.acknowledge(skeletons=SkeletonArray, skeleton_graphs=SkeletonGraphArray, actions=ActionLabelArray)
     models = probe.collect(ActionModel, "action_model", latched_profile())
-    nodes = start_graph(start, exercise_video, composed, max_frames=FRAMES, **LOCKSTEP)
-    probe.until(lambda: len(heard["actions"]) == len(wanted), "the answer to the last frame", timeout_s=90)
+    nodes = start_graph(start, exercise_video, composed, max_frames=FRAMES, **PATIENT)
+    probe.until(lambda: len(heard["actions"]) == len(wanted), "the answer to the last frame", timeout_s=180)
     probe.until(lambda: bool(models), "the model")
     assert nodes[-1].wait() == 0
     for skeletons, graphs, actions, result in zip(*heard.values(), wanted):
@@ -90,7 +91,7 @@ def test_every_image_of_a_video_is_answered_with_its_stamp(start: Callable, prob
     heard = probe.acknowledge(image_raw=Image, actions=ActionLabelArray)
     status = probe.collect(SourceStatus, "source_status", latched_profile())
     nodes = start_graph(start, drawn_video, composed, **LOCKSTEP)
-    probe.until(lambda: bool(status) and status[-1].state == SourceStatus.STATE_ENDED, "the end", timeout_s=90)
+    probe.until(lambda: bool(status) and status[-1].state == SourceStatus.STATE_ENDED, "the end", timeout_s=180)
     assert nodes[-1].wait() == 0
     stamps = [stamp_ns_of(message.header) for message in heard["actions"]]
     assert stamps == [100_000_000 * number for number in range(12)]
@@ -105,8 +106,8 @@ def test_every_image_of_a_video_is_answered_with_its_stamp(start: Callable, prob
 def test_images_of_full_hd_are_not_lost(start: Callable, probe: Any, large_video: Path, pose_weights: None) -> None:
     """Best effort, as the nodes subscribe by default: one frame after the other, none sent twice."""
     heard = probe.acknowledge(actions=ActionLabelArray)
-    nodes = start_graph(start, large_video, False, **LOCKSTEP)
-    probe.until(lambda: len(heard["actions"]) == 12, "twelve answers", timeout_s=90)
+    nodes = start_graph(start, large_video, False, **PATIENT)
+    probe.until(lambda: len(heard["actions"]) == 12, "twelve answers", timeout_s=180)
     assert "attempts" not in nodes[-1].output
 
 
@@ -118,8 +119,8 @@ def test_in_real_time_the_latency_is_the_age_of_the_image(start: Callable, probe
     probe.until(lambda: len(actions) >= 5, "five answers")
     now_s = probe.node.get_clock().now().nanoseconds * 1e-9
     for message in actions[:5]:
-        assert 0 < message.latency < 10
-        assert abs(now_s - stamp_ns_of(message.header) * 1e-9) < 30
+        assert 0 < message.latency < 60
+        assert abs(now_s - stamp_ns_of(message.header) * 1e-9) < 180
 
 
 def test_a_frame_given_again_is_answered_again_without_a_second_step(start: Callable, probe: Any, exercise_video: Path,
@@ -139,7 +140,7 @@ def test_a_frame_given_again_is_answered_again_without_a_second_step(start: Call
             acknowledged.publish(message.header)
 
     probe.node.create_subscription(ActionLabelArray, "actions", take, result_profile())
-    probe.until(lambda: len(actions) == 12, "twelve answers", timeout_s=90)
+    probe.until(lambda: len(actions) == 12, "twelve answers", timeout_s=180)
     for message, result in zip(actions, wanted):
         assert message.actions == message_of_actions(result.actions, 0).actions
     assert "1 of 10 attempts" in nodes[-1].output

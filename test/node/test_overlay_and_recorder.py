@@ -41,12 +41,14 @@ def test_the_overlay_is_drawn_only_while_someone_looks(start: Callable, probe: A
 
     drawn: list[Image] = []
     look = probe.node.create_subscription(Image, "overlay", drawn.append, sensor_profile("best_effort"))
-    probe.until(lambda: len(drawn) >= 8, "drawn images")
+
+    def answered() -> list[Image]:
+        stamps = {stamp_ns_of(message.header) for message in actions}
+        return [image for image in drawn if stamp_ns_of(image.header) in stamps]
+
+    probe.until(lambda: len(answered()) >= 8, "drawn images of frames that were answered")
     assert probe.node.count_subscribers("image_raw") == 1
-    by_stamp = {stamp_ns_of(message.header): message for message in actions}
-    both = [(image, by_stamp[stamp_ns_of(image.header)]) for image in drawn if stamp_ns_of(image.header) in by_stamp]
-    assert len(both) >= 6
-    height, width = bgr_from_image(both[-1][0]).shape[:2]
+    height, width = bgr_from_image(answered()[-1]).shape[:2]
     assert width >= 384 and width * 288 == height * 384
 
     probe.node.destroy_subscription(look)
@@ -97,7 +99,7 @@ def test_the_recorder_writes_every_frame(start: Callable, tmp_path: Path, drawn_
                                          video: bool) -> None:
     recorder = start("recorder", {"out": str(tmp_path), "video": video})
     play = {"pace": "lockstep", "acknowledge": "recorded"}
-    assert start_pipeline(start, drawn_video, **play).wait(90) == 0
+    assert start_pipeline(start, drawn_video, **play).wait() == 0
     assert recorder.wait() == 0
     assert "12 frames" in recorder.output
     records = [json.loads(line) for line in (tmp_path / "actions.jsonl").read_text().splitlines()]

@@ -64,7 +64,7 @@ def test_as_separate_nodes(start: Callable, probe: Any, exercise_video: Path, po
     start("skeleton_graph", {"layout": layout})
     start("action", {"model": model})
     camera = start("camera", {"source": str(exercise_video), **LOCKSTEP})
-    probe.until(lambda: len(heard["actions"]) == FRAMES, "the answer to the last frame", timeout_s=90)
+    probe.until(lambda: len(heard["actions"]) == FRAMES, "the answer to the last frame", timeout_s=180)
     assert camera.wait() == 0
     compare(heard["actions"], wanted)
 
@@ -77,7 +77,7 @@ def test_in_one_process_with_the_pose_networks_own_features(start: Callable, pro
     layout = load_recogniser("rpan").spec.layout.name
     node = start("pipeline", {"source": str(exercise_video), "model": "rpan", "layout": layout, "estimator": "pose_cnn",
                               "input_size": 320, "diagnostics_period_s": 0.1, **LOCKSTEP})
-    probe.until(lambda: len(heard["actions"]) == FRAMES, "the answer to the last frame", timeout_s=90)
+    probe.until(lambda: len(heard["actions"]) == FRAMES, "the answer to the last frame", timeout_s=180)
     assert node.wait() == 0
     for message, estimates in zip(heard["actions"], wanted):
         assert message.actions == message_of_actions(estimates, 0).actions
