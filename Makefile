@@ -41,7 +41,7 @@ demo: build  ## label the people in SOURCE= (default: a sample video) over real 
 	@$(FIND_SOURCE); exec scripts/with_ros python scripts/demo.py --source "$$SOURCE" --out out/demo $(DEMO_ARGS)
 
 test: venv-train build  ## unit, node and end-to-end tests (TESTS=test/unit PYTEST_ARGS="-k name" narrow them)
-	@scripts/with_ros python -m pytest $(TESTS) $(PYTEST_ARGS)
+	@scripts/run_tests $(TESTS) -- $(PYTEST_ARGS)
 
 bench: venv-train build  ## time and memory: composed, graph of nodes, evaluating bags, pose estimators; into out/bench
 	@$(FIND_SOURCE); scripts/with_ros pose-attention bench --source "$$SOURCE" --out out/bench $(BENCH_ARGS) && \

@@ -22,7 +22,7 @@ EXTRAS = {
     "train": ["torch==2.13.0", "scipy>=1.8", "onnx>=1.16,<2", "onnxscript>=0.5", "safetensors>=0.4", "matplotlib>=3.7",
               "pycocotools>=2.0.8"],
     # TensorRT for RTX builds engines without a GPU, so that what TensorRT makes of our ONNX files is seen anywhere.
-    "test": ["pytest>=8", "pytest-timeout>=2.3", "hypothesis>=6.100", "rosbags>=0.11.9,<0.12",
+    "test": ["pytest>=8", "pytest-timeout>=2.3", "pytest-xdist>=3.5", "hypothesis>=6.100", "rosbags>=0.11.9,<0.12",
              "tensorrt-rtx>=1.4,<2; sys_platform == 'linux' and platform_machine == 'x86_64' and python_version < '3.14'"],
     "ray": ["ray>=2.9"],  # evaluate bags --ray
     "lint": ["ruff==0.17.5"],
