@@ -64,6 +64,7 @@ class PoseTrainer:
         torch.set_num_threads(recipe.train.threads)
         self._batches = PoseBatches(train, recipe, seed, self._processes.rank, self._processes.count)
         network = begin(recipe)
+        network.stages[:recipe.train.frozen_stages].requires_grad_(False)
         self.network = network.to(self._processes.device, memory_format=torch.channels_last)  # a tenth faster on a CPU
         self.average = copy.deepcopy(self.network).requires_grad_(False)
         self._optimiser = torch.optim.AdamW(_groups(self.network, recipe.train), lr=recipe.train.learning_rate)
@@ -123,10 +124,9 @@ class PoseTrainer:
         for group in self._optimiser.param_groups:
             group["lr"] = config.learning_rate * schedule(self._step / self.steps, config, backbone=group["backbone"])
         self.network.train()
+        self.network.stages[:config.frozen_stages].eval()
         if config.frozen_statistics:
-            for module in self.network.backbone.modules():
-                if isinstance(module, nn.BatchNorm2d):
-                    module.eval()
+            self.network.backbone.eval()
         image = batch.image.to(device, non_blocking=True).float() / 255
         target, weight = (type(maps)(*(each.to(device, non_blocking=True) for each in maps)) for maps in batch[1:])
         with torch.autocast(device.type, torch.bfloat16, enabled=self._on_gpu and config.mixed_precision):

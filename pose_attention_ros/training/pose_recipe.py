@@ -29,6 +29,7 @@ class PoseTrainConfig(Settings):
     backbone_rate: float = setting(0.3, "learning rate of the backbone, of the head's", low=0, high=10)
     head_only: float = setting(0.0, "share of the steps in which the backbone stays as it began", low=0, high=1)
     frozen_layers: int = setting(0, "first layers of the backbone that always stay as they began", low=0, high=12)
+    frozen_stages: int = setting(0, "first stages of the head that stay as they began, statistics too", low=0, high=5)
     frozen_statistics: bool = setting(False, "the backbone's batch norm keeps its statistics (weights with folded norm)")
     weight_decay: float = setting(0.01, "AdamW's weight decay", low=0)
     warm_up: float = setting(0.03, "share of the steps in which the learning rate rises", low=0, high=1)
@@ -78,6 +79,11 @@ class PoseRecipe:
     targets: TargetConfig = field(default_factory=TargetConfig)
     start_from: str = ""
     start_backbone_from: str = ""
+
+    def __post_init__(self) -> None:
+        if self.train.frozen_stages >= self.model.stages:
+            raise UserError(f"train.frozen_stages is {self.train.frozen_stages}, expected fewer than the "
+                            f"{self.model.stages} stages of the model")
 
 
 def load_pose_recipe(path: Path) -> PoseRecipe:

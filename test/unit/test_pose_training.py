@@ -139,6 +139,14 @@ def test_a_network_grows_by_stages_and_says_the_same_so_far(drawn, tmp_path, new
     assert not any(same(before, after) for before, after in zip(grown.stages, run.average.stages))
 
 
+def test_first_stages_stay_as_they_began_while_later_ones_learn(drawn, tmp_path):
+    run = trainer(drawn, tmp_path, frozen_stages=1, head_only=1.0, frozen_statistics=True)
+    before = weights(run.network)
+    run.fit(until=2)
+    changed = {name for name, value in weights(run.network).items() if not np.array_equal(before[name], value)}
+    assert changed and all(name.startswith("stages.1.") for name in changed)
+
+
 def test_a_network_cannot_shrink_or_copy_a_stage_that_it_lacks():
     one = PoseCnn(PoseCnnConfig(stages=1, width=8, first_stage_width=8))
     with pytest.raises(UserError, match="the network has one stage"):
@@ -198,6 +206,7 @@ def test_two_processes_train_one_model(drawn, tmp_path):
     ("data: {a: {train: [b.json]}}", "lacks model_id"),
     ("model_id: x\ndata: {a: {train: [b.json]}}\nmodel: {stages: 9}", "stages is 9"),
     ("model_id: x\ndata: {a: {train: [b.json]}}\ntrain: {epoch: 3}", "unknown keys epoch"),
+    ("model_id: x\ndata: {a: {train: [b.json]}}\nmodel: {stages: 2}\ntrain: {frozen_stages: 2}", "fewer than the 2"),
 ])
 def test_a_wrong_recipe_is_told(tmp_path, text, message):
     (tmp_path / "recipe.yaml").write_text(text)
