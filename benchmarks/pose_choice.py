@@ -1,11 +1,12 @@
 """Which pose estimator for which board: accuracy, time, memory and people at once of each, on the same photos.
 
     python -m benchmarks.pose_choice --photos DIR --threads 2 --out out/bench/pose_choice
-    python -m benchmarks.pose_choice --photos DIR --every-stage    # wants torch
+    python -m benchmarks.pose_choice --photos DIR --part validation --most-photos 120 --every-stage    # wants torch
 
-DIR holds images/, annotations_human.json and test_human.txt (COCO keypoints, made by people). Without it accuracy is left
-out and time is measured on the frames of --source. Times are taken in turns, so that a busy machine disturbs all alike; what
-an earlier run into the same folder found of accuracy and memory is kept.
+DIR holds images/, annotations_human.json and test_human.txt (COCO keypoints, made by people); what else is read of it, see
+benchmarks/pose_photos.py. Without it accuracy is left out and time is measured on the frames of --source. Times are taken in
+turns, so that a busy machine disturbs all alike; what an earlier run into the same folder found of accuracy and memory is
+kept.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from pathlib import Path
 
 import numpy as np
 
+from benchmarks.pose_photos import PARTS, labelled_photos, training_images
 from benchmarks.process_use import process_use
 from pose_attention_ros.cameras import CameraConfig, open_source
 from pose_attention_ros.cli.bench import machine
@@ -37,10 +39,9 @@ from pose_attention_ros.inference.pose import PoseConfig, create_pose_estimator
 from pose_attention_ros.inference.pose_model import PoseSpec, read_pose_spec
 from pose_attention_ros.inference.recogniser import find_model
 
-ANNOTATIONS, LIST, IMAGES = "annotations_human.json", "test_human.txt", "images"
 MOVENET_SIZES = (192, 256, 320, 384)
-POSE_CNN_SIZES = (192, 256, 320)
-STAGES_SIZE = 256
+POSE_CNN_SIZES = (192, 224, 256, 320)
+STAGES_SIZE = 224
 ROUNDS = 15
 CROWD = (4, 3)  # columns and rows of one image made of twelve, to see how many people come out at once
 CROWD_SIZE = 512
@@ -72,18 +73,10 @@ def contenders(models: Sequence[PoseSpec], sizes: Sequence[int], threads: int) -
 
 
 def by_stages(model: str, photos: Path, folder: Path) -> list[PoseSpec]:
-    """The network at every smaller number of stages; int8 calibrated on photos that are not scored."""
+    """The network at every smaller number of stages; int8 calibrated on training photos."""
     from benchmarks.pose_cnn import stages_of
-    from pose_attention_ros.models.pose_int8 import calibration_images
 
-    scored = set((photos / LIST).read_text().split())
-    others = folder / "calibration"
-    others.mkdir()
-    for path in sorted((photos / IMAGES).iterdir()):
-        if path.name not in scored:
-            (others / path.name).symlink_to(path.resolve())
-    images = calibration_images(others, CALIBRATION_PHOTOS, POSE_CNN_SIZES[0])
-    made = stages_of(find_model(model), folder, images)
+    made = stages_of(find_model(model), folder, training_images(photos, CALIBRATION_PHOTOS, STAGES_SIZE))
     return [read_pose_spec(str(path)) for stages, path in made.items() if stages < read_pose_spec(model).stages]
 
 
@@ -195,7 +188,7 @@ def measure(args: argparse.Namespace) -> dict:
         if args.every_stage and photos:
             models += by_stages(args.model, Path(args.photos), Path(scratch))
         rows = list(contenders(models, args.sizes, args.threads))
-        results = [describe(row, len(photos)) for row in rows]
+        results = [describe(row, args.part, len(photos)) for row in rows]
         for row, result in zip(rows, results):
             if kept(result, args.out):
                 continue
@@ -206,16 +199,16 @@ def measure(args: argparse.Namespace) -> dict:
         for result, measured in zip(results, times(rows, frames[:4])):
             result |= measured
     return {"machine": machine(), "load_average": round(os.getloadavg()[0], 1), "threads": args.threads,
-            "photos": len(photos), "people": sum(photo.people for photo in photos), "rows": results,
+            "part": args.part, "photos": len(photos), "people": sum(photo.people for photo in photos), "rows": results,
             "decoding_ms": decoding_ms()}
 
 
-def describe(row: Contender, photos: int) -> dict:
+def describe(row: Contender, part: str, photos: int) -> dict:
     """What a row is of: the same description has the same accuracy."""
     spec = read_pose_spec(row.config.pose_model) if row.stages else None
     sha256 = spec.files[row.config.precision][1] if spec else weights.weight_file("movenet_multipose").sha256
     return {"title": row.title, "input_size": row.config.input_size, "stages": row.stages, "sha256": sha256,
-            "photos": photos}
+            "part": part, "photos": photos}
 
 
 def kept(result: dict, folder: Path) -> bool:
@@ -231,22 +224,18 @@ def kept(result: dict, folder: Path) -> bool:
 
 def labelled(args: argparse.Namespace) -> list:
     """The photos to score on; none, with a line that says so, where the folder is absent."""
-    if not args.photos or not (Path(args.photos) / ANNOTATIONS).is_file():
-        print(f"accuracy is left out, for there are no labelled photos: {args.photos or '--photos DIR'} with {ANNOTATIONS}, "
-              f"{LIST}, {IMAGES}/")
+    annotations, names = PARTS[args.part]
+    if not args.photos or not (Path(args.photos) / annotations).is_file():
+        print(f"accuracy is left out, for there are no labelled photos: {args.photos or '--photos DIR'} with {annotations}, "
+              f"{names}, images/")
         return []
-    folder = Path(args.photos)
-    from pose_attention_ros.data.pose_images import read_names, read_photos
-    from pose_attention_ros.evaluation.keypoints import LAYOUT
-
-    photos = read_photos([folder / ANNOTATIONS], folder / IMAGES, LAYOUT, only=read_names(folder / LIST))
-    return photos[:: max(1, len(photos) // args.most_photos)] if args.most_photos else photos
+    return labelled_photos(Path(args.photos), args.part, args.most_photos)
 
 
 def table(result: dict) -> str:
     """As Markdown."""
     lines = [f"{result['machine']}, {result['threads']} thread(s), load {result['load_average']}; {result['people']} people "
-             f"in {result['photos']} photos", "",
+             f"in {result['photos']} {result['part']} photos", "",
              "| estimator | input | stages | AP | AP50 | ms a frame | of it network | memory, MB | found of 12 |",
              "|---|---|---|---|---|---|---|---|---|"]
     for row in result["rows"]:
@@ -287,7 +276,8 @@ def picture(result: dict, path: Path) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--photos", default="", metavar="DIR", help=f"folder with {IMAGES}/, {ANNOTATIONS} and {LIST}")
+    parser.add_argument("--photos", default="", metavar="DIR", help="folder with images/, labels and lists of file names")
+    parser.add_argument("--part", choices=tuple(PARTS), default="test", help="which photos of it (default: %(default)s)")
     parser.add_argument("--source", default="", help="without photos: the recording whose frames are timed")
     parser.add_argument("--model", default=PoseConfig().pose_model,
                         help="pose network: name or directory (default: %(default)s)")

@@ -1,12 +1,12 @@
 """What makes the pose network fast, and what its stages cost and bring.
 
     python -m benchmarks.pose_cnn --model pose_cnn --json out/bench/pose_cnn.json
-    python -m benchmarks.pose_cnn --model pose_cnn --annotations LABELS.json --images DIR --only LIST.txt \
-        --json out/bench/pose_cnn.json --picture out/bench/pose_stages.png
+    python -m benchmarks.pose_cnn --model pose_cnn --photos DIR --json out/bench/pose_cnn.json \
+        --picture out/bench/pose_stages.png
 
 Every form runs in turns within one run on one thread; the median of the processor's time counts, which other programs on a
 busy machine hardly change. Stages beyond those that the model was trained with have random weights here: their time is
-real, an accuracy they do not have.
+real, an accuracy they do not have. DIR is as in benchmarks/pose_choice.py; AP is of its validation photos.
 """
 
 from __future__ import annotations
@@ -21,12 +21,13 @@ from pathlib import Path
 
 import numpy as np
 
+from benchmarks.pose_photos import PARTS, labelled_photos, training_images
 from benchmarks.recogniser import bound, in_turns
 from pose_attention_ros.cli.bench import machine
 from pose_attention_ros.cli.evaluate_poses import find_people
 from pose_attention_ros.core.errors import UserError
-from pose_attention_ros.data.pose_images import Photo, read_names, read_photos
-from pose_attention_ros.evaluation.keypoints import LAYOUT, score_keypoints
+from pose_attention_ros.data.pose_images import Photo
+from pose_attention_ros.evaluation.keypoints import score_keypoints
 from pose_attention_ros.inference.pose import PoseConfig, create_pose_estimator
 from pose_attention_ros.inference.recogniser import find_model
 
@@ -84,7 +85,8 @@ def time_forms(network, size: tuple[int, int], seconds: float, folder: Path) -> 
 
 
 def stages_of(folder: Path, work: Path, images: list[np.ndarray]) -> dict[int, Path]:
-    """Model directories of the model in `folder` at each number of stages it was trained with, int8 files too."""
+    """Model directories of the model in `folder` at each number of stages it was trained with, each with an int8 file for
+    ONNX Runtime calibrated on `images`."""
     from pose_attention_ros.models.pose_bundle import add_int8, copy_weights, export_files, load_pose_network
 
     made = {}
@@ -92,7 +94,7 @@ def stages_of(folder: Path, work: Path, images: list[np.ndarray]) -> dict[int, P
         made[stages] = work / f"stages{stages}"
         copy_weights(folder, made[stages])
         export_files(made[stages], stages=stages)
-        add_int8(made[stages], images)
+        add_int8(made[stages], images, keys=("int8",))
     return made
 
 
@@ -152,7 +154,8 @@ def draw_stages(rows: dict[int, dict[str, float]], path: Path) -> None:
         low = axes.get_ylim()[0]
         rest = [row[f"{precision}_ms"] for n, row in rows.items() if n not in known]
         axes.plot(rest, len(rest) * [low], "|", color=colour, markersize=12)
-    axes.set(xlabel="ms an image, one thread (marks: more stages, not trained)", ylabel="OKS AP", title="stages of the head")
+    axes.set(xlabel="processor milliseconds an image, one thread" + (" (marks: not trained)" if rest else ""),
+             ylabel="OKS AP", title="stages of the head")
     axes.legend()
     axes.grid(alpha=0.3)
     figure.savefig(path, dpi=130)
@@ -174,7 +177,6 @@ def table_of(result: dict) -> str:
 
 def measure(args: argparse.Namespace) -> dict:
     from pose_attention_ros.models.pose_bundle import load_pose_network
-    from pose_attention_ros.models.pose_int8 import calibration_images
 
     folder = find_model(args.model)
     network = load_pose_network(folder)
@@ -183,9 +185,9 @@ def measure(args: argparse.Namespace) -> dict:
         result = {"machine": machine(), "model": args.model, "size": args.size,
                   "forms": time_forms(network, tuple(args.size), args.seconds, work)}
         rows: dict[int, dict[str, float]] = time_stages(network, tuple(args.size), args.seconds, work)
-        if args.annotations:
-            photos = read_photos([args.annotations], args.images, LAYOUT, only=read_names(args.only) if args.only else None)
-            images = calibration_images(args.calibration or args.images, args.calibration_photos, args.input_size)
+        if args.photos:
+            photos = labelled_photos(args.photos, args.part, args.most_photos)
+            images = training_images(args.photos, args.calibration_photos, args.input_size)
             for stages, scores in score_stages(stages_of(folder, work, images), photos, args.input_size).items():
                 rows[stages].update(scores)
             result["photos"] = len(photos)
@@ -196,14 +198,13 @@ def measure(args: argparse.Namespace) -> dict:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", default="pose_cnn", help="name under models/, or a directory with weights")
-    parser.add_argument("--size", type=int, nargs=2, default=(192, 256), metavar=("H", "W"), help="timed input, px")
+    parser.add_argument("--size", type=int, nargs=2, default=(168, 224), metavar=("H", "W"), help="timed input, px")
     parser.add_argument("--seconds", type=float, default=10.0, help="of timing, for each table")
-    parser.add_argument("--annotations", type=Path, help="also AP: people in COCO's format")
-    parser.add_argument("--images", type=Path)
-    parser.add_argument("--only", type=Path, help="file names to use, one a line")
-    parser.add_argument("--calibration", type=Path, help="photos that int8 is calibrated on (default: --images)")
-    parser.add_argument("--calibration-photos", type=int, default=100)
-    parser.add_argument("--input-size", type=int, default=256, help="longer side of the input for AP, px")
+    parser.add_argument("--photos", type=Path, metavar="DIR", help="also AP, on the labelled photos in it")
+    parser.add_argument("--part", choices=tuple(PARTS), default="validation", help="which of them (default: %(default)s)")
+    parser.add_argument("--most-photos", type=int, default=120, help="so many, evenly picked (default: %(default)s)")
+    parser.add_argument("--calibration-photos", type=int, default=100, help="training photos that int8 is calibrated on")
+    parser.add_argument("--input-size", type=int, default=224, help="longer side of the input for AP, px")
     parser.add_argument("--json", type=Path)
     parser.add_argument("--picture", type=Path)
     args = parser.parse_args()
@@ -217,7 +218,7 @@ def main() -> None:
             path.parent.mkdir(parents=True, exist_ok=True)
     if args.json:
         args.json.write_text(json.dumps(result, indent=2) + "\n")
-    if args.picture and args.annotations:
+    if args.picture and args.photos:
         draw_stages(result["stages"], args.picture)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -61,13 +62,13 @@ def copy_weights(folder: Path, other: Path) -> None:
     _write(spec, other)
 
 
-def add_int8(folder: Path, images: list) -> None:
-    """The int8 ONNX files, from the fp32 one; `images` as in `pose_int8.quantise`."""
+def add_int8(folder: Path, images: list, keys: Sequence[str] = ("int8", "int8_tensorrt")) -> None:
+    """The int8 ONNX files that `keys` names, from the fp32 one; `images` as in `pose_int8.quantise`."""
     from pose_attention_ros.models.pose_int8 import quantise
 
     spec = read_spec(folder)
-    for key, symmetric in (("int8", False), ("int8_tensorrt", True)):
-        quantise(folder / FILES["fp32"], folder / FILES[key], images, symmetric=symmetric)
+    for key in keys:
+        quantise(folder / FILES["fp32"], folder / FILES[key], images, symmetric=key == "int8_tensorrt")
         spec["files"][key] = {**_file(folder / FILES[key]), "calibration_images": len(images)}
     _write(spec, folder)
 

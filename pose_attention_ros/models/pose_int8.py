@@ -27,11 +27,12 @@ def calibration_images(folder: Path, most: int, input_size: int) -> list[np.ndar
         raise UserError(f"--calibration {folder} holds no photos ({', '.join(_SUFFIXES)}); int8 needs some hundred of what "
                         "the robot will see")
     step = max(1, len(files) / most)
-    return [image for image in (_read(files[int(i * step)], input_size) for i in range(min(most, len(files))))
+    return [image for image in (fitted(files[int(i * step)], input_size) for i in range(min(most, len(files))))
             if image is not None]
 
 
-def _read(path: Path, size: int) -> np.ndarray | None:
+def fitted(path: Path, size: int) -> np.ndarray | None:
+    """One photo as `calibration_images` gives it; None where it cannot be decoded."""
     import cv2
 
     image = cv2.imread(str(path), cv2.IMREAD_COLOR)
