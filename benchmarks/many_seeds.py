@@ -27,6 +27,7 @@ from pose_attention_ros.models.committee import Committee
 from pose_attention_ros.models.pan import PoseAttentionNetwork
 from pose_attention_ros.training.corpus import load_corpus
 from pose_attention_ros.training.loop import CHECKPOINT
+from pose_attention_ros.training.members import committee_scores
 from pose_attention_ros.training.recipe import Recipe, load_recipe
 from pose_attention_ros.training.report import RESULT, finish, mean_result
 
@@ -37,12 +38,15 @@ VARIANTS = {
     "without graph convolution": {"graph_convolution": False},
     "without pooling": {"pooling": False},
     "without joints-attention": {"joints_attention": False},
-    "without pose-attention": {"pose_attention": False},
     "without the joints loss": {"joints_weight": 0.0},
     "ReLU assignment": {"assignment": "relu"},
-    "without the whole frame": {"whole_frame": 0},
+    "pose-attention in place of the maximum": {"pose_attention": True, "running_max": False},
+    "pose-attention beside the maximum": {"pose_attention": True, "running_max": True},
+    "a GRU after the streams": {"hidden": 96},
     "without motion": {"motion_lags": ()},
     "without the mirrored view": {"mirrored": False},
+    "without the streams: the paper's network": {"streams": 0, "hidden": 96, "head": 0, "running_max": False,
+                                                 "pose_attention": True, "width": 32},
 }
 # Quantile 0.975 of Student's t by degrees of freedom.
 _T = {1: 12.71, 2: 4.30, 3: 3.18, 4: 2.78, 5: 2.57, 6: 2.45, 7: 2.36, 8: 2.31, 9: 2.26, 10: 2.23, 11: 2.20, 14: 2.14}
@@ -57,7 +61,7 @@ def changed(recipe: Recipe, changes: dict) -> Recipe:
 
 
 def run(recipe: Recipe, data: list[str], splits: tuple[int | None, ...], seed: int, out: Path) -> dict:
-    """result.json's content of one run, or of its official splits together."""
+    """result.json's content of one run, or of its official splits together. Seed N keeps back part N for validation."""
     results = {}
     for split in splits:
         folder = out / f"split{split}" if len(splits) > 1 else out
@@ -65,7 +69,7 @@ def run(recipe: Recipe, data: list[str], splits: tuple[int | None, ...], seed: i
             results[split] = json.loads((folder / RESULT).read_text())
         else:
             args = argparse.Namespace(data=data, seed=seed, numbers_only=True, jobs=1)
-            results[split] = train(recipe, args, split, folder)
+            results[split] = train(recipe, args, split, folder, seed)
     return results[splits[0]] if len(splits) == 1 else mean_result(results)
 
 
@@ -76,12 +80,15 @@ def committee(recipe: Recipe, data: list[str], splits: tuple[int | None, ...], s
     for split in splits:
         part = f"split{split}" if len(splits) > 1 else "."
         if not (out / part / RESULT).is_file():
-            corpus = load_corpus(recipe, data_files(list(recipe.data), data), official_split=split)
+            files = data_files(list(recipe.data), data)
+            corpora = [load_corpus(recipe, files, official_split=split, part=seed) for seed in seeds]
             runs = [single / f"seed{seed}" / part for seed in seeds]
-            members = [_trained(recipe, len(corpus.classes), run / CHECKPOINT) for run in runs]
+            members = [_trained(recipe, len(corpora[0].classes), run / CHECKPOINT) for run in runs]
+            network = Committee(members)
             seconds = sum(json.loads((run / RESULT).read_text())["seconds"] for run in runs)
             (out / part).mkdir(parents=True, exist_ok=True)
-            finish(Committee(members), recipe, corpus, [], seeds[0], seconds, out / part, export=False)
+            finish(network, recipe, corpora[0], [], seeds[0], seconds, out / part, export=False,
+                   scores_of=committee_scores(network, [*zip(members, corpora)], recipe))
         results[split] = json.loads((out / part / RESULT).read_text())
     return results[splits[0]] if len(splits) == 1 else mean_result(results)
 

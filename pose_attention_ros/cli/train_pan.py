@@ -42,38 +42,45 @@ def train_splits(recipe: Recipe, args: argparse.Namespace, train_one: Callable[[
     return 0
 
 
-def train(recipe: Recipe, args: argparse.Namespace, official_split: int | None, out: Path) -> dict:
-    """One run to its end, or its result where `out` holds it already; returns result.json's content."""
+def train(recipe: Recipe, args: argparse.Namespace, official_split: int | None, out: Path, part: int = 0) -> dict:
+    """One run to its end, or its result where `out` holds it already; returns result.json's content.
+
+    :param part: which share of the training groups the first network keeps back for validation
+    """
     from tqdm import tqdm
 
     from pose_attention_ros.models.committee import Committee
     from pose_attention_ros.training.corpus import load_corpus
     from pose_attention_ros.training.loop import Progress, Trainer
-    from pose_attention_ros.training.members import fit_members
+    from pose_attention_ros.training.members import Member, committee_scores, fit_members
     from pose_attention_ros.training.report import finish
 
     files = data_files(list(recipe.data), args.data)
-    corpus = load_corpus(recipe, files, official_split=official_split)
+    count = recipe.train.members
+    members = [Member(args.seed + MEMBER_SEEDS * i, out / f"member{i}" if count > 1 else out, part + i)
+               for i in range(count)]
+    corpora = [load_corpus(recipe, files, official_split=official_split, part=member.part) for member in members]
+    corpus = corpora[0]
     if official_split is not None:
         print(f"official split {official_split}")
     print(f"{len(corpus.classes)} classes; " + ", ".join(
         f"{split} {len(corpus.part(split))} clips" for split in ("train", "val", "test")))
-    members = recipe.train.members
-    runs = [(args.seed + MEMBER_SEEDS * i, out / f"member{i}" if members > 1 else out) for i in range(members)]
-    trainers = [Trainer(recipe, corpus, seed, folder) for seed, folder in runs]
+    trainers = [Trainer(recipe, part, member.seed, member.folder) for part, member in zip(corpora, members)]
     with tqdm(total=sum(trainer.steps for trainer in trainers), unit="step", desc="training", mininterval=2) as bar:
         def report(progress: Progress) -> None:
             estimated = progress.val_accuracy_estimated
             bar.write(f"epoch {progress.epoch:3d}/{progress.epochs}  loss {progress.loss:.3f}  validation "
                       f"{progress.val_accuracy:.1%}" + (f", as estimated {estimated:.1%}" if estimated is not None else ""))
-        if min(members, args.jobs) > 1:
-            fit_members(recipe, files, official_split, runs, args.jobs, bar.update)
+        if min(count, args.jobs) > 1:
+            fit_members(recipe, files, official_split, members, args.jobs, bar.update)
             bar.reset()
         for trainer in trainers:  # those that are finished are only read
             trainer.fit(report, bar.update)
-    network = Committee([trainer.average for trainer in trainers]) if len(trainers) > 1 else trainers[0].average
+    networks = [trainer.average for trainer in trainers]
+    network = Committee(networks) if count > 1 else networks[0]
+    scores_of = committee_scores(network, [*zip(networks, corpora)], recipe) if count > 1 else None
     result = finish(network, recipe, corpus, [trainer.history for trainer in trainers], args.seed,
-                    sum(trainer.seconds for trainer in trainers), out, export=not args.numbers_only)
+                    sum(trainer.seconds for trainer in trainers), out, export=not args.numbers_only, scores_of=scores_of)
     print_accuracy(result)
     if not args.numbers_only:
         print(f"model in {out / recipe.model_id}")

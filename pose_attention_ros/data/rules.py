@@ -29,15 +29,20 @@ class DataRule:
         expect_keys(values, [field.name for field in fields(cls)], where)
         return cls(**{key: tuple(value) if isinstance(value, list) else value for key, value in values.items()})
 
-    def split_of(self, split: str, group: str) -> str:
-        """train, val or test, from a clip's own split and its group."""
+    def split_of(self, split: str, group: str, part: int = 0) -> str:
+        """train, val or test, from a clip's own split and its group.
+
+        :param part: which `val_share` of the training groups goes to validation; they differ up to 1 / val_share parts
+        """
         if group in self.test_groups:
             return "test"
         if group in self.val_groups:
             return "val"
         if split not in ("", "train"):
             return split
-        return "val" if not self.val_groups and _fraction(group) < self.val_share else "train"
+        begin = part % max(int(1 / self.val_share), 1) * self.val_share if self.val_share else 0
+        kept = not self.val_groups and begin <= _fraction(group) < begin + self.val_share
+        return "val" if kept else "train"
 
 
 def labels_of(recipe: Mapping[str, Any], name: str, labels: Iterable[str] = ()) -> dict[str, str | None]:

@@ -13,25 +13,28 @@ import torch
 from torch import Tensor, nn
 
 from pose_attention_ros.core.config import Settings, setting
+from pose_attention_ros.core.errors import UserError
 from pose_attention_ros.core.layouts import LAYOUTS, layout
 from pose_attention_ros.core.types import FEATURE_NAMES
 from pose_attention_ros.models.attention import JointsAttention, PoseAttention
 from pose_attention_ros.models.hgn import HumanGraphNetwork
-from pose_attention_ros.models.temporal import CausalConvolutions, Motion, WholeFrame
+from pose_attention_ros.models.streams import CausalConvolution, FrameInputs, Streams, of_ticks_inside
 
 _SCORE = FEATURE_NAMES.index("score")
+_LONGEST = 100_000  # ticks that the batch form reads
+_LEAST_RISE = 1e-2  # of a moment that raised nothing
 MIRRORED = ("x", "vx")  # channels whose sign a mirror turns
 
 
 @dataclass(frozen=True)
 class PanConfig(Settings):
-    """Shape of the network. The switches that leave a part out are for ablations; the parts that the paper does not have are
-    left out unless a size is given."""
+    """Shape of the network. The switches that leave a part out are for ablations; `streams`, `head`, `running_max` and
+    `mirrored` are not in the paper and are left out by default."""
 
     layout: str = setting("common13", "joint layout of the input", choices=tuple(LAYOUTS))
     width: int = setting(64, "width D of a joint's embedding", low=1)
     heads: int = setting(4, "heads of the joints-attention; the paper has 1", low=1)
-    hidden: int = setting(128, "width H of the GRU", low=1)
+    hidden: int = setting(128, "width H of the GRU; 0 for none, where the attention runs over the streams", low=0)
     rate_hz: float = setting(15.0, "ticks a second", unit="Hz", low=1)
     decay_per_s: float = setting(0.0, "what a moment's attention score loses a second; 0 is the paper's form", unit="1/s",
                                  low=0)
@@ -39,19 +42,19 @@ class PanConfig(Settings):
     graph_convolution: bool = setting(True, "let joints read their neighbours")
     pooling: bool = setting(True, "pool joints to body parts and back")
     joints_attention: bool = setting(True, "weigh joints; else their mean")
-    pose_attention: bool = setting(True, "weigh moments; else the last state")
+    pose_attention: bool = setting(True, "weigh moments; else the highest values or, without them, the last state")
     dropout: float = setting(0.3, "drop-out on what the GRU reads and on what is classified", low=0, high=0.9)
-    steady_dropout: bool = setting(False, "drop a channel for a whole stream, not tick by tick")
-    motion_lags: tuple[int, ...] = setting((), "distances in ticks over which the motion of each joint is read as well")
-    whole_frame: int = setting(0, "width of a vector of all joints and their distances; 0 for none", low=0)
-    convolutions: tuple[int, ...] = setting((), "dilations in ticks of causal convolutions before the GRU")
-    convolution_width: int = setting(96, "width of these convolutions", low=1)
+    streams: int = setting(0, "width of causal convolutions that read distances and motion too; 0 for none", low=0)
+    motion_lags: tuple[int, ...] = setting((1, 2), "ticks over which the streams read each joint's motion")
+    stream_dropout: float = setting(0.1, "drop-out of whole channels in the streams", low=0, high=0.9)
+    head: int = setting(0, "width of a layer before the classes; 0 for none", low=0)
+    running_max: bool = setting(False, "classify each channel's highest value so far")
     mirrored: bool = setting(False, "the mean of two answers, to the person as seen and to the mirror image")
 
-    @property
-    def channels(self) -> int:
-        """Input channels of a joint, with its motion."""
-        return len(FEATURE_NAMES) + 2 * len(self.motion_lags)
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not self.hidden and not self.streams:
+            raise UserError("hidden is 0, expected a GRU where there are no streams")
 
 
 class PanOutput(NamedTuple):
@@ -73,30 +76,37 @@ class PoseAttentionNetwork(nn.Module):
         table = layout(config.layout)
         joints, attended = len(table.joints), config.heads * config.width
         # What the channels are divided by, so that each has about unit spread; set from the training data.
-        self.register_buffer("feature_scale", torch.ones(config.channels))
+        self.register_buffer("feature_scale", torch.ones(len(FEATURE_NAMES)))
         self.register_buffer("partner", torch.from_numpy(table.mirror), persistent=False)
         self.register_buffer("reflect", torch.tensor([-1.0 if name in MIRRORED else 1.0 for name in FEATURE_NAMES]),
                              persistent=False)
-        self.graph = HumanGraphNetwork(table, config.channels, config.width, pooling=config.pooling,
+        self.graph = HumanGraphNetwork(table, len(FEATURE_NAMES), config.width, pooling=config.pooling,
                                        graph_convolution=config.graph_convolution, assignment=config.assignment)
         self.joints_attention = JointsAttention(config.width, config.heads)
-        self.motion = Motion(config.motion_lags, joints)
-        frame = attended
-        if config.whole_frame:
-            self.whole_frame = WholeFrame(joints, config.channels, config.whole_frame)
-            frame += config.whole_frame
-        self.before = CausalConvolutions(frame, config.convolution_width, config.convolutions)
-        self.gru = nn.GRU(config.convolution_width if config.convolutions else frame, config.hidden, batch_first=True)
-        self.pose_attention = PoseAttention(config.hidden, config.decay_per_s / config.rate_hz)
-        self.classify = nn.Linear(config.hidden, classes)  # W_c of (17)
+        width = attended
+        if config.streams:
+            inputs = FrameInputs(joints, config.motion_lags, config.rate_hz)
+            self.streams = Streams(inputs, attended, config.streams, config.stream_dropout)
+            width = self.streams.width
+        if config.hidden:
+            self.gru = nn.GRU(width, config.hidden, batch_first=True)
+            width = config.hidden
+        self._moment = width  # of what the pose-attention weighs
+        self.pose_attention = PoseAttention(width, config.decay_per_s / config.rate_hz)
+        width *= config.pose_attention + config.running_max or 1
+        if config.head:
+            self.head = CausalConvolution(width, config.head)
+            width = config.head
+        self.classify = nn.Linear(width, classes)  # W_c of (17)
         self.classify_joints = nn.Linear(attended, classes)  # W_w' of (18)
-        self.dropout = SteadyDropout(config.dropout) if config.steady_dropout else nn.Dropout(config.dropout)
+        self.dropout = nn.Dropout(config.dropout)
 
     @property
     def _memory_sizes(self) -> list[int]:
-        """h, n, d, m, and what the motion and the convolutions keep, of one view."""
-        hidden = self.config.hidden
-        return [hidden, hidden, 1, 1, self.motion.memory_size, sum(self.before.memory_sizes)]
+        """Of one view: h, n, d, m, the highest values, and what the streams keep."""
+        config = self.config
+        return [config.hidden, self._moment, 1, 1, self._moment if config.running_max else 0,
+                self.streams.memory_size if config.streams else 0]
 
     @property
     def state_size(self) -> int:
@@ -107,21 +117,15 @@ class PoseAttentionNetwork(nn.Module):
         """features (..., V, C) of the same person in a mirror."""
         return features[..., self.partner, :] * self.reflect
 
-    def read_frame(self, features: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """features (B, V, C + 2 L) of single frames, with motion -> s (B, G * D), joint weights (B, V), and what the GRU or
-        the convolutions before it read of the frame, s first."""
+    def read_frame(self, features: Tensor) -> tuple[Tensor, Tensor]:
+        """features (B, V, C) of single frames -> s (B, G * D), joint weights (B, V)."""
         mask = (features[..., _SCORE] > 0).to(features.dtype)
-        features = features / self.feature_scale
-        joints = self.graph(features, mask)
+        joints = self.graph(features / self.feature_scale, mask)
         if self.config.joints_attention:
             attended, weights = self.joints_attention(joints, mask)
-            weights = weights.mean(-1)
-        else:
-            weights = (mask + 1e-6) / (mask + 1e-6).sum(-1, keepdim=True)
-            attended = (weights[..., None, :] @ joints).squeeze(-2).repeat(1, self.config.heads)
-        if not self.config.whole_frame:
-            return attended, weights, attended
-        return attended, weights, torch.cat([attended, self.whole_frame(features, mask)], -1)
+            return attended, weights.mean(-1)
+        weights = (mask + 1e-6) / (mask + 1e-6).sum(-1, keepdim=True)
+        return (weights[..., None, :] @ joints).squeeze(-2).repeat(1, self.config.heads), weights
 
     def forward(self, features: Tensor, inside: Tensor | None = None) -> PanOutput:
         """features (N, T, V, C), a missing joint all 0, from the beginning of each stream -> outputs after every tick.
@@ -134,28 +138,23 @@ class PoseAttentionNetwork(nn.Module):
         return self._merged(self._one_view(torch.cat([features, self.mirror(features)]), both), features.shape[0])
 
     def _one_view(self, features: Tensor, inside: Tensor | None) -> PanOutput:
-        people, ticks = features.shape[:2]
-        features = self.with_motion(features)
-        rows = slice(None) if inside is None else inside.flatten().nonzero().squeeze(-1)
-        attended, weights, frame = self.read_frame(features.flatten(0, 1)[rows])
-        if inside is not None:
-            frame, weights = (each.new_zeros(people * ticks, each.shape[-1]).index_copy(0, rows, each)
-                              for each in (frame, weights))
-        frame = self.dropout(frame.unflatten(0, (people, ticks)))  # s_i, and the whole frame
-        states, _ = self.gru(self.before(frame))  # h_i                                  (N, T, H)
+        rows = None if inside is None else inside.flatten().nonzero().squeeze(-1)
+        read = of_ticks_inside(lambda frames: torch.cat(self.read_frame(frames), -1), features, rows)
+        attended, weights = read.split([read.shape[-1] - features.shape[2], features.shape[2]], -1)
+        attended = self.dropout(attended)  # s_i                                          (N, T, G * D)
+        states = self.streams(features, attended, rows) if self.config.streams else attended
+        if self.config.hidden:
+            states, _ = self.gru(states)  # h_i                                           (N, T, H)
+        seen, energy = states, torch.zeros_like(states[..., 0])
+        if self.config.running_max:
+            seen = running_maximum(states)
+            energy = rise_energy(seen.diff(dim=1, prepend=torch.zeros_like(seen[:, :1])))
         if self.config.pose_attention:
-            seen, energy = self.pose_attention.prefixes(states)
-        else:
-            seen, energy = states, torch.zeros_like(states[..., 0])
-        return PanOutput(self.classify(self.dropout(seen)), self.classify_joints(frame[..., : attended.shape[-1]]),
-                         weights.unflatten(0, (people, ticks)), energy)
-
-    def with_motion(self, features: Tensor) -> Tensor:
-        """(N, T, V, C) -> (N, T, V, C + 2 L)."""
-        if not self.config.motion_lags:
-            return features
-        mask = (features[..., _SCORE] > 0).to(features.dtype)
-        return torch.cat([features, self.motion(features[..., :2], mask)], -1)
+            attended_moments, energy = self.pose_attention.prefixes(states)
+            seen = torch.cat([attended_moments, seen], -1) if self.config.running_max else attended_moments
+        if self.config.head:
+            seen = self.head(seen, rows)
+        return PanOutput(self.classify(self.dropout(seen)), self.classify_joints(attended), weights, energy)
 
     def _merged(self, views: PanOutput, people: int) -> PanOutput:
         """The first rows are `people`, the others their mirror images: the mean of the two."""
@@ -176,34 +175,40 @@ class PoseAttentionNetwork(nn.Module):
         return output.logits, output.joint_attention, output.frame_energy, after
 
     def _step(self, features: Tensor, state: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        memory, total, mass, peak, moved, held = state.split(self._memory_sizes, -1)
-        if self.config.motion_lags:
-            mask = (features[..., _SCORE] > 0).to(features.dtype)
-            motion, moved = self.motion.step(features[..., :2], mask, moved, mass == 0)
-            features = torch.cat([features, motion], -1)
-        _, weights, frame = self.read_frame(features)
-        if self.config.convolutions:
-            frame, held = self.before.step(frame, held)
-        memory = gru_step(self.gru, frame, memory)
-        if self.config.pose_attention:
-            seen, energy, total, mass, peak = self.pose_attention.step(memory, total, mass, peak)
-        else:
-            seen, energy, mass = memory, torch.zeros_like(mass), torch.ones_like(mass)
-        return self.classify(seen), weights, energy.squeeze(-1), torch.cat([memory, total, mass, peak, moved, held], -1)
+        config = self.config
+        memory, total, mass, peak, highest, held = state.split(self._memory_sizes, -1)
+        moment, weights = self.read_frame(features)
+        if config.streams:
+            moment, held = self.streams.step(features, moment, held)
+        if config.hidden:
+            memory = moment = gru_step(self.gru, moment, memory)
+        seen, energy = moment, torch.zeros_like(mass)
+        if config.running_max:
+            seen = torch.maximum(highest, moment)
+            highest, energy = seen, rise_energy(seen - highest)[:, None]
+        if config.pose_attention:
+            attended, energy, total, mass, peak = self.pose_attention.step(moment, total, mass, peak)
+            seen = torch.cat([attended, seen], -1) if config.running_max else attended
+        if config.head:
+            seen, _ = self.head.step(seen, seen[:, :0])
+        after = torch.cat([memory, total, mass, peak, highest, held], -1)
+        return self.classify(seen), weights, energy.squeeze(-1), after
 
 
-class SteadyDropout(nn.Module):
-    """Drop-out of (N, T, C) that drops a channel at all ticks of a row."""
+def running_maximum(values: Tensor) -> Tensor:
+    """(N, T, W) -> (N, T, W), of each channel the highest value up to each tick, at least 0."""
+    values = values.relu()
+    if not torch.compiler.is_exporting():
+        return values.cummax(1).values
+    ticks = torch.arange(values.shape[1], device=values.device)  # ONNX has no such operator
+    for power in range(_LONGEST.bit_length()):
+        values = torch.maximum(values, values[:, (ticks - 2**power).clamp(min=0)])
+    return values
 
-    def __init__(self, share: float) -> None:
-        super().__init__()
-        self.share = share
 
-    def forward(self, values: Tensor) -> Tensor:
-        if not self.training or not self.share:
-            return values
-        kept = torch.rand(len(values), 1, values.shape[-1], device=values.device) >= self.share
-        return values * (kept.to(values.dtype) / (1 - self.share))
+def rise_energy(rise: Tensor) -> Tensor:
+    """What a moment's score is where maxima are classified: the logarithm of how much it raised them. (..., W) -> (...)."""
+    return (rise.sum(-1) + _LEAST_RISE).log()
 
 
 def gru_step(gru: nn.GRU, inputs: Tensor, memory: Tensor) -> Tensor:

@@ -47,12 +47,13 @@ class Corpus:
         return [entry for entry in self.entries if entry.split == split and wanted(entry.example.target)]
 
 
-def load_corpus(recipe: Recipe, files: Mapping[str, Path], seed: int = 0, official_split: int | None = None
-                ) -> Corpus:
+def load_corpus(recipe: Recipe, files: Mapping[str, Path], seed: int = 0, official_split: int | None = None,
+                part: int = 0) -> Corpus:
     """Read the recipe's data sets. Raises UserError for a missing file or a label that no file has.
 
     :param seed: of the held poses
     :param official_split: which of the files' official splits divides them; None: the file's own
+    :param part: which share of the training groups is kept back for validation
     """
     loaded = {name: SkeletonDataset.load(files[name]) for name in recipe.data}
     if official_split is not None:
@@ -63,8 +64,8 @@ def load_corpus(recipe: Recipe, files: Mapping[str, Path], seed: int = 0, offici
     for name, data in loaded.items():
         hashes[name] = file_sha256(files[name])
         _check_labels(recipe, name, data)
-        entries.extend(_entries(recipe, name, data))
-        entries.extend(_rest_entries(recipe, name, data, seed))
+        entries.extend(_entries(recipe, name, data, part))
+        entries.extend(_rest_entries(recipe, name, data, seed, part))
     return Corpus(tuple(entries), recipe.class_names, layout(recipe.model.layout), hashes)
 
 
@@ -84,17 +85,17 @@ def _check_labels(recipe: Recipe, name: str, data: SkeletonDataset) -> None:
         raise UserError(f"data set {name} has no label {', '.join(absent)}; it has {', '.join(sorted(there))}")
 
 
-def _entries(recipe: Recipe, name: str, data: SkeletonDataset) -> Iterator[Entry]:
+def _entries(recipe: Recipe, name: str, data: SkeletonDataset, part: int) -> Iterator[Entry]:
     table = layout(recipe.model.layout)
     targets, rule = _targets(recipe, name), recipe.data[name]
     for row, clip in enumerate(data):
         if clip.label in targets and len(clip.keypoints) > 1:
-            split = rule.split_of(clip.split, clip.group)
+            split = rule.split_of(clip.split, clip.group, part)
             yield Entry(example_of(clip, data.joints, table, targets[clip.label]), split, name, clip.label,
                         row)
 
 
-def _rest_entries(recipe: Recipe, name: str, data: SkeletonDataset, seed: int) -> Iterator[Entry]:
+def _rest_entries(recipe: Recipe, name: str, data: SkeletonDataset, seed: int, part: int) -> Iterator[Entry]:
     table, rule = layout(recipe.model.layout), recipe.data[name]
     for action, sources in recipe.rest.items():
         target = recipe.class_names.index(action)
@@ -104,5 +105,5 @@ def _rest_entries(recipe: Recipe, name: str, data: SkeletonDataset, seed: int) -
                 clip, rng = data[i], np.random.default_rng([seed, int(i)])
                 example = rest_example(example_of(clip, data.joints, table, target), where, rng.uniform(*REST_SECONDS), rng,
                                        table, target)
-                split = rule.split_of(clip.split, clip.group)
+                split = rule.split_of(clip.split, clip.group, part)
                 yield Entry(example, split, name, f"{action} (held pose)")

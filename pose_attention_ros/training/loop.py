@@ -59,7 +59,7 @@ class Trainer:
         self._steps_per_epoch, self._total = self._batches.per_epoch, len(self._batches)
         self.network = PoseAttentionNetwork(recipe.model, len(corpus.classes))
         first = [self._batches[i] for i in range(min(_SCALE_BATCHES, self._total))]
-        self.network.feature_scale.copy_(_channel_spread(self.network, first))
+        self.network.feature_scale.copy_(_channel_spread(first))
         if recipe.start_from:
             adopt(self.network, recipe.start_from, corpus.classes)
         self.average = copy.deepcopy(self.network)
@@ -112,6 +112,8 @@ class Trainer:
         keep = min(config.average, self._step / (self._step + 10))
         with torch.no_grad():
             torch._foreach_lerp_([*self.average.parameters()], [*self.network.parameters()], 1 - keep)
+            for mean, now in zip(self.average.buffers(), self.network.buffers()):  # batch norm's
+                mean.copy_(now)
         return loss.item()
 
     def _end_epoch(self, loss: float) -> Progress:
@@ -172,8 +174,7 @@ def schedule(done: float, config: TrainConfig) -> float:
     return 0.5 * (1 + math.cos(math.pi * (done - config.warm_up) / (1 - config.warm_up)))
 
 
-def _channel_spread(network: PoseAttentionNetwork, batches: list[Batch]) -> torch.Tensor:
-    """Root mean square (C + 2 L,) of each channel, and of each motion, over the joints that are there."""
-    rows = torch.cat([network.with_motion(torch.from_numpy(batch.features))[torch.from_numpy(batch.features[..., -1] > 0)]
-                      for batch in batches])
+def _channel_spread(batches: list[Batch]) -> torch.Tensor:
+    """Root mean square (C,) of each channel, over the joints that are there."""
+    rows = torch.cat([torch.from_numpy(batch.features[batch.features[..., -1] > 0]) for batch in batches])
     return rows.square().mean(0).sqrt().clamp(min=1e-3)

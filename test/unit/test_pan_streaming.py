@@ -82,17 +82,27 @@ def test_torch_step_equals_the_batch_over_a_long_stream(decay_per_s):
             assert (logits - batch.logits[:, t]).abs().max() < 1e-5
 
 
-RICH = PanConfig(layout="jhmdb15", width=8, heads=2, hidden=12, motion_lags=(1, 3), whole_frame=10, convolutions=(1, 2),
-                 convolution_width=9, mirrored=True, decay_per_s=0.5)
+RICH = PanConfig(layout="jhmdb15", width=8, heads=2, hidden=12, streams=6, motion_lags=(1, 3), head=10, running_max=True,
+                 mirrored=True, decay_per_s=0.5)
+
+
+def rich_network(classes: int, **changes) -> PoseAttentionNetwork:
+    """With batch norm as after some training."""
+    network = PoseAttentionNetwork(dataclasses.replace(RICH, **changes), classes)
+    for name, values in network.named_buffers():
+        if name.endswith(("running_mean", "running_var")):
+            values.copy_(torch.rand_like(values) + 0.5)
+    return network.eval()
 
 
 @pytest.mark.parametrize("changes", [
-    {}, {"mirrored": False}, {"motion_lags": ()}, {"whole_frame": 0}, {"convolutions": ()}, {"pose_attention": False},
+    {}, {"mirrored": False}, {"motion_lags": (1,)}, {"streams": 0}, {"hidden": 0}, {"head": 0}, {"running_max": False},
+    {"pose_attention": False}, {"pose_attention": False, "running_max": False},
     {"joints_attention": False, "pooling": False}])
 def test_every_part_streams_as_it_trains(changes):
-    """Motion, whole frame, convolutions and the mirrored view: a tick at a time gives the batch's numbers, from zeros on."""
+    """Streams, head, maximum and the mirrored view: a tick at a time gives the batch's numbers, from zeros on."""
     torch.manual_seed(1)
-    network = PoseAttentionNetwork(dataclasses.replace(RICH, **changes), 4).eval()
+    network = rich_network(4, **changes)
     features = torch.from_numpy(sequences(7, 3, 20, 0.8, 1.0, joints=15))
     state = torch.zeros(3, network.state_size)
     with torch.inference_mode():
@@ -106,7 +116,7 @@ def test_every_part_streams_as_it_trains(changes):
 
 def test_a_rich_network_exports(tmp_path):
     torch.manual_seed(2)
-    network = PoseAttentionNetwork(RICH, 3).eval()
+    network = rich_network(3)
     differences = save_bundle(network, Bundle("rich", ("a", "b", "c"), 1.0, 0.5), tmp_path)
     assert max(differences.values()) < 1e-5
     assert load_recogniser(str(tmp_path)).spec.state_size == network.state_size
@@ -115,7 +125,7 @@ def test_a_rich_network_exports(tmp_path):
 
 def test_a_committee_is_the_mean_of_its_members(tmp_path):
     torch.manual_seed(4)
-    members = [PoseAttentionNetwork(dataclasses.replace(RICH, layout="common13"), 3).eval() for _ in range(3)]
+    members = [rich_network(3, layout="common13") for _ in range(3)]
     committee = Committee(members).eval()
     features = torch.from_numpy(sequences(9, 2, 6, 0.8, 1.0))
     with torch.inference_mode():
@@ -133,7 +143,7 @@ def test_a_committee_is_the_mean_of_its_members(tmp_path):
 
 def test_a_mirrored_network_answers_the_mirror_image_alike():
     torch.manual_seed(3)
-    network = PoseAttentionNetwork(RICH, 3).eval()
+    network = rich_network(3)
     features = torch.from_numpy(sequences(8, 2, 9, 0.8, 1.0, joints=15))
     with torch.inference_mode():
         seen, mirrored = network(features), network(network.mirror(features))

@@ -1,0 +1,181 @@
+"""What the paper's frame vector lacks: the shape of the whole body and its motion, read over time by causal convolutions.
+
+The inputs are DD-Net's (Yang et al. 2019): distances between joints, and motion over a few ticks; their convolutions look
+back only, so that a stream can be read tick by tick. Every part has two forms with the same numbers: whole sequences, and
+one tick with a memory. A new person's memory is zeros.
+
+N people, T ticks, V joints, L motion lags, I inputs and W outputs of a layer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from pose_attention_ros.core.types import FEATURE_NAMES
+
+_SCORE = FEATURE_NAMES.index("score")
+_TAPS = 3
+_TRUNK = ((2, 1), (2, 1), (4, 2), (4, 2))  # (multiple of the streams' width, dilation in ticks) of each layer
+_SLOPE = 0.2  # of the leaky ReLU
+
+
+class SteadyDropout(nn.Module):
+    """Drop-out of (N, T, C) that drops a channel at all ticks of a row."""
+
+    def __init__(self, share: float) -> None:
+        super().__init__()
+        self.share = share
+
+    def forward(self, values: Tensor) -> Tensor:
+        if not self.training or not self.share:
+            return values
+        kept = torch.rand(len(values), 1, values.shape[-1], device=values.device) >= self.share
+        return values * (kept.to(values.dtype) / (1 - self.share))
+
+
+def of_ticks_inside(read: Callable[[Tensor], Tensor], values: Tensor, rows: Tensor | None) -> Tensor:
+    """`read` (B, ...) -> (B, W) on the ticks (N, T, ...) that count.
+
+    :param rows: their indices among N * T, the others are 0 in the answer (N, T, W); None: all
+    """
+    people, ticks = values.shape[:2]
+    if rows is None:
+        return read(values.flatten(0, 1)).unflatten(0, (people, ticks))
+    out = read(values.flatten(0, 1)[rows])
+    return out.new_zeros(people * ticks, out.shape[-1]).index_copy(0, rows, out).unflatten(0, (people, ticks))
+
+
+class CausalConvolution(nn.Module):
+    """Convolution over this tick and `taps` - 1 earlier ones, `dilation` ticks apart; batch norm; leaky ReLU.
+
+    Before a stream's first tick there are zeros. Batch norm counts the ticks inside only; in use it is folded into the
+    weights.
+    """
+
+    def __init__(self, inputs: int, width: int, taps: int = 1, dilation: int = 1) -> None:
+        super().__init__()
+        self.taps, self.dilation, self.inputs = taps, dilation, inputs
+        self.mix = nn.Linear(taps * inputs, width, bias=False)
+        self.norm = nn.BatchNorm1d(width, eps=1e-3, momentum=0.05)
+        self.memory_size = (taps - 1) * dilation * inputs
+
+    def forward(self, values: Tensor, rows: Tensor | None) -> Tensor:
+        """values (N, T, I), rows as of `of_ticks_inside` -> (N, T, W)."""
+        if self.taps > 1:
+            ticks = values.shape[1]
+            padded = functional.pad(values, (0, 0, (self.taps - 1) * self.dilation, 0))
+            values = torch.cat([padded[:, k * self.dilation : k * self.dilation + ticks] for k in range(self.taps)], -1)
+        return of_ticks_inside(self._read, values, rows)
+
+    def step(self, values: Tensor, memory: Tensor) -> tuple[Tensor, Tensor]:
+        """values (N, I), memory (N, memory_size), the oldest tick first -> (N, W), memory after it."""
+        if self.taps == 1:
+            return self._read(values), memory
+        ring = torch.cat([memory, values], -1)
+        if self.dilation == 1:
+            taps = ring
+        else:
+            taps = torch.cat([ring[:, k * self.dilation * self.inputs :][:, : self.inputs] for k in range(self.taps)], -1)
+        return self._read(taps), ring[:, self.inputs :]
+
+    def _read(self, taps: Tensor) -> Tensor:
+        if self.training:
+            out = self.norm(self.mix(taps))
+        else:
+            gain = self.norm.weight * (self.norm.running_var + self.norm.eps).rsqrt()
+            out = functional.linear(taps, self.mix.weight * gain[:, None], self.norm.bias - self.norm.running_mean * gain)
+        return functional.leaky_relu(out, _SLOPE)
+
+
+class FrameInputs(nn.Module):
+    """What the streams read of a tick: distances between all pairs of joints, and how far each joint has moved in the image
+    over the last `lags` ticks, from its velocity. 0 where a joint is missing. No weights."""
+
+    def __init__(self, joints: int, lags: tuple[int, ...], rate_hz: float) -> None:
+        super().__init__()
+        first, second = torch.triu_indices(joints, joints, 1)
+        self.register_buffer("first", first, persistent=False)
+        self.register_buffer("second", second, persistent=False)
+        self.lags, self.rate_hz = lags, rate_hz
+        self.widths = [len(first), *(2 * joints for _ in lags)]
+        self.memory_size = (max(lags, default=1) - 1) * 2 * joints
+
+    def forward(self, features: Tensor) -> list[Tensor]:
+        """features (N, T, V, C) -> L + 1 of (N, T, I)."""
+        moved = functional.pad(self._moved(features).cumsum(1), (0, 0, 1, 0))  # after k ticks, k = 0 ... T
+        now = torch.arange(1, moved.shape[1], device=moved.device)
+        return [self._distances(features), *((moved[:, now] - moved[:, (now - lag).clamp(min=0)]) / lag**0.5
+                                             for lag in self.lags)]
+
+    def step(self, features: Tensor, memory: Tensor) -> tuple[list[Tensor], Tensor]:
+        """features (N, V, C), memory (N, memory_size) of the ticks before, the oldest first -> L + 1 of (N, I), memory."""
+        moved = self._moved(features)
+        ring = torch.cat([memory, moved], -1)
+        ticks = ring.unflatten(-1, (-1, moved.shape[-1]))
+        inputs = [self._distances(features), *(ticks[:, -lag:].sum(1) / lag**0.5 if lag > 1 else moved for lag in self.lags)]
+        return inputs, ring[:, moved.shape[-1] :]
+
+    def _moved(self, features: Tensor) -> Tensor:
+        return features[..., 2:4].flatten(-2) * (2 / self.rate_hz)
+
+    def _distances(self, features: Tensor) -> Tensor:
+        mask = (features[..., _SCORE] > 0).to(features.dtype)
+        apart = features[..., self.first, :2] - features[..., self.second, :2]
+        return (((apart * apart).sum(-1) + 1e-8).sqrt() / 2 - 1) * (mask[..., self.first] * mask[..., self.second])
+
+
+class Streams(nn.Module):
+    """Each input through convolutions over one, three and one ticks, then all together through four dilated ones.
+
+    :param attended: width of one more input, the joints-attention's vector
+    """
+
+    def __init__(self, inputs: FrameInputs, attended: int, width: int, dropout: float) -> None:
+        super().__init__()
+        self.inputs = inputs
+        self.readers = nn.ModuleList(
+            nn.ModuleList([CausalConvolution(size, 2 * width), CausalConvolution(2 * width, width, _TAPS),
+                           CausalConvolution(width, width)]) for size in [*inputs.widths, attended])
+        widths = [width * len(self.readers), *(multiple * width for multiple, _ in _TRUNK)]
+        self.trunk = nn.ModuleList(CausalConvolution(before, after, _TAPS, dilation)
+                                   for before, after, (_, dilation) in zip(widths, widths[1:], _TRUNK))
+        self.width = widths[-1]
+        self.dropout = SteadyDropout(dropout)
+        self.memory_sizes = [inputs.memory_size, *(layer.memory_size for reader in self.readers for layer in reader),
+                             *(layer.memory_size for layer in self.trunk)]
+
+    @property
+    def memory_size(self) -> int:
+        return sum(self.memory_sizes)
+
+    def forward(self, features: Tensor, attended: Tensor, rows: Tensor | None) -> Tensor:
+        """features (N, T, V, C), attended (N, T, I), rows as of `of_ticks_inside` -> (N, T, W)."""
+        read = []
+        for layers, values in zip(self.readers, [*self.inputs(features), attended]):
+            for layer in layers:
+                values = self.dropout(layer(values, rows))
+            read.append(values)
+        values = torch.cat(read, -1)
+        for layer in self.trunk:
+            values = self.dropout(layer(values, rows))
+        return values
+
+    def step(self, features: Tensor, attended: Tensor, memory: Tensor) -> tuple[Tensor, Tensor]:
+        """features (N, V, C), attended (N, I), memory (N, memory_size) -> (N, W), memory after it."""
+        parts = iter(memory.split(self.memory_sizes, -1))
+        inputs, seen = self.inputs.step(features, next(parts))
+        after, read = [seen], []
+        for layers, values in zip(self.readers, [*inputs, attended]):
+            for layer in layers:
+                values, kept = layer.step(values, next(parts))
+                after.append(kept)
+            read.append(values)
+        values = torch.cat(read, -1)
+        for layer in self.trunk:
+            values, kept = layer.step(values, next(parts))
+            after.append(kept)
+        return values, torch.cat(after, -1)
