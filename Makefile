@@ -10,8 +10,9 @@ TORCH_INDEX ?=
 SOURCE ?=
 DEMO_ARGS ?=
 BENCH_ARGS ?=
-# make bench: folder of photos whose people are labelled (benchmarks/pose_choice.py); empty leaves accuracy out.
+# make bench: folder of photos whose people are labelled (benchmarks/pose_photos.py); empty leaves accuracy out.
 PHOTOS ?=
+POSE_ARGS ?= --part validation --most-photos 120 --every-stage
 # make soak: how long.
 MINUTES ?= 30
 # make test: more arguments of pytest, or the tests to run.
@@ -47,7 +48,7 @@ bench: venv-train build  ## time and memory: composed, graph of nodes, evaluatin
 	@$(FIND_SOURCE); scripts/with_ros pose-attention bench --source "$$SOURCE" --out out/bench $(BENCH_ARGS) && \
 	  scripts/with_ros python -m benchmarks.bags --source "$$SOURCE" --out out/bench/bags && \
 	  scripts/with_ros python -m benchmarks.pose_cnn --json out/bench/pose_cnn.json && \
-	  exec scripts/with_ros python -m benchmarks.pose_choice --photos "$$PHOTOS" --source "$$SOURCE" --out out/bench/pose_choice
+	  exec scripts/with_ros python -m benchmarks.pose_choice --photos "$$PHOTOS" --source "$$SOURCE" --out out/bench/pose_choice $(POSE_ARGS)
 
 soak: venv-train build  ## run both forms for MINUTES=30 and watch memory, latency, drops; 100 lifecycle cycles of each node; a flood
 	@$(FIND_SOURCE); scripts/with_ros python -m benchmarks.soak --source "$$SOURCE" --minutes $(MINUTES) --out out/soak && \
