@@ -20,6 +20,7 @@ from pose_attention_ros.core.types import FEATURE_NAMES
 _SCORE = FEATURE_NAMES.index("score")
 _TAPS = 3
 _TRUNK = ((2, 1), (2, 1), (4, 2), (4, 2))  # (multiple of the streams' width, dilation in ticks) of each layer
+_MOMENTUM = 0.05  # of batch norm's statistics
 _SLOPE = 0.2  # of the leaky ReLU
 
 
@@ -60,7 +61,7 @@ class CausalConvolution(nn.Module):
         super().__init__()
         self.taps, self.dilation, self.inputs = taps, dilation, inputs
         self.mix = nn.Linear(taps * inputs, width, bias=False)
-        self.norm = nn.BatchNorm1d(width, eps=1e-3, momentum=0.05)
+        self.norm = nn.BatchNorm1d(width, eps=1e-3)
         self.memory_size = (taps - 1) * dilation * inputs
 
     def forward(self, values: Tensor, rows: Tensor | None) -> Tensor:
@@ -83,7 +84,8 @@ class CausalConvolution(nn.Module):
         return self._read(taps), ring[:, self.inputs :]
 
     def _read(self, taps: Tensor) -> Tensor:
-        if self.training:
+        if self.training:  # the first steps' statistics are a plain mean, so that a short training has sound ones
+            self.norm.momentum = max(_MOMENTUM, 1 / (1 + int(self.norm.num_batches_tracked)))
             out = self.norm(self.mix(taps))
         else:
             gain = self.norm.weight * (self.norm.running_var + self.norm.eps).rsqrt()
