@@ -98,6 +98,15 @@ class Ring:
         return (chosen * inside).flatten(0, 1), (at + 1).reshape(-1, 1).to(rows.dtype)
 
 
+def filled(window: Tensor, there: Tensor) -> Tensor:
+    """window (N, W, ...), there (N, W) bool, False before a stream's first tick -> the same with this tick's row there, so
+    that motion over a window begins as motion over a stream does."""
+    first = (~there).to(torch.int64).sum(-1, keepdim=True)  # (N, 1)
+    rows = torch.maximum(torch.arange(window.shape[1], device=window.device)[None], first).clamp(max=window.shape[1] - 1)
+    flat = window.flatten(2)
+    return flat.gather(1, rows[..., None].expand(-1, -1, flat.shape[-1])).reshape(window.shape)
+
+
 def spread(values: Tensor) -> Tensor:
     """values (..., C) -> (C,): root mean square of each channel where it is not 0."""
     flat = values.flatten(0, -2)

@@ -16,7 +16,16 @@ from pose_attention_ros.core.config import Settings, setting
 from pose_attention_ros.core.errors import UserError
 from pose_attention_ros.core.layouts import LAYOUTS, layout
 from pose_attention_ros.core.types import FEATURE_NAMES
-from pose_attention_ros.models.comparator import SCORE, Comparator, Ring, StepResult, even_joints, log_chances, spread
+from pose_attention_ros.models.comparator import (
+    SCORE,
+    Comparator,
+    Ring,
+    StepResult,
+    even_joints,
+    filled,
+    log_chances,
+    spread,
+)
 from pose_attention_ros.models.temporal import Motion, WholeFrame
 
 SKELETON, FRAME = "skeleton", "frame"
@@ -94,7 +103,7 @@ class SkeletonFrames(nn.Module):
         super().__init__()
         joints = len(layout(config.layout).joints)
         self.stream = stream
-        self.motion = Motion(config.motion_lags, joints)
+        self.motion = Motion(config.motion_lags)
         channels = 3 if stream == "appearance" else 3 + 2 * len(config.motion_lags)
         self.register_buffer("scale", torch.ones(channels))  # set from the training data: about unit spread
         if stream == "appearance":
@@ -171,6 +180,7 @@ class TemporalAttention(Comparator):
 
     def refined(self, window: Tensor, there: Tensor) -> dict[str, tuple[Tensor, Tensor]]:
         """window (N, W, *row), there (N, W) -> of each stream the logits (N, R, K) and weights (N, R, W)."""
+        window = filled(window, there)
         return {stream: self.refine[stream](self.dropout(self.frames[stream](window)), there, self.config.steps)
                 for stream in self.config.streams}
 

@@ -17,7 +17,8 @@ from torch.nn import functional
 from pose_attention_ros.core.config import Settings, setting
 from pose_attention_ros.core.layouts import LAYOUTS, layout
 from pose_attention_ros.core.types import FEATURE_NAMES
-from pose_attention_ros.models.comparator import Comparator, Ring, StepResult, joint_rows, spread
+from pose_attention_ros.models.comparator import SCORE, Comparator, Ring, StepResult, filled, joint_rows, spread
+from pose_attention_ros.models.temporal import Motion
 
 PARTS = ("left_hand", "right_hand", "full_body")
 SKELETON, CROPS = "skeleton", "crops"
@@ -42,6 +43,8 @@ class WhereToFocusConfig(Settings):
     frames: int = setting(20, "frames T of a sub-sequence; the paper has 5 for N-UCLA", low=2)
     sub_sequences: int = setting(5, "sub-sequences whose logits are averaged", low=1)
     window: int = setting(48, "newest ticks W that the sub-sequences are taken from", low=2)
+    motion_lags: tuple[int, ...] = setting((), "distances in ticks over which the motion of each joint is read as well")
+    distances: bool = setting(False, "a part's network that reads joints reads their distances from each other as well")
     dropout: float = setting(0.5, "drop-out", low=0, high=0.9)
     rate_hz: float = setting(15.0, "ticks a second", unit="Hz", low=0.1)
 
@@ -117,9 +120,11 @@ class WhereToFocus(Comparator):
         self.config = config
         self.frame_window = config.window
         table = layout(config.layout)
-        joints, channels = len(table.joints), len(FEATURE_NAMES)
+        self._motion = Motion(config.motion_lags)
+        joints, channels = len(table.joints), len(FEATURE_NAMES) + 2 * len(config.motion_lags)
         self._part_rows = part_rows(config.layout)
-        sizes = [len(rows) * channels for rows in self._part_rows]
+        pairs = [len(rows) * (len(rows) - 1) // 2 * config.distances for rows in self._part_rows]
+        sizes = [len(rows) * channels + count for rows, count in zip(self._part_rows, pairs)]
         if config.reads == CROPS:
             self.pixels, self.pixels_shape, sizes = CROPS, (len(PARTS), config.channels), [config.channels] * len(PARTS)
         self.parts = nn.ModuleDict({part: PartNetwork(size, config.part_width) for part, size in zip(PARTS, sizes)})
@@ -135,33 +140,71 @@ class WhereToFocus(Comparator):
             spread[part, rows] = 1 / len(rows)
         self.register_buffer("spread", spread, persistent=False)  # a part's weight, evenly over its joints
         self._pixel_floats = int(torch.tensor(self.pixels_shape).prod()) if self.pixels else 0
-        self._ring = Ring(config.window, joints * channels + self._pixel_floats)
+        self._ring = Ring(config.window, joints * len(FEATURE_NAMES) + self._pixel_floats)
 
     @property
     def state_size(self) -> int:
         return self._ring.size
 
     def fit_scales(self, features: Tensor, pixels: Tensor | None = None) -> None:
-        self.pose.scale.copy_(spread(features.flatten(2)))
-        for part, frames in zip(PARTS, self._part_inputs(features, pixels)):
+        poses = self.with_motion(features)
+        self.pose.scale.copy_(spread(poses.flatten(2)))
+        for part, frames in zip(PARTS, self._part_inputs(poses, pixels)):
             self.parts[part].scale.copy_(spread(frames))
 
     def _part_inputs(self, poses: Tensor, crops: Tensor | None) -> list[Tensor]:
         """What each part's network reads (N, T, inputs)."""
-        return [poses[:, :, rows].flatten(2) for rows in self._part_rows] if crops is None else list(crops.unbind(2))
+        if crops is not None:
+            return list(crops.unbind(2))
+        parts = [poses[:, :, rows] for rows in self._part_rows]
+        if not self.config.distances:
+            return [part.flatten(2) for part in parts]
+        return [torch.cat([part.flatten(2), distances(part)], -1) for part in parts]
+
+    def with_motion(self, features: Tensor) -> Tensor:
+        """features (N, T, V, C) of successive ticks -> (N, T, V, C + 2 L)."""
+        if not self.config.motion_lags:
+            return features
+        there = (features[..., SCORE] > 0).to(features.dtype)
+        return torch.cat([features, self._motion(features[..., :2], there)], -1)
 
     def forward(self, poses: Tensor, crops: Tensor | None = None) -> FocusOutput:
-        """One sub-sequence: poses (N, T, V, C) and, where the parts' networks read them, crops (N, T, K, channels)."""
-        inputs = self._part_inputs(poses, crops)
-        features = [self.dropout(self.parts[part](frames)) for part, frames in zip(PARTS, inputs)]  # g_k of (1)
-        states = self.dropout(self.pose(poses.flatten(2)).flatten(1))  # h^s
+        """One sub-sequence: poses (N, T, V, C + 2 L), see `with_motion`, and, where the parts' networks read them, crops
+        (N, T, K, channels)."""
+        features = self._features(poses, crops)
+        states = self._states(poses)
         weights = self.attention(states)
         return FocusOutput(
-            self.classify(self._aggregated(torch.stack(features, 1), weights)), weights,
-            torch.stack([self.part_classify[part](each) for part, each in zip(PARTS, features)], 1),
-            self.pose_classify(states))
+            self.classify(self._aggregated(torch.stack([features[part] for part in PARTS], 1), weights)), weights,
+            torch.stack([self.part_classify[part](features[part]) for part in PARTS], 1), self.pose_classify(states))
 
-    def _aggregated(self, features: Tensor, weights: Tensor) -> Tensor:
+    def part_alone(self, part: str, poses: Tensor, crops: Tensor | None = None) -> Tensor:
+        """part_logits (N, classes) of one part, nothing else computed."""
+        return self.part_classify[part](self._features(poses, crops, (part,))[part])
+
+    def pose_alone(self, poses: Tensor) -> Tensor:
+        """pose_logits (N, classes), nothing else computed."""
+        return self.pose_classify(self._states(poses))
+
+    def together(self, poses: Tensor, crops: Tensor | None = None) -> tuple[Tensor, Tensor | None]:
+        """logits (N, classes) and a_k (N, K), or None where the parts are not weighed; nothing else computed."""
+        kind = self.config.aggregate
+        if kind in PARTS:
+            return self.classify(self._features(poses, crops, (kind,))[kind]), None
+        features = torch.stack(list(self._features(poses, crops).values()), 1)
+        weights = self.attention(self._states(poses)) if kind == ATTENTION else None
+        return self.classify(self._aggregated(features, weights)), weights
+
+    def _features(self, poses: Tensor, crops: Tensor | None, parts: tuple[str, ...] = PARTS) -> dict[str, Tensor]:
+        """g_k (N, D) of (1) of these parts."""
+        inputs = dict(zip(PARTS, self._part_inputs(poses, crops)))
+        return {part: self.dropout(self.parts[part](inputs[part])) for part in parts}
+
+    def _states(self, poses: Tensor) -> Tensor:
+        """h^s (N, T * H)."""
+        return self.dropout(self.pose(poses.flatten(2)).flatten(1))
+
+    def _aggregated(self, features: Tensor, weights: Tensor | None) -> Tensor:
         """g (N, K, D), a (N, K) -> F (N, D), or (N, K * D) where concatenated."""
         kind = self.config.aggregate
         if kind == CONCAT:
@@ -173,14 +216,23 @@ class WhereToFocus(Comparator):
     def answer(self, window: Tensor, pushed: Tensor) -> tuple[Tensor, Tensor]:
         """window (N, W, ring's width), of which the last `pushed` (N, 1) are there -> mean logits of the sub-sequences (N,
         classes), mean a (N, K)."""
-        people, width = window.shape[0], window.shape[-1]
+        people = window.shape[0]
+        window, joints = self._moving(window, pushed), self.spread.shape[1]
+        width = window.shape[-1]
         rows = self.sub_sequences(pushed).flatten(1)  # (N, S * T)
         chosen = window.gather(1, rows[..., None].expand(-1, -1, width))
         chosen = chosen.reshape(people * self.config.sub_sequences, self.config.frames, width)
         poses, crops = chosen.split([width - self._pixel_floats, self._pixel_floats], -1)
-        joints = poses.unflatten(-1, (-1, len(FEATURE_NAMES)))
-        output = self(joints, crops.unflatten(-1, self.pixels_shape) if self.pixels else None)
+        output = self(poses.unflatten(-1, (joints, -1)), crops.unflatten(-1, self.pixels_shape) if self.pixels else None)
         return (output.logits.unflatten(0, (people, -1)).mean(1), output.part_weights.unflatten(0, (people, -1)).mean(1))
+
+    def _moving(self, window: Tensor, pushed: Tensor) -> Tensor:
+        """The window's rows with the joints' motion, where it is read."""
+        if not self.config.motion_lags:
+            return window
+        poses, crops = window.split([window.shape[-1] - self._pixel_floats, self._pixel_floats], -1)
+        poses = filled(poses.unflatten(-1, (-1, len(FEATURE_NAMES))), self._ring.there(pushed))
+        return torch.cat([self.with_motion(poses).flatten(2), crops], -1)
 
     def sub_sequences(self, pushed: Tensor) -> Tensor:
         """pushed (N, 1) -> (N, S, T) rows of the window: S times one frame out of each of T equal stretches, each time at
@@ -203,6 +255,14 @@ class WhereToFocus(Comparator):
 
     def _rows(self, flat: Tensor, pixels: Tensor | None, lead: int) -> Tensor:
         return flat if not self.pixels else torch.cat([flat, pixels.flatten(lead)], -1)
+
+
+def distances(poses: Tensor) -> Tensor:
+    """poses (N, T, V, C) -> (N, T, V (V - 1) / 2): how far each two joints are apart; 0 where one is missing."""
+    first, second = torch.triu_indices(poses.shape[2], poses.shape[2], 1, device=poses.device)
+    apart = poses[:, :, first, :2] - poses[:, :, second, :2]
+    there = (poses[:, :, first, SCORE] > 0) & (poses[:, :, second, SCORE] > 0)
+    return (apart.square().sum(-1) + 1e-4).sqrt() * there
 
 
 def part_rows(name: str) -> tuple[list[int], ...]:

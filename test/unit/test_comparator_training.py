@@ -3,6 +3,7 @@ order), resuming, and a run from a recipe to a model that ONNX Runtime streams."
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 import json
 
@@ -31,6 +32,7 @@ from pose_attention_ros.training.comparators.views import (  # noqa: E402
     Views,
     random_ends,
     random_sub_sequences,
+    seen_so_far,
     validation_batches,
 )
 from pose_attention_ros.training.comparators.where_to_focus import FocusTraining, focus_phases  # noqa: E402
@@ -129,8 +131,40 @@ def test_where_to_focus_learns(tmp_path):
     assert trainer.history[-1].val_accuracy == 1
 
 
-def test_a_run_cut_short_goes_on_to_the_same_network(tmp_path):
-    whole = trainer_of(first := focus_network(), focus_phases(first, SHORT), tmp_path / "whole")
+def test_a_phase_leaves_the_moving_average_of_the_weights(tmp_path):
+    shape = TemporalAttentionConfig(width=4, window=7, hidden=3, steps=2, averaged=1, motion_lags=(1,))
+    network = TemporalAttention(shape, 2)
+    config = TemporalAttentionTraining(epochs=2, optimiser="adamw", learning_rate=0.01, average=0.5, falls=True,
+                                       prefixes=0.5)
+    seen: list[dict] = []
+    (phase,) = temporal_attention_phases(network, config)
+    measured = phase.objective
+
+    def watched(judged, batch):
+        if judged is network:  # before each of the three steps of an epoch
+            seen.append({name: value.clone() for name, value in judged.state_dict().items()})
+        return measured(judged, batch)
+
+    trainer = trainer_of(network, [dataclasses.replace(phase, objective=watched)], tmp_path)
+    trainer.fit()
+    assert isinstance(phase.optimiser(list(network.parameters())), torch.optim.AdamW) and len(seen) == 6
+    assert [phase.rates(epoch) for epoch in (0, 1)] == pytest.approx([0.01, 0.005])
+    last = torch.load(tmp_path / CHECKPOINT, weights_only=True)["network"]
+    for name in (name for name, _ in network.named_parameters()):
+        average = seen[0][name]
+        for step, value in enumerate([*(state[name] for state in seen[1:]), None], 1):
+            keep = min(0.5, step / (step + 10))
+            if value is not None:
+                average = keep * average + (1 - keep) * value
+        mixed = network.state_dict()[name] - keep * average  # what is left is the share of the last weights
+        assert torch.equal(last[name], network.state_dict()[name])
+        assert (mixed / (1 - keep) - seen[-1][name]).abs().max() < 0.03  # one step of AdamW away
+
+
+@pytest.mark.parametrize("average", [0.0, 0.9])
+def test_a_run_cut_short_goes_on_to_the_same_network(tmp_path, average):
+    short = dataclasses.replace(SHORT, average=average, prefixes=average / 2)
+    whole = trainer_of(first := focus_network(), focus_phases(first, short), tmp_path / "whole")
     whole.fit()
     cut, epochs = tmp_path / "cut", []
 
@@ -145,8 +179,8 @@ def test_a_run_cut_short_goes_on_to_the_same_network(tmp_path):
     network = focus_network()
     for _ in range(2):
         with pytest.raises(Cut):
-            trainer_of(network := focus_network(), focus_phases(network, SHORT), cut).fit(stop)
-    last = trainer_of(network := focus_network(), focus_phases(network, SHORT), cut)
+            trainer_of(network := focus_network(), focus_phases(network, short), cut).fit(stop)
+    last = trainer_of(network := focus_network(), focus_phases(network, short), cut)
     last.fit()
     assert [row["phase"] for row in last.log] == [row["phase"] for row in whole.log]
     for name, value in first.state_dict().items():
@@ -206,6 +240,12 @@ def test_samples_and_sub_sequences_lie_within_their_clips():
         index = random_sub_sequences(ticks, 4, training)
         assert (index >= 0).all() and (index < ticks[:, None]).all() and (index.diff(dim=1) >= 0).all()
     assert (random_ends(ticks, 5, False)[:, 0] == ticks - 1).all()
+    assert torch.equal(seen_so_far(ticks, 0.0), ticks)
+    many = torch.full((4000,), 8)
+    ends, seen = random_ends(many, 5, True, 0.4)[:, 0], seen_so_far(many, 0.4)
+    assert set(ends.tolist()) == set(range(8)) and set(seen.tolist()) == set(range(1, 9))
+    for early, share in ((ends < 4, 0.4 * 4 / 5), (seen < 8, 0.4 * 7 / 8)):
+        assert early.float().mean().item() == pytest.approx(share, abs=0.04)
 
 
 RECIPES = {

@@ -14,6 +14,7 @@ from pose_attention_ros.models.where_to_focus import (  # noqa: E402
     PARTS,
     WhereToFocus,
     WhereToFocusConfig,
+    distances,
     focus_loss,
     part_rows,
 )
@@ -161,7 +162,9 @@ def test_sub_sequences_take_one_frame_of_each_stretch():
             assert len(np.unique(rows)) == 12  # each time other frames
 
 
-@pytest.mark.parametrize("changes", [{}, {"aggregate": "sum"}, {"aggregate": "concat"}, {"reads": "crops", "channels": 6}])
+@pytest.mark.parametrize("changes", [{}, {"aggregate": "sum"}, {"aggregate": "concat"}, {"reads": "crops", "channels": 6},
+                                     {"motion_lags": (1, 3), "distances": True},
+                                     {"motion_lags": (2,), "reads": "crops", "channels": 6}])
 def test_a_tick_at_a_time_is_the_clip(changes):
     network = network_of(**changes).float()
     features, state = poses_of(5, 3, 12).float(), torch.zeros(3, network.state_size)
@@ -176,6 +179,33 @@ def test_a_tick_at_a_time_is_the_clip(changes):
             np.testing.assert_allclose(out.joint_attention.sum(-1), 1, atol=1e-5)
             attended = out.frame_energy.softmax(-1)
             np.testing.assert_allclose(attended[:, -min(t + 1, 8):], 1 / min(t + 1, 8), atol=1e-5)
+
+
+@pytest.mark.parametrize("aggregate", ["attention", "sum", "concat", "right_hand"])
+def test_what_each_step_of_the_training_computes_is_a_part_of_the_whole(aggregate):
+    network, poses = network_of(aggregate=aggregate), poses_of()
+    whole, (logits, weights) = network(poses), network.together(poses)
+    torch.testing.assert_close(logits, whole.logits)
+    assert (weights is not None) == (aggregate == "attention")
+    if weights is not None:
+        torch.testing.assert_close(weights, whole.part_weights)
+    torch.testing.assert_close(network.pose_alone(poses), whole.pose_logits)
+    for row, part in enumerate(PARTS):
+        torch.testing.assert_close(network.part_alone(part, poses), whole.part_logits[:, row])
+
+
+def test_distances_and_motion_are_those_of_the_joints():
+    network, poses = network_of(motion_lags=(2,), distances=True), poses_of(ticks=5)
+    poses[..., 4] = 1
+    poses[0, :, 1] = 0  # missing throughout
+    pairs = [(i, j) for i in range(JOINTS) for j in range(i + 1, JOINTS)]
+    found, moving = distances(poses), network.with_motion(poses)
+    for column, (i, j) in enumerate(pairs):
+        wanted = np.hypot(*np.moveaxis((poses[1, :, i, :2] - poses[1, :, j, :2]).numpy(), -1, 0))
+        np.testing.assert_allclose(found[1, :, column], wanted, atol=1e-2)
+        assert (found[0, :, column] == 0).all() == (1 in (i, j))
+    np.testing.assert_allclose(moving[1, 4, :, 5:], poses[1, 4, :, :2] - poses[1, 2, :, :2])
+    np.testing.assert_allclose(moving[1, 1, :, 5:], poses[1, 1, :, :2] - poses[1, 0, :, :2])  # since the first tick
 
 
 def test_the_answer_is_the_mean_of_the_sub_sequences_logits():

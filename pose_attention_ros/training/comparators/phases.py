@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import copy
 import json
+import math
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, field
@@ -24,6 +25,11 @@ LOG = "phases.json"
 Objective = Callable[[nn.Module, Any], tuple[Tensor, Tensor, Tensor]]
 
 
+def half_cosine(highest: float, epochs: int) -> Callable[[int], float]:
+    """Learning rates that fall from `highest` towards 0 in `epochs`."""
+    return lambda epoch: highest * 0.5 * (1 + math.cos(math.pi * epoch / epochs))
+
+
 @dataclass(frozen=True)
 class Phase:
     """One stretch of training.
@@ -38,6 +44,7 @@ class Phase:
     :param plateau: see above
     :param patience: stop after so many epochs without a better validation loss, and take the best weights; 0: never
     :param begin: called with the network before the first epoch
+    :param average: decay of a moving average of the weights, which is validated and is what the phase leaves; 0: none
     """
 
     name: str
@@ -49,14 +56,16 @@ class Phase:
     plateau: int = 5
     patience: int = 0
     begin: Callable[[nn.Module], None] = lambda network: None
+    average: float = 0.0
 
 
 @dataclass
 class _Place:
-    """Where a run is: the phase, its finished epochs, and what early stopping and the learning rate know of it."""
+    """Where a run is: the phase, its finished epochs and steps, and what early stopping and the learning rate know of it."""
 
     phase: int = 0
     epoch: int = 0
+    step: int = 0
     best_loss: float = float("inf")
     since_best: int = 0
     rate: float = 0.0
@@ -79,6 +88,7 @@ class PhaseTrainer:
         self._out, self._fingerprint, self._clip_norm = out, fingerprint, clip_norm
         self._place = _Place()
         self._best: dict[str, Tensor] | None = None
+        self._average: nn.Module | None = None  # of the weights, in a phase that has one
 
     @property
     def epochs(self) -> int:
@@ -105,7 +115,7 @@ class PhaseTrainer:
         while self._place.phase < len(self.phases):
             self._run(self.phases[self._place.phase], optimiser_state, report)
             optimiser_state = None
-            self._place.phase, self._place.epoch = self._place.phase + 1, 0
+            self._place.phase, self._place.epoch, self._place.step = self._place.phase + 1, 0, 0
             self._save(None)
         for parameter in self.network.parameters():
             parameter.requires_grad_(True)
@@ -120,6 +130,7 @@ class PhaseTrainer:
             torch.manual_seed(self._seed * 100_003 + 50_021 + place.phase)
             phase.begin(self.network)
             place.best_loss, place.since_best, self._best = float("inf"), 0, None
+            self._average = copy.deepcopy(self.network) if phase.average else None
             place.rate = optimiser.param_groups[0]["lr"]
             place.log.append({"phase": phase.name, "moves": moved, "epochs": 0})
         while place.epoch < phase.epochs and not (phase.patience and place.since_best >= phase.patience):
@@ -134,6 +145,9 @@ class PhaseTrainer:
             report(phase.name, progress)
         if phase.patience and self._best is not None:
             self.network.load_state_dict(self._best)
+        elif self._average is not None:
+            self.network.load_state_dict(self._average.state_dict())
+        self._average = None
 
     def _freeze(self, phase: Phase) -> list[str]:
         """Let what the phase moves learn, and nothing else. Returns its top-level names."""
@@ -162,18 +176,27 @@ class PhaseTrainer:
             if self._clip_norm:
                 nn.utils.clip_grad_norm_(self.network.parameters(), self._clip_norm)
             optimiser.step()
+            place.step += 1
+            self._follow(phase.average)
             losses.append(loss.item())
         loss, accuracy = self._validate(phase)
         place.epoch += 1
         return Progress(number + 1, self.epochs, float(np.mean(losses)), accuracy), loss
 
+    @torch.no_grad()
+    def _follow(self, average: float) -> None:
+        """Bring the moving average of the weights nearer to them: quickly at first, then by 1 - `average` a step."""
+        if self._average is not None:
+            keep = min(average, self._place.step / (self._place.step + 10))
+            torch._foreach_lerp_([*self._average.parameters()], [*self.network.parameters()], 1 - keep)
+
     @torch.inference_mode()
     def _validate(self, phase: Phase) -> tuple[float, float]:
         """Mean loss and accuracy over the validation clips; NaN without any."""
-        self.network.eval()
+        network = (self._average or self.network).eval()
         losses, right, clips = [], 0, 0
         for batch in self._validation:
-            loss, logits, targets = phase.objective(self.network, batch)
+            loss, logits, targets = phase.objective(network, batch)
             losses.append(loss.item() * len(targets))
             right, clips = right + int((logits.argmax(-1) == targets).sum()), clips + len(targets)
         return (sum(losses) / clips, right / clips) if clips else (float("nan"), float("nan"))
@@ -183,7 +206,8 @@ class PhaseTrainer:
         place = self._place
         if loss < place.best_loss:
             place.best_loss, place.since_best = loss, 0
-            self._best = copy.deepcopy(self.network.state_dict()) if phase.patience else None
+            judged = self._average or self.network
+            self._best = copy.deepcopy(judged.state_dict()) if phase.patience else None
         else:
             place.since_best += 1
             if phase.rates is None and place.since_best % phase.plateau == 0:
@@ -194,6 +218,7 @@ class PhaseTrainer:
         (self._out / LOG).write_text(json.dumps(self._place.log, indent=2) + "\n")
         partial = self._out / (CHECKPOINT + ".part")
         torch.save({"fingerprint": self._fingerprint, "network": self.network.state_dict(), "best": self._best,
+                    "average": self._average.state_dict() if self._average else None,
                     "optimiser": optimiser.state_dict() if optimiser else None, "place": asdict(self._place)}, partial)
         partial.replace(self._out / CHECKPOINT)
 
@@ -207,4 +232,7 @@ class PhaseTrainer:
             raise UserError(f"{path} is of another recipe, seed or data; choose another --out, or delete it to start afresh")
         self.network.load_state_dict(saved["network"])
         self._best, self._place = saved["best"], _Place(**saved["place"])
+        if saved["average"] is not None:
+            self._average = copy.deepcopy(self.network)
+            self._average.load_state_dict(saved["average"])
         return saved["optimiser"]

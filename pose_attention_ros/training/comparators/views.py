@@ -68,14 +68,24 @@ def validation_batches(clips: list[TickClip], size: int, make: Callable[[list[Ti
     return [make(clips[begin : begin + size]) for begin in range(0, len(clips), size)]
 
 
-def random_ends(ticks: Tensor, window: int, training: bool) -> Tensor:
+def random_ends(ticks: Tensor, window: int, training: bool, prefixes: float = 0.0) -> Tensor:
     """ticks (B,) -> (B, 1): the last tick of one of each clip's samples of `window` ticks, any in training, else the last;
-    a shorter clip is one sample."""
+    a shorter clip is one sample. `prefixes` is the share of training samples that end before, see `seen_so_far`."""
     first = torch.minimum(ticks, torch.tensor(window)) - 1
     if not training:
         return (ticks - 1)[:, None]
     share = torch.rand(len(ticks))
-    return (first + (share * (ticks - first)).long())[:, None]
+    seen = seen_so_far(first + 1, prefixes)
+    return torch.where(seen <= first, seen - 1, first + (share * (ticks - first)).long())[:, None]
+
+
+def seen_so_far(ticks: Tensor, prefixes: float) -> Tensor:
+    """ticks (B,) -> (B,): as many, or of a share `prefixes` of the clips any smaller number: what a robot has seen when it
+    must answer already."""
+    if not prefixes:
+        return ticks
+    some = 1 + (torch.rand(len(ticks)) * ticks).long().clamp(max=ticks - 1)
+    return torch.where(torch.rand(len(ticks)) < prefixes, some, ticks)
 
 
 def random_sub_sequences(ticks: Tensor, frames: int, training: bool) -> Tensor:

@@ -10,9 +10,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from pose_attention_ros.core.config import Settings, setting
-from pose_attention_ros.models.where_to_focus import ATTENTION, PARTS, FocusOutput, WhereToFocus, focus_loss
-from pose_attention_ros.training.comparators.phases import Phase
-from pose_attention_ros.training.comparators.views import TickBatch, random_sub_sequences, rows
+from pose_attention_ros.models.where_to_focus import ATTENTION, PARTS, WhereToFocus, focus_loss
+from pose_attention_ros.training.comparators.phases import Phase, half_cosine
+from pose_attention_ros.training.comparators.views import TickBatch, random_sub_sequences, rows, seen_so_far
 
 
 @dataclass(frozen=True)
@@ -25,6 +25,9 @@ class FocusTraining(Settings):
     tune_epochs: int = setting(25, "step 6: N2 passes with the pose LSTM frozen", low=0)
     batch: int = setting(16, "clips a step", low=1)
     learning_rate: float = setting(5e-4, "of Adam, at first; it falls where the validation loss does not", low=0)
+    falls: bool = setting(False, "it falls to 0 along half a cosine in each step instead")
+    average: float = setting(0.0, "decay of the moving average of the weights that each step leaves; 0: none", low=0, high=1)
+    prefixes: float = setting(0.0, "share of the training clips of which a beginning alone is shown", low=0, high=1)
     plateau: int = setting(5, "epochs without a better validation loss after which the learning rate falls", low=1)
     patience: int = setting(10, "epochs without a better validation loss after which pre-training ends", low=0)
     even: float = setting(1e-5, "l1 of (5); the paper has 1e-4 for N-UCLA", low=0)
@@ -33,36 +36,47 @@ class FocusTraining(Settings):
     threads: int = setting(1, "CPU threads", low=1)
 
 
-def _output(network: WhereToFocus, batch: TickBatch) -> FocusOutput:
-    """Of one sub-sequence of each clip: a random one in training, else the middle frames."""
-    index = random_sub_sequences(batch.ticks, network.config.frames, network.training)
-    return network(rows(batch.features, index), None if batch.pixels is None else rows(batch.pixels, index))
+@dataclass(frozen=True)
+class _Shown:
+    """One sub-sequence of each clip, or of its beginning: a random one in training, else the middle frames. Poses and, where
+    they are read, crops."""
+
+    prefixes: float
+
+    def __call__(self, network: WhereToFocus, batch: TickBatch) -> tuple[Tensor, Tensor | None]:
+        ticks = seen_so_far(batch.ticks, self.prefixes) if network.training else batch.ticks
+        index = random_sub_sequences(ticks, network.config.frames, network.training)
+        poses = rows(network.with_motion(batch.features), index)
+        return poses, None if batch.pixels is None else rows(batch.pixels, index)
 
 
 class _PartAlone:
-    def __init__(self, part: str) -> None:
-        self._row = PARTS.index(part)
+    def __init__(self, part: str, shown: _Shown) -> None:
+        self._part, self._shown = part, shown
 
     def __call__(self, network: WhereToFocus, batch: TickBatch) -> tuple[Tensor, Tensor, Tensor]:
-        logits = _output(network, batch).part_logits[:, self._row]
+        logits = network.part_alone(self._part, *self._shown(network, batch))
         return functional.cross_entropy(logits, batch.targets), logits, batch.targets
 
 
-def _pose_alone(network: WhereToFocus, batch: TickBatch) -> tuple[Tensor, Tensor, Tensor]:
-    logits = _output(network, batch).pose_logits
-    return functional.cross_entropy(logits, batch.targets), logits, batch.targets
+class _PoseAlone:
+    def __init__(self, shown: _Shown) -> None:
+        self._shown = shown
+
+    def __call__(self, network: WhereToFocus, batch: TickBatch) -> tuple[Tensor, Tensor, Tensor]:
+        logits = network.pose_alone(self._shown(network, batch)[0])
+        return functional.cross_entropy(logits, batch.targets), logits, batch.targets
 
 
 class _Together:
     """(5)."""
 
-    def __init__(self, even: float) -> None:
-        self._even = even
+    def __init__(self, even: float, shown: _Shown) -> None:
+        self._even, self._shown = even, shown
 
     def __call__(self, network: WhereToFocus, batch: TickBatch) -> tuple[Tensor, Tensor, Tensor]:
-        output = _output(network, batch)
-        weights = output.part_weights if network.config.aggregate == ATTENTION else None
-        return focus_loss(output.logits, batch.targets, weights, self._even), output.logits, batch.targets
+        logits, weights = network.together(*self._shown(network, batch))
+        return focus_loss(logits, batch.targets, weights, self._even), logits, batch.targets
 
 
 def focus_phases(network: WhereToFocus, config: FocusTraining) -> Sequence[Phase]:
@@ -72,18 +86,20 @@ def focus_phases(network: WhereToFocus, config: FocusTraining) -> Sequence[Phase
         return torch.optim.Adam(parameters, config.learning_rate, weight_decay=config.weight_decay)
 
     def phase(name: str, epochs: int, moves: Sequence[str], objective, patience: int = 0, **more) -> Phase:
-        return Phase(name, epochs, tuple(moves), objective, adam, plateau=config.plateau, patience=patience, **more)
+        rates = half_cosine(config.learning_rate, epochs) if config.falls else None
+        return Phase(name, epochs, tuple(moves), objective, adam, rates, config.plateau, patience,
+                     average=config.average, **more)
 
-    attends = network.config.aggregate == ATTENTION
+    attends, shown = network.config.aggregate == ATTENTION, _Shown(config.prefixes)
     used = PARTS if network.config.aggregate not in PARTS else (network.config.aggregate,)
     parts = [f"parts.{part}" for part in used]
-    steps = [phase(f"step 2: {part} alone", config.part_epochs, (f"parts.{part}", f"part_classify.{part}"), _PartAlone(part),
-                   config.patience) for part in used]
+    steps = [phase(f"step 2: {part} alone", config.part_epochs, (f"parts.{part}", f"part_classify.{part}"),
+                   _PartAlone(part, shown), config.patience) for part in used]
     if attends:
-        steps.append(phase("step 3: pose LSTM alone", config.pose_epochs, ("pose", "pose_classify"), _pose_alone,
-                           config.patience))
+        steps.append(phase("step 3: pose LSTM alone", config.pose_epochs, ("pose", "pose_classify"),
+                           _PoseAlone(shown), config.patience))
     together, frozen = [*parts, "classify"], ["attention"] if attends else []
     steps.append(phase("step 5: all together", config.joint_epochs, [*together, *frozen, *(["pose"] if attends else [])],
-                       _Together(config.even), begin=lambda network: network.attention.start_evenly()))
-    steps.append(phase("step 6: pose LSTM frozen", config.tune_epochs, [*together, *frozen], _Together(config.even)))
+                       _Together(config.even, shown), begin=lambda network: network.attention.start_evenly()))
+    steps.append(phase("step 6: pose LSTM frozen", config.tune_epochs, [*together, *frozen], _Together(config.even, shown)))
     return steps
