@@ -15,6 +15,7 @@ from pose_attention_ros.cli.main import main  # noqa: E402
 from pose_attention_ros.core.layouts import layout  # noqa: E402
 from pose_attention_ros.data.clip_views import ClipConfig, mirrored_features, seen_anew  # noqa: E402
 from pose_attention_ros.data.dataset import Clip, SkeletonDataset  # noqa: E402
+from pose_attention_ros.data.rules import DataRule  # noqa: E402
 from pose_attention_ros.inference.recogniser import load_recogniser  # noqa: E402
 
 LAYOUT = layout("penn13")
@@ -145,6 +146,15 @@ def test_a_committee_goes_on_where_it_was_cut_short(project, both_splits):
     again = json.loads((project / "many" / "result.json").read_text())
     assert (project / "many" / "member0" / "checkpoint.pt").read_bytes() == before
     assert again["test"] == result["test"] and again["history_of_other_members"] == result["history_of_other_members"]
+
+
+@given(share=st.sampled_from([0.1, 0.25, 0.3]), group=st.text(max_size=9))
+def test_a_training_group_is_kept_back_by_one_member_at_most(share, group):
+    rule = DataRule(val_share=share)
+    kept = [rule.split_of("train", group, part) for part in range(int(1 / share))]
+    assert kept.count("val") <= 1 and set(kept) <= {"train", "val"}
+    assert rule.split_of("train", group, int(1 / share)) == kept[0] == rule.split_of("train", group)
+    assert rule.split_of("test", group, 1) == "test"
 
 
 @pytest.mark.parametrize("edit, arguments, message", [
