@@ -138,13 +138,25 @@ def _pairs(runs: dict[int, dict], full: dict[int, dict]) -> Iterator[float]:
 
 
 def markdown(table: dict) -> str:
-    lines = ["| variant | seeds | test accuracy, % | spread | difference (95 % interval) | parameters |",
-             "|---|---|---|---|---|---|"]
+    """Accuracy, accuracy at each observed fraction, and calibration, as three tables."""
+    lines = ["| variant | seeds | test accuracy, % | spread | difference (95 % interval) | validation, % | parameters | "
+             "minutes |",
+             "|---|---|---|---|---|---|---|---|"]
     for name, row in table.items():
         spread = f"{100 * row['spread']:.2f}" if row["spread"] is not None else ""
         difference = f"{100 * row['difference']:+.2f} ± {100 * row['difference_ci95']:.2f}" if "difference" in row else ""
         lines.append(f"| {name} | {len(row['accuracy'])} | {100 * row['mean']:.2f} | {spread} | {difference} | "
-                     f"{row['parameters']:,} |")
+                     f"{100 * row['validation']:.1f} | {row['parameters']:,} | {row['seconds'] / 60:.1f} |")
+    fractions = list(next(iter(table.values()))["early"])
+    lines += ["", f"| variant | {' | '.join(f'{float(fraction):.0%}' for fraction in fractions)} | area |",
+              "|---" * (len(fractions) + 2) + "|"]
+    for name, row in table.items():
+        early = " | ".join(f"{100 * row['early'][fraction]:.1f}" for fraction in fractions)
+        lines.append(f"| {name} | {early} | {100 * row['area_under_observed_fraction']:.1f} |")
+    lines += ["", "| variant | ECE as trained | ECE with the temperature | accuracy of each seed, % |", "|---|---|---|---|"]
+    for name, row in table.items():
+        each = ", ".join(f"{100 * accuracy:.2f}" for accuracy in row["accuracy"].values())
+        lines.append(f"| {name} | {row['calibration_error_uncalibrated']:.3f} | {row['calibration_error']:.3f} | {each} |")
     return "\n".join(lines)
 
 
