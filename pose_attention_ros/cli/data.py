@@ -20,11 +20,12 @@ from pose_attention_ros.data.jhmdb import import_jhmdb
 from pose_attention_ros.data.kinect import CameraRing, import_kinect
 from pose_attention_ros.data.originals import ORIGINALS, open_original
 from pose_attention_ros.data.penn import import_penn
-from pose_attention_ros.data.pixel_clips import SKELETONS_FILE
+from pose_attention_ros.data.pixel_clips import SKELETONS_FILE, open_pixels
 from pose_attention_ros.data.pixel_views import StoreConfig, store_pixels
 from pose_attention_ros.data.pyskl import import_pyskl
 from pose_attention_ros.data.rendered.clips import RenderConfig, render_dataset
 
+STORED = "stored"  # a folder that `pixels` or `render` wrote
 IMPORTERS = {
     "penn": lambda args: import_penn(args.source),
     "jhmdb": lambda args: import_jhmdb(args.source, _split_number(args.official_split)),
@@ -58,7 +59,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     importing.add_argument("--topic", default="", help="bag: the topic, where there are several of its kind")
     add_settings(importing, "bag", BagClipConfig)
     storing = actions.add_parser("pixels", help="store a known data set with its images, for models that read pixels")
-    storing.add_argument("kind", choices=ORIGINALS, help="which data set SRC is")
+    storing.add_argument("kind", choices=(*ORIGINALS, STORED), help="which data set SRC is; stored: a folder of ours")
     storing.add_argument("source", type=Path, metavar="SRC", help="its original folder")
     storing.add_argument("output", type=Path, metavar="OUT", help="folder for skeletons.npz and images.npy")
     add_settings(storing, "pixels", StoreConfig)
@@ -104,7 +105,7 @@ def _render(args: argparse.Namespace) -> None:
 def _store(args: argparse.Namespace) -> None:
     from tqdm import tqdm
 
-    source = open_original(args.kind, args.source)
+    source = open_pixels(args.source) if args.kind == STORED else open_original(args.kind, args.source)
     with tqdm(unit="clip", total=len(source), disable=None, leave=False, desc="reading") as bar:
         store_pixels(source, read_settings(args, StoreConfig), args.output, bar.update)
 

@@ -14,6 +14,8 @@ from pose_attention_ros.core.config import Settings, setting
 
 CROPS: tuple[str, ...] = ("left_hand", "right_hand", "full_body")
 _BODY = CROPS.index("full_body")
+# The person fills this share of the square around them, and stays in it as long as they fill between the shares below.
+_FILLED, _LEAST, _MOST = 0.62, 0.35, 0.95
 
 
 @dataclass(frozen=True)
@@ -77,6 +79,23 @@ class PartSquares:
         else:
             return body
         return np.array([*centre, side_px])
+
+
+class SteadySquare:
+    """One square around the person that stands still while they act within it, as the image of a clip does."""
+
+    def __init__(self) -> None:
+        self._square: np.ndarray | None = None
+
+    def __call__(self, box_xyxy: np.ndarray) -> np.ndarray:
+        """box_xyxy (4,) around the person's joints in pixels -> (3,) float64."""
+        middle, reach = (box_xyxy[:2] + box_xyxy[2:]) / 2, float((box_xyxy[2:] - box_xyxy[:2]).max())
+        if self._square is not None:
+            outermost = 2 * np.abs(box_xyxy.reshape(2, 2) - self._square[:2]).max() / self._square[2]
+            if outermost <= _MOST and reach >= _LEAST * self._square[2]:
+                return self._square
+        self._square = np.array([*middle, max(reach, 1.0) / _FILLED])
+        return self._square
 
 
 def square_crop(image_bgr: np.ndarray, square: np.ndarray, size: int) -> np.ndarray:

@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 
 from pose_attention_ros.core.config import Settings, setting
+from pose_attention_ros.core.crops import SteadySquare, square_crop
 from pose_attention_ros.core.errors import UserError
 from pose_attention_ros.core.layouts import LAYOUTS
 from pose_attention_ros.data.dataset import Clip, SkeletonDataset
@@ -24,6 +25,7 @@ class StoreConfig(Settings):
     image_size: int = setting(224, "every frame is fitted into a square of this side, black beside it", unit="px", low=32,
                               high=1024)
     frames: int = setting(0, "frames of a clip that are kept, at equal intervals; 0: all", low=0, high=10_000)
+    around: bool = setting(False, "keep the square around the person that a robot's models are shown, not the whole frame")
 
 
 def chosen_frames(count: int, wanted: int) -> np.ndarray:
@@ -62,6 +64,21 @@ def fitted(clip: PixelClip, size: int) -> PixelClip:
                                keypoints_px=clip.keypoints_px * factors + np.array([left, top], np.float32))
 
 
+def around_person(clip: PixelClip, size: int) -> PixelClip:
+    """The clip as a robot shows it to a model: the square around the joints, scaled to `size` pixels, black outside of the
+    image. Where no joint is there the square stays, and before the first one it is the whole image."""
+    height, width = clip.images_bgr.shape[1:3]
+    squares, square = SteadySquare(), np.array([width / 2, height / 2, max(width, height)])
+    images, keypoints = np.zeros((len(clip.images_bgr), size, size, 3), np.uint8), np.zeros_like(clip.keypoints_px)
+    for frame, (image, joints, scores) in enumerate(zip(clip.images_bgr, clip.keypoints_px, clip.scores)):
+        there = joints[scores > 0]
+        if len(there):
+            square = squares(np.concatenate([there.min(0), there.max(0)]).astype(np.float64))
+        images[frame] = square_crop(image, square, size)
+        keypoints[frame] = (joints - square[:2] + square[2] / 2) * (size / square[2])
+    return dataclasses.replace(clip, images_bgr=images, keypoints_px=keypoints)
+
+
 def store_pixels(source: PixelSource, config: StoreConfig, out: Path,
                  advance: Callable[[int], object] = lambda clips: None) -> SkeletonDataset:
     """Write OUT/skeletons.npz and OUT/images.npy, which data.pixel_clips.open_pixels reads; joints follow the images. Where
@@ -78,7 +95,7 @@ def store_pixels(source: PixelSource, config: StoreConfig, out: Path,
             known = data[number]
             taken = PixelClip(source.images(number, frames), known.keypoints[frames], known.scores[frames], data.joints,
                               known.label)
-            clip = fitted(taken, config.image_size)
+            clip = (around_person if config.around else fitted)(taken, config.image_size)
             images[at:at + len(frames)] = clip.images_bgr
             at += len(frames)
             yield dataclasses.replace(known, keypoints=clip.keypoints_px, scores=clip.scores,

@@ -11,16 +11,13 @@ from typing import Protocol
 import numpy as np
 
 from pose_attention_ros.core.config import setting
-from pose_attention_ros.core.crops import CropConfig, PartSquares, square_crop
+from pose_attention_ros.core.crops import CropConfig, PartSquares, SteadySquare, square_crop
 from pose_attention_ros.core.errors import ModelError
 from pose_attention_ros.core.pixels import FeatureExtractor, ImageFeatures, PixelFeed, mean_over_cells
 from pose_attention_ros.core.recogniser import ModelSpec
 from pose_attention_ros.core.types import Frame, SkeletonGraphs
 from pose_attention_ros.inference.extractors import ExtractorConfig, ExtractorWeights, create_extractor
 
-# The person fills this share of the square that stands for the image of the training clips, and stays in it as long as they
-# fill between the shares below.
-_FILLED, _LEAST, _MOST = 0.62, 0.35, 0.95
 # Shared features serve where a person is about as large in the network's input as in training.
 _SMALLER, _LARGER = 0.7, 1.5
 
@@ -42,22 +39,16 @@ class Squares(Protocol):
         ...
 
 
-class SteadySquare:
-    """One square around the person that stands still while they act within it, as the image of a training clip does."""
+class PersonLooks:
+    """One square around the person, see core.crops.SteadySquare."""
 
     def __init__(self) -> None:
-        self._square: np.ndarray | None = None
+        self._square = SteadySquare()
 
     def __call__(self, keypoints_px: np.ndarray, present: np.ndarray, box_xyxy: np.ndarray,
                  image_size: tuple[int, int]) -> np.ndarray:
         """See Squares."""
-        middle, reach = (box_xyxy[:2] + box_xyxy[2:]) / 2, float((box_xyxy[2:] - box_xyxy[:2]).max())
-        if self._square is not None:
-            outermost = 2 * np.abs(box_xyxy.reshape(2, 2) - self._square[:2]).max() / self._square[2]
-            if outermost <= _MOST and reach >= _LEAST * self._square[2]:
-                return self._square[None]
-        self._square = np.array([*middle, max(reach, 1.0) / _FILLED])
-        return self._square[None]
+        return self._square(box_xyxy)[None]
 
 
 class PartLooks:
@@ -90,8 +81,8 @@ class _Kind:
 
 
 _KINDS: dict[str, _Kind] = {
-    "cube": _Kind(lambda spec: SteadySquare(), "image_size", True, lambda cubes: cubes[:, 0]),
-    "frame": _Kind(lambda spec: SteadySquare(), "image_size", True, lambda cubes: mean_over_cells(cubes[:, 0])),
+    "cube": _Kind(lambda spec: PersonLooks(), "image_size", True, lambda cubes: cubes[:, 0]),
+    "frame": _Kind(lambda spec: PersonLooks(), "image_size", True, lambda cubes: mean_over_cells(cubes[:, 0])),
     "crops": _Kind(lambda spec: PartLooks(spec.layout.joints, _crop_config(spec)), "crop_size", False, mean_over_cells),
 }
 

@@ -225,6 +225,27 @@ def test_a_stored_data_set_has_the_images_fitted_and_the_joints_with_them(tmp_pa
     np.testing.assert_allclose(clip.keypoints_px, original * 2 + [0, 8])
 
 
+def test_a_stored_data_set_may_be_what_a_robot_would_show(tmp_path, capsys):
+    """The square around the person: they fill 62 % of it at first, joints follow the image, and it is black beyond it."""
+    write_penn(tmp_path / "penn")
+    assert main(["data", "pixels", "penn", str(tmp_path / "penn"), str(tmp_path / "whole"), "--image-size", "64"]) == 0
+    assert main(["data", "pixels", "stored", str(tmp_path / "whole"), str(tmp_path / "around"), "--image-size", "50",
+                 "--around"]) == 0
+    assert "2 clips" in capsys.readouterr().out
+    whole, around = (open_pixels(tmp_path / name)[0] for name in ("whole", "around"))
+    there = around.keypoints_px[0][around.scores[0] > 0]
+    np.testing.assert_allclose((there.min(0) + there.max(0)) / 2, 25, atol=1e-3)
+    np.testing.assert_allclose(np.ptp(there, 0).max(), 0.62 * 50, rtol=1e-4)
+    for frame, (image, joints, origin) in enumerate(zip(around.images_bgr, around.keypoints_px, whole.keypoints_px)):
+        scale = np.ptp(joints[:, 0]) / np.ptp(origin[:, 0])
+        moved = joints - origin * scale
+        np.testing.assert_allclose(moved, np.broadcast_to(moved[:1], moved.shape), atol=1e-2)
+        for x, y in ((2, 2), (25, 25), (47, 47)):
+            at = np.floor((np.array([x, y]) + 0.5 - moved[0]) / scale).astype(int)
+            wanted = whole.images_bgr[frame, at[1], at[0]] if (0 <= at).all() and (at < 64).all() else np.zeros(3)
+            np.testing.assert_allclose(image[y, x], wanted, atol=3)
+
+
 @pytest.mark.parametrize("name", ["ntu", "nucla"])
 def test_joints_alone_are_imported_as_a_skeleton_data_set(tmp_path, capsys, name):
     WRITERS[name](tmp_path / name)
