@@ -9,7 +9,8 @@ import hypothesis
 import pytest
 
 # A busy machine must not fail a property test for its time.
-hypothesis.settings.register_profile("any-machine", deadline=None)
+hypothesis.settings.register_profile("any-machine", deadline=None,
+                                     suppress_health_check=[hypothesis.HealthCheck.too_slow])
 hypothesis.settings.load_profile("any-machine")
 
 

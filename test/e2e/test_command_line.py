@@ -17,7 +17,7 @@ from pose_attention_ros.inference.locations import models_dir
 
 ROOT = Path(__file__).resolve().parents[2]
 TOOL = [sys.executable, "-m", "pose_attention_ros.cli.main"]
-TIMEOUT_S = 240
+TIMEOUT_S = 600
 
 
 def call(*command: str, **environment: str) -> subprocess.CompletedProcess[str]:

@@ -89,7 +89,7 @@ def runs_in_the_graph(model: Path, bag: Path, out: Path) -> None:
     demo = [sys.executable, "scripts/demo.py", "--composed", "--source", str(bag), "--model", str(model), "--out", str(out)]
     path = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))
     done = subprocess.run([*demo, "--max-frames", "25"], cwd=ROOT, env={**os.environ, "PYTHONPATH": path}, text=True,
-                          capture_output=True, timeout=240)
+                          capture_output=True, timeout=600)
     assert done.returncode == 0, done.stderr
     summary = json.loads((out / "summary.json").read_text())
     assert summary["model"] == "gymnastics" and summary["frames"] == 25

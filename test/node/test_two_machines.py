@@ -54,7 +54,7 @@ def hear(machine: Machine, namespace: str, count: int) -> dict[str, Any]:
     return json.loads(told.stdout)
 
 
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(600)
 def test_a_camera_here_and_answers_from_there(machines: tuple[Link, Machine, Machine], tmp_path: Path,
                                               pose_weights: None) -> None:
     """20 ms each way and 2 % of the packets lost: answers keep coming, in order, with the camera's stamps and true ages."""

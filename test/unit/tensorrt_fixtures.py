@@ -25,7 +25,7 @@ def cudart(tmp_path_factory) -> ctypes.CDLL:
         pytest.skip("no C compiler on this machine, with which the fake CUDA runtime is made")
     path = tmp_path_factory.mktemp("cuda") / "libcudart_fake.so"
     source = Path(__file__).with_name("fake_cudart.c")
-    subprocess.run([compiler, "-shared", "-fPIC", "-o", path, source], check=True, timeout=60)
+    subprocess.run([compiler, "-shared", "-fPIC", "-o", path, source], check=True, timeout=300)
     return ctypes.CDLL(str(path))
 
 

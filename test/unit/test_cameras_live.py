@@ -19,7 +19,8 @@ from pose_attention_ros.cameras import CameraConfig, SourceError, open_source
 from pose_attention_ros.cameras.capture import Capture, has_backend
 from pose_attention_ros.cameras.live import LiveCamera, open_device
 
-QUICK = CameraConfig(timeout_s=0.5, reconnect_s=0.01, reconnect_max_s=0.1)
+QUICK = CameraConfig(timeout_s=30.0, reconnect_s=0.01, reconnect_max_s=0.1)
+IMPATIENT = CameraConfig(timeout_s=0.5, reconnect_s=0.01, reconnect_max_s=0.1)
 
 
 class Device:
@@ -68,7 +69,7 @@ def camera_on(*devices: Device, config: CameraConfig = QUICK, clock_ns=time.time
     return LiveCamera(opener(*devices), "camera test", config, clock_ns, "remedy")
 
 
-def wait_until(condition: Callable[[], bool], timeout_s: float = 10.0) -> None:
+def wait_until(condition: Callable[[], bool], timeout_s: float = 120.0) -> None:
     end = time.monotonic() + timeout_s
     while not condition():
         assert time.monotonic() < end, "condition not met in time"
@@ -115,7 +116,7 @@ def test_lost_device_is_opened_again(caplog):
     lost.lose()
     assert camera.read().image_bgr.shape == (4, 6, 3)
     assert camera.trouble == ""
-    assert lost.released.wait(5) and absent.released.wait(5)
+    assert lost.released.wait(120) and absent.released.wait(120)
     lines = [record.getMessage() for record in caplog.records]
     assert lines == ["camera test: the stream ended or the device is gone; reconnecting in 0.0 s",
                      "camera test: cannot be opened; reconnecting in 0.0 s", "camera test: frames are back"]
@@ -123,7 +124,7 @@ def test_lost_device_is_opened_again(caplog):
 
 
 def test_stuck_device_is_noticed_and_replaced(caplog):
-    camera = camera_on(Device(frames=1), Device(frames=1))
+    camera = camera_on(Device(frames=1), Device(frames=1), config=IMPATIENT)
     camera.read()
     assert camera.read() is not None
     assert "no frame for 0.5 s" in caplog.text
@@ -141,7 +142,7 @@ def test_driver_that_hangs_every_time_ends_with_an_error():
 
 def test_without_reconnect_a_loss_is_an_error():
     device = Device(frames=1)
-    camera = camera_on(device, config=CameraConfig(timeout_s=0.5, reconnect_s=0.0))
+    camera = camera_on(device, config=CameraConfig(timeout_s=30.0, reconnect_s=0.0))
     camera.read()
     device.lose()
     with pytest.raises(SourceError, match="device is gone"):
@@ -151,7 +152,7 @@ def test_without_reconnect_a_loss_is_an_error():
 @pytest.mark.parametrize("device,reason", [(Device(opened=False), "cannot be opened"), (Device(), "no frame for 0.5 s")])
 def test_camera_that_gives_no_first_frame_is_refused(device, reason):
     with pytest.raises(SourceError, match=f"^camera test: {reason}; remedy$"):
-        camera_on(device)
+        camera_on(device, config=IMPATIENT)
 
 
 def test_close_wakes_a_waiting_read():
@@ -162,7 +163,7 @@ def test_close_wakes_a_waiting_read():
     reader.start()
     camera._closed.set()
     camera._grabber.stop()
-    reader.join(10)
+    reader.join(120)
     assert answers == [None]
 
 
@@ -203,7 +204,7 @@ def test_an_http_camera_is_read_live():
         server.halt = threading.Event()
         threading.Thread(target=server.serve_forever, daemon=True).start()
         before_ns = time.time_ns()
-        camera = open_source(f"http://127.0.0.1:{server.server_port}/stream.mjpg", CameraConfig(timeout_s=10.0))
+        camera = open_source(f"http://127.0.0.1:{server.server_port}/stream.mjpg", CameraConfig(timeout_s=60.0))
         frames = [camera.read() for _ in range(5)]
         assert camera.live and camera.size == (64, 48)
         assert before_ns < frames[0].stamp_ns < frames[4].stamp_ns <= time.time_ns()

@@ -52,13 +52,13 @@ def free_port() -> int:
         return probe.getsockname()[1]
 
 
-@pytest.mark.timeout(60)
+@pytest.mark.timeout(300)
 @pytest.mark.parametrize("codec", ["h264", "jpeg"])
 def test_an_rtsp_camera_is_read_live(codec: str) -> None:
     port = free_port()
     with rtsp_camera(port, codec):
         before_ns = time.time_ns()
-        camera = open_source(f"rtsp://user:secret@127.0.0.1:{port}/eye", CameraConfig(timeout_s=10.0))
+        camera = open_source(f"rtsp://user:secret@127.0.0.1:{port}/eye", CameraConfig(timeout_s=60.0))
         frames = [camera.read() for _ in range(5)]
         camera.close()
     assert camera.live and camera.size == (64, 48)
@@ -66,7 +66,7 @@ def test_an_rtsp_camera_is_read_live(codec: str) -> None:
     assert len(np.unique(frames[4].image_bgr.reshape(-1, 3), axis=0)) > 8, "the colour bars of the test picture"
 
 
-@pytest.mark.timeout(90)
+@pytest.mark.timeout(300)
 def test_an_rtsp_camera_that_goes_away_is_found_again(caplog: pytest.LogCaptureFixture) -> None:
     """Reconnects with back-off while nobody is there; the password of the address reaches no log."""
     caplog.set_level(logging.WARNING)
@@ -80,7 +80,7 @@ def test_an_rtsp_camera_that_goes_away_is_found_again(caplog: pytest.LogCaptureF
     reader.start()
     wait_for(lambda: sum("reconnecting in" in record.getMessage() for record in caplog.records) >= 3)
     with rtsp_camera(port):
-        reader.join(30)
+        reader.join(120)
         assert frames and frames[0].stamp_ns > last_ns and camera.trouble == ""
         camera.close()
     lines = [record.getMessage() for record in caplog.records]
@@ -96,7 +96,7 @@ def read_after(camera: Camera, stamp_ns: int) -> Frame:
     return frame
 
 
-def wait_for(condition: Callable[[], bool], timeout_s: float = 40.0) -> None:
+def wait_for(condition: Callable[[], bool], timeout_s: float = 120.0) -> None:
     end = time.monotonic() + timeout_s
     while not condition():
         assert time.monotonic() < end, "condition not met in time"
@@ -108,7 +108,7 @@ def test_an_address_where_nobody_is_ends_with_one_line() -> None:
         open_source(f"rtsp://user:secret@127.0.0.1:{free_port()}/eye", CameraConfig(timeout_s=2.0))
 
 
-@pytest.mark.timeout(60)
+@pytest.mark.timeout(300)
 @pytest.mark.skipif(not has_backend("CAP_GSTREAMER"), reason="this OpenCV was built without GStreamer")
 def test_an_rtsp_camera_through_gstreamer() -> None:
     port = free_port()

@@ -70,7 +70,7 @@ def place(tmp_path: Path, request: pytest.FixtureRequest) -> tuple[Sample, Path,
     return sample, path, path.read_bytes()
 
 
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize("place", SAMPLES, indirect=True)
 def test_damaged_bytes(place: tuple[Sample, Path, bytes]) -> None:
     sample, path, content = place

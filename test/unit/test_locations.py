@@ -21,7 +21,7 @@ def answer(code: Path, **variables: str) -> list[str]:
     hidden = ("AMENT_PREFIX_PATH", locations.MODELS_VARIABLE)
     environment = {key: value for key, value in os.environ.items() if key not in hidden}
     done = subprocess.run([sys.executable, "-c", ASK], env={**environment, "PYTHONPATH": str(code), **variables}, cwd="/",
-                          capture_output=True, text=True, timeout=60)
+                          capture_output=True, text=True, timeout=300)
     return done.stdout.split() if done.returncode == 0 else [done.stderr.strip().splitlines()[-1]]
 
 

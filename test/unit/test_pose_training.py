@@ -188,7 +188,7 @@ def test_two_processes_train_one_model(drawn, tmp_path):
                "--master-port", str(port), "-m", "pose_attention_ros.cli.main", "train", str(drawn / "recipe.yaml"),
                "--data", str(drawn), "--out", str(tmp_path), "--seed", "1"]
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join([str(ROOT), *sys.path[1:]])}
-    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=240)
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=600)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "2 process(es) on cpu" in done.stdout
     result = json.loads((tmp_path / "result.json").read_text())

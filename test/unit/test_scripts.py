@@ -18,7 +18,7 @@ def run(script: str, *arguments: str, **variables: str) -> subprocess.CompletedP
                    if not key.startswith(("ROS_", "_ROS", "PYTHON", "VENV", "AMENT", "COLCON"))}
     command = [sys.executable, str(SCRIPTS / script)] if script.endswith(".py") else [str(SCRIPTS / script)]
     return subprocess.run([*command, *arguments], env={**environment, **variables}, capture_output=True, text=True,
-                          timeout=60)
+                          timeout=300)
 
 
 def test_a_folder_of_somebody_else_is_never_removed(tmp_path: Path) -> None:
@@ -38,7 +38,7 @@ def test_a_sourced_ros_of_another_python_is_not_mixed_in(tmp_path: Path) -> None
     """-I -S: a Python that sees its standard library only."""
     command = [sys.executable, "-I", "-S", "-B", str(SCRIPTS / "ros_env.py"), "--venv", str(tmp_path / "venv")]
     environment = {"PATH": os.environ["PATH"], "ROS_DISTRO": "jazzy"}
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60)
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300)
     assert "cannot import rclpy: choose its Python with PYTHON=" in done.stderr
 
 
