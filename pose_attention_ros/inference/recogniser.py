@@ -105,8 +105,7 @@ class OnnxRecogniser:
         :raises ModelError: the graph is no streaming recogniser, or does not fit the specification
         """
         self.spec = spec
-        # A step is so small that ONNX Runtime is faster without a GPU.
-        self._network = open_network(step_file(spec, weights), runtime, step_profile(spec), threads, gpu=False)
+        self._network = open_network(step_file(spec, weights), runtime, step_profile(spec), threads, small=True)
         self._check_graph()
         self._bound: dict[int, Binding] = {}
 
