@@ -61,7 +61,7 @@ class Contender:
 
 
 def contenders(models: Sequence[PoseSpec], sizes: Sequence[int], threads: int) -> Iterator[Contender]:
-    """MoveNet and every precision of the pose network at each size; of the network with fewer stages at one size."""
+    """MoveNet and every precision of the pose network at each size; with other numbers of stages at one size."""
     for size in MOVENET_SIZES:
         yield Contender("MoveNet MultiPose", PoseConfig(input_size=size, threads=threads, min_person_score=0.0))
     for number, spec in enumerate(models):
@@ -73,11 +73,11 @@ def contenders(models: Sequence[PoseSpec], sizes: Sequence[int], threads: int) -
 
 
 def by_stages(model: str, photos: Path, folder: Path) -> list[PoseSpec]:
-    """The network at every smaller number of stages; int8 calibrated on training photos."""
+    """The network at every other number of stages; int8 calibrated on training photos."""
     from benchmarks.pose_cnn import stages_of
 
     made = stages_of(find_model(model), folder, training_images(photos, CALIBRATION_PHOTOS, STAGES_SIZE))
-    return [read_pose_spec(str(path)) for stages, path in made.items() if stages < read_pose_spec(model).stages]
+    return [read_pose_spec(str(path)) for stages, path in made.items() if stages != read_pose_spec(model).stages]
 
 
 def accuracy(row: Contender, photos: list) -> dict[str, float]:
@@ -186,7 +186,7 @@ def measure(args: argparse.Namespace) -> dict:
     with tempfile.TemporaryDirectory() as scratch:
         models = [read_pose_spec(args.model)]
         if args.every_stage and photos:
-            models += by_stages(args.model, Path(args.photos), Path(scratch))
+            models += by_stages(args.model, Path(args.photos), args.stage_models or Path(scratch))
         rows = list(contenders(models, args.sizes, args.threads))
         results = [describe(row, args.part, len(photos)) for row in rows]
         for row, result in zip(rows, results):
@@ -282,7 +282,8 @@ def main() -> None:
     parser.add_argument("--model", default=PoseConfig().pose_model,
                         help="pose network: name or directory (default: %(default)s)")
     parser.add_argument("--every-stage", action="store_true",
-                        help="also with fewer stages, exported from its weights (wants torch, and photos)")
+                        help="also with other numbers of stages, exported from its weights (wants torch, and photos)")
+    parser.add_argument("--stage-models", type=Path, metavar="DIR", help="keep the model of each number of stages there")
     parser.add_argument("--sizes", type=int, nargs="*", default=POSE_CNN_SIZES,
                         help="input sizes of it (default: %(default)s)")
     parser.add_argument("--threads", type=int, default=2, help="CPU threads (default: %(default)s)")

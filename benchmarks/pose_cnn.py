@@ -86,15 +86,18 @@ def time_forms(network, size: tuple[int, int], seconds: float, folder: Path) -> 
 
 def stages_of(folder: Path, work: Path, images: list[np.ndarray]) -> dict[int, Path]:
     """Model directories of the model in `folder` at each number of stages it was trained with, each with an int8 file for
-    ONNX Runtime calibrated on `images`."""
-    from pose_attention_ros.models.pose_bundle import add_int8, copy_weights, export_files, load_pose_network
+    ONNX Runtime calibrated on `images`; those that an earlier call made of the same weights are taken as they are."""
+    from pose_attention_ros.models import pose_bundle as bundle
 
     made = {}
-    for stages in range(1, len(load_pose_network(folder).stages) + 1):
-        made[stages] = work / f"stages{stages}"
-        copy_weights(folder, made[stages])
-        export_files(made[stages], stages=stages)
-        add_int8(made[stages], images, keys=("int8",))
+    for stages in range(1, len(bundle.load_pose_network(folder).stages) + 1):
+        made[stages] = one = work / f"stages{stages}"
+        known = (one / bundle.WEIGHTS).is_file() and "int8" in bundle.read_spec(one)["files"]
+        if known and (one / bundle.WEIGHTS).read_bytes() == (folder / bundle.WEIGHTS).read_bytes():
+            continue
+        bundle.copy_weights(folder, one)
+        bundle.export_files(one, stages=stages)
+        bundle.add_int8(one, images, keys=("int8",))
     return made
 
 
@@ -188,7 +191,8 @@ def measure(args: argparse.Namespace) -> dict:
         if args.photos:
             photos = labelled_photos(args.photos, args.part, args.most_photos)
             images = training_images(args.photos, args.calibration_photos, args.input_size)
-            for stages, scores in score_stages(stages_of(folder, work, images), photos, args.input_size).items():
+            models = stages_of(folder, args.stage_models or work, images)
+            for stages, scores in score_stages(models, photos, args.input_size).items():
                 rows[stages].update(scores)
             result["photos"] = len(photos)
         result["stages"] = rows
@@ -205,6 +209,7 @@ def main() -> None:
     parser.add_argument("--most-photos", type=int, default=120, help="so many, evenly picked (default: %(default)s)")
     parser.add_argument("--calibration-photos", type=int, default=100, help="training photos that int8 is calibrated on")
     parser.add_argument("--input-size", type=int, default=224, help="longer side of the input for AP, px")
+    parser.add_argument("--stage-models", type=Path, metavar="DIR", help="keep the model of each number of stages there")
     parser.add_argument("--json", type=Path)
     parser.add_argument("--picture", type=Path)
     args = parser.parse_args()
