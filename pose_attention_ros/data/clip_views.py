@@ -32,6 +32,7 @@ class ClipConfig(Settings):
     slowest: float = setting(0.75, "slowest replay", low=0.1)
     fastest: float = setting(1.35, "fastest replay", low=0.1)
     trim: float = setting(0.3, "highest share that half of the clips lose at their ends", low=0, high=0.9)
+    longest: int = setting(0, "ticks of a clip that are shown at most; 0 for all", low=0)
     early: float = setting(0.3, "ticks of a clip's beginning count less, rising over this share of it", low=0.01, high=1)
 
 
@@ -69,6 +70,8 @@ def _replayed(clip: np.ndarray, rng: np.random.Generator, config: ClipConfig) ->
     speed = np.exp(rng.uniform(np.log(config.slowest), np.log(config.fastest)))
     kept = 1 - config.trim * rng.uniform() if rng.uniform() < 0.5 else 1.0
     span = min(max(last * kept, _SHORTEST), last)
+    if config.longest:
+        span = min(span, (config.longest - 1) * speed)
     begin = rng.uniform() * (last - span)
     at = np.minimum(begin + speed * np.arange(int(span / speed) + 1), last)
     before = at.astype(int)

@@ -46,6 +46,7 @@ class PanConfig(Settings):
     dropout: float = setting(0.3, "drop-out on what the GRU reads and on what is classified", low=0, high=0.9)
     streams: int = setting(0, "width of causal convolutions that read distances and motion too; 0 for none", low=0)
     motion_lags: tuple[int, ...] = setting((1, 2), "ticks over which the streams read each joint's motion")
+    positions: bool = setting(False, "a stream of the joints' places on the body as well")
     stream_dropout: float = setting(0.1, "drop-out of whole channels in the streams", low=0, high=0.9)
     head: int = setting(0, "width of a layer before the classes; 0 for none", low=0)
     running_max: bool = setting(False, "classify each channel's highest value so far")
@@ -85,7 +86,7 @@ class PoseAttentionNetwork(nn.Module):
         self.joints_attention = JointsAttention(config.width, config.heads)
         width = attended
         if config.streams:
-            inputs = FrameInputs(joints, config.motion_lags, config.rate_hz)
+            inputs = FrameInputs(joints, config.motion_lags, config.rate_hz, config.positions)
             self.streams = Streams(inputs, attended, config.streams, config.stream_dropout)
             width = self.streams.width
         if config.hidden:

@@ -94,32 +94,37 @@ class CausalConvolution(nn.Module):
 
 
 class FrameInputs(nn.Module):
-    """What the streams read of a tick: distances between all pairs of joints, and how far each joint has moved in the image
-    over the last `lags` ticks, from its velocity. 0 where a joint is missing. No weights."""
+    """What the streams read of a tick: distances between all pairs of joints, how far each joint has moved in the image over
+    the last `lags` ticks, from its velocity, and, if wanted, where it is on the body. 0 where a joint is missing.
+    No weights."""
 
-    def __init__(self, joints: int, lags: tuple[int, ...], rate_hz: float) -> None:
+    def __init__(self, joints: int, lags: tuple[int, ...], rate_hz: float, positions: bool = False) -> None:
         super().__init__()
         first, second = torch.triu_indices(joints, joints, 1)
         self.register_buffer("first", first, persistent=False)
         self.register_buffer("second", second, persistent=False)
-        self.lags, self.rate_hz = lags, rate_hz
-        self.widths = [len(first), *(2 * joints for _ in lags)]
+        self.lags, self.rate_hz, self.positions = lags, rate_hz, positions
+        self.widths = [len(first), *(2 * joints for _ in lags), *([2 * joints] if positions else [])]
         self.memory_size = (max(lags, default=1) - 1) * 2 * joints
 
     def forward(self, features: Tensor) -> list[Tensor]:
-        """features (N, T, V, C) -> L + 1 of (N, T, I)."""
+        """features (N, T, V, C) -> one (N, T, I) for each of `widths`."""
         moved = functional.pad(self._moved(features).cumsum(1), (0, 0, 1, 0))  # after k ticks, k = 0 ... T
         now = torch.arange(1, moved.shape[1], device=moved.device)
-        return [self._distances(features), *((moved[:, now] - moved[:, (now - lag).clamp(min=0)]) / lag**0.5
-                                             for lag in self.lags)]
+        return self._with_shape(features, [(moved[:, now] - moved[:, (now - lag).clamp(min=0)]) / lag**0.5
+                                           for lag in self.lags])
 
     def step(self, features: Tensor, memory: Tensor) -> tuple[list[Tensor], Tensor]:
-        """features (N, V, C), memory (N, memory_size) of the ticks before, the oldest first -> L + 1 of (N, I), memory."""
+        """features (N, V, C), memory (N, memory_size) of the ticks before, the oldest first -> one (N, I) for each of
+        `widths`, memory after it."""
         moved = self._moved(features)
         ring = torch.cat([memory, moved], -1)
         ticks = ring.unflatten(-1, (-1, moved.shape[-1]))
-        inputs = [self._distances(features), *(ticks[:, -lag:].sum(1) / lag**0.5 if lag > 1 else moved for lag in self.lags)]
-        return inputs, ring[:, moved.shape[-1] :]
+        motions = [ticks[:, -lag:].sum(1) / lag**0.5 if lag > 1 else moved for lag in self.lags]
+        return self._with_shape(features, motions), ring[:, moved.shape[-1] :]
+
+    def _with_shape(self, features: Tensor, motions: list[Tensor]) -> list[Tensor]:
+        return [self._distances(features), *motions, *([features[..., :2].flatten(-2)] if self.positions else [])]
 
     def _moved(self, features: Tensor) -> Tensor:
         return features[..., 2:4].flatten(-2) * (2 / self.rate_hz)

@@ -82,8 +82,8 @@ def test_torch_step_equals_the_batch_over_a_long_stream(decay_per_s):
             assert (logits - batch.logits[:, t]).abs().max() < 1e-5
 
 
-RICH = PanConfig(layout="jhmdb15", width=8, heads=2, hidden=12, streams=6, motion_lags=(1, 3), head=10, running_max=True,
-                 mirrored=True, decay_per_s=0.5)
+RICH = PanConfig(layout="jhmdb15", width=8, heads=2, hidden=12, streams=6, motion_lags=(1, 3), positions=True, head=10,
+                 running_max=True, mirrored=True, decay_per_s=0.5)
 
 
 def rich_network(classes: int, **changes) -> PoseAttentionNetwork:
@@ -96,7 +96,8 @@ def rich_network(classes: int, **changes) -> PoseAttentionNetwork:
 
 
 @pytest.mark.parametrize("changes", [
-    {}, {"mirrored": False}, {"motion_lags": (1,)}, {"streams": 0}, {"hidden": 0}, {"head": 0}, {"running_max": False},
+    {}, {"mirrored": False}, {"motion_lags": (1,), "positions": False}, {"streams": 0}, {"hidden": 0}, {"head": 0},
+    {"running_max": False},
     {"pose_attention": False}, {"pose_attention": False, "running_max": False},
     {"joints_attention": False, "pooling": False}])
 def test_every_part_streams_as_it_trains(changes):

@@ -71,6 +71,13 @@ def test_a_faster_replay_is_shorter_and_quicker():
     np.testing.assert_allclose(np.diff(features[0, :, 0, 0]) * 15, 2, atol=1e-4)
 
 
+@given(seed=st.integers(0, 2**31), longest=st.integers(1, 30))
+@settings(max_examples=30, deadline=None)
+def test_no_more_of_a_clip_is_shown_than_wanted(seed, longest):
+    _, ticks = seen_anew([clip(40, 1), clip(4)], np.random.default_rng(seed), LAYOUT, ClipConfig(longest=longest))
+    assert (1 <= ticks).all() and (ticks <= longest).all()
+
+
 def moves() -> SkeletonDataset:
     """Arms up or a bow; the second official split is the first turned round."""
     upright = np.array([[0, -1.5], [0.25, -1], [-0.25, -1], [0.3, -0.5], [-0.3, -0.5], [0.3, 0], [-0.3, 0], [0.15, 0],
