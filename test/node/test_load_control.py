@@ -33,7 +33,7 @@ def values(status: DiagnosticStatus | None) -> dict[str, str]:
 def test_a_slow_machine_gets_a_smaller_input_and_the_full_one_back(start: Callable, probe: Any, pose_weights: None) -> None:
     """Told in the log and the diagnostics; results go on all the while."""
     process = start("pose", {"input_size": 512, "adapt": "input_size", "adapt_age_s": 0.01, "adapt_min_input_size": 288,
-                             "adapt_after_s": 0.3, "adapt_recover_s": 0.4, "diagnostics_period_s": 0.1,
+                             "adapt_after_s": 0.6, "adapt_recover_s": 1.0, "diagnostics_period_s": 0.1,
                              "image_reliability": "reliable"})
     reports, answers = probe.collect(DiagnosticArray, "/diagnostics"), probe.collect(SkeletonArray, "skeletons")
     images = probe.publisher(Image, "image_raw")
