@@ -179,14 +179,15 @@ def table_of(result: dict) -> str:
 
 
 def measure(args: argparse.Namespace) -> dict:
-    from pose_attention_ros.models.pose_bundle import load_pose_network
+    from pose_attention_ros.models.pose_bundle import load_pose_network, read_spec
 
     folder = find_model(args.model)
-    network = load_pose_network(folder)
+    network, shipped = load_pose_network(folder), load_pose_network(folder)
+    shipped.stages = shipped.stages[:read_spec(folder)["stages"]]
     with tempfile.TemporaryDirectory() as scratch:
         work = Path(scratch)
         result = {"machine": machine(), "model": args.model, "size": args.size,
-                  "forms": time_forms(network, tuple(args.size), args.seconds, work)}
+                  "forms": time_forms(shipped, tuple(args.size), args.seconds, work)}
         rows: dict[int, dict[str, float]] = time_stages(network, tuple(args.size), args.seconds, work)
         if args.photos:
             photos = labelled_photos(args.photos, args.part, args.most_photos)

@@ -69,6 +69,15 @@ def test_stages_are_chosen_at_export(network, stages, tmp_path):
     assert operators(tmp_path / "pose.onnx").count("Conv") == 23 + 10 * stages
 
 
+def test_features_are_the_same_bits_whatever_the_number_of_stages(network, tmp_path):
+    """Models that read them need not be trained anew where the head grows."""
+    image, found = np.random.default_rng(0).uniform(0, 1, (1, 3, 48, 64)).astype(np.float32), []
+    for stages in (1, 3):
+        export_pose(network, tmp_path / f"{stages}.onnx", stages=stages)
+        found.append(session_of(tmp_path / f"{stages}.onnx").run(["features"], {"image": image})[0])
+    assert found[0].any() and np.array_equal(*found)
+
+
 @pytest.mark.parametrize("stages", [0, 4])
 def test_stages_that_were_not_trained_are_not_shipped(network, stages, tmp_path):
     with pytest.raises(UserError, match="expected 1 to 3: the network was trained with 3"):
