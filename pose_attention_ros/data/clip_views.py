@@ -32,6 +32,7 @@ class ClipConfig(Settings):
     slowest: float = setting(0.75, "slowest replay", low=0.1)
     fastest: float = setting(1.35, "fastest replay", low=0.1)
     trim: float = setting(0.3, "highest share that half of the clips lose at their ends", low=0, high=0.9)
+    alike: int = setting(8, "batches among which clips are sorted by length; 1 draws them at random", low=1)
     longest: int = setting(0, "ticks of a clip that are shown at most; 0 for all", low=0)
     early: float = setting(0.3, "ticks of a clip's beginning count less, rising over this share of it", low=0.01, high=1)
 

@@ -65,7 +65,11 @@ class ClipBatchMaker:
     def _rows(self, epoch: int) -> list[np.ndarray]:
         """Which clips each batch of an epoch shows."""
         if self._epoch[0] != epoch:
-            # Not sorted by length, which would save padding: batches of like clips mislead batch norm.
-            order = np.random.default_rng([self._seed, epoch, 1]).permutation(len(self._clips))
-            self._epoch = (epoch, [order[k * self._size : (k + 1) * self._size] for k in range(self.per_epoch)])
+            rng = np.random.default_rng([self._seed, epoch, 1])
+            order = rng.permutation(len(self._clips))
+            span = self._size * self._config.alike
+            order = np.concatenate([sorted(order[k : k + span], key=lambda i: len(self._clips[i]))
+                                    for k in range(0, len(order), span)])
+            batches = [order[k * self._size : (k + 1) * self._size] for k in range(self.per_epoch)]
+            self._epoch = (epoch, [batches[k] for k in rng.permutation(len(batches))])
         return self._epoch[1]
