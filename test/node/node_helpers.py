@@ -94,7 +94,7 @@ class NodeProcess:
         if self.running:
             self._process.terminate()
 
-    def wait_or_kill(self, timeout_s: float = 5.0) -> None:
+    def wait_or_kill(self, timeout_s: float = 30.0) -> None:
         try:
             self._process.wait(timeout_s)
         except subprocess.TimeoutExpired:
