@@ -162,7 +162,7 @@ def test_exported_files_tell_nothing_of_the_machine(trained):
 @pytest.mark.parametrize("edit, message", [
     (("model: {width: 8", "model: {widht: 8"), "model has unknown keys widht"),
     (("model: {width: 8", "model: {name: pam, width: 8"), "model.name is 'pam', expected one of pan"),
-    (("hidden: 12", "hidden: 0"), "hidden is 0, expected at least 1"),
+    (("hidden: 12", "hidden: 0"), "hidden is 0, expected a GRU where there are no streams"),
     (("[bow]}\nother", "[bend]}\nother"), "has no label bend"),
     (("bow: {moves: [bow]}", "bow: {moves: [up]}"), "used twice"),
     (("bow: {moves: [bow]}", "bow: {films: [bow]}"), "does not list: films"),
