@@ -65,7 +65,7 @@ def train(recipe: Recipe, args: argparse.Namespace, official_split: int | None, 
         print(f"official split {official_split}")
     print(f"{len(corpus.classes)} classes; " + ", ".join(
         f"{split} {len(corpus.part(split))} clips" for split in ("train", "val", "test")))
-    trainers = [Trainer(recipe, part, member.seed, member.folder) for part, member in zip(corpora, members)]
+    trainers = [Trainer(recipe, each, member.seed, member.folder) for each, member in zip(corpora, members)]
     with tqdm(total=sum(trainer.steps for trainer in trainers), unit="step", desc="training", mininterval=2) as bar:
         def report(progress: Progress) -> None:
             estimated = progress.val_accuracy_estimated

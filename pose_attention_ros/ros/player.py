@@ -261,8 +261,10 @@ class Player:
 
     def _wait_for_the_last(self) -> None:
         """Whoever may be behind gets the time to have everything before the end is told."""
-        if self._answers is not None and self.played and not self._wait(
-                self._answers.caught_up, self.last_stamp_ns, self._config.lockstep_timeout_s):
+        if self._answers is None or not self.played:
+            return
+        done = self._wait(self._answers.caught_up, self.last_stamp_ns, self._config.lockstep_timeout_s)
+        if not done and not self._stopping.is_set():
             self._to.warn(f"lockstep: no {self._asked} for the last frame after {self._config.lockstep_timeout_s:g} s")
 
     def _wait(self, done: Callable[[int, float], bool], stamp_ns: int, patience_s: float) -> bool:

@@ -16,7 +16,7 @@ from pose_attention_ros.models.bundle import load_network
 from pose_attention_ros.models.pan import PanConfig, PoseAttentionNetwork
 
 _log = logging.getLogger(__name__)
-_MAY_DIFFER = ("dropout",)  # the shape of the weights does not depend on it
+_MAY_DIFFER = ("dropout", "stream_dropout")  # the shape of the weights does not depend on them
 _HEADS = ("classify", "classify_joints")  # one row a class
 ENOUGH_TO_CALIBRATE = 100  # validation clips; with fewer, perhaps all right, any confidence would look honest
 

@@ -96,8 +96,8 @@ def rich_network(classes: int, **changes) -> PoseAttentionNetwork:
 
 
 @pytest.mark.parametrize("changes", [
-    {}, {"mirrored": False}, {"motion_lags": (1,), "positions": False}, {"streams": 0}, {"hidden": 0}, {"head": 0},
-    {"running_max": False},
+    {}, {"mirrored": False}, {"motion_lags": (1,), "positions": False}, {"motion_lags": ()}, {"streams": 0}, {"hidden": 0},
+    {"head": 0}, {"running_max": False},
     {"pose_attention": False}, {"pose_attention": False, "running_max": False},
     {"joints_attention": False, "pooling": False}])
 def test_every_part_streams_as_it_trains(changes):
