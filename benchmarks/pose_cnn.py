@@ -157,7 +157,7 @@ def draw_stages(rows: dict[int, dict[str, float]], path: Path) -> None:
         low = axes.get_ylim()[0]
         rest = [row[f"{precision}_ms"] for n, row in rows.items() if n not in known]
         axes.plot(rest, len(rest) * [low], "|", color=colour, markersize=12)
-    axes.set(xlabel="processor milliseconds an image, one thread" + (" (marks: not trained)" if rest else ""),
+    axes.set(xlabel="processor milliseconds an image, one thread" + (" (marks: accuracy not measured)" if rest else ""),
              ylabel="OKS AP", title="stages of the head")
     axes.legend()
     axes.grid(alpha=0.3)
@@ -173,7 +173,7 @@ def table_of(result: dict) -> str:
               for name, row in result["forms"].items()]
     lines += ["", "| stages | ms fp32 | ms int8 | AP fp32 | AP int8 |", "|---|---|---|---|---|"]
     for stages, row in result["stages"].items():
-        scores = [f"{row[f'{precision}_ap']:.3f}" if f"{precision}_ap" in row else "not trained" for precision in PRECISIONS]
+        scores = [f"{row[f'{precision}_ap']:.3f}" if f"{precision}_ap" in row else "not measured" for precision in PRECISIONS]
         lines.append(f"| {stages} | {row['fp32_ms']:.1f} | {row['int8_ms']:.1f} | {' | '.join(scores)} |")
     return "\n".join(lines)
 

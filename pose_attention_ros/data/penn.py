@@ -13,15 +13,16 @@ from pose_attention_ros.core.layouts import LAYOUTS
 from pose_attention_ros.data.dataset import Clip, SkeletonDataset
 
 LAYOUT = LAYOUTS["penn13"]
-# The annotation tool's place for a joint that was never placed, in pixels.
-FILLER = 1.0
+# A joint that was never placed was left in the image's corner, at (1, 1) before the annotations were scaled to the images: at
+# 0.3 to 1.6 pixels. The nearest joint that somebody placed is farther than five pixels from the corner.
+FILLER_PX = 2.0
 
 
 def import_penn(source: Path) -> SkeletonDataset:
     """From the original `labels/` folder (or its parent) of `.mat` files, or from one compact `.npz`.
 
     The compact file has xy (F, 13, 2), vis (F, 13), offsets, action, train (1 or -1), clip_id, height_width. An unseen
-    joint that was placed all the same keeps its place; one left at the filler position is missing. Frame rates are unknown.
+    joint that was placed all the same keeps its place; one left in the corner (FILLER_PX) is missing. Frame rates are unknown.
     The group stands for the source videos, see `_grouped`.
     """
     with reading(source, "PennAction's labels"):
@@ -31,7 +32,7 @@ def import_penn(source: Path) -> SkeletonDataset:
 
 def _clip(keypoints: np.ndarray, action: str, train: int, name: str, height: int, width: int) -> Clip:
     keypoints = keypoints.astype(np.float32)
-    placed = ~(keypoints == FILLER).all(-1) & np.isfinite(keypoints).all(-1)
+    placed = ~(keypoints < FILLER_PX).all(-1) & np.isfinite(keypoints).all(-1)
     return Clip(np.where(placed[..., None], keypoints, 0), placed.astype(np.float32), action,
                 split="train" if train == 1 else "test", group=f"penn/{name}", image_size=(int(width), int(height)))
 

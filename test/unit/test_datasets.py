@@ -80,7 +80,7 @@ def test_penn_original_and_compact_agree(tmp_path):
     io = pytest.importorskip("scipy.io")
     rng = np.random.default_rng(1)
     clips = [(rng.uniform(5, 200, (n, 13, 2)), action, train) for n, action, train in ((4, "squat", 1), (6, "bowl", -1))]
-    clips[0][0][2, 5] = 1  # the annotation tool's filler
+    clips[0][0][2, 5], clips[0][0][3, 6] = 1, 0.75  # joints left in the corner, one of them scaled with the image
     (tmp_path / "labels").mkdir()
     for i, (xy, action, train) in enumerate(clips, 1):
         io.savemat(tmp_path / "labels" / f"{i:04d}.mat", {
@@ -98,7 +98,7 @@ def test_penn_original_and_compact_agree(tmp_path):
         assert one.image_size == other.image_size
     assert original[0].split == "train" and original[1].split == "test" and original[0].image_size == (480, 270)
     assert original.group.tolist() == ["penn/0001", "penn/0002"]
-    assert original[0].scores[2, 5] == 0 and original[0].scores.sum() == 4 * 13 - 1
+    assert original[0].scores[2, 5] == original[0].scores[3, 6] == 0 and original[0].scores.sum() == 4 * 13 - 2
 
 
 def test_jhmdb_original_files(tmp_path):
@@ -298,4 +298,7 @@ def test_inspect_writes_what_it_shows(tmp_path, capsys):
 def test_the_real_files(shared, tmp_path, kind, name, clips):
     source, out = shared / "data" / f"{name}.npz", tmp_path / "out.npz"
     assert main(["data", "import", kind, str(source), str(out), "--views", "1"]) == 0
-    assert len(SkeletonDataset.load(out)) == clips
+    data = SkeletonDataset.load(out)
+    assert len(data) == clips
+    if kind == "penn":  # none of the joints that were left in the corner counts as seen
+        assert 0.08 < (data.scores == 0).mean() < 0.1 and (data.keypoints[data.scores > 0].max(-1) > 5).all()
