@@ -28,7 +28,8 @@ class BodyFrame:
     """Where a person's root is and how many pixels a body unit has, for one layout.
 
     The root is the middle of the hips; without hips, a body unit below the middle of the shoulders; without these, the
-    middle of the joints there are. The scale follows the person slowly, so that bending over does not change it.
+    middle of the joints there are. The scale follows the person slowly, so that bending over does not change it. Of a
+    person who has not shown a single bone yet, the diagonal of the joints there are is taken for one body unit.
     """
 
     def __init__(self, layout: Layout, shape: tuple[int, ...] = (), scale_time_s: float = 1.0) -> None:
@@ -48,7 +49,8 @@ class BodyFrame:
         seen = self._seen_scale_px(keypoints_px, mask)
         gain = 1 - np.exp(-np.asarray(dt_s, np.float32) / np.float32(self._scale_time_s))
         followed = self._scale_px + gain * (seen - self._scale_px)
-        scale = np.where(self._scale_px == 0, seen, np.where(seen == 0, self._scale_px, followed))
+        first = seen if (seen > 0).all() else np.where(seen > 0, seen, _extent_px(keypoints_px, mask))
+        scale = np.where(self._scale_px == 0, first, np.where(seen == 0, self._scale_px, followed))
         self._scale_px = scale.astype(np.float32)
         return np.maximum(self._scale_px, 1)
 
@@ -75,6 +77,14 @@ class BodyFrame:
         everything, _ = _middle(keypoints_px, mask, slice(None))
         below = shoulders + np.stack([np.zeros_like(scale_px), scale_px], -1)
         return np.where(has_hips[..., None], hips, np.where(has_shoulders[..., None], below, everything)).astype(np.float32)
+
+
+def _extent_px(keypoints_px: np.ndarray, mask: np.ndarray) -> np.ndarray:
+    """Diagonal of the box round the joints that are there (...); 0 where there is none."""
+    there = mask[..., None]
+    low = np.where(there, keypoints_px, np.inf).min(-2)
+    high = np.where(there, keypoints_px, -np.inf).max(-2)
+    return np.where(mask.any(-1), np.linalg.norm(np.where(mask.any(-1)[..., None], high - low, 0), axis=-1), 0)
 
 
 def _middle(keypoints: np.ndarray, mask: np.ndarray, joints: list[int] | slice) -> tuple[np.ndarray, np.ndarray]:

@@ -116,6 +116,22 @@ def test_nobody_for_a_while_is_no_error():
     assert all(len(g) == 0 for g in run([(i / 10, []) for i in range(20)]))
 
 
+@pytest.mark.parametrize("seen", [["head", "left_shoulder", "right_shoulder"],
+                                  ["head", "left_shoulder", "right_shoulder", "left_wrist", "right_wrist"],
+                                  ["left_wrist", "right_wrist"], ["head"]])
+@pytest.mark.parametrize("scale_px", [20.0, 300.0])
+def test_somebody_without_a_single_bone_has_a_body_size_too(seen, scale_px):
+    """At a desk, or hanging from a bar above the picture: nobody's features may be hundreds of body units."""
+    mask = np.isin(LAYOUT.joints, seen)
+    stream = FeatureStream(LAYOUT)
+    for dt_s in (0.0, 0.1):
+        graph = stream(person(320, scale_px=scale_px), np.ones(13, np.float32), mask, np.float32(dt_s))
+        assert np.isfinite(graph.features).all() and np.abs(graph.nodes[mask]).max() < 3
+        assert not graph.features[~mask].any()
+    whole = stream(person(320, scale_px=scale_px), np.ones(13, np.float32), np.ones(13, bool), np.float32(60.0))
+    assert whole.scale_px == pytest.approx(scale_px, rel=0.05)  # bones, once seen, decide
+
+
 @given(seed=st.integers(0, 2**16), rows=st.lists(st.integers(-1, 3), max_size=5))
 def test_rows_of_a_feature_stream_are_independent_people(seed, rows):
     rng = np.random.default_rng(seed)
