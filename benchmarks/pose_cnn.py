@@ -173,7 +173,8 @@ def table_of(result: dict) -> str:
               for name, row in result["forms"].items()]
     lines += ["", "| stages | ms fp32 | ms int8 | AP fp32 | AP int8 |", "|---|---|---|---|---|"]
     for stages, row in result["stages"].items():
-        scores = [f"{row[f'{precision}_ap']:.3f}" if f"{precision}_ap" in row else "not measured" for precision in PRECISIONS]
+        found = [row.get(f"{precision}_ap") for precision in PRECISIONS]
+        scores = ["not measured" if ap is None else f"{ap:.3f}" for ap in found]
         lines.append(f"| {stages} | {row['fp32_ms']:.1f} | {row['int8_ms']:.1f} | {' | '.join(scores)} |")
     return "\n".join(lines)
 

@@ -13,8 +13,8 @@ from pose_attention_ros.core.layouts import LAYOUTS
 from pose_attention_ros.data.dataset import Clip, SkeletonDataset
 
 LAYOUT = LAYOUTS["penn13"]
-# A joint that was never placed was left in the image's corner, at (1, 1) before the annotations were scaled to the images: at
-# 0.3 to 1.6 pixels. The nearest joint that somebody placed is farther than five pixels from the corner.
+# A joint that was never placed was left in the image's corner, at (1, 1) before the annotations were scaled to the images:
+# at 0.3 to 1.6 pixels. The nearest joint that somebody placed is farther than five pixels from the corner.
 FILLER_PX = 2.0
 
 
@@ -22,8 +22,8 @@ def import_penn(source: Path) -> SkeletonDataset:
     """From the original `labels/` folder (or its parent) of `.mat` files, or from one compact `.npz`.
 
     The compact file has xy (F, 13, 2), vis (F, 13), offsets, action, train (1 or -1), clip_id, height_width. An unseen
-    joint that was placed all the same keeps its place; one left in the corner (FILLER_PX) is missing. Frame rates are unknown.
-    The group stands for the source videos, see `_grouped`.
+    joint that was placed all the same keeps its place; one left in the corner (FILLER_PX) is missing. Frame rates are
+    unknown. The group stands for the source videos, see `_grouped`.
     """
     with reading(source, "PennAction's labels"):
         clips = _original(source) if source.is_dir() else _compact(source)

@@ -107,7 +107,7 @@ class PoseAttentionNetwork(nn.Module):
         """Of one view: h, n, d, m, the highest values, and what the streams keep."""
         config = self.config
         return [config.hidden, self._moment, 1, 1, self._moment if config.running_max else 0,
-                self.streams.memory_size if config.streams else 0]
+                *(self.streams.memory_sizes if config.streams else [])]
 
     @property
     def state_size(self) -> int:
@@ -177,7 +177,7 @@ class PoseAttentionNetwork(nn.Module):
 
     def _step(self, features: Tensor, state: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         config = self.config
-        memory, total, mass, peak, highest, held = state.split(self._memory_sizes, -1)
+        memory, total, mass, peak, highest, *held = state.split(self._memory_sizes, -1)
         moment, weights = self.read_frame(features)
         if config.streams:
             moment, held = self.streams.step(features, moment, held)
@@ -191,8 +191,8 @@ class PoseAttentionNetwork(nn.Module):
             attended, energy, total, mass, peak = self.pose_attention.step(moment, total, mass, peak)
             seen = torch.cat([attended, seen], -1) if config.running_max else attended
         if config.head:
-            seen, _ = self.head.step(seen, seen[:, :0])
-        after = torch.cat([memory, total, mass, peak, highest, held], -1)
+            seen, _ = self.head.step(seen, [])
+        after = torch.cat([memory, total, mass, peak, highest, *held], -1)
         return self.classify(seen), weights, energy.squeeze(-1), after
 
 

@@ -9,7 +9,7 @@ N people, T ticks, V joints, L motion lags, I inputs and W outputs of a layer.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -62,7 +62,8 @@ class CausalConvolution(nn.Module):
         self.taps, self.dilation, self.inputs = taps, dilation, inputs
         self.mix = nn.Linear(taps * inputs, width, bias=False)
         self.norm = nn.BatchNorm1d(width, eps=1e-3)
-        self.memory_size = (taps - 1) * dilation * inputs
+        # Of each of the next `dilation` ticks, what it reads of the past, the oldest first.
+        self.memory_sizes = [(taps - 1) * inputs] * dilation if taps > 1 else []
 
     def forward(self, values: Tensor, rows: Tensor | None) -> Tensor:
         """values (N, T, I), rows as of `of_ticks_inside` -> (N, T, W)."""
@@ -72,25 +73,25 @@ class CausalConvolution(nn.Module):
             values = torch.cat([padded[:, k * self.dilation : k * self.dilation + ticks] for k in range(self.taps)], -1)
         return of_ticks_inside(self._read, values, rows)
 
-    def step(self, values: Tensor, memory: Tensor) -> tuple[Tensor, Tensor]:
-        """values (N, I), memory (N, memory_size), the oldest tick first -> (N, W), memory after it."""
-        if self.taps == 1:
-            return self._read(values), memory
-        ring = torch.cat([memory, values], -1)
-        if self.dilation == 1:
-            taps = ring
-        else:
-            taps = torch.cat([ring[:, k * self.dilation * self.inputs :][:, : self.inputs] for k in range(self.taps)], -1)
-        return self._read(taps), ring[:, self.inputs :]
+    def step(self, values: Tensor, memory: Sequence[Tensor]) -> tuple[Tensor, list[Tensor]]:
+        """values (N, I), memory (N, size) for each of `memory_sizes` -> (N, W), memory after it."""
+        if not memory:
+            return self._read(values), []
+        taps = torch.cat([memory[0], values], -1)
+        return self._read(taps), [*memory[1:], taps[:, self.inputs :]]
 
     def _read(self, taps: Tensor) -> Tensor:
         if self.training:  # the first steps' statistics are a plain mean, so that a short training has sound ones
             self.norm.momentum = max(_MOMENTUM, 1 / (1 + int(self.norm.num_batches_tracked)))
             out = self.norm(self.mix(taps))
         else:
-            gain = self.norm.weight * (self.norm.running_var + self.norm.eps).rsqrt()
-            out = functional.linear(taps, self.mix.weight * gain[:, None], self.norm.bias - self.norm.running_mean * gain)
+            out = functional.linear(taps, *self.folded())
         return functional.leaky_relu(out, _SLOPE)
+
+    def folded(self) -> tuple[Tensor, Tensor]:
+        """Weights (W, taps * I) and bias (W,) with batch norm in them."""
+        gain = self.norm.weight * (self.norm.running_var + self.norm.eps).rsqrt()
+        return self.mix.weight * gain[:, None], self.norm.bias - self.norm.running_mean * gain
 
 
 class FrameInputs(nn.Module):
@@ -101,11 +102,18 @@ class FrameInputs(nn.Module):
     def __init__(self, joints: int, lags: tuple[int, ...], rate_hz: float, positions: bool = False) -> None:
         super().__init__()
         first, second = torch.triu_indices(joints, joints, 1)
-        self.register_buffer("first", first, persistent=False)
-        self.register_buffer("second", second, persistent=False)
+        names = torch.eye(joints)
+        self.register_buffer("between", names[first] - names[second], persistent=False)  # (pairs, V)
+        self.register_buffer("either", names[first] + names[second], persistent=False)
         self.lags, self.rate_hz, self.positions = lags, rate_hz, positions
         self.widths = [len(first), *(2 * joints for _ in lags), *([2 * joints] if positions else [])]
-        self.memory_size = (max(lags, default=1) - 1) * 2 * joints
+        ticks, width = max(lags, default=1), 2 * joints
+        self.memory_size = (ticks - 1) * width
+        # Velocities of so many ticks, the oldest first -> motion over each lag, for a step.
+        lagged = [torch.cat([torch.zeros(ticks - lag, width, width), torch.eye(width).expand(lag, -1, -1) / lag**0.5])
+                  for lag in lags]
+        self.register_buffer("lagged", torch.cat([*lagged, torch.zeros(ticks, width, 0)], -1).flatten(0, 1) * (2 / rate_hz),
+                             persistent=False)
 
     def forward(self, features: Tensor) -> list[Tensor]:
         """features (N, T, V, C) -> one (N, T, I) for each of `widths`."""
@@ -117,22 +125,22 @@ class FrameInputs(nn.Module):
     def step(self, features: Tensor, memory: Tensor) -> tuple[list[Tensor], Tensor]:
         """features (N, V, C), memory (N, memory_size) of the ticks before, the oldest first -> one (N, I) for each of
         `widths`, memory after it."""
-        moved = self._moved(features)
-        ring = torch.cat([memory, moved], -1)
-        ticks = ring.unflatten(-1, (-1, moved.shape[-1]))
-        motions = [ticks[:, -lag:].sum(1) / lag**0.5 if lag > 1 else moved for lag in self.lags]
-        return self._with_shape(features, motions), ring[:, moved.shape[-1] :]
+        ring = torch.cat([memory, features[..., 2:4].flatten(-2)], -1)
+        width = ring.shape[-1] - memory.shape[-1]
+        motions = (ring @ self.lagged).split(width, -1) if self.lags else []
+        return self._with_shape(features, motions), ring[:, width:]
 
-    def _with_shape(self, features: Tensor, motions: list[Tensor]) -> list[Tensor]:
+    def _with_shape(self, features: Tensor, motions: Sequence[Tensor]) -> list[Tensor]:
         return [self._distances(features), *motions, *([features[..., :2].flatten(-2)] if self.positions else [])]
 
     def _moved(self, features: Tensor) -> Tensor:
         return features[..., 2:4].flatten(-2) * (2 / self.rate_hz)
 
     def _distances(self, features: Tensor) -> Tensor:
-        mask = (features[..., _SCORE] > 0).to(features.dtype)
-        apart = features[..., self.first, :2] - features[..., self.second, :2]
-        return (((apart * apart).sum(-1) + 1e-8).sqrt() / 2 - 1) * (mask[..., self.first] * mask[..., self.second])
+        there = (features[..., _SCORE:] > 0).to(features.dtype)
+        both = (self.either @ there - 1).relu().squeeze(-1)  # 1 where both joints are there, else 0
+        apart = self.between @ features[..., :2]
+        return (((apart * apart).sum(-1) + 1e-8).sqrt() / 2 - 1) * both
 
 
 class Streams(nn.Module):
@@ -152,12 +160,8 @@ class Streams(nn.Module):
                                    for before, after, (_, dilation) in zip(widths, widths[1:], _TRUNK))
         self.width = widths[-1]
         self.dropout = SteadyDropout(dropout)
-        self.memory_sizes = [inputs.memory_size, *(layer.memory_size for reader in self.readers for layer in reader),
-                             *(layer.memory_size for layer in self.trunk)]
-
-    @property
-    def memory_size(self) -> int:
-        return sum(self.memory_sizes)
+        self.memory_sizes = [inputs.memory_size, sum(sum(reader[1].memory_sizes) for reader in self.readers),
+                             *(size for layer in self.trunk for size in layer.memory_sizes)]
 
     def forward(self, features: Tensor, attended: Tensor, rows: Tensor | None) -> Tensor:
         """features (N, T, V, C), attended (N, T, I), rows as of `of_ticks_inside` -> (N, T, W)."""
@@ -171,18 +175,29 @@ class Streams(nn.Module):
             values = self.dropout(layer(values, rows))
         return values
 
-    def step(self, features: Tensor, attended: Tensor, memory: Tensor) -> tuple[Tensor, Tensor]:
-        """features (N, V, C), attended (N, I), memory (N, memory_size) -> (N, W), memory after it."""
-        parts = iter(memory.split(self.memory_sizes, -1))
+    def step(self, features: Tensor, attended: Tensor, memory: Sequence[Tensor]) -> tuple[Tensor, list[Tensor]]:
+        """features (N, V, C), attended (N, I), memory (N, size) for each of `memory_sizes` -> (N, W), memory after it."""
+        parts = iter(memory)
         inputs, seen = self.inputs.step(features, next(parts))
-        after, read = [seen], []
-        for layers, values in zip(self.readers, [*inputs, attended]):
-            for layer in layers:
-                values, kept = layer.step(values, next(parts))
-                after.append(kept)
-            read.append(values)
-        values = torch.cat(read, -1)
+        values, kept = self._read_step([*inputs, attended], next(parts))
+        after = [seen, kept]
         for layer in self.trunk:
-            values, kept = layer.step(values, next(parts))
-            after.append(kept)
-        return values, torch.cat(after, -1)
+            values, rings = layer.step(values, [next(parts) for _ in layer.memory_sizes])
+            after.extend(rings)
+        return values, after
+
+    def _read_step(self, inputs: list[Tensor], memory: Tensor) -> tuple[Tensor, Tensor]:
+        """What all readers say of a tick: inputs of (N, I), memory (N, M) of all readers, the oldest tick first -> (N, W),
+        memory after it. All of them at once, because a runtime pays for each operator."""
+        first, second, third = zip(*self.readers)
+        values = torch.cat([functional.linear(each, *layer.folded()) for layer, each in zip(first, inputs)], -1)
+        ring = torch.cat([memory, functional.leaky_relu(values, _SLOPE)], -1)
+        taps = ring.unflatten(-1, (_TAPS, len(inputs), -1)).permute(2, 0, 1, 3).flatten(2)  # (readers, N, taps * 2 W)
+        read = side_by_side(third, side_by_side(second, taps))
+        return read.transpose(0, 1).flatten(1), ring[:, values.shape[-1] :]
+
+
+def side_by_side(layers: Sequence[CausalConvolution], taps: Tensor) -> Tensor:
+    """One tick through G layers of one shape, each with taps of its own: (G, N, taps * I) -> (G, N, W)."""
+    weights, biases = (torch.stack(each) for each in zip(*(layer.folded() for layer in layers)))
+    return functional.leaky_relu(taps @ weights.transpose(1, 2) + biases[:, None], _SLOPE)
