@@ -28,12 +28,12 @@ def save_pose_model(network: PoseCnn, model_id: str, input_size: int, folder: Pa
     :param input_size: recommended longer side of the input, px
     :param origin: where the weights come from (recipe, seed, minutes); copied into model.json
     """
-    from safetensors.torch import save_file
+    from safetensors.torch import save
 
     folder.mkdir(parents=True, exist_ok=True)
     weights = {name: value.cpu().contiguous() for name, value in network.state_dict().items()}
-    save_file({name: value.half() if value.is_floating_point() else value for name, value in weights.items()},
-              folder / WEIGHTS)
+    weights = {name: value.half() if value.is_floating_point() else value for name, value in weights.items()}
+    (folder / WEIGHTS).write_bytes(save(weights))
     spec = {"task": TASK, "model_id": model_id, "layout": network.config.layout, "stride": STRIDE, "input_size": input_size,
             "network": dataclasses.asdict(network.config), "origin": origin or {}, "thresholds": {}}
     _write(spec, folder)

@@ -34,6 +34,10 @@ def bundle(tmp_path_factory):
     return network, folder
 
 
+def test_whoever_may_read_the_model_may_read_its_weights(bundle):
+    assert len({path.stat().st_mode for path in bundle[1].iterdir()}) == 1
+
+
 @pytest.fixture
 def copied(bundle, tmp_path):
     for path in bundle[1].iterdir():

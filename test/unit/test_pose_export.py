@@ -125,6 +125,7 @@ def test_calibration_needs_photos(tmp_path, network):
 def test_a_model_directory_runs_in_the_pose_stage(network, tmp_path):
     folder = tmp_path / "small"
     assert save_pose_model(network, "small", 96, folder, {"seed": 3}) < 1e-4
+    assert len({path.stat().st_mode for path in folder.iterdir()}) == 1, "whoever may read the model may read its weights"
     add_int8(folder, photos(3))
     spec = json.loads((folder / "model.json").read_text())
     assert spec["task"] == "pose" and spec["stages"] == 3 and set(spec["files"]) == {"fp32", "int8", "int8_tensorrt"}
