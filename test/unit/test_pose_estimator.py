@@ -213,11 +213,12 @@ def test_onnx_runtime_computes_in_bound_buffers():
     from pose_attention_ros.inference.locations import models_dir
 
     content = (models_dir() / "everyday" / "step.onnx").read_bytes()
+    state = json.loads((models_dir() / "everyday" / "model.json").read_text())["state_size"]
     network = OnnxNetwork(NetworkFile("everyday", content, "0"))
     assert network.backend == "onnx-cpu" and network.inputs["features"] == (-1, 13, 5)
     with pytest.raises(ModelError, match="input 'features' has shape"):
-        network.bind({"features": (2, 12, 5), "state": (2, 258)})
-    binding = network.bind({"features": (2, 13, 5), "state": (2, 258)}, ("logits",))
+        network.bind({"features": (2, 12, 5), "state": (2, state)})
+    binding = network.bind({"features": (2, 13, 5), "state": (2, state)}, ("logits",))
     logits = binding.outputs["logits"]
     assert list(binding.outputs) == ["logits"] and logits.shape == (2, 18)
     seen = []
@@ -225,7 +226,7 @@ def test_onnx_runtime_computes_in_bound_buffers():
         binding.inputs["features"][...] = fill
         binding()
         seen.append(binding.outputs["logits"].copy())
-        assert binding.outputs["logits"] is logits and binding.fetch("next_state").shape == (2, 258)
+        assert binding.outputs["logits"] is logits and binding.fetch("next_state").shape == (2, state)
     np.testing.assert_allclose(seen[0][0], seen[0][1], atol=1e-5)
     assert np.abs(seen[0] - seen[1]).max() > 0.01
 

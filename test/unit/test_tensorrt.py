@@ -23,14 +23,16 @@ from pose_attention_ros.inference.trt.library import TensorRtUnavailable, find_l
 from pose_attention_ros.inference.trt.network import TensorRtNetwork, has_engine
 
 pytest.importorskip("onnx", reason="the fake reads ONNX files with it: pip install onnx")
-PROFILE = {"features": ShapeRange((1, 13, 5), (4, 13, 5), (32, 13, 5)), "state": ShapeRange((1, 258), (4, 258), (32, 258))}
+SPEC = json.loads((models_dir() / "everyday" / "model.json").read_text())
+STATE = SPEC["state_size"]
+PROFILE = {"features": ShapeRange((1, 13, 5), (4, 13, 5), (32, 13, 5)),
+           "state": ShapeRange((1, STATE), (4, STATE), (32, STATE))}
 CONV = {"image": ShapeRange((1, 3, 8, 8), (1, 3, 24, 32), (1, 3, 64, 64))}
 
 
 def step_file(precision: str = "fp32") -> NetworkFile:
     """The shipped recogniser's step."""
-    spec = json.loads((models_dir() / "everyday" / "model.json").read_text())
-    return NetworkFile("everyday", (models_dir() / "everyday" / spec["weights"]).read_bytes(), spec["sha256"], precision)
+    return NetworkFile("everyday", (models_dir() / "everyday" / SPEC["weights"]).read_bytes(), SPEC["sha256"], precision)
 
 
 def filled(binding, seed: int):
@@ -43,7 +45,7 @@ def filled(binding, seed: int):
 
 @pytest.mark.parametrize("people", [1, 4, 32])
 def test_it_computes_what_onnx_runtime_does(trt, people):
-    shapes = {"features": (people, 13, 5), "state": (people, 258)}
+    shapes = {"features": (people, 13, 5), "state": (people, STATE)}
     network, reference = TensorRtNetwork(step_file(), PROFILE), OnnxNetwork(step_file())
     assert network.inputs == reference.inputs and network.outputs == reference.outputs
     assert network.backend == "tensorrt-fp32"
@@ -70,7 +72,7 @@ def test_a_frame_allocates_nothing_and_closing_frees_everything(trt, cudart):
 def test_bindings_take_turns(trt):
     """As people come and go: each number of them has its own buffers, in any order, on one engine."""
     network, reference = TensorRtNetwork(step_file(), PROFILE), OnnxNetwork(step_file())
-    pairs = [[each.bind({"features": (people, 13, 5), "state": (people, 258)}) for each in (network, reference)]
+    pairs = [[each.bind({"features": (people, 13, 5), "state": (people, STATE)}) for each in (network, reference)]
              for people in (1, 3, 2)]
     for seed, turn in enumerate((0, 1, 0, 2, 2, 1)):
         found, wanted = (filled(binding, seed) for binding in pairs[turn])
@@ -79,7 +81,7 @@ def test_bindings_take_turns(trt):
 
 
 def test_an_output_that_is_not_wanted_comes_when_it_is_fetched(trt):
-    shapes = {"features": (2, 13, 5), "state": (2, 258)}
+    shapes = {"features": (2, 13, 5), "state": (2, STATE)}
     network = TensorRtNetwork(step_file(), PROFILE)
     some, every = network.bind(shapes, ("logits",)), network.bind(shapes)
     found, wanted = filled(some, 3), filled(every, 3)

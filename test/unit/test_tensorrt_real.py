@@ -13,6 +13,7 @@ from pose_attention_ros.cli.main import main
 from pose_attention_ros.inference import weights
 from pose_attention_ros.inference.locations import models_dir
 from pose_attention_ros.inference.networks import NetworkFile, OnnxNetwork, Profile, ShapeRange
+from pose_attention_ros.inference.recogniser import load_recogniser
 from pose_attention_ros.inference.trt.build import build_engine
 from pose_attention_ros.inference.trt.cuda import Cuda
 from pose_attention_ros.inference.trt.library import TensorRtUnavailable, find_library
@@ -91,7 +92,8 @@ def test_the_command_builds_for_another_gpu(library, tmp_path, capsys):
     command = ["export", "tensorrt", "--model", "everyday", "--json", str(told), "--out", str(out)]
     assert main([*command, "--compute-capability", ELSEWHERE]) == 0
     assert json.loads(told.read_text())["bytes"] == out.stat().st_size > 100_000
-    assert "state 1x258..4x258..32x258" in capsys.readouterr().out
+    state = load_recogniser("everyday").spec.state_size
+    assert f"state 1x{state}..4x{state}..32x{state}" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("options, message", [
