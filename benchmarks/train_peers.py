@@ -22,7 +22,7 @@ from torch.nn import functional
 from benchmarks.peers import PEERS, Peer, parameters
 from pose_attention_ros.cli.train_pan import data_files
 from pose_attention_ros.core.errors import UserError
-from pose_attention_ros.models.losses import tick_loss
+from pose_attention_ros.models.losses import pose_loss
 from pose_attention_ros.training.batches import Batch
 from pose_attention_ros.training.clip_batches import ClipBatchMaker, clip_features
 from pose_attention_ros.training.corpus import Corpus, load_corpus
@@ -47,7 +47,7 @@ def loss_of(network: nn.Module, peer: Peer, batch: Batch, recipe: Recipe) -> Ten
     if peer.window:
         clips = [clip[:ticks] for clip, ticks in zip(features, batch.ticks.tolist())]
         return functional.cross_entropy(network(windows(clips, peer.window)), targets[:, 0], label_smoothing=smoothing)
-    return tick_loss(network(features), targets, weights, smoothing)
+    return pose_loss(network(features), targets, weights, smoothing, recipe.train.last_tick)
 
 
 @torch.inference_mode()

@@ -27,9 +27,21 @@ def tick_loss(logits: Tensor, targets: Tensor, weights: Tensor, smoothing: float
     return (each * weights).sum() / weights.sum().clamp(min=1e-6)
 
 
-def pan_loss(output: PanOutput, targets: Tensor, weights: Tensor, *, joints_weight: float, smoothing: float = 0.0) -> Tensor:
-    """(16) with l_pose = 1 and l_joints = joints_weight."""
-    loss = tick_loss(output.logits, targets, weights, smoothing)
+def pose_loss(logits: Tensor, targets: Tensor, weights: Tensor, smoothing: float = 0.0, last_tick: float = 0.0) -> Tensor:
+    """`tick_loss`, of which the share `last_tick` is that of each row's last tick with a target: what a clip says is then
+    decided more by its whole than by how early it can be guessed."""
+    loss = tick_loss(logits, targets, weights, smoothing)
+    if not last_tick:
+        return loss
+    ticks = torch.arange(1, targets.shape[1] + 1, device=targets.device) * (targets != IGNORE)
+    ends = (ticks == ticks.amax(1, keepdim=True)).to(weights.dtype)
+    return (1 - last_tick) * loss + last_tick * tick_loss(logits, targets, ends, smoothing)
+
+
+def pan_loss(output: PanOutput, targets: Tensor, weights: Tensor, *, joints_weight: float, smoothing: float = 0.0,
+             last_tick: float = 0.0) -> Tensor:
+    """(16) with l_pose = 1 and l_joints = joints_weight; `last_tick` as of `pose_loss`."""
+    loss = pose_loss(output.logits, targets, weights, smoothing, last_tick)
     if joints_weight:
         loss = loss + joints_weight * tick_loss(output.joint_logits, targets, weights, smoothing)
     return loss

@@ -103,7 +103,8 @@ class Trainer:
         self.network.train()
         features, targets, weights = (torch.as_tensor(a) for a in (batch.features, batch.targets, batch.weights))
         output = self.network(features, torch.as_tensor(batch.inside))
-        loss = pan_loss(output, targets, weights, joints_weight=config.joints_weight, smoothing=config.smoothing)
+        loss = pan_loss(output, targets, weights, joints_weight=config.joints_weight, smoothing=config.smoothing,
+                        last_tick=config.last_tick)
         self._optimiser.zero_grad(set_to_none=True)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(self.network.parameters(), config.clip_norm)

@@ -10,7 +10,7 @@ torch = pytest.importorskip("torch")
 from pose_attention_ros.core.layouts import PARTS, layout  # noqa: E402
 from pose_attention_ros.models.attention import JointsAttention, PoseAttention  # noqa: E402
 from pose_attention_ros.models.hgn import HumanGraphNetwork  # noqa: E402
-from pose_attention_ros.models.losses import IGNORE, OTHER, pan_loss, tick_loss  # noqa: E402
+from pose_attention_ros.models.losses import IGNORE, OTHER, pan_loss, pose_loss, tick_loss  # noqa: E402
 from pose_attention_ros.models.pan import PanConfig, PanOutput, PoseAttentionNetwork, gru_step  # noqa: E402
 
 LAYOUT = layout("common13")
@@ -154,6 +154,20 @@ def test_loss_is_equations_16_to_18():
     output = PanOutput(torch.from_numpy(v), torch.from_numpy(s), torch.zeros(2, 3), torch.zeros(2, 3))
     found = pan_loss(output, torch.from_numpy(y), torch.ones(2, 3).double(), joints_weight=0.25)
     np.testing.assert_allclose(found.item(), pose + 0.25 * joints, atol=1e-12)
+
+
+@pytest.mark.parametrize("last_tick", [0.0, 0.4, 1.0])
+def test_the_last_tick_of_a_clip_makes_its_share_of_the_loss(last_tick):
+    torch.manual_seed(1)
+    logits = torch.randn(3, 5, 4, dtype=torch.float64)
+    targets = torch.tensor([[1, 1, 1, 1, 1], [2, 2, 2, IGNORE, IGNORE], [IGNORE] * 5])
+    weights = torch.rand(3, 5, dtype=torch.float64)
+    each = -logits.log_softmax(-1)
+    everywhere = [(weights[0, t], each[0, t, 1]) for t in range(5)] + [(weights[1, t], each[1, t, 2]) for t in range(3)]
+    mean = sum(w * loss for w, loss in everywhere) / sum(w for w, _ in everywhere)
+    ends = (each[0, 4, 1] + each[1, 2, 2]) / 2
+    found = pose_loss(logits, targets, weights, last_tick=last_tick)
+    assert found.item() == pytest.approx(((1 - last_tick) * mean + last_tick * ends).item())
 
 
 def test_loss_of_ticks_without_a_class():
