@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from pose_attention_ros.core.graph import adjacency
 from pose_attention_ros.core.layouts import PARTS, Layout
@@ -17,10 +18,10 @@ PART_PRIOR = 3.0
 
 
 def normalised(links: Tensor) -> Tensor:
-    """D~^-1/2 (A + I) D~^-1/2 of (1), also of pooled, weighted links; `links` (..., V, V), not negative."""
-    with_self = links + torch.eye(links.shape[-1], dtype=links.dtype, device=links.device)
+    """D~^-1/2 (A + I) D~^-1/2 of (1); `links` (V, V), not negative."""
+    with_self = links + torch.eye(len(links))
     scale = with_self.sum(-1).rsqrt()
-    return scale[..., :, None] * with_self * scale[..., None, :]
+    return scale[:, None] * with_self * scale
 
 
 class HumanGraphNetwork(nn.Module):
@@ -49,24 +50,29 @@ class HumanGraphNetwork(nn.Module):
             prior = torch.zeros(joints, len(PARTS))
             prior[torch.arange(joints), torch.from_numpy(layout.part_indices)] = PART_PRIOR
             self.part_prior = nn.Parameter(prior)
+            self.register_buffer("itself", torch.eye(len(PARTS)), persistent=False)
             self.part = nn.Linear(width, width)  # (1) between parts
             self.join = nn.Linear(2 * width, width)
 
-    def assignment_of(self, nodes: Tensor, mask: Tensor) -> Tensor:
-        """(2) S (B, V, P); a missing joint belongs to no part."""
-        raw = self.spread @ self.assign(nodes) + self.part_prior
+    def embed_and_assign(self, nodes: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+        """(5) Z (B, V, D) and (2) S (B, V, P) in one product; a missing joint belongs to no part."""
+        layers, width = (self.embed, self.assign), self.embed.out_features
+        weight, bias = torch.cat([layer.weight for layer in layers]), torch.cat([layer.bias for layer in layers])
+        constant = self.spread.sum(-1, keepdim=True) * bias + functional.pad(self.part_prior, (width, 0))
+        embedded, raw = (self.spread @ functional.linear(nodes, weight) + constant).tensor_split([width], -1)
         soft = raw.softmax(-1) if self.assignment == "softmax" else raw.relu()
-        return soft * mask[..., None]
+        return embedded.relu(), soft * mask[..., None]
 
-    def forward(self, features: Tensor, mask: Tensor) -> Tensor:
-        """features (B, V, C), all 0 where mask (B, V) is 0 -> h_it (B, V, D)."""
-        nodes = (self.spread @ (self.lift(features) + self.joint_name)).relu()  # (1)    (B, V, D)
-        embedded = (self.spread @ self.embed(nodes)).relu()  # (5) Z                     (B, V, D)
+    def forward(self, features: Tensor, mask: Tensor, scale: Tensor | float = 1.0) -> Tensor:
+        """features (B, V, C), all 0 where mask (B, V) is 0, their channels to be divided by scale (C,) -> h_it (B, V, D)."""
+        lifted = functional.linear(features, self.lift.weight / scale) + (self.lift.bias + self.joint_name)
+        nodes = (self.spread @ lifted).relu()  # (1)                                     (B, V, D)
         if not self.pooling:
-            return embedded
-        soft = self.assignment_of(nodes, mask)  # (2) S                                  (B, V, P)
+            return (self.spread @ self.embed(nodes)).relu()  # (5) Z                     (B, V, D)
+        embedded, soft = self.embed_and_assign(nodes, mask)
         gather = soft.transpose(-1, -2)
         parts = gather @ embedded  # (3) X_{l+1}                                         (B, P, D)
-        part_links = gather @ self.links @ soft  # (4) A_{l+1}                           (B, P, P)
-        parts = (normalised(part_links) @ self.part(parts)).relu()  # (1) between parts  (B, P, D)
+        part_links = gather @ self.links @ soft + self.itself  # (4) A_{l+1} + I         (B, P, P)
+        degree = part_links.sum(-1, keepdim=True).sqrt()  # D~^1/2
+        parts = (part_links @ (self.part(parts) / degree) / degree).relu()  # (1) between parts  (B, P, D)
         return self.join(torch.cat([embedded, soft @ parts], -1)).relu()  # [Z ; S X']   (B, V, D)

@@ -121,7 +121,7 @@ class PoseAttentionNetwork(nn.Module):
     def read_frame(self, features: Tensor) -> tuple[Tensor, Tensor]:
         """features (B, V, C) of single frames -> s (B, G * D), joint weights (B, V)."""
         mask = (features[..., _SCORE] > 0).to(features.dtype)
-        joints = self.graph(features / self.feature_scale, mask)
+        joints = self.graph(features, mask, self.feature_scale)
         if self.config.joints_attention:
             attended, weights = self.joints_attention(joints, mask)
             return attended, weights.mean(-1)

@@ -10,6 +10,7 @@ N people, T ticks, V joints, L motion lags, I inputs and W outputs of a layer.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import islice
 
 import torch
 from torch import Tensor, nn
@@ -62,8 +63,7 @@ class CausalConvolution(nn.Module):
         self.taps, self.dilation, self.inputs = taps, dilation, inputs
         self.mix = nn.Linear(taps * inputs, width, bias=False)
         self.norm = nn.BatchNorm1d(width, eps=1e-3)
-        # Of each of the next `dilation` ticks, what it reads of the past, the oldest first.
-        self.memory_sizes = [(taps - 1) * inputs] * dilation if taps > 1 else []
+        self.memory_sizes = [inputs] * ((taps - 1) * dilation)  # the ticks it looks back on, the oldest first
 
     def forward(self, values: Tensor, rows: Tensor | None) -> Tensor:
         """values (N, T, I), rows as of `of_ticks_inside` -> (N, T, W)."""
@@ -77,8 +77,7 @@ class CausalConvolution(nn.Module):
         """values (N, I), memory (N, size) for each of `memory_sizes` -> (N, W), memory after it."""
         if not memory:
             return self._read(values), []
-        taps = torch.cat([memory[0], values], -1)
-        return self._read(taps), [*memory[1:], taps[:, self.inputs :]]
+        return self._read(torch.cat([*memory[:: self.dilation], values], -1)), [*memory[1:], values]
 
     def _read(self, taps: Tensor) -> Tensor:
         if self.training:  # the first steps' statistics are a plain mean, so that a short training has sound ones
@@ -103,44 +102,33 @@ class FrameInputs(nn.Module):
         super().__init__()
         first, second = torch.triu_indices(joints, joints, 1)
         names = torch.eye(joints)
-        self.register_buffer("between", names[first] - names[second], persistent=False)  # (pairs, V)
-        self.register_buffer("either", names[first] + names[second], persistent=False)
+        self.register_buffer("between", (names[first] - names[second]) / 2, persistent=False)  # (pairs, V)
+        self.register_buffer("either", (names[first] + names[second]).T, persistent=False)  # (V, pairs)
         self.lags, self.rate_hz, self.positions = lags, rate_hz, positions
         self.widths = [len(first), *(2 * joints for _ in lags), *([2 * joints] if positions else [])]
         ticks, width = max(lags, default=1), 2 * joints
-        self.memory_size = (ticks - 1) * width
-        # Velocities of so many ticks, the oldest first -> motion over each lag, for a step.
-        lagged = [torch.cat([torch.zeros(ticks - lag, width, width), torch.eye(width).expand(lag, -1, -1) / lag**0.5])
-                  for lag in lags]
-        self.register_buffer("lagged", torch.cat([*lagged, torch.zeros(ticks, width, 0)], -1).flatten(0, 1) * (2 / rate_hz),
-                             persistent=False)
+        self.memory_sizes = [width] * (ticks - 1)  # velocities of the ticks before, the oldest first
+        # For each lag, what a layer reads of the velocities of so many ticks: (ticks, L).
+        self.register_buffer("lagged", torch.tensor([[lag**-0.5 * (lag >= ticks - tick) for lag in lags]
+                                                     for tick in range(ticks)]) * (2 / rate_hz), persistent=False)
 
     def forward(self, features: Tensor) -> list[Tensor]:
         """features (N, T, V, C) -> one (N, T, I) for each of `widths`."""
-        moved = functional.pad(self._moved(features).cumsum(1), (0, 0, 1, 0))  # after k ticks, k = 0 ... T
+        motion = features[..., 2:4].flatten(-2) * (2 / self.rate_hz)
+        moved = functional.pad(motion.cumsum(1), (0, 0, 1, 0))  # after k ticks, k = 0 ... T
         now = torch.arange(1, moved.shape[1], device=moved.device)
-        return self._with_shape(features, [(moved[:, now] - moved[:, (now - lag).clamp(min=0)]) / lag**0.5
-                                           for lag in self.lags])
+        motions = [(moved[:, now] - moved[:, (now - lag).clamp(min=0)]) / lag**0.5 for lag in self.lags]
+        return [self.distances(features), *motions, *self.places(features)]
 
-    def step(self, features: Tensor, memory: Tensor) -> tuple[list[Tensor], Tensor]:
-        """features (N, V, C), memory (N, memory_size) of the ticks before, the oldest first -> one (N, I) for each of
-        `widths`, memory after it."""
-        ring = torch.cat([memory, features[..., 2:4].flatten(-2)], -1)
-        width = ring.shape[-1] - memory.shape[-1]
-        motions = (ring @ self.lagged).split(width, -1) if self.lags else []
-        return self._with_shape(features, motions), ring[:, width:]
+    def places(self, features: Tensor) -> list[Tensor]:
+        """features (..., V, C) -> one (..., 2 V), if wanted."""
+        return [features[..., :2].flatten(-2)] if self.positions else []
 
-    def _with_shape(self, features: Tensor, motions: Sequence[Tensor]) -> list[Tensor]:
-        return [self._distances(features), *motions, *([features[..., :2].flatten(-2)] if self.positions else [])]
-
-    def _moved(self, features: Tensor) -> Tensor:
-        return features[..., 2:4].flatten(-2) * (2 / self.rate_hz)
-
-    def _distances(self, features: Tensor) -> Tensor:
-        there = (features[..., _SCORE:] > 0).to(features.dtype)
-        both = (self.either @ there - 1).relu().squeeze(-1)  # 1 where both joints are there, else 0
-        apart = self.between @ features[..., :2]
-        return (((apart * apart).sum(-1) + 1e-8).sqrt() / 2 - 1) * both
+    def distances(self, features: Tensor) -> Tensor:
+        """features (..., V, C) -> (..., pairs), half of the distance less 1."""
+        there = (features[..., _SCORE] > 0).to(features.dtype)
+        both = (there @ self.either - 1).relu()  # 1 where both joints are there, else 0
+        return (torch.linalg.vector_norm(self.between @ features[..., :2], dim=-1) - 1) * both
 
 
 class Streams(nn.Module):
@@ -160,7 +148,7 @@ class Streams(nn.Module):
                                    for before, after, (_, dilation) in zip(widths, widths[1:], _TRUNK))
         self.width = widths[-1]
         self.dropout = SteadyDropout(dropout)
-        self.memory_sizes = [inputs.memory_size, sum(sum(reader[1].memory_sizes) for reader in self.readers),
+        self.memory_sizes = [*inputs.memory_sizes, *([2 * width * len(self.readers)] * (_TAPS - 1)),
                              *(size for layer in self.trunk for size in layer.memory_sizes)]
 
     def forward(self, features: Tensor, attended: Tensor, rows: Tensor | None) -> Tensor:
@@ -178,23 +166,36 @@ class Streams(nn.Module):
     def step(self, features: Tensor, attended: Tensor, memory: Sequence[Tensor]) -> tuple[Tensor, list[Tensor]]:
         """features (N, V, C), attended (N, I), memory (N, size) for each of `memory_sizes` -> (N, W), memory after it."""
         parts = iter(memory)
-        inputs, seen = self.inputs.step(features, next(parts))
-        values, kept = self._read_step([*inputs, attended], next(parts))
-        after = [seen, kept]
+        velocities = [*islice(parts, len(self.inputs.memory_sizes)), features[..., 2:4].flatten(-2)]
+        firsts = [*islice(parts, _TAPS - 1), self._first_layers(features, torch.cat(velocities, -1), attended)]
+        after = [*velocities[1:], *firsts[1:]]
+        values = self._later_layers(torch.cat(firsts, -1))
         for layer in self.trunk:
-            values, rings = layer.step(values, [next(parts) for _ in layer.memory_sizes])
-            after.extend(rings)
+            values, kept = layer.step(values, [next(parts) for _ in layer.memory_sizes])
+            after.extend(kept)
         return values, after
 
-    def _read_step(self, inputs: list[Tensor], memory: Tensor) -> tuple[Tensor, Tensor]:
-        """What all readers say of a tick: inputs of (N, I), memory (N, M) of all readers, the oldest tick first -> (N, W),
-        memory after it. All of them at once, because a runtime pays for each operator."""
-        first, second, third = zip(*self.readers)
-        values = torch.cat([functional.linear(each, *layer.folded()) for layer, each in zip(first, inputs)], -1)
-        ring = torch.cat([memory, functional.leaky_relu(values, _SLOPE)], -1)
-        taps = ring.unflatten(-1, (_TAPS, len(inputs), -1)).permute(2, 0, 1, 3).flatten(2)  # (readers, N, taps * 2 W)
-        read = side_by_side(third, side_by_side(second, taps))
-        return read.transpose(0, 1).flatten(1), ring[:, values.shape[-1] :]
+    def _first_layers(self, features: Tensor, velocities: Tensor, attended: Tensor) -> Tensor:
+        """What the first layer of each reader says of a tick (N, readers * 2 W), from features (N, V, C), velocities
+        (N, 2 V of each of the last ticks) and attended (N, I). The lags' layers are one, because a runtime pays for each
+        operator."""
+        inputs, lags = self.inputs, len(self.inputs.lags)
+        layers = [reader[0].folded() for reader in self.readers]
+        values = [functional.linear(each, *layer) for each, layer in
+                  zip([inputs.distances(features), *inputs.places(features), attended], [layers[0], *layers[1 + lags :]])]
+        if lags:
+            weights = [(weight[:, None] * lagged[:, None]).flatten(1)
+                       for (weight, _), lagged in zip(layers[1:], inputs.lagged.T)]
+            biases = [bias for _, bias in layers[1 : 1 + lags]]
+            values.insert(1, functional.linear(velocities, torch.cat(weights), torch.cat(biases)))
+        return functional.leaky_relu(torch.cat(values, -1), _SLOPE)
+
+    def _later_layers(self, firsts: Tensor) -> Tensor:
+        """The other layers of all readers at once: firsts (N, taps * readers * 2 W), the oldest tick first -> (N, readers
+        * W)."""
+        _, second, third = zip(*self.readers)
+        taps = firsts.unflatten(-1, (_TAPS, len(self.readers), -1)).permute(2, 0, 1, 3).flatten(2)  # by reader
+        return side_by_side(third, side_by_side(second, taps)).transpose(0, 1).flatten(1)
 
 
 def side_by_side(layers: Sequence[CausalConvolution], taps: Tensor) -> Tensor:

@@ -33,7 +33,7 @@ class TrainConfig(Settings):
     clip_norm: float = setting(2.0, "longest gradient", low=0)
     joints_weight: float = setting(0.3, "l_joints of (16)", low=0)
     smoothing: float = setting(0.05, "label smoothing", low=0, high=0.9)
-    last_tick: float = setting(0.0, "share of the loss that each row's last tick makes, the rest is of all ticks", low=0, high=1)
+    last_tick: float = setting(0.0, "share of the loss that each row's last tick makes, beside all ticks", low=0, high=1)
     balance: float = setting(0.6, "0 draws clips as often as they are there, 1 every class equally often", low=0, high=1)
     other_share: float = setting(0.12, "share of the drawn clips that belong to no class", low=0, high=0.9)
     early_s: float = setting(0.4, "ticks of a stream's beginning count less, rising over this time", unit="s", low=0.01)

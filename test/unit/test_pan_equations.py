@@ -76,7 +76,7 @@ def test_graph_network_is_equations_1_to_5(assignment, missing):
 def test_parts_start_as_body_parts():
     torch.manual_seed(0)
     network = HumanGraphNetwork(LAYOUT, 5, 16)
-    soft = network.assignment_of(torch.randn(4, V, 16).relu() * 0.1, torch.ones(4, V)).mean(0)
+    soft = network.embed_and_assign(torch.randn(4, V, 16).relu() * 0.1, torch.ones(4, V))[1].mean(0)
     assert [PARTS[k] for k in soft.argmax(-1).tolist()] == [PARTS[k] for k in LAYOUT.part_indices]
 
 
