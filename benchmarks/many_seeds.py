@@ -38,12 +38,15 @@ VARIANTS = {
     "without graph convolution": {"graph_convolution": False},
     "without pooling": {"pooling": False},
     "without joints-attention": {"joints_attention": False},
+    "with the joints loss": {"joints_weight": 0.3},
     "without the joints loss": {"joints_weight": 0.0},
     "ReLU assignment": {"assignment": "relu"},
+    "pose-attention beside the maximum": {"pose_attention": True, "running_max": True},
     "pose-attention alone": {"pose_attention": True, "running_max": False},
     "the maximum alone": {"pose_attention": False, "running_max": True},
     "a GRU after the streams": {"hidden": 96},
     "without motion": {"motion_lags": ()},
+    "every tick alike": {"last_tick": 0.0},
     "without the mirrored view": {"mirrored": False},
     "without the streams: the paper's network": {"streams": 0, "hidden": 96, "head": 0, "running_max": False,
                                                  "pose_attention": True, "width": 32},
@@ -58,6 +61,11 @@ def changed(recipe: Recipe, changes: dict) -> Recipe:
     rest = {name: value for name, value in changes.items() if name not in model}
     return dataclasses.replace(recipe, model=dataclasses.replace(recipe.model, **model),
                                train=dataclasses.replace(recipe.train, **rest))
+
+
+def variants_of(recipe: Recipe) -> list[str]:
+    """The full model, and those of VARIANTS that differ from it."""
+    return [name for name, changes in VARIANTS.items() if name == FULL or changed(recipe, changes) != recipe]
 
 
 def run(recipe: Recipe, data: list[str], splits: tuple[int | None, ...], seed: int, out: Path) -> dict:
@@ -177,7 +185,7 @@ def main() -> None:
     if args.epochs:
         recipe = changed(recipe, {"epochs": args.epochs})
     splits = tuple(args.official_splits or recipe.official_splits or (None,))
-    names = args.variants or (list(VARIANTS) if args.ablations else [FULL])
+    names = args.variants or (variants_of(recipe) if args.ablations else [FULL])
     results: dict[str, dict[int, dict]] = {}
     for seed in args.seeds:
         for name in names:
