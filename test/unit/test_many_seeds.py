@@ -7,7 +7,7 @@ import pytest
 
 pytest.importorskip("torch")
 
-from benchmarks.many_seeds import FULL, VARIANTS, changed, interval, markdown, summary, variants_of
+from benchmarks.many_seeds import FULL, VARIANTS, interval, markdown, summary, variants_of
 from pose_attention_ros.inference.locations import config_dir
 from pose_attention_ros.training.recipe import load_recipe
 
