@@ -22,7 +22,7 @@ from pose_attention_ros.models.streams import CausalConvolution, FrameInputs, St
 
 _SCORE = FEATURE_NAMES.index("score")
 _LONGEST = 100_000  # ticks that the batch form reads
-_LEAST_RISE = 1e-2  # of a moment that raised nothing
+_LEAST_RISE = 0.1  # of a moment that raised nothing; much smaller, and rounding would show in the logarithm
 MIRRORED = ("x", "vx")  # channels whose sign a mirror turns
 
 
