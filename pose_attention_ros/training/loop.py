@@ -118,6 +118,8 @@ class Trainer:
         return loss.item()
 
     def _end_epoch(self, loss: float) -> Progress:
+        if self._step == self._total and self._recipe.train.prior:
+            forget_prior(self.average, self._corpus, self._recipe.train.prior)
         accuracies = []
         for clips in self._validation:
             scores = score(self.average, clips)
@@ -160,6 +162,15 @@ class Trainer:
         self._began = self._ended - saved["seconds"]
         self.history = [Progress(**progress) for progress in saved["history"]]
         _log.info("resumed %s after epoch %d", path, len(self.history))
+
+
+def forget_prior(network: PoseAttentionNetwork, corpus: Corpus, share: float) -> None:
+    """Take `share` of the logarithm of each class's frequency in training off its answer, in place (Menon et al. 2021, logit
+    adjustment after training): that a class was seen rarely then no longer counts against it."""
+    targets = torch.tensor([entry.example.target for entry in corpus.part("train", known=True)])
+    counts = torch.bincount(targets, minlength=len(corpus.classes)).clamp(min=1)
+    with torch.no_grad():
+        network.classify.bias -= share * (counts / counts.sum()).log()
 
 
 def fingerprint(recipe: Recipe, corpus: Corpus, seed: int) -> str:

@@ -34,6 +34,8 @@ class TrainConfig(Settings):
     joints_weight: float = setting(0.3, "l_joints of (16)", low=0)
     smoothing: float = setting(0.05, "label smoothing", low=0, high=0.9)
     last_tick: float = setting(0.0, "share of the loss that each row's last tick makes, beside all ticks", low=0, high=1)
+    prior: float = setting(0.0, "share of the classes' log frequency in training that the answers are freed from; 1: all "
+                           "classes are expected alike", low=0, high=2)
     balance: float = setting(0.6, "0 draws clips as often as they are there, 1 every class equally often", low=0, high=1)
     other_share: float = setting(0.12, "share of the drawn clips that belong to no class", low=0, high=0.9)
     early_s: float = setting(0.4, "ticks of a stream's beginning count less, rising over this time", unit="s", low=0.01)
@@ -145,6 +147,8 @@ def _recipe(raw: dict[str, Any], model: type, train: type) -> Recipe:
 
         values["model"] = network_shape(raw["start_from"], raw.get("model") or {})
     recipe = Recipe(**{"model": model(), "train": train(), **values, "data": rules})
+    if recipe.train.prior and recipe.clips is None:
+        raise UserError("train.prior is for recipes of whole clips (`clips`); streams are drawn by train.balance")
     named = [] if recipe.classes == ALL_LABELS else recipe.classes.values()
     tables = [*named, *recipe.rest.values(), recipe.other, recipe.held_out]
     used = {name for table in tables for name in table}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 
 import numpy as np
@@ -17,6 +18,9 @@ from pose_attention_ros.data.clip_views import ClipConfig, mirrored_features, se
 from pose_attention_ros.data.dataset import Clip, SkeletonDataset  # noqa: E402
 from pose_attention_ros.data.rules import DataRule  # noqa: E402
 from pose_attention_ros.inference.recogniser import load_recogniser  # noqa: E402
+from pose_attention_ros.training.corpus import load_corpus  # noqa: E402
+from pose_attention_ros.training.loop import Trainer  # noqa: E402
+from pose_attention_ros.training.recipe import load_recipe  # noqa: E402
 
 LAYOUT = layout("penn13")
 AS_IT_IS = ClipConfig(mirror=0, rotation_deg=0, stretch=0, shear=0, offset=0, noise=0, joint_drop=0, slowest=1, fastest=1,
@@ -126,6 +130,23 @@ def test_official_splits_are_trained_in_turn_and_averaged(project, both_splits):
     assert load_recogniser(str(project / "run" / "split2" / "tiny")).spec.classes == ("bow", "up")
 
 
+def test_a_class_seen_rarely_is_given_its_share_back_at_the_end(project, tmp_path):
+    recipe = load_recipe(project / "tiny.yaml")
+    corpus = load_corpus(recipe, {"moves": project / "moves.npz"}, official_split=1)
+    rare = next(entry for entry in corpus.part("train") if entry.example.target == 1)
+    often = [entry for entry in corpus.part("train") if entry.example.target == 0][:7]
+    uneven = dataclasses.replace(corpus, entries=(rare, *often, *corpus.part("val")))
+
+    def bias(prior: float) -> torch.Tensor:
+        train = dataclasses.replace(recipe.train, prior=prior, epochs=2)
+        for _ in range(2):  # the second time resumes what is finished
+            trainer = Trainer(dataclasses.replace(recipe, train=train), uneven, 0, tmp_path / str(prior))
+            trainer.fit()
+        return trainer.average.classify.bias.detach()
+
+    torch.testing.assert_close(bias(0.5) - bias(0.0), -0.5 * torch.tensor([7 / 8, 1 / 8]).log())
+
+
 def test_one_official_split_alone_gives_the_same_model_and_the_robots_numbers(project, both_splits):
     assert train(project, "one", "--official-split", "1") == 0
     first, second = ((project / run / "tiny" / "model.safetensors").read_bytes() for run in ("run/split1", "one"))
@@ -168,6 +189,7 @@ def test_a_training_group_is_kept_back_by_one_member_at_most(share, group):
     (("official_splits: [1, 2]", "official_splits: []"), ["--official-split", "3"], "official split 3 was asked for"),
     (("classes: labels", "classes: all"), [], "expected a mapping from class"),
     (("clips: {rotation_deg: 5.0}", "clips: {rotation: 5.0}"), [], "clips has unknown keys rotation"),
+    (("average: 0.9}\nclips: {rotation_deg: 5.0}", "average: 0.9, prior: 1.0}"), [], "train.prior is for recipes of whole"),
 ])
 def test_recipes_with_a_mistake(project, capsys, edit, arguments, message):
     assert edit[0] in RECIPE
