@@ -138,12 +138,13 @@ def draw_curve(histories: list[list[Progress]], path: Path) -> None:
     from matplotlib import pyplot
 
     figure, (left, right) = pyplot.subplots(1, 2, figsize=(9, 3.2), layout="constrained")
-    for history in histories:
+    for number, history in enumerate(histories, 1):
+        name = f"network {number}, " if len(histories) > 1 else ""
         epochs = [progress.epoch for progress in history]
         left.plot(epochs, [progress.loss for progress in history])
-        right.plot(epochs, [progress.val_accuracy for progress in history], label="as annotated")
+        right.plot(epochs, [progress.val_accuracy for progress in history], label=name + "as annotated")
         if all(progress.val_accuracy_estimated is not None for progress in history):
-            right.plot(epochs, [progress.val_accuracy_estimated for progress in history], label="as estimated")
+            right.plot(epochs, [progress.val_accuracy_estimated for progress in history], label=name + "as estimated")
     left.set(xlabel="epoch", title="training loss")
     right.set(xlabel="epoch", title="validation accuracy")
     right.legend()
