@@ -51,6 +51,8 @@ class Trainer:
     """Network, its moving average, optimiser and history; `fit` runs to the end, from a checkpoint if there is one."""
 
     def __init__(self, recipe: Recipe, corpus: Corpus, seed: int, out: Path) -> None:
+        if recipe.train.prior and recipe.clips is None:
+            raise UserError("train.prior is for recipes of whole clips (`clips`); streams are drawn by train.balance")
         torch.manual_seed(seed)
         torch.set_num_threads(recipe.train.threads)
         self._recipe, self._corpus, self._out = recipe, corpus, out

@@ -147,8 +147,6 @@ def _recipe(raw: dict[str, Any], model: type, train: type) -> Recipe:
 
         values["model"] = network_shape(raw["start_from"], raw.get("model") or {})
     recipe = Recipe(**{"model": model(), "train": train(), **values, "data": rules})
-    if recipe.train.prior and recipe.clips is None:
-        raise UserError("train.prior is for recipes of whole clips (`clips`); streams are drawn by train.balance")
     named = [] if recipe.classes == ALL_LABELS else recipe.classes.values()
     tables = [*named, *recipe.rest.values(), recipe.other, recipe.held_out]
     used = {name for table in tables for name in table}
