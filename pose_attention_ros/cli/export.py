@@ -34,8 +34,9 @@ def run(args: argparse.Namespace) -> int:
         from pose_attention_ros.models.bundle import export_files, load_network, refresh_spec
     except ImportError as error:
         raise UserError(f"export needs {error.name}: pip install 'pose_attention_ros[train]'") from None
-    differences = export_files(load_network(folder), folder)
-    refresh_spec(folder)
+    network = load_network(folder)
+    differences = export_files(network, folder)
+    refresh_spec(network, folder)
     load_recogniser(str(folder))
     for name, difference in differences.items():
         size_mb = (folder / name).stat().st_size / 1e6

@@ -82,9 +82,9 @@ def export_files(network: Network, folder: Path) -> dict[str, float]:
     return {STEP: export_step(network, folder / STEP), CLIP: export_clip(network, folder / CLIP)}
 
 
-def refresh_spec(folder: Path) -> None:
-    """Bring the hashes of model.json up to date with the files beside it."""
-    _write_spec(json.loads((folder / SPEC).read_text()), folder)
+def refresh_spec(network: Network, folder: Path) -> None:
+    """Bring model.json up to date with `network` and the files beside it."""
+    _write_spec({**json.loads((folder / SPEC).read_text()), "state_size": network.state_size}, folder)
 
 
 def load_network(folder: Path) -> Network:

@@ -54,6 +54,13 @@ class HumanGraphNetwork(nn.Module):
             self.part = nn.Linear(width, width)  # (1) between parts
             self.join = nn.Linear(2 * width, width)
 
+    def first_nodes(self, features: Tensor, scale: Tensor | float) -> Tensor:
+        """(1) of the joints: features (B, V, C) to be divided by scale (C,) -> (B, V, D). All joints in one product, which
+        costs a runtime less than a product over the channels and one over the joints."""
+        weight = torch.einsum("uv,dc->udvc", self.spread, self.lift.weight / scale).flatten(2).flatten(0, 1)  # (V D, V C)
+        bias = (self.spread @ (self.lift.bias + self.joint_name)).flatten()
+        return functional.linear(features.flatten(1), weight, bias).relu().unflatten(-1, self.joint_name.shape)
+
     def embed_and_assign(self, nodes: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
         """(5) Z (B, V, D) and (2) S (B, V, P) in one product; a missing joint belongs to no part."""
         layers, width = (self.embed, self.assign), self.embed.out_features
@@ -61,12 +68,11 @@ class HumanGraphNetwork(nn.Module):
         constant = self.spread.sum(-1, keepdim=True) * bias + functional.pad(self.part_prior, (width, 0))
         embedded, raw = (self.spread @ functional.linear(nodes, weight) + constant).tensor_split([width], -1)
         soft = raw.softmax(-1) if self.assignment == "softmax" else raw.relu()
-        return embedded.relu(), soft * mask[..., None]
+        return embedded.relu(), soft * mask
 
     def forward(self, features: Tensor, mask: Tensor, scale: Tensor | float = 1.0) -> Tensor:
-        """features (B, V, C), all 0 where mask (B, V) is 0, their channels to be divided by scale (C,) -> h_it (B, V, D)."""
-        lifted = functional.linear(features, self.lift.weight / scale) + (self.lift.bias + self.joint_name)
-        nodes = (self.spread @ lifted).relu()  # (1)                                     (B, V, D)
+        """features (B, V, C), all 0 where mask (B, V, 1) is 0, their channels to be divided by scale (C,) -> h_it (B, V, D)."""
+        nodes = self.first_nodes(features, scale)
         if not self.pooling:
             return (self.spread @ self.embed(nodes)).relu()  # (5) Z                     (B, V, D)
         embedded, soft = self.embed_and_assign(nodes, mask)

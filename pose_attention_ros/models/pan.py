@@ -104,9 +104,9 @@ class PoseAttentionNetwork(nn.Module):
 
     @property
     def _memory_sizes(self) -> list[int]:
-        """Of one view: h, n, d, m, the highest values, and what the streams keep."""
+        """Of one view: h, n, d, the highest values, and what the streams keep."""
         config = self.config
-        return [config.hidden, self._moment, 1, 1, self._moment if config.running_max else 0,
+        return [config.hidden, self._moment, 1, self._moment if config.running_max else 0,
                 *(self.streams.memory_sizes if config.streams else [])]
 
     @property
@@ -120,13 +120,13 @@ class PoseAttentionNetwork(nn.Module):
 
     def read_frame(self, features: Tensor) -> tuple[Tensor, Tensor]:
         """features (B, V, C) of single frames -> s (B, G * D), joint weights (B, V)."""
-        mask = (features[..., _SCORE] > 0).to(features.dtype)
+        mask = features[..., _SCORE:].sign()  # 1 where the joint is there                (B, V, 1)
         joints = self.graph(features, mask, self.feature_scale)
         if self.config.joints_attention:
             attended, weights = self.joints_attention(joints, mask)
             return attended, weights.mean(-1)
-        weights = (mask + 1e-6) / (mask + 1e-6).sum(-1, keepdim=True)
-        return (weights[..., None, :] @ joints).squeeze(-2).repeat(1, self.config.heads), weights
+        weights = (mask + 1e-6) / (mask + 1e-6).sum(-2, keepdim=True)
+        return (weights * joints).sum(-2).repeat(1, self.config.heads), weights[..., 0]
 
     def forward(self, features: Tensor, inside: Tensor | None = None) -> PanOutput:
         """features (N, T, V, C), a missing joint all 0, from the beginning of each stream -> outputs after every tick.
@@ -177,7 +177,7 @@ class PoseAttentionNetwork(nn.Module):
 
     def _step(self, features: Tensor, state: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         config = self.config
-        memory, total, mass, peak, highest, *held = state.split(self._memory_sizes, -1)
+        memory, total, mass, highest, *held = state.split(self._memory_sizes, -1)
         moment, weights = self.read_frame(features)
         if config.streams:
             moment, held = self.streams.step(features, moment, held)
@@ -188,11 +188,11 @@ class PoseAttentionNetwork(nn.Module):
             seen = torch.maximum(highest, moment)
             highest, energy = seen, rise_energy(seen - highest)[:, None]
         if config.pose_attention:
-            attended, energy, total, mass, peak = self.pose_attention.step(moment, total, mass, peak)
+            attended, energy, total, mass = self.pose_attention.step(moment, total, mass)
             seen = torch.cat([attended, seen], -1) if config.running_max else attended
         if config.head:
             seen, _ = self.head.step(seen, [])
-        after = torch.cat([memory, total, mass, peak, highest, *held], -1)
+        after = torch.cat([memory, total, mass, highest, *held], -1)
         return self.classify(seen), weights, energy.squeeze(-1), after
 
 

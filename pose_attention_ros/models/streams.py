@@ -103,7 +103,8 @@ class FrameInputs(nn.Module):
         first, second = torch.triu_indices(joints, joints, 1)
         names = torch.eye(joints)
         self.register_buffer("between", (names[first] - names[second]) / 2, persistent=False)  # (pairs, V)
-        self.register_buffer("either", (names[first] + names[second]).T, persistent=False)  # (V, pairs)
+        self.register_buffer("either", names[first] + names[second], persistent=False)  # (pairs, V)
+        self.register_buffer("less", -torch.ones(len(first)), persistent=False)
         self.lags, self.rate_hz, self.positions = lags, rate_hz, positions
         self.widths = [len(first), *(2 * joints for _ in lags), *([2 * joints] if positions else [])]
         ticks, width = max(lags, default=1), 2 * joints
@@ -126,8 +127,8 @@ class FrameInputs(nn.Module):
 
     def distances(self, features: Tensor) -> Tensor:
         """features (..., V, C) -> (..., pairs), half of the distance less 1."""
-        there = (features[..., _SCORE] > 0).to(features.dtype)
-        both = (there @ self.either - 1).relu()  # 1 where both joints are there, else 0
+        there = features[..., _SCORE:].sign().squeeze(-1)
+        both = functional.linear(there, self.either, self.less).relu()  # 1 where both joints are there, else 0
         return (torch.linalg.vector_norm(self.between @ features[..., :2], dim=-1) - 1) * both
 
 

@@ -8,7 +8,7 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from pose_attention_ros.core.layouts import PARTS, layout  # noqa: E402
-from pose_attention_ros.models.attention import JointsAttention, PoseAttention  # noqa: E402
+from pose_attention_ros.models.attention import HIGHEST_ENERGY, JointsAttention, PoseAttention  # noqa: E402
 from pose_attention_ros.models.hgn import HumanGraphNetwork  # noqa: E402
 from pose_attention_ros.models.losses import IGNORE, OTHER, pan_loss, pose_loss, tick_loss  # noqa: E402
 from pose_attention_ros.models.pan import PanConfig, PanOutput, PoseAttentionNetwork, gru_step  # noqa: E402
@@ -69,14 +69,14 @@ def test_graph_network_is_equations_1_to_5(assignment, missing):
     h2 = relu(normalised(a2) @ (x2 @ w["part.weight"].T + w["part.bias"]))  # (1) between parts
     expected = relu(np.concatenate([z, s @ h2], 1) @ w["join.weight"].T + w["join.bias"])
     with torch.no_grad():
-        found = network(torch.from_numpy(x[None]), torch.from_numpy(mask[None]))[0].numpy()
+        found = network(torch.from_numpy(x[None]), torch.from_numpy(mask[None, :, None]))[0].numpy()
     np.testing.assert_allclose(found, expected, atol=1e-7)
 
 
 def test_parts_start_as_body_parts():
     torch.manual_seed(0)
     network = HumanGraphNetwork(LAYOUT, 5, 16)
-    soft = network.embed_and_assign(torch.randn(4, V, 16).relu() * 0.1, torch.ones(4, V))[1].mean(0)
+    soft = network.embed_and_assign(torch.randn(4, V, 16).relu() * 0.1, torch.ones(4, V, 1))[1].mean(0)
     assert [PARTS[k] for k in soft.argmax(-1).tolist()] == [PARTS[k] for k in LAYOUT.part_indices]
 
 
@@ -118,7 +118,7 @@ def test_joints_attention_is_equations_13_to_15(heads):
         vectors.append(a @ h[there])  # (15)
         weights.append(a)
     with torch.no_grad():
-        s, a = attention(torch.from_numpy(h[None]), torch.from_numpy(mask[None]))
+        s, a = attention(torch.from_numpy(h[None]), torch.from_numpy(mask[None, :, None]))
     np.testing.assert_allclose(s[0].numpy(), np.concatenate(vectors), atol=1e-12)
     np.testing.assert_allclose(a[0].numpy()[there], np.array(weights).T, atol=1e-12)
     np.testing.assert_allclose(a[0].numpy()[3], 0, atol=1e-12)
@@ -131,7 +131,7 @@ def test_pose_attention_is_equations_10_to_12_on_every_prefix(decay):
     h, w = np.random.default_rng(3).standard_normal((20, 6)), weights_of(attention)
     with torch.no_grad():
         prefixes, energy = attention.prefixes(torch.from_numpy(h[None]))
-        total, mass, peak = torch.zeros(1, 6).double(), torch.zeros(1, 1).double(), torch.zeros(1, 1).double()
+        total, mass = torch.zeros(1, 6).double(), torch.zeros(1, 1).double()
         for t in range(20):
             u = np.tanh(h[: t + 1] @ w["key.weight"].T)  # (11)
             e = (u @ w["query.weight"].T)[:, 0]
@@ -139,10 +139,25 @@ def test_pose_attention_is_equations_10_to_12_on_every_prefix(decay):
             v = a @ h[: t + 1]  # (12)
             np.testing.assert_allclose(prefixes[0, t].numpy(), v, atol=1e-12)
             np.testing.assert_allclose(energy[0, : t + 1].numpy(), e, atol=1e-12)
-            running, e_t, total, mass, peak = attention.step(torch.from_numpy(h[t : t + 1]), total, mass, peak)
+            running, e_t, total, mass = attention.step(torch.from_numpy(h[t : t + 1]), total, mass)
             np.testing.assert_allclose(running[0].numpy(), v, atol=1e-12)
             np.testing.assert_allclose(e_t.item(), e[-1], atol=1e-12)
-            assert mass.item() >= 1
+
+
+def test_moments_scores_are_bounded_and_a_long_stream_stays_finite():
+    """The exponentials of the step are sums of what was seen so far, without a running maximum."""
+    attention = PoseAttention(6, 0.0)
+    with torch.no_grad():
+        attention.query.weight.fill_(1e4)
+        states = torch.randn(1, 500, 6, generator=torch.Generator().manual_seed(0))
+        prefixes, energy = attention.prefixes(states)
+        total, mass = torch.zeros(1, 6), torch.full((1, 1), 1e6 * float(energy.max().exp()))  # a million strong moments
+        for t in range(500):
+            seen, e_t, total, mass = attention.step(states[:, t], total, mass)
+            assert abs(e_t.item()) <= HIGHEST_ENERGY
+            assert torch.isfinite(seen).all()
+    assert energy.abs().max() == HIGHEST_ENERGY
+    assert torch.isfinite(prefixes).all()
 
 
 def test_loss_is_equations_16_to_18():
@@ -229,5 +244,5 @@ def test_mirror_of_a_symmetric_network():
         network.assign.weight.copy_((network.assign.weight + network.assign.weight[swap_parts]) / 2)
         network.assign.bias.copy_((network.assign.bias + network.assign.bias[swap_parts]) / 2)
         x = torch.randn(2, V, 5).double()
-        there = torch.ones(2, V).double()
+        there = torch.ones(2, V, 1).double()
         np.testing.assert_allclose(network(x[:, mirror], there), network(x, there)[:, mirror], atol=1e-10)

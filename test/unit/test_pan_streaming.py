@@ -211,14 +211,15 @@ def _without(name):
 
 
 def _no_onnx(folder):
+    network = load_network(folder)
     (folder / "step.onnx").write_bytes(b"not a graph")
-    refresh_spec(folder)
+    refresh_spec(network, folder)
 
 
 @pytest.mark.parametrize("damage, message", [
     (_tampered, "sha256"),
     (_edited(classes=["a", "b"]), "number of classes of 'logits' is 4, model.json says 2"),
-    (_edited(state_size=7), "state_size of 'state' is 50, model.json says 7"),
+    (_edited(state_size=7), "state_size of 'state' is 49, model.json says 7"),
     (_edited(layout="coco17"), "joints and features of 'features' is 13x5, model.json says 17x5"),
     (_edited(layout="nonsense"), "no skeleton layout 'nonsense'"),
     (_edited(features=["x", "y"]), "reads features"),
