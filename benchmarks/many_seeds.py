@@ -4,7 +4,8 @@
     python -m benchmarks.many_seeds config/train/jhmdb14.yaml --ablations --seeds 0 1 2 --out out/ablations/jhmdb14
 
 Each run is `pose-attention train RECIPE --seed N --numbers-only`, the ablations with one switch of the model turned. Runs
-that are in --out already are not repeated; a run that was cut short goes on. --out/table.json holds what is finished.
+that are in --out already are not repeated, so --out is of one recipe, its data and its splits; a run that was cut short goes
+on. --out/table.json holds what is finished.
 
 A recipe of several members trains, here, one network a seed, and measures the committees of neighbouring seeds: with five
 seeds and three members those of 0-1-2, 1-2-3, 2-3-4, 3-4-0 and 4-0-1. Each network so belongs to three committees, which are
@@ -15,6 +16,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import hashlib
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -23,6 +25,8 @@ import numpy as np
 import torch
 
 from pose_attention_ros.cli.train_pan import data_files, train
+from pose_attention_ros.core.errors import UserError
+from pose_attention_ros.data.dataset import file_sha256
 from pose_attention_ros.models.committee import Committee
 from pose_attention_ros.models.pan import PoseAttentionNetwork
 from pose_attention_ros.training.corpus import load_corpus
@@ -32,6 +36,7 @@ from pose_attention_ros.training.recipe import Recipe, load_recipe
 from pose_attention_ros.training.report import RESULT, finish, mean_result
 
 FULL = "full"
+_RUNS_OF = "runs_of.sha256"
 # What a variant changes: settings of the model, or of the training.
 VARIANTS = {
     FULL: {},
@@ -61,6 +66,17 @@ def changed(recipe: Recipe, changes: dict) -> Recipe:
     rest = {name: value for name, value in changes.items() if name not in model}
     return dataclasses.replace(recipe, model=dataclasses.replace(recipe.model, **model),
                                train=dataclasses.replace(recipe.train, **rest))
+
+
+def claim(out: Path, recipe: Recipe, data: list[str], splits: tuple[int | None, ...]) -> None:
+    """Mark `out` as this recipe's. Raises UserError where it holds runs of other settings, data or splits."""
+    files = {name: file_sha256(path) for name, path in data_files(list(recipe.data), data).items()}
+    text = json.dumps([dataclasses.asdict(recipe), files, splits], sort_keys=True, default=str)
+    digest, mark = hashlib.sha256(text.encode()).hexdigest(), out / _RUNS_OF
+    if mark.is_file() and mark.read_text() != digest:
+        raise UserError(f"{out} holds runs of another recipe, data or splits; choose another --out")
+    out.mkdir(parents=True, exist_ok=True)
+    mark.write_text(digest)
 
 
 def variants_of(recipe: Recipe) -> list[str]:
@@ -185,6 +201,7 @@ def main() -> None:
     if args.epochs:
         recipe = changed(recipe, {"epochs": args.epochs})
     splits = tuple(args.official_splits or recipe.official_splits or (None,))
+    claim(args.out, recipe, args.data, splits)
     names = args.variants or (variants_of(recipe) if args.ablations else [FULL])
     results: dict[str, dict[int, dict]] = {}
     for seed in args.seeds:
@@ -196,8 +213,9 @@ def main() -> None:
     if 1 < members <= len(args.seeds) and names == [FULL]:
         for i, seed in enumerate(args.seeds if len(args.seeds) > members else args.seeds[:1]):
             chosen = [args.seeds[(i + k) % len(args.seeds)] for k in range(members)]
-            results.setdefault(f"{members} members", {})[seed] = committee(
-                recipe, args.data, splits, chosen, args.out / FULL, args.out / "committee" / f"seed{seed}")
+            folder = args.out / "committee" / f"seeds{'-'.join(map(str, chosen))}"
+            found = committee(recipe, args.data, splits, chosen, args.out / FULL, folder)
+            results.setdefault(f"{members} members", {})[seed] = found
         table = summary(results)
         (args.out / "table.json").write_text(json.dumps(table, indent=2) + "\n")
     print(markdown(table))

@@ -117,15 +117,17 @@ def main() -> None:
     torch.set_num_threads(recipe.train.threads)
     split = args.official_split or next(iter(recipe.official_splits), None)
     corpus = load_corpus(recipe, data_files(list(recipe.data), args.data), official_split=split)
-    result = json.loads(args.json.read_text()) if args.json.is_file() else {
-        "data": recipe.model_id, "official_split": split, "data_sha256": dict(corpus.sha256),
-        "clips": {part: len(corpus.part(part)) for part in ("train", "val", "test")}, "runs": []}
+    what = {"data": recipe.model_id, "official_split": split, "data_sha256": dict(corpus.sha256),
+            "epochs": recipe.train.epochs, "clips": {part: len(corpus.part(part)) for part in ("train", "val", "test")}}
+    result = json.loads(args.json.read_text()) if args.json.is_file() else {**what, "runs": []}
+    if any(result.get(name) != value for name, value in what.items()):
+        raise UserError(f"{args.json} holds runs of other data, another split or other epochs; choose another")
     done = {(run["peer"], run["seed"]) for run in result["runs"]}
     for seed, name in ((seed, name) for seed in args.seeds for name in args.peers if (name, seed) not in done):
         began = time.monotonic()
         network = train(name, recipe, corpus, seed)
         found = accuracy(network, PEERS[name], corpus, recipe)
-        result["runs"].append({"peer": name, "seed": seed, "accuracy": round(found, 4), "epochs": recipe.train.epochs,
+        result["runs"].append({"peer": name, "seed": seed, "accuracy": round(found, 4),
                                "parameters": parameters(network), "seconds": round(time.monotonic() - began)})
         print(f"{name} seed {seed}: {found:.2%} in {result['runs'][-1]['seconds']} s", flush=True)
         args.json.parent.mkdir(parents=True, exist_ok=True)

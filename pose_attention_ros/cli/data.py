@@ -4,7 +4,6 @@ clips and known ones with their pixels, and what such a file holds."""
 from __future__ import annotations
 
 import argparse
-import json
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from pose_attention_ros.bags.finding import find_bags, labels_beside
-from pose_attention_ros.cli.options import add_settings, read_settings
+from pose_attention_ros.cli.options import add_settings, read_settings, write_json
 from pose_attention_ros.core.errors import UserError
 from pose_attention_ros.data.bag_clips import BagClipConfig, import_bags
 from pose_attention_ros.data.dataset import SkeletonDataset, file_sha256
@@ -89,8 +88,7 @@ def run(args: argparse.Namespace) -> int:
         data, path = SkeletonDataset.load(args.file), args.file
     summary = summarise(data, path)
     print_summary(summary)
-    if args.json:
-        args.json.write_text(json.dumps(summary, indent=2) + "\n")
+    write_json(args.json, summary)
     return 0
 
 

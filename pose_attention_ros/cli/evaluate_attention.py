@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from pose_attention_ros.cli.options import add_json, add_labelled_data, write_json
+from pose_attention_ros.cli.options import add_json, add_labelled_data, divided, write_json
 from pose_attention_ros.core.errors import UserError
 from pose_attention_ros.data.dataset import SkeletonDataset, file_sha256
 from pose_attention_ros.evaluation import attention
@@ -35,7 +35,7 @@ def run(args: argparse.Namespace) -> int:
     label_map = read_label_map(args.label_map) if args.label_map else None
     chosen: list[tuple[ShownClip, int]] = []
     for path in args.data:
-        data = SkeletonDataset.load(path)
+        data = divided(SkeletonDataset.load(path), args)
         targets = targets_of(data, spec.classes, args.split, label_map, path.stem)
         chosen += [(ShownClip.of(data[row], data.joints, spec.layout), target) for row, target in targets.items()
                    if target != NO_CLASS]

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from pose_attention_ros.cli.options import add_json, add_labelled_data, add_settings, read_settings, write_json
+from pose_attention_ros.cli.options import add_json, add_labelled_data, add_settings, divided, read_settings, write_json
 from pose_attention_ros.core.errors import UserError
 from pose_attention_ros.core.recogniser import ModelSpec
 from pose_attention_ros.data.dataset import SkeletonDataset, file_sha256
@@ -58,13 +58,13 @@ def run(args: argparse.Namespace) -> int:
 def labelled_clips(args: argparse.Namespace, spec: ModelSpec) -> tuple[SkeletonDataset, ClipPixels | None]:
     """The clips, and what the model reads of their images. Raises UserError where there are none."""
     if not spec.pixels:
-        return SkeletonDataset.load(skeletons_file(args.data)), None
+        return divided(SkeletonDataset.load(skeletons_file(args.data)), args), None
     if not args.data.is_dir() or args.robustness:
         raise UserError(f"model {spec.model_id!r} reads the images too: --data must be a folder with pixels, as "
                         "`data render` leaves it, and --robustness changes joints alone")
     source, weights = open_pixels(args.data), read_settings(args, ExtractorWeights)
     extractor = create_extractor(ExtractorConfig(**dataclasses.asdict(weights), extractor=spec.extractor.get("name", "")))
-    return source.skeletons, ClipPixels(source, spec, extractor)
+    return divided(source.skeletons, args), ClipPixels(source, spec, extractor)
 
 
 def skeletons_file(data: Path) -> Path:

@@ -7,7 +7,15 @@ import dataclasses
 import time
 from pathlib import Path
 
-from pose_attention_ros.cli.options import add_json, add_labelled_data, add_settings, chosen, read_settings, write_json
+from pose_attention_ros.cli.options import (
+    add_json,
+    add_labelled_data,
+    add_settings,
+    chosen,
+    divided,
+    read_settings,
+    write_json,
+)
 from pose_attention_ros.core.action_stage import ActionConfig
 from pose_attention_ros.core.errors import UserError
 from pose_attention_ros.data.augment import AugmentConfig
@@ -55,7 +63,7 @@ def run(args: argparse.Namespace) -> int:
     label_map = read_label_map(args.label_map) if args.label_map else None
     clips = []
     for path in args.data:
-        data = SkeletonDataset.load(path)
+        data = divided(SkeletonDataset.load(path), args)
         clips += examples_of(data, targets_of(data, spec.classes, args.split, label_map, path.stem), spec.layout)
     plan, config = read_settings(args, PlanConfig), read_settings(args, ActionConfig)
     streams = plan_streams(clips, args.seed, spec.layout, plan)

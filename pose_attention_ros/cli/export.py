@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import json
 from pathlib import Path
 
 from pose_attention_ros.cli import export_pose, export_tensorrt
-from pose_attention_ros.cli.options import add_json
+from pose_attention_ros.cli.options import add_json, write_json
 from pose_attention_ros.core.errors import UserError
 from pose_attention_ros.inference.pose_model import is_pose_network
 from pose_attention_ros.inference.recogniser import find_model, load_recogniser
@@ -41,6 +40,5 @@ def run(args: argparse.Namespace) -> int:
     for name, difference in differences.items():
         size_mb = (folder / name).stat().st_size / 1e6
         print(f"{folder / name}: {size_mb:.2f} MB, largest difference from torch {difference:.1e}")
-    if args.json:
-        args.json.write_text(json.dumps(differences, indent=2) + "\n")
+    write_json(args.json, differences)
     return 0

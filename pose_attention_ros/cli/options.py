@@ -10,6 +10,8 @@ from typing import Any, TypeVar
 
 from pose_attention_ros.core.config import Settings
 from pose_attention_ros.core.errors import UserError
+from pose_attention_ros.data.dataset import SkeletonDataset
+from pose_attention_ros.inference.recogniser import SPEC_FILE, find_model
 
 SettingsType = TypeVar("SettingsType", bound=Settings)
 
@@ -68,5 +70,15 @@ def add_labelled_data(parser: argparse.ArgumentParser, *, several: bool) -> None
                         help="written by `data import`")
     parser.add_argument("--model", required=True, metavar="M", help="name under models/, or a model directory")
     parser.add_argument("--split", metavar="S", help="only clips of this split, such as test (default: all)")
+    parser.add_argument("--official-split", type=int, metavar="N",
+                        help="which of the file's official splits divides it (default: the one the model was trained on)")
     parser.add_argument("--label-map", type=Path, metavar="MAP.yaml",
                         help="{label: class, or null for none}; or a training recipe, whose rules for this data hold")
+
+
+def divided(data: SkeletonDataset, args: argparse.Namespace) -> SkeletonDataset:
+    """`data` as --official-split divides it, else as the training of the model did, where the file knows that split."""
+    trained = json.loads((find_model(args.model) / SPEC_FILE).read_text()).get("official_split")
+    if args.official_split is None and (trained is None or trained > data.official_splits.shape[1]):
+        return data
+    return data.divided(trained if args.official_split is None else args.official_split)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pose_attention_ros.cli.options import write_json
 from pose_attention_ros.core.errors import UserError
+from pose_attention_ros.data.dataset import SkeletonDataset
 
 if TYPE_CHECKING:
     from pose_attention_ros.training.recipe import Recipe
@@ -30,14 +31,19 @@ def train_splits(recipe: Recipe, args: argparse.Namespace, train_one: Callable[[
 
     out = args.out or Path("out/train") / f"{args.recipe.stem}-{args.seed}"
     splits = (args.official_split,) if args.official_split is not None else recipe.official_splits
+    if args.official_split is not None and args.out is None:
+        out /= f"split{args.official_split}"
+    for path in data_files(list(recipe.data), args.data).values() if len(splits) > 1 else ():
+        if path.is_file():
+            for split in splits:  # told now, not after the first split's training
+                SkeletonDataset.load(path).divided(split)
     if len(splits) < 2:
         result = train_one(splits[0] if splits else None, out)
     else:
         result = mean_result({split: train_one(split, out / f"split{split}") for split in splits})
-        (out / RESULT).write_text(json.dumps(result, indent=2) + "\n")
+        write_json(out / RESULT, result)
         print_accuracy(result, f"mean of {len(splits)} official splits, ")
-    if args.json:
-        args.json.write_text(json.dumps(result, indent=2) + "\n")
+    write_json(args.json, result)
     print(f"numbers in {out / RESULT}")
     return 0
 

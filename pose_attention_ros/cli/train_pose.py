@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-import json
 from pathlib import Path
 
+from pose_attention_ros.cli.options import write_json
 from pose_attention_ros.cli.train_pan import DATA_DIR
 from pose_attention_ros.core.errors import UserError
 
@@ -43,8 +43,7 @@ def run(args: argparse.Namespace) -> int:
         trainer.fit(report, tick)
     if processes.leads:
         result = _finish(trainer, recipe, args, out)
-        if args.json:
-            args.json.write_text(json.dumps(result, indent=2) + "\n")
+        write_json(args.json, result)
     processes.leave()
     return 0
 
@@ -55,7 +54,7 @@ def _finish(trainer, recipe, args: argparse.Namespace, out: Path) -> dict:
 
     result = {"seed": args.seed, "minutes": trainer.seconds / 60,
               "history": [dataclasses.asdict(progress) for progress in trainer.history]}
-    (out / RESULT).write_text(json.dumps(result, indent=2) + "\n")
+    write_json(out / RESULT, result)
     if not args.numbers_only:
         extra = {"recipe": args.recipe.name, "seed": args.seed, "training_minutes": round(trainer.seconds / 60, 1)}
         save_pose_model(trainer.average, recipe.model_id, recipe.train.input_size, out / recipe.model_id, extra)

@@ -134,7 +134,7 @@ def _swapped(rng: np.random.Generator, keypoints: np.ndarray, scores: np.ndarray
     return keypoints, np.where(exchanged, scores[..., layout.mirror], scores)
 
 
-def mirrored(keypoints: np.ndarray, mask: np.ndarray, layout: Layout) -> tuple[np.ndarray, np.ndarray]:
-    """The same motion in a mirror: keypoints (..., V, 2) with x negated, and mask (..., V), left and right exchanged."""
+def mirrored(keypoints: np.ndarray, scores: np.ndarray, layout: Layout) -> tuple[np.ndarray, np.ndarray]:
+    """The same motion in a mirror: keypoints (..., V, 2) with x negated, and scores (..., V), left and right exchanged."""
     flipped = keypoints[..., layout.mirror, :] * np.array([-1, 1], np.float32)
-    return flipped, mask[..., layout.mirror]
+    return flipped, scores[..., layout.mirror]

@@ -109,7 +109,8 @@ class SkeletonDataset:
         """Write the `.npz`; the folder is made where it is missing."""
         path.parent.mkdir(parents=True, exist_ok=True)
         arrays = {name: getattr(self, name) for name in self.__dataclass_fields__}
-        np.savez_compressed(path, **{**arrays, "joints": np.array(self.joints)})
+        with path.open("wb") as file:  # NumPy adds .npz to a name without it
+            np.savez_compressed(file, **{**arrays, "joints": np.array(self.joints)})
 
     @classmethod
     def load(cls, path: Path) -> SkeletonDataset:

@@ -20,7 +20,7 @@ _HEIGHT = {"head": 1.5, "shoulder": 1.0, "elbow": 0.8, "wrist": 0.7, "hip": 0.0,
 def rest_example(example: Example, where: str, seconds: float, rng: np.random.Generator, layout: Layout,
                  target: int) -> Example:
     """`example`'s first (`where` = "start") or last ("end") pose held for `seconds`."""
-    pose, mask = (example.keypoints[0], example.mask[0]) if where == "start" else (example.keypoints[-1], example.mask[-1])
+    pose, scores = (part[0 if where == "start" else -1] for part in (example.keypoints, example.scores))
     frames = max(int(seconds * FPS), 3)
     dt_s = np.full((1, frames), 1 / FPS)
     lever = np.array([next(h for end, h in _HEIGHT.items() if joint.endswith(end)) for joint in layout.joints])
@@ -29,7 +29,7 @@ def rest_example(example: Example, where: str, seconds: float, rng: np.random.Ge
     still = rng.uniform(0.2, 2.0)
     fidget = correlated(rng, dt_s, SWAY_TIME_S, (len(lever), 2))[0] * FIDGET * (0.3 + lever[:, None])
     keypoints = pose + UNIT_PX * still * (lean + fidget)
-    return Example(keypoints.astype(np.float32), np.repeat(mask[None], frames, 0), FPS, target)
+    return Example(keypoints.astype(np.float32), np.repeat(scores[None], frames, 0), FPS, target)
 
 
 def _arms_posed(pose: np.ndarray, rng: np.random.Generator, layout: Layout) -> np.ndarray:

@@ -27,6 +27,12 @@ class DataRule:
     def read(cls, values: Any, where: str) -> DataRule:
         """From a recipe's entry `where`. Raises UserError."""
         expect_keys(values, [field.name for field in fields(cls)], where)
+        for key, value in values.items():
+            wanted = "a number from 0 to 1" if key == "val_share" else "a list of groups"
+            good = isinstance(value, list) if key != "val_share" else (
+                isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value <= 1)
+            if not good:
+                raise UserError(f"{where}.{key} is {value!r}, expected {wanted}")
         return cls(**{key: tuple(value) if isinstance(value, list) else value for key, value in values.items()})
 
     def split_of(self, split: str, group: str, part: int = 0) -> str:

@@ -11,6 +11,7 @@ import numpy as np
 
 from pose_attention_ros.core.config import Settings, setting
 from pose_attention_ros.core.features import BodyFrame
+from pose_attention_ros.core.graph_stage import GraphConfig
 from pose_attention_ros.core.layouts import Layout, joint_map
 from pose_attention_ros.data.augment import UNIT_PX
 from pose_attention_ros.data.dataset import Clip
@@ -38,13 +39,18 @@ class StreamConfig(Settings):
 
 @dataclass(frozen=True, eq=False)
 class Example:
-    """One clip in the model's layout: keypoints (n, V, 2) float32 at UNIT_PX a body unit, mask (n, V) bool, frames a second,
-    and its target."""
+    """One clip in the model's layout: keypoints (n, V, 2) float32 at UNIT_PX a body unit, scores (n, V), 0 for a missing
+    joint, frames a second, and its target."""
 
     keypoints: np.ndarray
-    mask: np.ndarray
+    scores: np.ndarray
     fps: float
     target: int
+
+    @property
+    def mask(self) -> np.ndarray:
+        """(n, V) bool, which joints are there."""
+        return self.scores > 0
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,12 +65,13 @@ class Stream:
 
 
 def example_of(clip: Clip, joints: tuple[str, ...], layout: Layout, target: int) -> Example:
-    """A clip's joints by name in `layout`, brought to UNIT_PX a body unit (as the middle of its frames has it)."""
+    """A clip's joints by name in `layout`, brought to UNIT_PX a body unit (as the middle of its frames has it). Joints that
+    the robot would take for missing are missing."""
     keypoints, scores = joint_map(joints, layout.joints)(clip.keypoints, clip.scores)
-    mask = scores > 0
+    mask = scores >= max(GraphConfig().min_joint_score, 1e-6)
     body = BodyFrame(layout, (len(keypoints),))
     scale = float(np.median(body.scale_px(keypoints, mask, np.zeros(len(keypoints)))))
-    return Example(keypoints * np.float32(UNIT_PX / scale), mask, clip.fps or DEFAULT_FPS, target)
+    return Example(keypoints * np.float32(UNIT_PX / scale), scores * mask, clip.fps or DEFAULT_FPS, target)
 
 
 def root_of(keypoints: np.ndarray, mask: np.ndarray, layout: Layout) -> np.ndarray:

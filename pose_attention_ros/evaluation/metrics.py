@@ -73,7 +73,10 @@ def rounded(value: float) -> float | None:
 
 
 def fit_temperature(logits: np.ndarray, truth: np.ndarray) -> float:
-    """Divisor of the logits (N, K) with the least negative log likelihood of truth (N,) (Guo et al. 2017)."""
+    """Divisor of the logits (N, K) with the least negative log likelihood of truth (N,) (Guo et al. 2017). 1 where every
+    answer is right: nothing then says how sure is too sure."""
+    if (logits.argmax(-1) == truth).all():
+        return 1.0
     candidates = np.exp(np.linspace(np.log(0.2), np.log(5.0), 161))
 
     def loss(temperature: float) -> float:

@@ -71,7 +71,7 @@ class HumanGraphNetwork(nn.Module):
         return embedded.relu(), soft * mask
 
     def forward(self, features: Tensor, mask: Tensor, scale: Tensor | float = 1.0) -> Tensor:
-        """features (B, V, C), all 0 where mask (B, V, 1) is 0, their channels to be divided by scale (C,) -> h_it (B, V, D)."""
+        """features (B, V, C), 0 where mask (B, V, 1) is 0, their channels to be divided by scale (C,) -> h_it (B, V, D)."""
         nodes = self.first_nodes(features, scale)
         if not self.pooling:
             return (self.spread @ self.embed(nodes)).relu()  # (5) Z                     (B, V, D)

@@ -56,6 +56,8 @@ class PanConfig(Settings):
         super().__post_init__()
         if not self.hidden and not self.streams:
             raise UserError("hidden is 0, expected a GRU where there are no streams")
+        if any(not isinstance(lag, int) or lag < 1 for lag in self.motion_lags):
+            raise UserError(f"motion_lags is {list(self.motion_lags)}, expected whole numbers of ticks from 1 on")
 
 
 class PanOutput(NamedTuple):

@@ -64,7 +64,7 @@ def read_examples(examples: list[Example], layout: Layout, rate_hz: float,
     """Whole clips as they are, at their own frame rate."""
     streams = [Stream(np.arange(len(e.keypoints)) / e.fps, e.keypoints, e.mask, np.full(len(e.keypoints), e.target),
                       np.zeros(len(e.keypoints), bool)) for e in examples]
-    return read_streams(streams, [stream.mask.astype(np.float32) for stream in streams], layout, rate_hz, smoothing)
+    return read_streams(streams, [e.scores.astype(np.float32) for e in examples], layout, rate_hz, smoothing)
 
 
 def as_estimated(streams: list[Stream], rng: np.random.Generator, recipe: Recipe, layout: Layout) -> Batch:
@@ -111,7 +111,7 @@ class BatchMaker:
         clips = int(rng.integers(2, 5)) if rng.uniform() < config.join else 1
         chosen = [self._entries[k].example for k in rng.choice(len(self._entries), clips, p=self._chances)]
         if rng.uniform() < self._recipe.augment.mirror:
-            chosen = [Example(*mirrored(e.keypoints, e.mask, self._corpus.layout), e.fps, e.target) for e in chosen]
+            chosen = [Example(*mirrored(e.keypoints, e.scores, self._corpus.layout), e.fps, e.target) for e in chosen]
         return join(chosen, rng, self._corpus.layout, config)
 
 

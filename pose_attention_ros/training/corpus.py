@@ -34,12 +34,14 @@ class Entry:
 
 @dataclass(frozen=True, eq=False)
 class Corpus:
-    """entries of all data sets; classes in the order of the targets; sha256 of each data set file."""
+    """entries of all data sets; classes in the order of the targets; sha256 of each data set file; the official split that
+    divides them, None for the files' own."""
 
     entries: tuple[Entry, ...]
     classes: tuple[str, ...]
     layout: Layout
     sha256: Mapping[str, str]
+    official_split: int | None = None
 
     def part(self, split: str, *, known: bool | None = None) -> list[Entry]:
         """Entries of a split: `known` True those of a class, False the held-out ones, None those that training may see."""
@@ -47,11 +49,11 @@ class Corpus:
         return [entry for entry in self.entries if entry.split == split and wanted(entry.example.target)]
 
 
-def load_corpus(recipe: Recipe, files: Mapping[str, Path], seed: int = 0, official_split: int | None = None,
-                part: int = 0) -> Corpus:
-    """Read the recipe's data sets. Raises UserError for a missing file or a label that no file has.
+def load_corpus(recipe: Recipe, files: Mapping[str, Path], official_split: int | None = None, part: int = 0) -> Corpus:
+    """Read the recipe's data sets. Raises UserError for a missing file, a label that no file has, or no clip to validate on
+    (needless where the recipe starts from a model, whose calibration stays). The held poses are the
+    same for every seed.
 
-    :param seed: of the held poses
     :param official_split: which of the files' official splits divides them; None: the file's own
     :param part: which share of the training groups is kept back for validation
     """
@@ -65,8 +67,12 @@ def load_corpus(recipe: Recipe, files: Mapping[str, Path], seed: int = 0, offici
         hashes[name] = file_sha256(files[name])
         _check_labels(recipe, name, data)
         entries.extend(_entries(recipe, name, data, part))
-        entries.extend(_rest_entries(recipe, name, data, seed, part))
-    return Corpus(tuple(entries), recipe.class_names, layout(recipe.model.layout), hashes)
+        entries.extend(_rest_entries(recipe, name, data, part))
+    corpus = Corpus(tuple(entries), recipe.class_names, layout(recipe.model.layout), hashes, official_split)
+    if not corpus.part("val", known=True) and not recipe.start_from:
+        raise UserError("no training clip is kept back for validation, on which temperature and threshold are chosen: raise "
+                        "`val_share` of a data set, or name `val_groups`")
+    return corpus
 
 
 def _targets(recipe: Recipe, name: str) -> dict[str, int]:
@@ -80,9 +86,9 @@ def _check_labels(recipe: Recipe, name: str, data: SkeletonDataset) -> None:
     there = set(data.labels.tolist())
     used = set(_targets(recipe, name)) | {label for table in recipe.rest.values() for labels in table.get(name, {}).values()
                                           for label in labels}
-    absent = sorted(used - there)
+    absent = sorted(used - there, key=str)
     if absent:
-        raise UserError(f"data set {name} has no label {', '.join(absent)}; it has {', '.join(sorted(there))}")
+        raise UserError(f"data set {name} has no label {', '.join(map(str, absent))}; it has {', '.join(sorted(there))}")
 
 
 def _entries(recipe: Recipe, name: str, data: SkeletonDataset, part: int) -> Iterator[Entry]:
@@ -95,14 +101,14 @@ def _entries(recipe: Recipe, name: str, data: SkeletonDataset, part: int) -> Ite
                         row)
 
 
-def _rest_entries(recipe: Recipe, name: str, data: SkeletonDataset, seed: int, part: int) -> Iterator[Entry]:
+def _rest_entries(recipe: Recipe, name: str, data: SkeletonDataset, part: int) -> Iterator[Entry]:
     table, rule = layout(recipe.model.layout), recipe.data[name]
     for action, sources in recipe.rest.items():
         target = recipe.class_names.index(action)
         for where, labels in sources.get(name, {}).items():
             rows = np.flatnonzero(np.isin(data.labels, labels))
             for i in rows[:: len(rows) // REST_CLIPS + 1]:
-                clip, rng = data[i], np.random.default_rng([seed, int(i)])
+                clip, rng = data[i], np.random.default_rng([0, int(i)])
                 example = rest_example(example_of(clip, data.joints, table, target), where, rng.uniform(*REST_SECONDS), rng,
                                        table, target)
                 split = rule.split_of(clip.split, clip.group, part)

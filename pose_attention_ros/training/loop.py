@@ -26,7 +26,7 @@ from pose_attention_ros.training.batches import Batch, BatchMaker
 from pose_attention_ros.training.clip_batches import ClipBatchMaker
 from pose_attention_ros.training.corpus import Corpus
 from pose_attention_ros.training.recipe import Recipe, TrainConfig
-from pose_attention_ros.training.start import adopt
+from pose_attention_ros.training.start import adopt, weights_sha256
 from pose_attention_ros.training.validate import ReadClips, read_clips, score
 
 _log = logging.getLogger(__name__)
@@ -155,7 +155,8 @@ class Trainer:
             return
         saved = torch.load(path, weights_only=True)
         if saved["fingerprint"] != self._fingerprint:
-            raise UserError(f"{path} is of another recipe, seed or data; choose another --out, or delete it to start afresh")
+            raise UserError(f"{path} is of another recipe, seed, data or official split; choose another --out, or delete it "
+                            "to start afresh")
         self.network.load_state_dict(saved["network"])
         self.average.load_state_dict(saved["average"])
         self._optimiser.load_state_dict(saved["optimiser"])
@@ -176,8 +177,11 @@ def forget_prior(network: PoseAttentionNetwork, corpus: Corpus, share: float) ->
 
 
 def fingerprint(recipe: Recipe, corpus: Corpus, seed: int) -> str:
-    """What a run depends on, as a hash."""
-    text = json.dumps([dataclasses.asdict(recipe), dict(corpus.sha256), seed], sort_keys=True, default=str)
+    """What a run depends on, as a hash: recipe, data files, which clip counts for which part, seed, and the weights that it
+    starts from."""
+    division = [[entry.data, entry.clip, entry.split] for entry in corpus.entries]
+    start = weights_sha256(recipe.start_from) if recipe.start_from else ""
+    text = json.dumps([dataclasses.asdict(recipe), dict(corpus.sha256), division, start, seed], sort_keys=True, default=str)
     return hashlib.sha256(text.encode()).hexdigest()
 
 

@@ -43,6 +43,9 @@ class TrainConfig(Settings):
     threads: int = setting(1, "CPU threads of the network; another process makes the batches", low=1)
 
 
+_OF_STREAMS = {"streams_per_epoch", "balance", "other_share", "early_s"}  # of TrainConfig, for recipes without `clips`
+
+
 @dataclass(frozen=True)
 class PixelConfig(ExtractorConfig, FeatureConfig, CropConfig):
     """What a network that reads pixels is given of a clip."""
@@ -51,7 +54,7 @@ class PixelConfig(ExtractorConfig, FeatureConfig, CropConfig):
 @dataclass(frozen=True)
 class Recipe:
     """classes: what each class is made of; other: clips of no class, which train the model not to be sure; held_out: labels
-    that training never sees, for choosing the threshold of `unknown` (validation part) and measuring it (test part);
+    that training never sees, on which `unknown` is measured;
     rest: held poses, {class: {data set: {"start" or "end": [labels]}}}; start_from: a model, by name or directory, whose
     weights training begins with (empty: random ones), its shape is then the network's; official_splits: trained one after
     another, the result is their mean (none: the file's own split); clips: how whole clips are seen anew, where no camera and
@@ -137,11 +140,20 @@ def _recipe(raw: dict[str, Any], model: type, train: type) -> Recipe:
     if absent:
         raise UserError(f"recipe lacks {', '.join(absent)}")
     values = {name: _settings(kinds[name], value or {}, name) if name in kinds else value for name, value in raw.items()}
-    values["official_splits"] = tuple(raw.get("official_splits") or ())
-    if raw["classes"] != ALL_LABELS and not isinstance(raw["classes"], dict):
-        raise UserError(f"classes is {raw['classes']!r}, expected a mapping from class to data set and labels, "
-                        f"or `{ALL_LABELS}`")
-    rules = {name: DataRule.read(rule or {}, f"data.{name}") for name, rule in raw["data"].items()}
+    values["official_splits"] = tuple(_of_kind(raw.get("official_splits") or [], list, "official_splits"))
+    values["model_id"] = str(raw["model_id"])
+    for name in ("other", "held_out", "rest"):
+        values[name] = _of_kind(raw.get(name) or {}, dict, name)
+    if raw["classes"] != ALL_LABELS:
+        for name, table in _of_kind(raw["classes"], dict, "classes", f" from class to data set and labels, or `{ALL_LABELS}`"
+                                    ).items():
+            _of_kind(table, dict, f"classes.{name}", " from data set to labels")
+    if raw.get("clips"):
+        unread = sorted(_OF_STREAMS & set(raw.get("train") or ()))
+        if unread:
+            raise UserError(f"train.{', train.'.join(unread)} is for streams; a recipe of whole clips (`clips`) shows every "
+                            "clip once an epoch")
+    rules = {name: DataRule.read(rule or {}, f"data.{name}") for name, rule in _of_kind(raw["data"], dict, "data").items()}
     if raw.get("start_from"):
         from pose_attention_ros.training.start import network_shape
 
@@ -154,6 +166,12 @@ def _recipe(raw: dict[str, Any], model: type, train: type) -> Recipe:
     if strangers:
         raise UserError(f"classes use data sets that `data` does not list: {', '.join(strangers)}")
     return recipe
+
+
+def _of_kind(value: Any, kind: type, where: str, more: str = "") -> Any:
+    if not isinstance(value, kind):
+        raise UserError(f"{where} is {value!r}, expected a {'mapping' if kind is dict else 'list'}{more}")
+    return value
 
 
 def _settings(kind: type, values: dict[str, Any], where: str) -> Any:

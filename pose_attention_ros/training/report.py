@@ -62,7 +62,8 @@ def finish(network: Network, recipe: Recipe, corpus: Corpus, histories: list[lis
             result[split + name] = {**summary(scores, corpus.classes), **_confidence(scores, calibration)}
     if corpus.part("test", known=False):
         result["test_unknown"] = _unknown(scores_of, calibration, robot_view)
-    origin = {"seed": seed, "data_sha256": dict(corpus.sha256), "test_accuracy": result.get("test", {}).get("accuracy"),
+    origin = {"seed": seed, "data_sha256": dict(corpus.sha256), "official_split": corpus.official_split,
+              "test_accuracy": result.get("test", {}).get("accuracy"),
               **(extra or {})}
     bundle = Bundle(recipe.model_id, corpus.classes, calibration.temperature, calibration.threshold,
                     smoothing=recipe.smoothing, extra=origin)
@@ -117,7 +118,8 @@ def mean_result(results: dict[int, dict]) -> dict:
     return {
         **{name: first[name] for name in ("model_id", "seed", "parameters", "classes", "data_sha256")},
         "seconds": round(sum(result["seconds"] for result in results.values()), 1),
-        **{part: _mean([result[part] for result in results.values()]) for part in ("val", "test")},
+        **{part: _mean([result[part] for result in results.values()]) for part in ("val", "test")
+           if all(part in result for result in results.values())},
         "official_splits": {str(split): result for split, result in results.items()},
     }
 

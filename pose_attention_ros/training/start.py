@@ -13,6 +13,8 @@ import torch
 from pose_attention_ros.core.errors import UserError
 from pose_attention_ros.inference.recogniser import SPEC_FILE, find_model
 from pose_attention_ros.models.bundle import load_network
+from pose_attention_ros.models.committee import Committee
+from pose_attention_ros.models.kinds import kind_of
 from pose_attention_ros.models.pan import PanConfig, PoseAttentionNetwork
 
 _log = logging.getLogger(__name__)
@@ -28,7 +30,8 @@ def network_shape(start_from: str, given: Mapping[str, Any]) -> PanConfig:
     """
     network = load_network(find_model(start_from))
     if not isinstance(network, PoseAttentionNetwork):
-        raise UserError(f"start_from {start_from!r} is {len(network.members)} networks; training begins with one")
+        what = f"{len(network.members)} networks" if isinstance(network, Committee) else kind_of(network)
+        raise UserError(f"start_from {start_from!r} is {what}, expected one Pose-Attention Network")
     shape = network.config
     odd = [f"{name} {value!r} (it has {getattr(shape, name)!r})" for name, value in given.items()
            if name not in _MAY_DIFFER and value != getattr(shape, name)]
@@ -51,6 +54,11 @@ def adopt(network: PoseAttentionNetwork, start_from: str, classes: tuple[str, ..
             for new, old in rows:
                 target[name][new] = values[old]
     _log.info("starting from %s; classes it knows: %s", folder, ", ".join(classes[new] for new, _ in rows) or "none")
+
+
+def weights_sha256(start_from: str) -> str:
+    """Of the weights of the model called `start_from`."""
+    return json.loads((find_model(start_from) / SPEC_FILE).read_text())["safetensors_sha256"]
 
 
 def kept_calibration(start_from: str) -> dict[str, float]:

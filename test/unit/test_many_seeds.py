@@ -7,7 +7,8 @@ import pytest
 
 pytest.importorskip("torch")
 
-from benchmarks.many_seeds import FULL, VARIANTS, interval, markdown, summary, variants_of
+from benchmarks.many_seeds import FULL, VARIANTS, changed, claim, interval, markdown, summary, variants_of
+from pose_attention_ros.core.errors import UserError
 from pose_attention_ros.inference.locations import config_dir
 from pose_attention_ros.training.recipe import load_recipe
 
@@ -32,6 +33,17 @@ def test_differences_are_paired_by_seed_and_split():
 def test_the_interval_is_students():
     assert interval([1.0, 2.0, 3.0]) == pytest.approx(4.30 / 3**0.5)
     assert np.isnan(interval([1.0]))
+
+
+def test_a_folder_of_other_runs_is_refused(tmp_path):
+    recipe = load_recipe(config_dir() / "train" / "penn.yaml")
+    (tmp_path / "penn.npz").write_bytes(b"some data")
+    data = [str(tmp_path / "penn.npz")]
+    for _ in range(2):  # a run that was cut short goes on
+        claim(tmp_path / "out", recipe, data, (None,))
+    for others in ((changed(recipe, {"epochs": 1}), data, (None,)), (recipe, data, (2,))):
+        with pytest.raises(UserError, match="holds runs of another recipe, data or splits"):
+            claim(tmp_path / "out", *others)
 
 
 def test_variants_are_those_that_change_the_recipe():

@@ -49,6 +49,10 @@ def test_temperature_is_found_again(temperature):
     assert metrics.fit_temperature(logits * temperature, truth) == pytest.approx(temperature, rel=0.06)
 
 
+def test_where_every_answer_is_right_nothing_says_how_sure_to_be():
+    assert metrics.fit_temperature(np.array([[2.0, 0.0], [0.0, 1.0]]), np.array([0, 1])) == 1.0
+
+
 @given(answers=st.lists(st.tuples(st.floats(0.0, 1.0), st.booleans()), min_size=1, max_size=100))
 def test_nine_of_ten_labels_above_the_threshold_are_right(answers):
     confidence, correct = (np.array(column) for column in zip(*answers))

@@ -118,7 +118,7 @@ def test_the_same_seed_gives_the_same_model_also_when_resumed(trained, project):
 
 def test_another_seed_is_another_run(trained, project, capsys):
     assert train(project, "run", "--seed", "1") == 1
-    assert "another recipe, seed or data" in capsys.readouterr().err
+    assert "another recipe, seed, data or official split" in capsys.readouterr().err
 
 
 def test_evaluation_as_on_the_robot_agrees_with_training(trained, project):
@@ -167,6 +167,9 @@ def test_exported_files_tell_nothing_of_the_machine(trained):
     (("bow: {moves: [bow]}", "bow: {moves: [up]}"), "used twice"),
     (("bow: {moves: [bow]}", "bow: {films: [bow]}"), "does not list: films"),
     (("model_id: tiny\n", ""), "lacks model_id"),
+    (("model_id: tiny\n", "model_id: tiny\nstart_from: rpan\n"), "start_from 'rpan' is rpan, expected one Pose-Attention"),
+    (("bow: {moves: [bow]}", "bow:"), "classes.bow is None, expected a mapping from data set to labels"),
+    (("bow: {moves: [bow]}", "bow: {moves: [7]}"), "has no label 7"),
     (("data: {moves: {val_share: 0.25}}", "data: {moves: {share: 1}}"), "data.moves has unknown keys share"),
 ])
 def test_recipes_with_a_mistake(project, capsys, edit, message):

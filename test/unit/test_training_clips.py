@@ -151,10 +151,21 @@ def test_one_official_split_alone_gives_the_same_model_and_the_robots_numbers(pr
     assert train(project, "one", "--official-split", "1") == 0
     first, second = ((project / run / "tiny" / "model.safetensors").read_bytes() for run in ("run/split1", "one"))
     assert first == second
-    assert main(["evaluate", "clips", "--data", str(project / "moves.npz"), "--model", str(project / "one" / "tiny"),
-                 "--split", "test", "--json", str(project / "found.json")]) == 0
-    found, result = (json.loads((project / name).read_text()) for name in ("found.json", "one/result.json"))
+
+
+@pytest.mark.parametrize("split", [1, 2])
+def test_a_model_is_evaluated_on_the_official_split_that_it_was_trained_on(project, both_splits, split):
+    run = both_splits / f"split{split}"
+    assert main(["evaluate", "clips", "--data", str(project / "moves.npz"), "--model", str(run / "tiny"), "--split", "test",
+                 "--json", str(run / "found.json")]) == 0
+    found, result = (json.loads((run / name).read_text()) for name in ("found.json", "result.json"))
     assert found["confusion"] == result["test"]["confusion"]
+
+
+def test_another_official_split_is_not_taken_for_the_rest_of_this_one(project, both_splits, capsys):
+    assert main(["train", str(project / "tiny.yaml"), "--data", str(project / "moves.npz"), "--official-split", "2",
+                 "--out", str(both_splits / "split1")]) == 1
+    assert "is of another recipe, seed, data or official split" in capsys.readouterr().err
 
 
 def test_a_committee_goes_on_where_it_was_cut_short(project, both_splits):
@@ -189,6 +200,12 @@ def test_a_training_group_is_kept_back_by_one_member_at_most(share, group):
     (("official_splits: [1, 2]", "official_splits: []"), ["--official-split", "3"], "official split 3 was asked for"),
     (("classes: labels", "classes: all"), [], "expected a mapping from class"),
     (("clips: {rotation_deg: 5.0}", "clips: {rotation: 5.0}"), [], "clips has unknown keys rotation"),
+    (("official_splits: [1, 2]", "official_splits: [1, 3]"), [], "official split 3 was asked for"),
+    (("official_splits: [1, 2]", "official_splits: 1"), [], "official_splits is 1, expected a list"),
+    (("val_share: 0.3", "val_share: 0"), [], "no training clip is kept back for validation"),
+    (("val_share: 0.3", "val_share: ten"), [], "data.moves.val_share is 'ten', expected a number from 0 to 1"),
+    (("average: 0.9}", "average: 0.9, balance: 1.0}"), [], "train.balance is for streams"),
+    (("streams: 8", "streams: 8, motion_lags: [0, 1]"), [], "motion_lags is [0, 1], expected whole numbers"),
     (("average: 0.9}\nclips: {rotation_deg: 5.0}", "average: 0.9, prior: 1.0}"), [], "train.prior is for recipes of whole"),
 ])
 def test_recipes_with_a_mistake(project, capsys, edit, arguments, message):

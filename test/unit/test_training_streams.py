@@ -26,7 +26,7 @@ from pose_attention_ros.data.streams import (
     seen_by_camera,
 )
 from pose_attention_ros.models.losses import IGNORE, OTHER
-from pose_attention_ros.training.batches import draw_chances, read_streams
+from pose_attention_ros.training.batches import draw_chances, read_examples, read_streams
 
 LAYOUT = layout("common13")
 V = len(LAYOUT.joints)
@@ -172,6 +172,15 @@ def test_clips_of_any_size_become_one_size(size_px):
     example = example_of(clip, LAYOUT.joints, LAYOUT, 0)
     np.testing.assert_allclose(example.keypoints[0], example_of(Clip(UPRIGHT[None], np.ones((1, V), np.float32), "x"),
                                                                 LAYOUT.joints, LAYOUT, 0).keypoints[0], rtol=1e-4)
+
+
+def test_scores_reach_training_and_a_joint_that_the_robot_would_not_see_is_missing():
+    scores = np.ones((4, V), np.float32)
+    scores[:, :3] = 1.0, 0.7, 0.05
+    example = example_of(Clip(UPRIGHT[None].repeat(4, 0), scores, "x", 15.0), LAYOUT.joints, LAYOUT, 0)
+    batch = read_examples([example], LAYOUT, 15.0)
+    np.testing.assert_allclose(batch.features[0, :, :3, -1], np.array([[1.0, 0.7, 0.0]] * 4), atol=1e-6)
+    assert not batch.features[0, :, 2].any()
 
 
 @given(sizes=st.lists(st.integers(1, 200), min_size=2, max_size=6), balance=st.sampled_from([0.0, 0.5, 1.0]))
