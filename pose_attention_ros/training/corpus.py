@@ -51,8 +51,7 @@ class Corpus:
 
 def load_corpus(recipe: Recipe, files: Mapping[str, Path], official_split: int | None = None, part: int = 0) -> Corpus:
     """Read the recipe's data sets. Raises UserError for a missing file, a label that no file has, or no clip to validate on
-    (needless where the recipe starts from a model, whose calibration stays). The held poses are the
-    same for every seed.
+    (needless where the recipe starts from a model, whose calibration stays). The held poses are the same for every seed.
 
     :param official_split: which of the files' official splits divides them; None: the file's own
     :param part: which share of the training groups is kept back for validation
