@@ -35,8 +35,9 @@ def train_splits(recipe: Recipe, args: argparse.Namespace, train_one: Callable[[
         out /= f"split{args.official_split}"
     for path in data_files(list(recipe.data), args.data).values() if len(splits) > 1 else ():
         if path.is_file():
+            data = SkeletonDataset.load(path)
             for split in splits:  # told now, not after the first split's training
-                SkeletonDataset.load(path).divided(split)
+                data.divided(split)
     if len(splits) < 2:
         result = train_one(splits[0] if splits else None, out)
     else:

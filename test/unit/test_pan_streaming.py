@@ -130,8 +130,7 @@ def test_a_rich_network_exports(tmp_path):
 
 def test_a_committee_is_the_mean_of_its_members(tmp_path):
     torch.manual_seed(4)
-    simple = {"layout": "common13", "motion_lags": (), "positions": False, "running_max": False}  # exported sooner
-    members = [rich_network(3, **simple) for _ in range(3)]
+    members = [rich_network(3, layout="common13") for _ in range(3)]
     committee = Committee(members).eval()
     features = torch.from_numpy(sequences(9, 2, 6, 0.8, 1.0))
     with torch.inference_mode():
