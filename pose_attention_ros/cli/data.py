@@ -17,7 +17,7 @@ from pose_attention_ros.data.bag_clips import BagClipConfig, import_bags
 from pose_attention_ros.data.dataset import SkeletonDataset, file_sha256
 from pose_attention_ros.data.jhmdb import import_jhmdb
 from pose_attention_ros.data.kinect import CameraRing, import_kinect
-from pose_attention_ros.data.originals import ORIGINALS, open_original
+from pose_attention_ros.data.originals import ORIGINALS, import_original, open_original
 from pose_attention_ros.data.penn import import_penn
 from pose_attention_ros.data.pixel_clips import SKELETONS_FILE, open_pixels
 from pose_attention_ros.data.pixel_views import StoreConfig, store_pixels
@@ -28,10 +28,10 @@ STORED = "stored"  # a folder that `pixels` or `render` wrote
 IMPORTERS = {
     "penn": lambda args: import_penn(args.source),
     "jhmdb": lambda args: import_jhmdb(args.source, _split_number(args.official_split)),
-    "pyskl": lambda args: import_pyskl(args.source, args.official_split or "1", _class_names(args.class_names)),
+    "pyskl": lambda args: import_pyskl(args.source, args.official_split, _class_names(args.class_names)),
     "kinect": lambda args: import_kinect(args.source, CameraRing(views=args.views), args.seed),
-    "ntu": lambda args: open_original("ntu", args.source).skeletons,
-    "nucla": lambda args: open_original("nucla", args.source).skeletons,
+    "ntu": lambda args: import_original("ntu", args.source),
+    "nucla": lambda args: import_original("nucla", args.source),
     "bag": lambda args: _import_bags(args),
 }
 
@@ -45,7 +45,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     importing.add_argument("output", type=Path, metavar="OUT.npz")
     importing.add_argument("--official-split", metavar="SPLIT",
                            help="jhmdb: 1, 2 or 3 (default: all three in one file); pyskl: 1, 2, 3, 1,2,3, xsub, "
-                                "xview and so on (default 1)")
+                                "xview and so on (default: 1, or the only one)")
     importing.add_argument("--class-names", type=Path, metavar="FILE",
                            help="pyskl: one class name a line, in the order of the label numbers")
     importing.add_argument("--views", type=int, default=CameraRing().views,
@@ -149,7 +149,7 @@ def summarise(data: SkeletonDataset, path: Path) -> dict:
             "fps": sorted({round(float(fps), 3) for fps in data.fps}), "joints": list(data.joints),
             "missing_joints": round(float((data.scores == 0).mean()), 4), "groups": len(set(data.group.tolist())),
             "official_splits": data.official_splits.shape[1],
-            "labels": data.counts()}
+            "labels": data.counts(), **({"left_out": dict(data.left_out)} if data.left_out else {})}
 
 
 def print_summary(summary: dict) -> None:

@@ -22,6 +22,7 @@ from pose_attention_ros.core.layouts import layout, layout_map
 from pose_attention_ros.core.resampling import resample
 from pose_attention_ros.core.types import FEATURE_NAMES, Frame, SkeletonGraphs, Skeletons
 from pose_attention_ros.data.dataset import Clip, SkeletonDataset
+from pose_attention_ros.data.finishing import finished
 
 _SCORE = FEATURE_NAMES.index("score")
 PoseStage = Callable[[Frame], Skeletons]
@@ -73,7 +74,7 @@ def import_bags(sources: Sequence[tuple[Path, Path | str]], config: BagClipConfi
     clips = [(name, run, clip) for name, run, size in runs for clip in _clips(run, size, config, name)]
     if not clips:
         raise UserError("no labelled stretch with a tracked person in it; nothing to import")
-    return SkeletonDataset.from_clips(_divided(clips, config.val_share), table.joints)
+    return finished(_divided(clips, config.val_share), table.joints)
 
 
 def _people(items: Iterator[tuple[int, Any]], pose: PoseStage | None, done: Callable[[int], None]

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -18,6 +18,7 @@ from pose_attention_ros.core.layouts import PART_OF_JOINT
 
 SPLITS = ("train", "val", "test")
 NO_PART = "none"  # a clip that an official split leaves out
+_ARRAYS = ("keypoints", "scores", "offsets", "labels", "joints", "fps", "split", "group", "image_size", "official_splits")
 _OPTIONAL = ("split", "group", "image_size", "official_splits")
 
 
@@ -44,6 +45,7 @@ class SkeletonDataset:
     labels (N,) str; joints (V,) canonical names; fps (N,) float32, 0 = unknown; split (N,) str of SPLITS, NO_PART or empty;
     group (N,) str, subject or source video; image_size (N, 2) width and height, 0 = unknown; official_splits (N, S) str,
     one column for each of a benchmark's S official splits (`split` is the first of them), S is 0 where there is only one.
+    left_out: why an importer left clips out, and how many; not stored in the file.
     """
 
     keypoints: np.ndarray
@@ -56,6 +58,7 @@ class SkeletonDataset:
     group: np.ndarray = field(default=None)
     image_size: np.ndarray = field(default=None)
     official_splits: np.ndarray = field(default=None)
+    left_out: Mapping[str, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         clips = len(self.labels)
@@ -108,7 +111,7 @@ class SkeletonDataset:
     def save(self, path: Path) -> None:
         """Write the `.npz`; the folder is made where it is missing."""
         path.parent.mkdir(parents=True, exist_ok=True)
-        arrays = {name: getattr(self, name) for name in self.__dataclass_fields__}
+        arrays = {name: getattr(self, name) for name in _ARRAYS}
         with path.open("wb") as file:  # NumPy adds .npz to a name without it
             np.savez_compressed(file, **{**arrays, "joints": np.array(self.joints)})
 
@@ -118,11 +121,11 @@ class SkeletonDataset:
         if not path.exists():
             raise UserError(f"no data set file {path}; make one with `pose-attention data import`")
         with reading(path, "a skeleton data set file"), np.load(path, allow_pickle=False) as file:
-            required = [name for name in cls.__dataclass_fields__ if name not in _OPTIONAL]
+            required = [name for name in _ARRAYS if name not in _OPTIONAL]
             absent = [name for name in required if name not in file.files]
             if absent:
                 raise UserError(f"{path} has no array {', '.join(absent)}; a data set file has {', '.join(required)}")
-            return cls(**{name: file[name] for name in cls.__dataclass_fields__ if name in file.files})
+            return cls(**{name: file[name] for name in _ARRAYS if name in file.files})
 
     def counts(self) -> dict[str, dict[str, int]]:
         """Clips by label and split: {label: {split or "-": number}}."""

@@ -10,8 +10,10 @@ from pathlib import Path
 import numpy as np
 
 from pose_attention_ros.core.errors import UserError, reading
+from pose_attention_ros.core.files import visible
 from pose_attention_ros.core.layouts import LAYOUTS
 from pose_attention_ros.data.dataset import NO_PART, Clip, SkeletonDataset
+from pose_attention_ros.data.finishing import finished
 from pose_attention_ros.data.pyskl import source_video
 
 LAYOUT = LAYOUTS["jhmdb15"]
@@ -34,6 +36,12 @@ def import_jhmdb(source: Path, split: int | None = None) -> SkeletonDataset:
         return _imported(source, split)
 
 
+def original_clips(source: Path) -> list[Clip]:
+    """The clips of the original folder, in the order of `original_videos`. Raises UserError."""
+    with reading(source, "J-HMDB's joints"):
+        return list(_original(source, OFFICIAL_SPLITS))
+
+
 def _imported(source: Path, split: int | None) -> SkeletonDataset:
     if source.is_dir():
         clips = list(_original(source, OFFICIAL_SPLITS if split is None else (split,)))
@@ -50,7 +58,7 @@ def _imported(source: Path, split: int | None) -> SkeletonDataset:
         column = 0 if len(clips[0].official_splits) == 1 else split - 1
         clips = [replace(clip, split=clip.official_splits[column], official_splits=()) for clip in clips]
         clips = [clip for clip in clips if clip.split != NO_PART]
-    return SkeletonDataset.from_clips(clips, LAYOUT.joints)
+    return finished(clips, LAYOUT.joints)
 
 
 def _clip(keypoints: np.ndarray, label: str, parts: tuple[str, ...], group: str = "") -> Clip:
@@ -102,8 +110,10 @@ def _original(source: Path, splits: tuple[int, ...]) -> Iterator[Clip]:
     from scipy.io import loadmat
 
     for action, video, parts in original_videos(source, splits):
-        keypoints = loadmat(source / "joint_positions" / action / video / "joint_positions.mat")["pos_img"]
-        yield _clip(keypoints.transpose(2, 1, 0) - 1, action, parts, source_video(video))
+        path = source / "joint_positions" / action / video / "joint_positions.mat"
+        with reading(path, "a file of J-HMDB's joints"):
+            keypoints = loadmat(path)["pos_img"].transpose(2, 1, 0) - 1
+        yield _clip(keypoints, action, parts, source_video(video))
 
 
 def original_videos(source: Path, splits: tuple[int, ...] = OFFICIAL_SPLITS) -> list[tuple[str, str, tuple[str, ...]]]:
@@ -111,7 +121,7 @@ def original_videos(source: Path, splits: tuple[int, ...] = OFFICIAL_SPLITS) -> 
     imported; splits/<action>_test_split<k>.txt has lines `<video>.avi <flag>`. Raises UserError for another folder."""
     flags = {}
     for split in splits:
-        for path in sorted((source / "splits").glob(f"*_test_split{split}.txt")):
+        for path in visible((source / "splits").glob(f"*_test_split{split}.txt")):
             for line in filter(str.strip, path.read_text().split("\n")):
                 name, flag = line.split()
                 flags[split, path.name.removesuffix(f"_test_split{split}.txt"), name.removesuffix(".avi")] = int(flag)

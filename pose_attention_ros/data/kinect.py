@@ -15,6 +15,7 @@ from pose_attention_ros.core.config import Settings, setting
 from pose_attention_ros.core.errors import UserError, reading
 from pose_attention_ros.core.layouts import LAYOUTS
 from pose_attention_ros.data.dataset import Clip, SkeletonDataset
+from pose_attention_ros.data.finishing import LeftOut, finished
 
 LAYOUT = LAYOUTS["kinect20"]
 IMAGE_SIZE = (640, 480)
@@ -68,10 +69,11 @@ def import_kinect(source: Path, ring: CameraRing, seed: int) -> SkeletonDataset:
         table = next((s for s in _SOURCES if s.marker in arrays and {"xyz", "offsets", "subject"} <= set(arrays)), None)
         if table is None:
             raise UserError(f"{source} is no compact 3D file: expected arrays xyz, offsets, subject, action or label")
-        return SkeletonDataset.from_clips(_clips(arrays, table, ring, seed), table.joints)
+        left_out = LeftOut()
+        return finished(_clips(arrays, table, ring, seed, left_out), table.joints, left_out)
 
 
-def _clips(arrays: dict[str, np.ndarray], table: _Source, ring: CameraRing, seed: int) -> Iterator[Clip]:
+def _clips(arrays: dict[str, np.ndarray], table: _Source, ring: CameraRing, seed: int, left_out: LeftOut) -> Iterator[Clip]:
     labels = arrays["action"] if "action" in arrays else arrays["class_names"][arrays["label"]]
     hip = table.joints.index("hip_center")
     for i, label in enumerate(labels):
@@ -79,6 +81,7 @@ def _clips(arrays: dict[str, np.ndarray], table: _Source, ring: CameraRing, seed
         xyz = arrays["xyz"][rows]
         tracked = np.abs(xyz[:, hip]).sum(-1) > 0
         if tracked.sum() < 2:
+            left_out.add("nobody tracked for two frames", f"clip {i} ({label})")
             continue
         xyz = as_annotated(xyz, table)
         rng = np.random.default_rng([seed, i])

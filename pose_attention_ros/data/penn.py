@@ -9,8 +9,10 @@ from pathlib import Path
 import numpy as np
 
 from pose_attention_ros.core.errors import UserError, reading
+from pose_attention_ros.core.files import visible
 from pose_attention_ros.core.layouts import LAYOUTS
 from pose_attention_ros.data.dataset import Clip, SkeletonDataset
+from pose_attention_ros.data.finishing import finished
 
 LAYOUT = LAYOUTS["penn13"]
 # A joint that was never placed was left in the image's corner, at (1, 1) before the annotations were scaled to the images:
@@ -26,8 +28,13 @@ def import_penn(source: Path) -> SkeletonDataset:
     unknown. The group stands for the source videos, see `_grouped`.
     """
     with reading(source, "PennAction's labels"):
-        clips = _original(source) if source.is_dir() else _compact(source)
-        return SkeletonDataset.from_clips(_grouped(clips), LAYOUT.joints)
+        return finished(_grouped(_original(source) if source.is_dir() else _compact(source)), LAYOUT.joints)
+
+
+def original_clips(source: Path) -> tuple[list[Clip], list[str]]:
+    """The clips of the original folder as they are imported, and the name of each, such as 0001. Raises UserError."""
+    with reading(source, "PennAction's labels"):
+        return list(_grouped(_original(source))), [path.stem for path in label_files(source)]
 
 
 def _clip(keypoints: np.ndarray, action: str, train: int, name: str, height: int, width: int) -> Clip:
@@ -59,15 +66,21 @@ def _compact(source: Path) -> Iterator[Clip]:
         yield _clip(arrays["xy"][rows], str(arrays["action"][i]), int(arrays["train"][i]), str(name), height, width)
 
 
+def label_files(source: Path) -> list[Path]:
+    """The `.mat` files of the original folder or of its `labels/`. Raises UserError where there is none."""
+    folder = source / "labels" if (source / "labels").is_dir() else source
+    files = visible(folder.glob("*.mat"))
+    if not files:
+        raise UserError(f"{source} holds no PennAction label files; expected labels/0001.mat and so on")
+    return files
+
+
 def _original(source: Path) -> Iterator[Clip]:
     from scipy.io import loadmat
 
-    folder = source / "labels" if (source / "labels").is_dir() else source
-    files = sorted(folder.glob("*.mat"))
-    if not files:
-        raise UserError(f"{source} holds no PennAction label files; expected labels/0001.mat and so on")
-    for path in files:
-        mat = loadmat(path, squeeze_me=True)
-        keypoints = np.stack([np.atleast_2d(mat["x"]), np.atleast_2d(mat["y"])], -1)
-        height, width, _ = np.atleast_1d(mat["dimensions"])
-        yield _clip(keypoints, str(mat["action"]), int(mat["train"]), path.stem, height, width)
+    for path in label_files(source):
+        with reading(path, "a PennAction label file"):
+            mat = loadmat(path, squeeze_me=True)
+            keypoints = np.stack([np.atleast_2d(mat["x"]), np.atleast_2d(mat["y"])], -1)
+            height, width, _ = np.atleast_1d(mat["dimensions"])
+            yield _clip(keypoints, str(mat["action"]), int(mat["train"]), path.stem, height, width)

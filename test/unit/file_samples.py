@@ -71,7 +71,8 @@ def kinect(path: Path) -> None:
 
 def pyskl(path: Path) -> None:
     annotation = {"frame_dir": "v_a_g01_c01", "label": 0, "total_frames": 3, "img_shape": (48, 64),
-                  "keypoint": np.ones((1, 3, 17, 2), np.float16), "keypoint_score": np.ones((1, 3, 17), np.float16)}
+                  "keypoint": np.arange(102).reshape(1, 3, 17, 2).astype(np.float16),
+                  "keypoint_score": np.ones((1, 3, 17), np.float16)}
     path.write_bytes(pickle.dumps({"split": {"train1": ["v_a_g01_c01"], "test1": []}, "annotations": [annotation]}))
 
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import importlib
 from pathlib import Path
+from typing import Any
 
 from pose_attention_ros.core.errors import UserError
+from pose_attention_ros.data.dataset import SkeletonDataset
 from pose_attention_ros.data.pixel_clips import PixelSource
 
 # name -> module with open_original(folder) -> PixelSource
@@ -19,6 +21,18 @@ ORIGINALS: dict[str, str] = {
 
 def open_original(name: str, folder: Path) -> PixelSource:
     """The data set `name` in its original folder. Raises UserError where it is not there or damaged."""
+    return _module(name, folder).open_original(folder)
+
+
+def import_original(name: str, folder: Path) -> SkeletonDataset:
+    """The joints alone of the data set `name` (ntu or nucla) in its original folder: videos and images may be absent.
+
+    :raises UserError: it is not there or damaged
+    """
+    return _module(name, folder).import_joints(folder)
+
+
+def _module(name: str, folder: Path) -> Any:
     if not folder.is_dir():
         raise UserError(f"SRC {folder} is no folder; expected the original {name} data set")
-    return importlib.import_module(ORIGINALS[name]).open_original(folder)
+    return importlib.import_module(ORIGINALS[name])

@@ -9,15 +9,20 @@ import cv2
 import numpy as np
 
 from pose_attention_ros.core.errors import UserError
-from pose_attention_ros.data.dataset import Clip, SkeletonDataset
+from pose_attention_ros.data.dataset import Clip
+from pose_attention_ros.data.finishing import LeftOut, finished, with_joints
 from pose_attention_ros.data.pixel_clips import DecodedPixels, combined_sha256
 
 
-def from_images(clips: list[Clip], joints: tuple[str, ...], files: list[list[Path]]) -> DecodedPixels:
+def from_images(clips: list[Clip], joints: tuple[str, ...], files: list[list[Path]], left_out: LeftOut | None = None
+                ) -> DecodedPixels:
     """A data set whose clip i has one image file a frame, files[i], in order.
 
     :raises UserError: a clip has fewer images than frames with joints; surplus images are left out
     """
+    left_out = left_out if left_out is not None else LeftOut()
+    kept = with_joints(clips, left_out)
+    clips, files = [clips[i] for i in kept], [files[i] for i in kept]
     for clip, paths in zip(clips, files):
         if len(paths) < len(clip.keypoints):
             where = paths[0].parent if paths else f"the frames of a clip of {clip.label!r}"
@@ -27,15 +32,15 @@ def from_images(clips: list[Clip], joints: tuple[str, ...], files: list[list[Pat
         return np.stack([_image(files[clip][frame]) for frame in frames])
 
     signature = signature_of(path for paths in files for path in paths)
-    return DecodedPixels(SkeletonDataset.from_clips(clips, joints), read, signature)
+    return DecodedPixels(finished(clips, joints, left_out), read, signature)
 
 
-def from_videos(clips: list[Clip], joints: tuple[str, ...], files: list[Path]) -> DecodedPixels:
-    """A data set whose clip i is the video files[i], whose first frames are the clip's."""
+def from_videos(clips: list[Clip], joints: tuple[str, ...], files: list[Path], left_out: LeftOut) -> DecodedPixels:
+    """A data set whose clip i is the video files[i], whose first frames are the clip's; all clips have joints."""
     def read(clip: int, frames: Sequence[int]) -> np.ndarray:
         return _video_frames(files[clip], frames)
 
-    return DecodedPixels(SkeletonDataset.from_clips(clips, joints), read, signature_of(files))
+    return DecodedPixels(finished(clips, joints, left_out), read, signature_of(files))
 
 
 def signature_of(files: Iterable[Path]) -> str:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pose_attention_ros.data.jhmdb import import_jhmdb, original_videos
+from pose_attention_ros.core.files import visible
+from pose_attention_ros.data.jhmdb import LAYOUT, original_clips, original_videos
 from pose_attention_ros.data.originals.images import from_images
 from pose_attention_ros.data.pixel_clips import PixelSource
 
@@ -13,6 +14,5 @@ _FRAMES = "Rename_Images"
 
 def open_original(folder: Path) -> PixelSource:
     """See originals.open_original; `split` is that of official split 1, the others are in `official_splits`."""
-    data = import_jhmdb(folder)
-    files = [sorted((folder / _FRAMES / action / video).glob("*.png")) for action, video, _ in original_videos(folder)]
-    return from_images(list(data), data.joints, files)
+    files = [visible((folder / _FRAMES / action / video).glob("*.png")) for action, video, _ in original_videos(folder)]
+    return from_images(original_clips(folder), LAYOUT.joints, files)

@@ -13,8 +13,10 @@ from pathlib import Path
 import numpy as np
 
 from pose_attention_ros.core.errors import UserError, reading
+from pose_attention_ros.core.files import visible
 from pose_attention_ros.core.layouts import LAYOUTS
-from pose_attention_ros.data.dataset import Clip
+from pose_attention_ros.data.dataset import Clip, SkeletonDataset
+from pose_attention_ros.data.finishing import LeftOut, finished
 from pose_attention_ros.data.originals.images import from_images
 from pose_attention_ros.data.pixel_clips import PixelSource
 
@@ -33,14 +35,27 @@ _ROWS = 1 + len(LAYOUT.joints)
 
 def open_original(folder: Path) -> PixelSource:
     """See originals.open_original. A clip is left out where nobody is tracked in it."""
-    clips, files = [], []
+    clips, files, left_out = _clips(folder, with_images=True)
+    return from_images(clips, LAYOUT.joints, files, left_out)
+
+
+def import_joints(folder: Path) -> SkeletonDataset:
+    """The joints alone, which needs no images. Raises UserError."""
+    clips, _, left_out = _clips(folder, with_images=False)
+    return finished(clips, LAYOUT.joints, left_out)
+
+
+def _clips(folder: Path, with_images: bool) -> tuple[list[Clip], list[list[Path]], LeftOut]:
+    """Clips, the images of each, and what was left out."""
+    clips, files, left_out = [], [], LeftOut()
     for view in (1, 2, 3):
-        for path in sorted((folder / f"view_{view}").glob("a*_s*_e*")):
+        for path in visible((folder / f"view_{view}").glob("a*_s*_e*")):
             numbers = _CLIP.fullmatch(path.name)
             label = LABELS.get(int(numbers.group(1))) if numbers else None
-            images, skeletons, stamps_ms = _frames(path) if label else ([], [], [])
+            images, skeletons, stamps_ms = _frames(path, with_images) if label else ([], [], [])
             joints = [read_body(file) for file in skeletons]
             if not any(body.any() for body in joints):
+                left_out.add("nobody tracked" if label else "of no known action", f"view_{view}/{path.name}")
                 continue
             keypoints, scores = projected(np.stack(joints))
             parts = tuple("test" if view == test else "train" for test in TEST_VIEWS)
@@ -51,17 +66,18 @@ def open_original(folder: Path) -> PixelSource:
     if not clips:
         raise UserError(f"{folder} is not the Northwestern-UCLA multiview folder: expected view_1/a01_s01_e00/ with frames "
                         "and skeletons")
-    return from_images(clips, LAYOUT.joints, files)
+    return clips, files, left_out
 
 
-def _frames(clip: Path) -> tuple[list[Path], list[Path], list[int]]:
-    """Images, their skeleton files and stamps, of the frame numbers that have both, in order of their numbers."""
+def _frames(clip: Path, with_images: bool) -> tuple[list[Path], list[Path], list[int]]:
+    """Images, their skeleton files and stamps, of the frame numbers that have both, in order of their numbers; those of the
+    skeleton files where images are not wanted."""
     found: dict[str, dict[int, tuple[int, Path]]] = {"rgb.jpg": {}, "skeletons.txt": {}}
     for path in clip.iterdir():
         name = _FRAME.fullmatch(path.name)
         if name:
             found[name.group(3)][int(name.group(1))] = int(name.group(2)), path
-    images, skeletons = found["rgb.jpg"], found["skeletons.txt"]
+    images, skeletons = found["rgb.jpg" if with_images else "skeletons.txt"], found["skeletons.txt"]
     both = sorted(images.keys() & skeletons.keys())
     return [images[n][1] for n in both], [skeletons[n][1] for n in both], [images[n][0] for n in both]
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from pose_attention_ros.core.files import visible
 from pose_attention_ros.data.originals.images import from_images
-from pose_attention_ros.data.penn import import_penn
+from pose_attention_ros.data.penn import LAYOUT, original_clips
 from pose_attention_ros.data.pixel_clips import PixelSource
 
 
 def open_original(folder: Path) -> PixelSource:
     """See originals.open_original."""
-    data = import_penn(folder)
-    names = [path.stem for path in sorted((folder / "labels").glob("*.mat"))]
-    return from_images(list(data), data.joints, [sorted((folder / "frames" / name).glob("*.jpg")) for name in names])
+    clips, names = original_clips(folder)
+    return from_images(clips, LAYOUT.joints, [visible((folder / "frames" / name).glob("*.jpg")) for name in names])
