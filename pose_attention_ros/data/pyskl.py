@@ -104,7 +104,7 @@ def _parts(splits: Mapping[str, Sequence[str]], split: str, annotations: Sequenc
             raise UserError(f"clip {twice} is in {named[parts[twice]]} and in {name}; a clip belongs to one part")
         if ids and not known.intersection(ids):
             raise UserError(f"no clip of the split {name} is in the file: it names {ids[0]}, the file has {min(known)}")
-        for absent in set(ids) - known:
+        for absent in sorted(set(ids) - known):
             left_out.add(f"named in the split {name} and not in the file", absent)
         parts.update(dict.fromkeys(ids, part))
     return parts
