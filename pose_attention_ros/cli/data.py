@@ -16,7 +16,7 @@ from pose_attention_ros.core.errors import UserError
 from pose_attention_ros.data.bag_clips import BagClipConfig, import_bags
 from pose_attention_ros.data.dataset import SkeletonDataset, file_sha256
 from pose_attention_ros.data.jhmdb import import_jhmdb
-from pose_attention_ros.data.kinect import CameraRing, import_kinect
+from pose_attention_ros.data.motion3d.cameras import CameraRing, import_kinect
 from pose_attention_ros.data.originals import ORIGINALS, import_original, open_original
 from pose_attention_ros.data.penn import import_penn
 from pose_attention_ros.data.pixel_clips import SKELETONS_FILE, open_pixels

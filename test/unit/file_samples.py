@@ -22,7 +22,7 @@ from pose_attention_ros.core.errors import MessageError
 from pose_attention_ros.core.layouts import LAYOUTS
 from pose_attention_ros.data.dataset import Clip, SkeletonDataset
 from pose_attention_ros.data.jhmdb import import_jhmdb
-from pose_attention_ros.data.kinect import CameraRing, import_kinect
+from pose_attention_ros.data.motion3d.cameras import CameraRing, import_kinect
 from pose_attention_ros.data.originals import ntu, nucla
 from pose_attention_ros.data.penn import import_penn
 from pose_attention_ros.data.pixel_clips import open_pixels
@@ -67,6 +67,11 @@ def jhmdb(path: Path) -> None:
 def kinect(path: Path) -> None:
     np.savez(path, xyz=RNG.normal(size=(6, 20, 3)), offsets=[0, 3, 6], subject=[1, 2], action=["wave", "walk"],
              name=["a", "b"], environment=[0, 0], label=[0, 1], class_names=["wave", "walk"])
+
+
+def motion(path: Path) -> None:
+    np.savez(path, xyz=RNG.normal(size=(6, 13, 3)), offsets=[0, 3, 6], subject=[1, 2], action=["wave", "walk"], fps=[30, 24],
+             joints=LAYOUTS["common13"].joints, style=["old", "sad"], form=[1, 2], dataset=[1, 1])
 
 
 def pyskl(path: Path) -> None:
@@ -160,6 +165,7 @@ SAMPLES = {
     "penn": Sample("penn.npz", penn, import_penn),
     "jhmdb": Sample("jhmdb.npz", jhmdb, import_jhmdb),
     "kinect": Sample("kinect.npz", kinect, lambda path: import_kinect(path, CameraRing(views=1), 0)),
+    "motion": Sample("motion_3d.npz", motion, lambda path: import_kinect(path, CameraRing(views=1), 0)),
     "pyskl": Sample("hmdb.pkl", pyskl, lambda path: import_pyskl(path, "1")),
     "photos": Sample("people.json", photos, lambda path: read_photos([path], path.parent, LAYOUTS["openpose18"])),
     "pixels": Sample("images.npy", pixels, lambda path: open_pixels(path.parent).images(0)),

@@ -13,7 +13,9 @@ from pose_attention_ros.cli.main import main
 from pose_attention_ros.core.errors import UserError
 from pose_attention_ros.core.layouts import LAYOUTS
 from pose_attention_ros.data.dataset import Clip, SkeletonDataset
-from pose_attention_ros.data.kinect import _SOURCES, CameraRing, as_annotated, import_kinect, project
+from pose_attention_ros.data.motion3d.cameras import CameraRing, import_kinect, project
+from pose_attention_ros.data.motion3d.compact import KNOWN
+from pose_attention_ros.data.motion3d.record import as_annotated
 from pose_attention_ros.data.penn import import_penn
 from pose_attention_ros.data.pyskl import source_video
 
@@ -152,7 +154,7 @@ def standing(turned: bool = False) -> np.ndarray:
 
 def test_projection_keeps_left_and_right_and_up():
     """Seen from the front, a person's left is on the right of the image; seen from behind it is on the left."""
-    hip = KINECT.index("hip_center")
+    root = standing()[:, KINECT.index("hip_center")]
 
     class Front:
         """A camera straight ahead."""
@@ -164,7 +166,7 @@ def test_projection_keeps_left_and_right_and_up():
             return next(self.values)
 
     for yaw, sign in ((0.0, 1), (np.pi, -1)):
-        image, depth_m = project(standing(), hip, Front(yaw), CameraRing())
+        image, depth_m = project(standing(), root, Front(yaw), CameraRing())
         left, right = (image[0, KINECT.index(f"{s}_wrist"), 0] for s in ("left", "right"))
         assert np.sign(left - right) == sign
         assert image[0, KINECT.index("head"), 1] < image[0, KINECT.index("left_ankle"), 1]
@@ -172,21 +174,21 @@ def test_projection_keeps_left_and_right_and_up():
 
 
 def test_hips_and_head_come_to_where_annotators_see_them():
-    for table in _SOURCES:
+    for table in KNOWN:
         joints, rng = table.joints, np.random.default_rng(0)
         xyz = rng.normal(size=(3, 20, 3))
-        before, moved = xyz.copy(), as_annotated(xyz, table)
+        before, moved = xyz.copy(), as_annotated(xyz, joints, table.proportions)
         np.testing.assert_array_equal(xyz, before)
         changed = {joints[v] for v in np.flatnonzero(np.abs(moved - xyz).max((0, 2)) > 1e-9)}
         assert changed == {"left_hip", "right_hip", "head"}
         at = {joint: moved[:, v] for v, joint in enumerate(joints)}
         width = np.linalg.norm(at["left_hip"] - at["right_hip"], axis=-1)
         was = np.linalg.norm(xyz[:, joints.index("left_hip")] - xyz[:, joints.index("right_hip")], axis=-1)
-        np.testing.assert_allclose(width, was * table.hip_width)
+        np.testing.assert_allclose(width, was * table.proportions.hip_width)
         trunk = (at["left_shoulder"] + at["right_shoulder"] - at["left_hip"] - at["right_hip"]) / 2
         old = (at["left_shoulder"] + at["right_shoulder"] - xyz[:, joints.index("left_hip")]
                - xyz[:, joints.index("right_hip")]) / 2
-        np.testing.assert_allclose(trunk, old * (1 + table.hip_drop))
+        np.testing.assert_allclose(trunk, old * (1 + table.proportions.hip_drop))
 
 
 def test_kinect_views_are_the_seeds(tmp_path):
