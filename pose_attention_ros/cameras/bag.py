@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
 from collections.abc import Iterator
 from pathlib import Path
+
+import numpy as np
 
 from pose_attention_ros.bags.opening import Bag, Topic
 from pose_attention_ros.bags.streams import KINDS, frame_of
@@ -13,6 +16,7 @@ from pose_attention_ros.core.errors import MessageError, SourceError
 from pose_attention_ros.core.images import ImageError
 from pose_attention_ros.core.types import Frame
 
+_PROBED_IMAGES = 60
 log = logging.getLogger(__name__)
 
 
@@ -38,8 +42,7 @@ class BagImages:
             raise
         count = self._bag.topics[self._topic].count
         self.frame_count = 0 if config.loop else count
-        seconds = (self._bag.end_ns - self._bag.start_ns) / 1e9
-        self.fps = (count - 1) / seconds if count > 1 and seconds > 0 else config.assumed_fps
+        self.fps = self._usual_fps() or config.assumed_fps
         self._shift_ns = 0
         self._frames: Iterator[Frame] = self._round()
         self._ahead = next(self._frames, None)
@@ -69,6 +72,15 @@ class BagImages:
         self._frames, self._ahead = iter(()), None
         if bag is not None:
             bag.close()
+
+    def _usual_fps(self) -> float:
+        """The rate of the first images by their stamps; 0 where these do not tell."""
+        stamps_ns = []
+        for _, recorded_ns, raw in itertools.islice(self._bag.messages([self._topic]), _PROBED_IMAGES):
+            stamps_ns.append(self._bag.stamp_of(raw) or recorded_ns)
+        steps_ns = np.diff(stamps_ns)
+        steps_ns = steps_ns[steps_ns > 0]
+        return round(1e9 / float(np.median(steps_ns)), 3) if len(steps_ns) else 0.0
 
     def _round(self) -> Iterator[Frame]:
         """The frames of one pass through the bag."""

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import logging
+from array import array
+
+import numpy as np
 
 from pose_attention_ros.cameras.base import CameraConfig
 from pose_attention_ros.cameras.capture import Capture, Properties
@@ -11,11 +14,21 @@ from pose_attention_ros.core.errors import SourceError
 from pose_attention_ros.core.types import Frame
 
 _HIGHEST_BELIEVABLE_FPS = 1000.0
+# A damaged packet fails once; so many failures one after another are the end of the file.
+_FAILURES_AT_THE_END = 300
+_COUNTED_CONTAINERS = (b"ftyp", b"AVI ")  # MP4 and its like, AVI: the number of frames is a fact there, elsewhere a guess
+_PROBED_FRAMES = 30
+_SAME_RATE = 0.1  # a measured rate this close to the stated one confirms it
+_EVEN_SHARE = 0.9  # of the steps of a video of constant rate; what misses in one is lost
+_EARLY_END = 0.05  # share of the stated length that may be missing at the end
 log = logging.getLogger(__name__)
 
 
 class VideoFile:
     """Every frame of a video, stamped `start_stamp_ns` plus its presentation time.
+
+    What cannot be decoded is left out; at the end one warning says how much that was, also where the file gives fewer
+    frames than it states. The rate is that of the stamps where the file states another.
 
     :param path: a file, or the address of one
     :param open_with: properties to open it with
@@ -29,16 +42,20 @@ class VideoFile:
                  name: str = "") -> None:
         self._path, self._config, self._open_with, self._name = path, config, open_with, name or path
         self._capture = self._opened()
-        stated = self._capture.get("CAP_PROP_FPS")
-        self.fps = stated if 0 < stated <= _HIGHEST_BELIEVABLE_FPS else config.assumed_fps
-        count = int(self._capture.get("CAP_PROP_FRAME_COUNT"))
+        self._stated_fps = self._capture.get("CAP_PROP_FPS")
+        self._stated_count = int(self._capture.get("CAP_PROP_FRAME_COUNT"))
+        self._counted = _is_counted(path)
+        self.fps = self._measured_fps() or config.assumed_fps
+        count = self._stated_count if self._counted or not self._stated_fps else \
+            round(self._stated_count / self._stated_fps * self.fps)
         self.frame_count = 0 if config.loop else count
         self._timeline = Timeline(start_stamp_ns, self.fps)
-        self._closed = False
+        self._closed = self._told = False
+        self._begin_round()
         self._ahead = self._next()
         if self._ahead is None:
             self._capture.release()
-            raise SourceError(f"{self._name} holds no frame that can be decoded; expected a video file")
+            raise SourceError(f"{self._name} holds no frame that can be decoded; is it cut off, or no video file?")
         height, width = self._ahead.image_bgr.shape[:2]
         self.size = (width, height)
 
@@ -47,9 +64,11 @@ class VideoFile:
         frame, self._ahead = self._ahead, None
         if frame is None and not self._closed:
             frame = self._next()
-            if frame is None and self._config.loop:
-                self._rewind()
-                frame = self._next()
+            if frame is None and not self._closed:
+                self._tell_losses()
+                if self._config.loop:
+                    self._rewind()
+                    frame = self._next()
         return frame
 
     def close(self) -> None:
@@ -58,21 +77,102 @@ class VideoFile:
         self._capture.release()
 
     def _next(self) -> Frame | None:
-        while not self._closed and self._capture.grab():
+        while not self._closed and self._grab():
             image = self._capture.retrieve()
-            stamp_ns = self._timeline.stamp(round(self._capture.get("CAP_PROP_POS_MSEC") * 1e6))
+            presented_ns = round(self._capture.get("CAP_PROP_POS_MSEC") * 1e6)
+            stamp_ns = self._timeline.stamp(presented_ns)
             if image is not None:
+                self._presented_ns.append(presented_ns)
                 return Frame(image, stamp_ns, self._config.frame_id)
-            log.warning("%s: a frame cannot be decoded and is left out", self._name)
+            self._failures += 1
         return None
+
+    def _grab(self) -> bool:
+        """Whether there is another frame; packets that cannot be decoded are passed over."""
+        for failures in range(_FAILURES_AT_THE_END):
+            if self._closed:
+                return False
+            if self._capture.grab():
+                self._failures += failures
+                return True
+        return False
+
+    def _begin_round(self) -> None:
+        self._presented_ns = array("q")
+        self._failures = 0
+
+    def _tell_losses(self) -> None:
+        """One warning, after the first round."""
+        lost = 0 if self._told else self._lost()
+        self._told = True
+        if lost:
+            log.warning("%s is damaged or cut off: %s%d of %d frames cannot be decoded and are left out", self._name,
+                        "" if self._counted else "about ", lost, len(self._presented_ns) + lost)
+
+    def _lost(self) -> int:
+        """Frames that the file has and does not give."""
+        given = len(self._presented_ns)
+        if self._counted:
+            return max(self._stated_count - given, self._failures, 0)
+        return max(self._failures, self._lost_in_time())
+
+    def _lost_in_time(self) -> int:
+        """Holes in a video of constant rate, and what is missing at the end of one that states its length."""
+        steps_s = np.diff(np.asarray(self._presented_ns)) * 1e-9
+        steps_s = steps_s[steps_s > 0]
+        if len(steps_s) < _PROBED_FRAMES:
+            return 0
+        usual_s = float(np.median(steps_s))
+        even = np.abs(steps_s - usual_s) < _SAME_RATE * usual_s
+        holes = int(np.round(steps_s[~even] / usual_s - 1).sum()) if even.mean() >= _EVEN_SHARE else 0
+        length_s = self._stated_count / self._stated_fps if self._stated_fps else 0.0
+        missing_s = length_s - self._presented_ns[-1] * 1e-9
+        return holes + (round(missing_s / usual_s) if missing_s > _EARLY_END * length_s + usual_s else 0)
+
+    def _measured_fps(self) -> float:
+        """The usual rate of the first frames; what the file states, where they agree with it; 0 where neither tells."""
+        stated = self._stated_fps if self._stated_fps <= _HIGHEST_BELIEVABLE_FPS else 0.0
+        if "://" in self._path:  # the first frames would come over the network twice
+            return stated
+        presented_ms: list[float] = []
+        while len(presented_ms) < _PROBED_FRAMES and self._capture.grab():
+            presented_ms.append(self._capture.get("CAP_PROP_POS_MSEC"))
+        self._capture.release()
+        self._capture = self._opened()
+        steps_ms = np.diff(presented_ms)
+        steps_ms = steps_ms[steps_ms > 0]
+        measured = 1000 / float(np.mean(steps_ms)) if len(steps_ms) else 0.0
+        if not measured or measured > _HIGHEST_BELIEVABLE_FPS:
+            return stated
+        return stated if abs(measured - stated) <= _SAME_RATE * stated else round(measured, 3)
 
     def _rewind(self) -> None:
         self._capture.release()
         self._capture = self._opened()
         self._timeline.restart()
+        self._begin_round()
 
     def _opened(self) -> Capture:
         capture = Capture(self._path, open_with=self._open_with)
         if not capture.opened:
-            raise SourceError(f"{self._name} is not a video that OpenCV can read; expected for example .mp4, .avi or .mkv")
+            raise SourceError(f"{self._name} is not a video that OpenCV can read; {_why_not(self._path)}")
         return capture
+
+
+def _is_counted(path: str) -> bool:
+    return _head(path)[4:8] in _COUNTED_CONTAINERS or _head(path)[8:12] in _COUNTED_CONTAINERS
+
+
+def _why_not(path: str) -> str:
+    if _head(path)[4:8] == b"ftyp":
+        return "it is an MP4 file without its index (moov), as one that was cut off or whose recorder was not ended properly"
+    return "expected for example .mp4, .avi or .mkv"
+
+
+def _head(path: str) -> bytes:
+    """The first bytes of a file, none of an address."""
+    try:
+        with open(path, "rb") as file:
+            return file.read(12)
+    except OSError:
+        return b""

@@ -13,6 +13,9 @@ TOLERANCE_S = 0.005  # clocks that a time service keeps together differ by less
 _OTHER_TIMELINE_S = 60.0  # stamps that far off are a recording's own, not those of a wrong clock
 _WINDOW = 100
 
+# A longer pause between two stamps of a recording means that the clock was set, not that nothing happened.
+LONGEST_PAUSE_S = 600.0
+
 
 class StampWatch:
     """The receiver's side: images cannot come before they were taken."""

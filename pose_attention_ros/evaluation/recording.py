@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import logging
+import struct
 import time
+from array import array
 from collections import Counter, defaultdict
 from collections.abc import Callable
 from pathlib import Path
@@ -14,9 +17,13 @@ import numpy as np
 
 from pose_attention_ros.core.errors import UserError
 from pose_attention_ros.core.types import UNKNOWN_LABEL, ActionEstimate, ActionEstimates, LabelState, SkeletonGraphs
+from pose_attention_ros.evaluation.mp4_times import set_times, shown_s
+from pose_attention_ros.inference.letterbox import Letterbox
 
+log = logging.getLogger(__name__)
 Draw = Callable[[np.ndarray, SkeletonGraphs, ActionEstimates], np.ndarray]
 _DIGITS = 6
+_ENCODER_FPS = (1.0, 120.0)  # MPEG-4 cannot state every rate; the times are set afterwards
 _DOMINANT_SHARE = 0.25  # of the frames after warming up: a class that holds for less does not stand for the track
 
 
@@ -29,13 +36,15 @@ class ResultWriter:
     def __init__(self, folder: Path, *, fps: float, draw: Draw | None, about: dict[str, Any]) -> None:
         """
         :param folder: made if need be; files of the same names are replaced
-        :param fps: frame rate written into the video
+        :param fps: frame rate of the video where the stamps do not tell, as of a single frame
         :param draw: makes the annotated image of (image_bgr, graphs, actions); None writes no video
         :param about: goes into the summary as it is: source, backend, model
         :raises UserError: the folder cannot be written
         """
         self._folder, self._fps, self._draw, self._about = folder, fps, draw, about
         self._video: cv2.VideoWriter | None = None
+        self._video_size = (0, 0)
+        self._shown_ns = array("q")
         self._frames = 0
         self._begin_s: float | None = None
         self._end_s = 0.0
@@ -67,16 +76,29 @@ class ResultWriter:
             self._confidences[person.track_id, person.label] += person.confidence
         if self._draw is not None and image_bgr is not None:
             self._write_image(self._draw(image_bgr, graphs, actions))
+            self._shown_ns.append(graphs.stamp_ns)
         self._end_s = time.perf_counter()
 
     def _write_image(self, image_bgr: np.ndarray) -> None:
         if self._video is None:
-            path = self._folder / "annotated.mp4"
-            size = (image_bgr.shape[1], image_bgr.shape[0])
-            self._video = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*"mp4v"), self._fps, size)
+            self._video_size = (image_bgr.shape[1], image_bgr.shape[0])
+            self._video = cv2.VideoWriter(str(self._video_path), cv2.VideoWriter_fourcc(*"mp4v"),
+                                          float(np.clip(round(self._fps, 2), *_ENCODER_FPS)), self._video_size)
             if not self._video.isOpened():
-                raise UserError(f"cannot write {path}: this OpenCV has no mp4v encoder; use --no-video")
-        self._video.write(image_bgr)
+                raise UserError(f"cannot write {self._video_path}: this OpenCV has no mp4v encoder; use --no-video")
+        self._video.write(_fitted(image_bgr, self._video_size))
+
+    @property
+    def _video_path(self) -> Path:
+        return self._folder / "annotated.mp4"
+
+    def _finish_video(self) -> None:
+        """The frames get their real times, for the encoder knows a constant rate only."""
+        self._video.release()
+        try:
+            set_times(self._video_path, shown_s(self._shown_ns, 1 / self._fps))
+        except (OSError, ValueError, KeyError, struct.error) as error:
+            log.warning("%s plays at %g frames a second whatever the stamps say: %s", self._video_path, self._fps, error)
 
     def close(self) -> dict[str, Any]:
         """Finish the files and return the summary; the second call only returns it."""
@@ -84,7 +106,7 @@ class ResultWriter:
         if not self._lines.closed:
             self._lines.close()
             if self._video is not None:
-                self._video.release()
+                self._finish_video()
             (self._folder / "summary.json").write_text(json.dumps(summary, indent=2) + "\n")
         return summary
 
@@ -109,6 +131,17 @@ class ResultWriter:
         mean = self._confidences[track_id, dominant] / max(labels[dominant], 1)
         return {"track_id": track_id, "frames": sum(labels.values()), "dominant_label": dominant,
                 "mean_confidence": round(mean, 4), "labels": dict(labels.most_common())}
+
+
+def _fitted(image_bgr: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """The image as large as it fits into (width, height) pixels, with black beside it: a video has one size."""
+    height, width = image_bgr.shape[:2]
+    if (width, height) == size:
+        return image_bgr
+    box = Letterbox.into((width, height), size)
+    fitted = np.zeros((size[1], size[0], 3), np.uint8)
+    fitted[box.slices] = cv2.resize(image_bgr, box.content_size, interpolation=cv2.INTER_AREA)
+    return fitted
 
 
 def frame_record(graphs: SkeletonGraphs, actions: ActionEstimates) -> dict[str, Any]:

@@ -11,8 +11,11 @@ import pytest
 
 pytest.importorskip("rclpy", reason="ROS 2 is not here")
 
+import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
+from rosbags.rosbag2 import Writer
+from rosbags.typesys import Stores, get_typestore
 
 from pose_attention_ros.core.load import RateCap
 from pose_attention_ros.core.types import Frame
@@ -34,6 +37,7 @@ class Audience:
         self.warnings: list[str] = []
         self.error: Exception | None = None
         self.over = threading.Event()
+        self.work_s = 0.0
         self._answer_at, self._answers = answer_at, Answers()
         to = Deliveries(began=lambda: None, admits=admits, deliver=self._take, ready=lambda: True, ended=self.over.set,
                         failed=self._fail, warn=self.warnings.append)
@@ -42,6 +46,7 @@ class Audience:
     def _take(self, frame: Frame) -> None:
         self.stamps.append(frame.stamp_ns)
         self.times_s.append(time.monotonic())
+        time.sleep(self.work_s)
         if self.stamps.count(frame.stamp_ns) == self._answer_at(frame.stamp_ns):
             self._answers.seen(frame.stamp_ns)
 
@@ -193,3 +198,27 @@ def test_the_throttle_lets_one_of_a_kind_through() -> None:
     assert throttle.line("frame 2.5 lost") is None
     assert throttle.line("another matter") == "another matter"
     assert Throttle(period_s=0).line("x") == "x"
+
+
+def test_who_is_late_is_told_by_the_stamps_not_by_the_length_of_the_bag(tmp_path: Path) -> None:
+    """Two seconds of images in a bag of two minutes: a slow listener gets the newest, as from a camera."""
+    store = get_typestore(Stores.ROS2_JAZZY)
+    types = store.types
+    with Writer(tmp_path / "bag", version=Writer.VERSION_LATEST) as writer:
+        images = writer.add_connection("image", "sensor_msgs/msg/Image", typestore=store)
+        words = writer.add_connection("words", "std_msgs/msg/String", typestore=store)
+        for number in range(20):
+            stamp = types["builtin_interfaces/msg/Time"](sec=1, nanosec=number * 50_000_000)
+            image = types["sensor_msgs/msg/Image"](types["std_msgs/msg/Header"](stamp, "camera"), 4, 4, "mono8", 0, 4,
+                                                   np.zeros(16, np.uint8))
+            writer.write(images, 10**9 + number * 50_000_000, store.serialize_cdr(image, image.__msgtype__))
+        for second in (1, 121):
+            writer.write(words, second * 10**9, store.serialize_cdr(types["std_msgs/msg/String"]("hello"),
+                                                                   "std_msgs/msg/String"))
+    audience = Audience(PlayerConfig(source=str(tmp_path / "bag")))
+    audience.work_s = 0.2
+    audience.player.open()
+    audience.player.start()
+    assert audience.over.wait(PATIENCE_S) and audience.error is None
+    audience.player.stop()
+    assert audience.player.skipped > 8 and audience.times_s[-1] - audience.times_s[0] < 2

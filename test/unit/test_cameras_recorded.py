@@ -19,6 +19,7 @@ from rosbags.typesys import Stores, get_typestore
 from pose_attention_ros.cameras import CameraConfig, SourceError, open_source
 from pose_attention_ros.cameras.folder import natural_key
 from pose_attention_ros.cameras.stamps import Timeline
+from pose_attention_ros.evaluation.mp4_times import set_times
 
 STORE = get_typestore(Stores.ROS2_JAZZY)
 SECOND = 1_000_000_000
@@ -180,6 +181,110 @@ def test_a_video_behind_http_is_read_like_a_file(tmp_path):
         assert not camera.live
         assert [number_of(frame) for frame in read_all(camera)] == list(range(10))
         server.shutdown()
+
+
+def broken_frame(path: Path, number: int) -> Path:
+    """Zeroes what one frame of an AVI of MJPG frames holds."""
+    content = bytearray(path.read_bytes())
+    at = content.index(b"movi")
+    for _ in range(number + 1):
+        at = content.index(b"00dc", at + 1)
+    size = int.from_bytes(content[at + 4:at + 8], "little")
+    content[at + 8:at + 8 + size] = bytes(size)
+    path.write_bytes(content)
+    return path
+
+
+def write_mp4(path: Path, seconds, code: str = "mp4v") -> Path:
+    """A video whose frames are shown for so many seconds each."""
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*code), 25, (64, 48))
+    for number in range(len(seconds)):
+        writer.write(numbered_image(number % 12))
+    writer.release()
+    set_times(path, np.asarray(seconds, float))
+    return path
+
+
+@pytest.mark.parametrize("numbers", [(3,), (0,), (3, 4, 5), (9,)])
+def test_a_video_goes_on_past_what_cannot_be_decoded(tmp_path, caplog, numbers):
+    path = write_video(tmp_path / "clip.avi")
+    for number in numbers:
+        broken_frame(path, number)
+    for loop in (False, True):
+        caplog.clear()
+        camera = open_source(str(path), CameraConfig(loop=loop))
+        frames = [camera.read() for _ in range(2 * (10 - len(numbers)))] if loop else read_all(camera)
+        kept = [number for number in range(10) if number not in numbers]
+        assert [number_of(frame) for frame in frames] == kept * (2 if loop else 1)
+        (warning,) = caplog.records
+        assert warning.getMessage() == f"{path} is damaged or cut off: {len(numbers)} of 10 frames cannot be decoded and " \
+                                       "are left out"
+    stamps = [frame.stamp_ns // 40_000_000 for frame in read_all(open_source(str(path)))]
+    assert stamps == [number - kept[0] for number in kept]
+
+
+def moov_first(path: Path) -> Path:
+    """The same MP4 with its index before the frames, as browsers and phones send it."""
+    content = path.read_bytes()
+    at = content.rindex(b"moov") - 4
+    begin = content.index(b"mdat") - 4
+    moov = bytearray(content[at:])
+    offsets = moov.index(b"stco") + 8
+    for i in range(int.from_bytes(moov[offsets:offsets + 4], "big")):
+        place = slice(offsets + 4 + 4 * i, offsets + 8 + 4 * i)
+        moov[place] = (int.from_bytes(moov[place], "big") + len(moov)).to_bytes(4, "big")
+    path.write_bytes(content[:begin] + moov + content[begin:at])
+    return path
+
+
+def test_a_video_that_is_cut_off_gives_what_it_holds_and_says_what_it_lacks(tmp_path, caplog):
+    whole = write_mp4(tmp_path / "whole.mp4", [0.04] * 12)
+    cut = tmp_path / "cut.mp4"
+    cut.write_bytes(whole.read_bytes()[:whole.stat().st_size // 2])
+    with pytest.raises(SourceError, match=r"it is an MP4 file without its index \(moov\), as one that was cut off"):
+        open_source(str(cut))
+    first = moov_first(whole)
+    assert len(read_all(open_source(str(first)))) == 12 and not caplog.records
+    cut.write_bytes(first.read_bytes()[:first.stat().st_size * 3 // 4])
+    given = len(read_all(open_source(str(cut))))
+    assert 0 < given < 12
+    assert f"{cut} is damaged or cut off: {12 - given} of 12 frames cannot be decoded" in caplog.text
+
+
+def test_a_stream_that_lost_packets_is_told_by_the_holes_in_its_times(tmp_path, caplog):
+    path = tmp_path / "clip.ts"
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*"mp4v"), 25, (64, 48))
+    noise = np.random.default_rng(0).integers(0, 255, (100, 48, 64, 3), np.uint8)
+    for image in noise:
+        writer.write(image)
+    writer.release()
+    assert len(read_all(open_source(str(path)))) == 100 and not caplog.records
+    content = path.read_bytes()
+    packets = len(content) // 188
+    path.write_bytes(content[:packets // 2 * 188] + content[packets * 55 // 100 * 188:])
+    given = len(read_all(open_source(str(path))))
+    assert 85 < given < 100 and "is damaged or cut off: about " in caplog.text
+
+
+def test_the_rate_of_a_video_is_that_of_its_stamps(tmp_path):
+    camera = open_source(str(write_mp4(tmp_path / "varied.mp4", [0.1] * 10 + [0.02] * 30)))
+    assert [round(frame.stamp_ns * 1e-6) for frame in read_all(camera)] == \
+        [*range(0, 1000, 100), *range(1000, 1600, 20)]
+    browser = tmp_path / "browser.webm"  # browsers write the time base in the place of the rate
+    writer = cv2.VideoWriter(str(browser), cv2.VideoWriter_fourcc(*"VP80"), 1000, (64, 48))
+    for number in range(240):
+        writer.write(numbered_image(number % 12))
+    writer.release()
+    assert open_source(str(browser)).fps == 1000  # here it is true
+    even = open_source(str(write_mp4(tmp_path / "even.mp4", [1001 / 30000] * 20)))
+    assert even.fps == pytest.approx(30000 / 1001, abs=1e-3)
+
+
+def test_the_rate_of_a_bag_is_that_of_its_images(tmp_path):
+    words = [STORE.types["std_msgs/msg/String"](data="hello") for _ in range(500)]
+    stamps = [SECOND + i * 100_000_000 for i in range(10)]
+    bag = write_bag(tmp_path / "bag", {"image": [raw_message(i, stamp) for i, stamp in enumerate(stamps)], "words": words})
+    assert open_source(str(bag)).fps == 10
 
 
 def wrong_sources(folder: Path) -> dict[str, tuple[str, str]]:

@@ -9,6 +9,7 @@ import pytest
 from pose_attention_ros.core.errors import UserError
 from pose_attention_ros.core.layouts import layout
 from pose_attention_ros.core.types import ActionEstimate, ActionEstimates, LabelState, SkeletonGraphs
+from pose_attention_ros.evaluation.mp4_times import set_times
 from pose_attention_ros.evaluation.recording import ResultWriter, summary_table
 
 LAYOUT, CLASSES = layout("common13"), ("walk", "wave")
@@ -86,3 +87,69 @@ def test_a_folder_that_cannot_be_written_is_one_clear_line(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(UserError, match="cannot write to"):
         ResultWriter(tmp_path / "file" / "out", fps=10.0, draw=None, about={})
+
+
+def presented_s(path):
+    """Times of the frames of a video, its number of frames and its rate, as any reader sees them."""
+    video, times = cv2.VideoCapture(str(path)), []
+    while video.grab():
+        times.append(video.get(cv2.CAP_PROP_POS_MSEC) / 1000)
+    return times, video.get(cv2.CAP_PROP_FRAME_COUNT), video.get(cv2.CAP_PROP_FPS)
+
+
+@pytest.mark.parametrize("steps_s, expected_s", [
+    ([0.1] * 9, [0.1] * 9),
+    ([1 / 30] * 5 + [0.2] * 5 + [3.0] + [0.05] * 3, None),
+    ([1001 / 30000] * 9, None),
+    ([0.1] * 4 + [-5.0] + [0.1] * 4, [0.1] * 9),  # a looping player
+    ([0.1] * 4 + [56 * 365 * 86400.0] + [0.1] * 4, [0.1] * 9),  # a clock that was set
+    ([0.1] * 4 + [0.0] + [0.1] * 4, [0.1] * 9),
+    ([500.0] * 3, None),
+])
+def test_the_video_plays_as_fast_as_the_stamps_say(tmp_path, steps_s, expected_s):
+    stamps_ns = np.concatenate([[7_000_000_000], 7_000_000_000 + np.round(np.cumsum(steps_s) * 1e9)]).astype(np.int64)
+    write(tmp_path, [frame(int(stamp_ns), {}) for stamp_ns in stamps_ns], fps=1000.0)
+    times_s, number, fps = presented_s(tmp_path / "annotated.mp4")
+    steps_s = expected_s or steps_s
+    expected_s = np.cumsum(steps_s)
+    assert number == len(times_s) == len(stamps_ns)
+    np.testing.assert_allclose(times_s, np.concatenate([[0], expected_s]), atol=0.002)
+    assert number / fps == pytest.approx(expected_s[-1] + np.median(steps_s), rel=0.01)
+
+
+def test_frames_of_another_size_stay_in_the_video(tmp_path, capfd):
+    with ResultWriter(tmp_path, fps=10.0, draw=lambda image, *_: image, about={}) as writer:
+        for i, size in enumerate(((48, 64), (24, 32), (96, 64), (48, 64))):
+            writer.add(np.full((*size, 3), 200, np.uint8), *frame(i * 100_000_000, {}))
+    video = cv2.VideoCapture(str(tmp_path / "annotated.mp4"))
+    means = [video.read()[1].mean() for _ in range(4)]
+    assert video.get(cv2.CAP_PROP_FRAME_COUNT) == 4
+    np.testing.assert_allclose(means, [200, 200, 100, 200], atol=6)  # the tall one has black beside it
+    assert capfd.readouterr() == ("", "")
+
+
+def test_a_single_frame_is_shown_as_long_as_the_source_says(tmp_path):
+    write(tmp_path, [frame(5, {})], fps=4.0)
+    times_s, number, fps = presented_s(tmp_path / "annotated.mp4")
+    assert times_s == [0] and number / fps == pytest.approx(0.25)
+
+
+@pytest.mark.parametrize("damage", [lambda content: content[:-30], lambda content: content + b"\0\0\0\x08free",
+                                    lambda content: content.replace(b"stts", b"sttx"), lambda content: b""])
+def test_a_file_that_is_built_otherwise_is_left_as_it_is(tmp_path, damage):
+    path = tmp_path / "video.mp4"
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*"mp4v"), 10, (64, 48))
+    for _ in range(3):
+        writer.write(np.zeros((48, 64, 3), np.uint8))
+    writer.release()
+    path.write_bytes(damage(path.read_bytes()))
+    before = path.read_bytes()
+    with pytest.raises(ValueError, match=r"its last box|it has no times"):
+        set_times(path, np.full(3, 0.1))
+    assert path.read_bytes() == before
+    with pytest.raises(ValueError, match="it has 3 frames, expected 4"):
+        writer = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*"mp4v"), 10, (64, 48))
+        for _ in range(3):
+            writer.write(np.zeros((48, 64, 3), np.uint8))
+        writer.release()
+        set_times(path, np.full(4, 0.1))
