@@ -16,9 +16,11 @@ from typing import Any
 from pose_attention_ros.bags.salvage import MendedMcap, MendedSqlite
 from pose_attention_ros.bags.types import TypeReader, known_types
 from pose_attention_ros.core.errors import MessageError, SourceError
+from pose_attention_ros.core.files import is_utf8
 
 _log = logging.getLogger(__name__)
 STORAGE_SUFFIXES = (".db3", ".mcap")
+_MEANT_IN_ADDRESSES = frozenset("%?#")
 _ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"  # no CDR message begins like this
 
 
@@ -140,6 +142,8 @@ class Bag:
         if not path.is_dir():
             return [self._storage(path)]
         files = sorted((file for file in path.iterdir() if _is_storage(file)), key=lambda file: (len(file.name), file.name))
+        if any(_is_misread(file) for file in files):
+            return [self._storage(file) for file in files]
         if (path / "metadata.yaml").is_file():
             try:
                 return [self._entered(_ros2_reader(path))]
@@ -167,6 +171,10 @@ class Bag:
     def _storage(self, file: Path) -> Any:
         """A reader of one storage file; of what is there of it, where it breaks off."""
         file = self._unzipped(file)
+        if _is_misread(file):
+            reader = MendedSqlite(file)
+            self._stack.callback(reader.close)
+            return reader
         try:
             return self._entered(_ros2_reader(file))
         except Exception as error:
@@ -215,8 +223,14 @@ def is_bag(path: Path) -> bool:
 
 
 def _is_storage(file: Path) -> bool:
-    return file.is_file() and (file.suffix in STORAGE_SUFFIXES or
+    return file.is_file() and not file.name.startswith(".") and (file.suffix in STORAGE_SUFFIXES or
                                file.name.endswith(tuple(suffix + ".zstd" for suffix in STORAGE_SUFFIXES)))
+
+
+def _is_misread(file: Path) -> bool:
+    """Whether rosbags, which gives sqlite an address in the place of a path, would open another file."""
+    name = str(file.absolute())
+    return file.suffix == ".db3" and (not is_utf8(name) or not _MEANT_IN_ADDRESSES.isdisjoint(name))
 
 
 def _ros2_reader(path: Any) -> Any:

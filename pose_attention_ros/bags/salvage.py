@@ -142,7 +142,8 @@ class MendedSqlite:
 
     def __init__(self, path: Path) -> None:
         """:raises sqlite3.Error: not even its topics can be read"""
-        self._database = sqlite3.connect(f"{path.absolute().as_uri()}?immutable=1", uri=True)
+        self._database = sqlite3.connect(f"{path.absolute().as_uri()}?immutable=1", uri=True,
+                                         check_same_thread=False)  # read ahead by another thread, one at a time
         self._database.execute("PRAGMA writable_schema=1")  # else sqlite refuses a file shorter than its header says
         self._database.text_factory = lambda data: data.decode(errors="replace")
         definitions = self._definitions()

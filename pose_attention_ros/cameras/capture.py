@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from pose_attention_ros.core.files import utf8_name
+
 # OpenCV reads this when a process first uses FFmpeg; -8 is silence.
 os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
 
@@ -38,7 +40,8 @@ class Capture:
         (getattr(cv2, "setLogLevel", None) or cv2.utils.logging.setLogLevel)(0)
         self._cv2 = cv2
         parameters = [int(number) for name, value in open_with for number in (getattr(cv2, name), value)]
-        self._capture = cv2.VideoCapture(target, getattr(cv2, backend), parameters)
+        with utf8_name(target) as name:
+            self._capture = cv2.VideoCapture(name, getattr(cv2, backend), parameters)
         for name, value in then_set:
             self._capture.set(getattr(cv2, name), value)
 

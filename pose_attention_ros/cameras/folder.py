@@ -6,12 +6,11 @@ import logging
 import re
 from pathlib import Path
 
-import numpy as np
-
 from pose_attention_ros.cameras.base import CameraConfig
-from pose_attention_ros.cameras.capture import as_bgr
 from pose_attention_ros.cameras.stamps import Timeline
 from pose_attention_ros.core.errors import SourceError
+from pose_attention_ros.core.files import visible
+from pose_attention_ros.core.images import read_image
 from pose_attention_ros.core.types import Frame
 
 IMAGE_SUFFIXES = (".bmp", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp")
@@ -32,7 +31,7 @@ class ImageFolder:
     live = False
 
     def __init__(self, folder: Path, config: CameraConfig, start_stamp_ns: int = 0) -> None:
-        names = sorted((entry for entry in folder.iterdir() if entry.suffix.lower() in IMAGE_SUFFIXES),
+        names = sorted((entry for entry in visible(folder.iterdir()) if entry.suffix.lower() in IMAGE_SUFFIXES),
                        key=lambda entry: natural_key(entry.name))
         if not names:
             raise SourceError(f"folder {folder} holds no images; expected files ending in {', '.join(IMAGE_SUFFIXES)}")
@@ -69,19 +68,9 @@ class ImageFolder:
             path = self._paths[self._row]
             self._row += 1
             stamp_ns = self._timeline.stamp(None)
-            image = _decoded(path)
+            image = read_image(path)
             if image is not None:
                 return Frame(image, stamp_ns, self._config.frame_id)
             log.warning("%s is not a readable image and is left out", path)
         return None
 
-
-def _decoded(path: Path) -> np.ndarray | None:
-    import cv2
-
-    try:
-        data = np.fromfile(path, np.uint8)
-    except OSError:
-        return None
-    image = cv2.imdecode(data, cv2.IMREAD_COLOR) if data.size else None
-    return None if image is None else as_bgr(image)

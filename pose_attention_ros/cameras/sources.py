@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
+from urllib.parse import unquote
 
+from pose_attention_ros.bags.opening import is_bag
 from pose_attention_ros.cameras.ahead import ReadAhead
 from pose_attention_ros.cameras.bag import BagImages
 from pose_attention_ros.cameras.base import Camera, CameraConfig, ClockNs
@@ -22,14 +24,21 @@ def open_source(source: str, config: CameraConfig | None = None, *, clock_ns: Cl
                 start_stamp_ns: int = 0) -> Camera:
     """The camera, stream, file, folder or bag that `source` stands for, opened and known to give frames.
 
-    :param source: number or /dev/videoN (V4L2); GStreamer pipeline (contains " ! "); rtsp://, rtsps://, http://, https://;
-        path of a video, of a folder of images, or of a ROS bag (folder, .db3, .mcap or .bag)
+    :param source: path of a video, of a folder of images, or of a ROS bag (folder, .db3, .mcap or .bag), or file://PATH;
+        number or /dev/videoN (V4L2); GStreamer pipeline (contains " ! "); rtsp://, rtsps://, http://, https://. What exists
+        as a path is a path, whatever else it looks like
     :param clock_ns: capture time of live frames
     :param start_stamp_ns: stamp of the first frame of a file or folder; a bag's frames keep their own
     :raises SourceError: it does not exist, cannot be opened or gives no frame
     """
     config = config or CameraConfig()
-    source = str(source).strip()
+    source = str(source)
+    path = _existing(source) or _existing(source.strip())
+    if path is not None:
+        if path.is_char_device():
+            return open_device(str(path), config, clock_ns)
+        return _open_path(path, config, start_stamp_ns)
+    source = source.strip()
     if not source:
         raise SourceError(f"source is empty; expected {_EXPECTED}")
     if (source.isascii() and source.isdigit()) or source.startswith("/dev/"):
@@ -38,14 +47,29 @@ def open_source(source: str, config: CameraConfig | None = None, *, clock_ns: Cl
         return open_pipeline(source, config, clock_ns)
     if "://" in source and not source.startswith("file://"):
         return open_address(source, config, clock_ns, start_stamp_ns)
-    return _open_path(Path(source.removeprefix("file://")).expanduser(), config, start_stamp_ns)
+    raise SourceError(f"{source} does not exist; expected {_EXPECTED}")
+
+
+def _existing(source: str) -> Path | None:
+    """The path that `source` is or, as a file:// address, names; absolute, for FFmpeg takes what comes before a colon for a
+    protocol. None where there is none."""
+    place = source.removeprefix("file://")
+    meant = unquote(place, errors="surrogateescape") if place != source else ""
+    for name in filter(None, (place, meant, meant.removeprefix("localhost"))):
+        try:
+            path = Path(name).expanduser().absolute()
+            if path.exists():
+                return path
+        except PermissionError as error:
+            raise SourceError(f"cannot read {name}: {error.strerror}") from None
+        except (OSError, RuntimeError, ValueError):  # too long, no such user, a zero byte
+            continue
+    return None
 
 
 def _open_path(path: Path, config: CameraConfig, start_stamp_ns: int) -> Camera:
     try:
-        if not path.exists():
-            raise SourceError(f"{path} does not exist; expected {_EXPECTED}")
-        if path.suffix.lower() in _BAG_SUFFIXES or (path / "metadata.yaml").is_file() or _holds_bag(path):
+        if path.suffix.lower() in _BAG_SUFFIXES or is_bag(path):
             return ReadAhead(BagImages(path, config))
         if path.is_dir():
             return ReadAhead(ImageFolder(path, config, start_stamp_ns))
@@ -56,6 +80,3 @@ def _open_path(path: Path, config: CameraConfig, start_stamp_ns: int) -> Camera:
     except OSError as error:
         raise SourceError(f"cannot read {path}: {error.strerror or error}") from None
 
-
-def _holds_bag(path: Path) -> bool:
-    return path.is_dir() and any(entry.suffix in (".db3", ".mcap") for entry in path.iterdir())

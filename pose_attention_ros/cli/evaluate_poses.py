@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from pose_attention_ros.cli.options import add_json, add_settings, read_settings, write_json
+from pose_attention_ros.core.images import read_image
 from pose_attention_ros.core.types import Frame, Skeletons
 from pose_attention_ros.data.pose_images import Photo, read_names, read_photos
 from pose_attention_ros.evaluation.keypoints import LAYOUT, KeypointScore, score_keypoints
@@ -51,11 +52,10 @@ def find_people(estimator: PoseEstimator, photos: list[Photo],
                 tick: Callable[[int], object] = lambda photos: None) -> tuple[list[Skeletons], list[float]]:
     """The people of each photo, and how long each took in seconds: fitting into the input, network and decoding, not reading
     the file, and not what only the first photo of a size pays for."""
-    import cv2
 
     found, times_s, warm = [], [], set()
     for photo in photos:
-        frame = Frame(cv2.imread(str(photo.path), cv2.IMREAD_COLOR), 0)
+        frame = Frame(read_image(photo.path), 0)
         if photo.size not in warm:
             warm.add(photo.size)
             estimator.warm_up(photo.size)

@@ -39,6 +39,7 @@ def main(argv: list[str] | None = None) -> int:
             module.add_arguments(verb_parser)
             verb_parser.set_defaults(run=module.run)
     args = parser.parse_args(argv)
+    sys.stdout.reconfigure(errors="backslashreplace")  # names of files need not be text
     logging.basicConfig(level=args.log_level.upper(), format="%(levelname)s: %(message)s", stream=sys.stderr)
     try:
         return args.run(args)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -97,6 +98,17 @@ def _pixels(message: Any, encoding: _Encoding) -> np.ndarray:
     high_byte = 0 if encoding.depth == 1 or message.is_bigendian else encoding.depth - 1
     return np.ndarray((rows, message.width, encoding.channels), np.uint8, data, high_byte,
                       (message.step, encoding.channels * encoding.depth, encoding.depth))
+
+
+def read_image(path: Path) -> np.ndarray | None:
+    """(height, width, 3) uint8 BGR of an image file of any name and depth; None where it is not there or is none."""
+    import cv2
+
+    try:
+        data = np.fromfile(path, np.uint8)
+    except OSError:
+        return None
+    return cv2.imdecode(data, cv2.IMREAD_COLOR) if data.size else None
 
 
 def bgr_from_compressed(message: Any) -> np.ndarray:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from pose_attention_ros.core.config import Settings, setting
+from pose_attention_ros.core.images import read_image
 from pose_attention_ros.core.layouts import Layout
 from pose_attention_ros.data.pose_images import Photo
 
@@ -81,7 +82,7 @@ def _view(photo: Photo, matrix: np.ndarray, size: int) -> View:
     """:param matrix: (2, 3), photo pixels to input pixels, both continuous"""
     import cv2
 
-    image = cv2.imread(str(photo.path), cv2.IMREAD_COLOR)
+    image = read_image(photo.path)
     if image is None:
         raise OSError(f"{photo.path} cannot be decoded")
     scale = np.sqrt(abs(np.linalg.det(matrix[:, :2])))

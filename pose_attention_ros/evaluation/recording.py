@@ -16,6 +16,7 @@ import cv2
 import numpy as np
 
 from pose_attention_ros.core.errors import UserError
+from pose_attention_ros.core.files import utf8_name
 from pose_attention_ros.core.types import UNKNOWN_LABEL, ActionEstimate, ActionEstimates, LabelState, SkeletonGraphs
 from pose_attention_ros.evaluation.mp4_times import set_times, shown_s
 from pose_attention_ros.inference.letterbox import Letterbox
@@ -41,7 +42,8 @@ class ResultWriter:
         :param about: goes into the summary as it is: source, backend, model
         :raises UserError: the folder cannot be written
         """
-        self._folder, self._fps, self._draw, self._about = folder, fps, draw, about
+        self._folder = folder.absolute()  # FFmpeg takes what comes before a colon for a protocol
+        self._fps, self._draw, self._about = fps, draw, about
         self._video: cv2.VideoWriter | None = None
         self._video_size = (0, 0)
         self._shown_ns = array("q")
@@ -82,8 +84,9 @@ class ResultWriter:
     def _write_image(self, image_bgr: np.ndarray) -> None:
         if self._video is None:
             self._video_size = (image_bgr.shape[1], image_bgr.shape[0])
-            self._video = cv2.VideoWriter(str(self._video_path), cv2.VideoWriter_fourcc(*"mp4v"),
-                                          float(np.clip(round(self._fps, 2), *_ENCODER_FPS)), self._video_size)
+            with utf8_name(str(self._folder)) as folder:
+                self._video = cv2.VideoWriter(f"{folder}/{self._video_path.name}", cv2.VideoWriter_fourcc(*"mp4v"),
+                                              float(np.clip(round(self._fps, 2), *_ENCODER_FPS)), self._video_size)
             if not self._video.isOpened():
                 raise UserError(f"cannot write {self._video_path}: this OpenCV has no mp4v encoder; use --no-video")
         self._video.write(_fitted(image_bgr, self._video_size))

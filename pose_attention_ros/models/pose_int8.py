@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from pose_attention_ros.core.errors import UserError
+from pose_attention_ros.core.images import read_image
 from pose_attention_ros.models.export import quiet
 from pose_attention_ros.models.pose_cnn import STRIDE
 from pose_attention_ros.models.pose_graph import INPUT
@@ -35,7 +36,7 @@ def fitted(path: Path, size: int) -> np.ndarray | None:
     """One photo as `calibration_images` gives it; None where it cannot be decoded."""
     import cv2
 
-    image = cv2.imread(str(path), cv2.IMREAD_COLOR)
+    image = read_image(path)
     if image is None:
         return None
     scale = size / max(image.shape[:2])

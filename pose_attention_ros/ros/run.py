@@ -102,6 +102,7 @@ _REMEDIES = {
     "log directory": "set ROS_LOG_DIR to a folder that can be written, or add --ros-args --disable-external-lib-logs",
     "__ns:=": "a namespace begins with / and is made of letters, digits and single underscores; no part begins with a digit",
     "namespace": "a namespace does not end with /",
+    "surrogates": "an argument is not UTF-8, as all names in ROS are: rename the file",
     "params file": "check its YAML: <node name>: {ros__parameters: {<name>: <value>}}",
 }
 

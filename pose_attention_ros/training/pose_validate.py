@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 import torch
 
+from pose_attention_ros.core.images import read_image
 from pose_attention_ros.core.layouts import layout, layout_map
 from pose_attention_ros.core.types import Skeletons
 from pose_attention_ros.data.pose_images import Photo
@@ -47,7 +48,7 @@ def found_people(network: PoseCnn, photos: Sequence[Photo], input_size: int, con
     device, joints = next(network.parameters()).device, network.layout
     answers = []
     for photo in photos:
-        image = cv2.imread(str(photo.path), cv2.IMREAD_COLOR)
+        image = read_image(photo.path)
         fit = Letterbox.fit(photo.size, input_size, STRIDE)
         canvas = np.zeros((*fit.input_size[::-1], 3), np.uint8)
         canvas[fit.slices] = cv2.cvtColor(cv2.resize(image, fit.content_size), cv2.COLOR_BGR2RGB)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import os
 import threading
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
@@ -287,6 +288,45 @@ def test_the_rate_of_a_bag_is_that_of_its_images(tmp_path):
     assert open_source(str(bag)).fps == 10
 
 
+NOT_UTF8 = os.fsdecode(b"caf\xe9")
+
+
+@pytest.mark.parametrize("name", ["2024-05-01T10:30:00.avi", "me ! you.avi", "a b.avi", "a%20b.avi", "0001", "%03d.avi",
+                                  " a.avi ", "http:x.avi", "-.avi", f"{NOT_UTF8}.avi", f"{NOT_UTF8}/a.avi", "#.avi", "?.avi"])
+def test_what_exists_as_a_path_is_a_path(tmp_path, monkeypatch, name):
+    path = tmp_path / name
+    path.parent.mkdir(exist_ok=True)
+    write_video(tmp_path / "plain.avi").rename(path)
+    monkeypatch.chdir(tmp_path)
+    for source in (name, str(path), f"./{name}", f"file://{path}", path.as_uri(), f"file://localhost{path.as_uri()[7:]}"):
+        camera = open_source(source)
+        assert len(read_all(camera)) == 10, source
+        camera.close()
+
+
+@pytest.mark.parametrize("name", ["0001", "a ! b", "10:30", "a%20b", "a?b#c", NOT_UTF8])
+@pytest.mark.parametrize("kind", ["folder", StoragePlugin.SQLITE3, StoragePlugin.MCAP])
+def test_folders_and_bags_of_any_name(tmp_path, monkeypatch, caplog, kind, name):
+    monkeypatch.chdir(tmp_path)
+    if kind == "folder":
+        Path("plain").mkdir()
+        for number in range(5):
+            Path("plain", f"{number}{NOT_UTF8}.png").write_bytes(cv2.imencode(".png", numbered_image(number))[1].tobytes())
+        Path("plain", "._0.png").write_bytes(b"notes of macOS")
+    else:
+        bag = write_bag(Path("plain"), {"image": [raw_message(i, SECOND + i * 40_000_000) for i in range(5)]}, kind)
+        (bag / f"._plain{'.db3' if kind is StoragePlugin.SQLITE3 else '.mcap'}").write_bytes(b"notes of macOS")
+    Path("plain").rename(name)
+    assert [number_of(frame) for frame in read_all(open_source(name))] == list(range(5))
+    assert not caplog.records
+
+
+def test_a_link_to_a_device_is_a_device(tmp_path):
+    (tmp_path / "front_camera").symlink_to("/dev/null")
+    with pytest.raises(SourceError, match=r"^camera .*front_camera: .*is it a camera"):
+        open_source(str(tmp_path / "front_camera"), CameraConfig(timeout_s=2.0))
+
+
 def wrong_sources(folder: Path) -> dict[str, tuple[str, str]]:
     """source, what its message must say."""
     (folder / "empty").mkdir()
@@ -314,6 +354,10 @@ def wrong_sources(folder: Path) -> dict[str, tuple[str, str]]:
         "truncated bag": (f"{folder}/cut", "is not a bag that can be read .*malformed"),
         "broken mcap": (f"{folder}/broken.mcap", "is not a bag that can be read"),
         "empty": ("", "source is empty"),
+        "missing file:// path": (f"file://{folder}/no%20such.mp4", "no%20such.mp4 does not exist"),
+        "missing name of other letters": (f"{folder}/{NOT_UTF8}", "does not exist; expected"),
+        "a zero byte": ("a\0b", "does not exist; expected"),
+        "too long": ("x" * 5000, "does not exist; expected"),
         "missing camera": ("57", "no camera 57: /dev/video57 does not exist; cameras on this machine: "),
         "missing device": ("/dev/video58", "no camera /dev/video58"),
         "dead address": ("rtsp://user:secret@127.0.0.1:9/x", "^rtsp://127.0.0.1:9/x: cannot be opened; check the address"),

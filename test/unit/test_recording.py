@@ -1,6 +1,8 @@
 """The files that `run` and the recorder leave behind."""
 
 import json
+import os
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -115,6 +117,14 @@ def test_the_video_plays_as_fast_as_the_stamps_say(tmp_path, steps_s, expected_s
     assert number == len(times_s) == len(stamps_ns)
     np.testing.assert_allclose(times_s, np.concatenate([[0], expected_s]), atol=0.002)
     assert number / fps == pytest.approx(expected_s[-1] + np.median(steps_s), rel=0.01)
+
+
+@pytest.mark.parametrize("name", ["10:30", "a%20b", os.fsdecode(b"caf\xe9")])
+def test_a_folder_of_any_name(tmp_path, monkeypatch, name):
+    monkeypatch.chdir(tmp_path)
+    write(Path(name), [frame(i * 100_000_000, {}) for i in range(3)])
+    Path(name).rename("plain")
+    assert len(presented_s("plain/annotated.mp4")[0]) == 3
 
 
 def test_frames_of_another_size_stay_in_the_video(tmp_path, capfd):

@@ -9,6 +9,8 @@ import cv2
 import numpy as np
 
 from pose_attention_ros.core.errors import UserError
+from pose_attention_ros.core.files import utf8_name
+from pose_attention_ros.core.images import read_image
 from pose_attention_ros.data.dataset import Clip
 from pose_attention_ros.data.finishing import LeftOut, finished, with_joints
 from pose_attention_ros.data.pixel_clips import DecodedPixels, combined_sha256
@@ -49,7 +51,7 @@ def signature_of(files: Iterable[Path]) -> str:
 
 
 def _image(path: Path) -> np.ndarray:
-    image = cv2.imread(str(path), cv2.IMREAD_COLOR)
+    image = read_image(path)
     if image is None:
         raise UserError(f"{path} cannot be read as an image; it is missing or damaged")
     return image
@@ -58,7 +60,8 @@ def _image(path: Path) -> np.ndarray:
 def _video_frames(path: Path, frames: Sequence[int]) -> np.ndarray:
     """The frames of these numbers, which are read in order: seeking in videos is not exact."""
     wanted, found = set(int(frame) for frame in frames), {}
-    video = cv2.VideoCapture(str(path))
+    with utf8_name(str(path.absolute())) as name:
+        video = cv2.VideoCapture(name)
     try:
         for number in range(max(wanted, default=-1) + 1):
             if not video.grab():
