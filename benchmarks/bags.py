@@ -20,7 +20,7 @@ from pose_attention_ros.bags.writing import BagWriter, compressed_message, image
 from pose_attention_ros.cameras import open_source
 from pose_attention_ros.core.errors import UserError
 from pose_attention_ros.core.types import Frame, Skeletons
-from pose_attention_ros.evaluation.recordings.bag_run import BagTask, evaluate_bag
+from pose_attention_ros.evaluation.recordings.recorded_run import RecordingTask, evaluate_recording
 from pose_attention_ros.inference.pose import PoseConfig, create_pose_estimator
 
 START_NS = 1_700_000_000 * 10**9
@@ -92,7 +92,7 @@ def one_run(path: str, two_processes: bool) -> dict[str, float]:
     """Evaluate a bag without labels; what it took."""
     import resource
 
-    values = evaluate_bag(BagTask(path, pictures=False, two_processes=two_processes)).values
+    values = evaluate_recording(RecordingTask(path, pictures=False, two_processes=two_processes)).values
     timings = values["timings"]
     people = sum(person["frames"] for person in values["people"]) / values["stream"]["frames"]
     seconds = values["stream"]["seconds"]

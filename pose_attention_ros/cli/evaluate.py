@@ -9,6 +9,7 @@ import importlib
 KINDS = {
     "bag": ("evaluate_bag", "a recording against labels: accuracy, delay, speed; JSON, JUnit with thresholds, HTML report"),
     "bags": ("evaluate_bags", "every bag of a folder, in several processes or on a Ray cluster, and one report"),
+    "video": ("evaluate_video", "videos against labels: the same numbers, limits and report as of bags"),
     "live": ("evaluate_live", "a running graph against labels, with its drops and delays"),
     "stream": ("evaluate_stream", "labels through long streams: right, early, steady, and quiet while nobody acts"),
     "attention": ("evaluate_attention", "whether the joints and moments that the weights name are those that matter"),

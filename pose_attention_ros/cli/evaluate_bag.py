@@ -5,9 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from pose_attention_ros.cli.bag_options import add_judging, add_reading, task_options, thresholds_of
-from pose_attention_ros.cli.options import write_json
-from pose_attention_ros.core.errors import UserError
+from pose_attention_ros.cli.bag_options import add_judging, add_reading, task_options
+from pose_attention_ros.cli.recordings import evaluate_one
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -20,27 +19,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Exit code 0: evaluated, and all thresholds met; 1: not."""
-    from tqdm import tqdm
+    from pose_attention_ros.evaluation.recordings.recorded_run import RecordingTask
 
-    from pose_attention_ros.evaluation.recordings.bag_run import BagTask, evaluate_bag
-    from pose_attention_ros.evaluation.report.files import write_result
-    from pose_attention_ros.evaluation.report.junit import Suite, write_junit
-    from pose_attention_ros.evaluation.report.thresholds import check
-
-    thresholds = thresholds_of(args)
-    junit = args.junit or args.out / "junit.xml"
-    name = args.bag.resolve().name
-    try:
-        task = BagTask(path=str(args.bag), labels=str(args.labels or ""), two_processes=True, **task_options(args))
-        with tqdm(unit="frame", disable=None, leave=False) as bar:
-            def progress(done: int, total: int) -> None:
-                bar.total = total
-                bar.update(done - bar.n)
-            result = evaluate_bag(task, progress)
-        checks = check(thresholds, result.values)
-    except UserError as error:
-        write_junit(junit, [Suite(name, (), error=str(error))])
-        raise
-    print("\n".join(write_result(args.out, result.values, result.pictures, checks, junit)))
-    write_json(args.json, result.values)
-    return 0 if all(each.passed for each in checks) else 1
+    task = RecordingTask(path=str(args.bag), labels=str(args.labels or ""), two_processes=True, **task_options(args))
+    return evaluate_one(args, task, args.bag.resolve().name)

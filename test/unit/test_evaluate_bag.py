@@ -272,14 +272,15 @@ def test_labels_file_that_is_not_text(tmp_path):
 def test_two_processes_give_the_same_as_one(waving, monkeypatch):
     """What could not be used is told all the same."""
     from pose_attention_ros.evaluation.recordings import answers
-    from pose_attention_ros.evaluation.recordings.bag_run import BagTask, evaluate_bag
+    from pose_attention_ros.evaluation.recordings.recorded_run import RecordingTask, evaluate_recording
 
     records = scene(100, people=2)
     write_skeleton_bag(waving / "odd_bag", [*records[:60], records[10], *records[60:]])
     monkeypatch.setattr(answers, "WORTH_A_PROCESS", 50)
     results = []
     for two in (False, True):
-        values = evaluate_bag(BagTask(str(waving / "odd_bag"), labels=str(waving / "labels.csv"), two_processes=two)).values
+        values = evaluate_recording(RecordingTask(str(waving / "odd_bag"), labels=str(waving / "labels.csv"),
+                                                  two_processes=two)).values
         assert ("processes" in values.pop("timings")) == two
         results.append(values)
     assert results[0] == results[1] and any("out of order" in reason for reason in results[0]["left_out"])

@@ -12,8 +12,8 @@ from bag_helpers import scene, write_skeleton_bag
 from pose_attention_ros.bags.finding import find_bags, labels_beside
 from pose_attention_ros.cli.main import main
 from pose_attention_ros.core.errors import SourceError
-from pose_attention_ros.evaluation.recordings.bag_run import BagTask
 from pose_attention_ros.evaluation.recordings.fleet import Job, in_processes
+from pose_attention_ros.evaluation.recordings.recorded_run import RecordingTask
 
 LABELS = "start_s,end_s,label\n0,2,stand\n2,4,wave\n"
 
@@ -76,7 +76,7 @@ class Bomb:
 
 
 def test_a_process_that_dies_costs_its_own_bag_alone(fleet):
-    task = BagTask(str(fleet / "monday"), pictures=False)
+    task = RecordingTask(str(fleet / "monday"), pictures=False)
     outcomes = {outcome.name: outcome for outcome in in_processes(
         [Job("first", task), Job("deadly", task, {"bomb": Bomb()}), Job("last", task)], processes=1)}
     assert outcomes["deadly"].error == "the process that evaluated it died (exit code 3)"

@@ -49,10 +49,11 @@ class Answers:
         return self.call(item)
 
 
-def make_answers(bag: Bag, chosen: Input, model: str, pose: PoseConfig, graph: GraphConfig, action: ActionConfig,
+def make_answers(bag: Bag | None, chosen: Input, model: str, pose: PoseConfig, graph: GraphConfig, action: ActionConfig,
                  two_processes: bool = False) -> Answers:
     """The stages that the topic leaves to be done. Raises ModelError, SourceError.
 
+    :param bag: needed where the input is not images
     :param two_processes: whether the graph stage may run beside this process
     """
     if chosen.kind == "actions":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter, defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -22,6 +23,7 @@ from pose_attention_ros.evaluation.stream_metrics import UNLABELLED, Timeline
 
 _NO_LABELS = StreamLabels([], False, "")
 _ABSENT = -1
+_LONGEST_STEP_S = 1.0  # in a gap nothing was answered
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,10 +66,12 @@ class Assessor:
         self._first_ns = self._last_ns = 0
         self.frames = self._without_anyone = self._without_boxes = 0
         self._roll: Roll | None = None
+        self._answered: dict[str, Counter[str]] = defaultdict(Counter)  # label -> answer -> seconds
 
     def add(self, actions: ActionEstimates, graphs: SkeletonGraphs | None, recorded_ns: int) -> None:
         """One frame; stamps increase. `graphs` gives the boxes, without which id switches are not seen."""
         stamp_ns = actions.stamp_ns
+        step_s = min((stamp_ns - self._last_ns) * 1e-9, _LONGEST_STEP_S) if self.frames else 0.0
         if self._roll is None:
             self._labels.begin(stamp_ns)
             self._roll = Roll(self._labels)
@@ -83,7 +87,10 @@ class Assessor:
                                   self._switches.successor) if self._labels.people else {}
         for person in actions.people:
             name = named.get(person.track_id)
-            truth = self._class_of(truth_of(self._labels, name, stamp_ns))
+            span = truth_of(self._labels, name, stamp_ns)
+            truth = self._class_of(span)
+            if span is not None:
+                self._answered[span.label][person.label] += step_s
             predicted = NO_CLASS if person.label == UNKNOWN_LABEL else self._index.get(person.label, NO_CLASS)
             key = name or str(person.track_id)
             self._log.add(self._number(key), person.track_id, stamp_ns, truth, predicted, person.confidence, person.scores)
@@ -150,6 +157,8 @@ class Assessor:
             return None
         frames = sum(int((line.truth != UNLABELLED).sum()) for line in judged)
         return {"source": self._labels.source, "spans": len(self._labels.spans), "labelled_person_frames": frames,
+                "answered_s": {label: {answer: round(seconds, 3) for answer, seconds in answers.most_common()}
+                               for label, answers in sorted(self._answered.items())},
                 "frames_with_a_label_and_nobody_tracked": self._without_anyone}
 
     def _about_person(self, person: str, rows: np.ndarray) -> dict[str, Any]:

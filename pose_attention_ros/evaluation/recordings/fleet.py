@@ -1,4 +1,4 @@
-"""Many bags: the same unit of work in processes of this machine or on a Ray cluster, and one result of all."""
+"""Many recordings: the same unit of work in processes of this machine or on a Ray cluster, and one result of all."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pose_attention_ros.core.errors import UserError
-from pose_attention_ros.evaluation.recordings.bag_run import BagTask, evaluate_bag
 from pose_attention_ros.evaluation.recordings.durations import Durations
+from pose_attention_ros.evaluation.recordings.recorded_run import RecordingTask, evaluate_recording
 from pose_attention_ros.evaluation.report.thresholds import Check, check
 from pose_attention_ros.evaluation.stream_metrics import UNLABELLED, Timeline
 
 
 @dataclass(frozen=True)
 class Job:
-    """One bag of many: its name in the result, what to do, and its limits."""
+    """One recording of many: its name in the result, what to do, and its limits."""
 
     name: str
-    task: BagTask
+    task: RecordingTask
     thresholds: dict[str, Any] = field(default_factory=dict)
 
 
@@ -39,18 +39,18 @@ class Outcome:
 
 
 def work(job: Job) -> Outcome:
-    """The unit of work: never raises, so that one bag does not spoil the rest."""
+    """The unit of work: never raises, so that one recording does not spoil the rest."""
     from pose_attention_ros.evaluation.report.page import bag_report
 
     try:
-        result = evaluate_bag(job.task)
+        result = evaluate_recording(job.task)
         result.values["bag"] = job.name
         checks = check(job.thresholds, result.values)
         result.values["limits_missed"] = [str(each) for each in checks if not each.passed]
         html = bag_report(result.values, result.pictures, result.values["model"]["classes"], checks)
     except UserError as error:
         return Outcome(job.name, str(error))
-    except Exception as error:  # a defect of ours: the other bags are evaluated all the same
+    except Exception as error:  # a defect of ours: the others are evaluated all the same
         return Outcome(job.name, f"internal error: {type(error).__name__}: {error}")
     judged = tuple(line for line in result.assessment.lines.values() if (line.truth != UNLABELLED).any())
     return Outcome(job.name, "", result.values, html, judged, result.durations, tuple(checks))

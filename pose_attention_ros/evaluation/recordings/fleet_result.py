@@ -1,8 +1,8 @@
-"""One result, one page and one JUnit file out of the outcomes of many bags."""
+"""One result, one page and one JUnit file out of the outcomes of many recordings."""
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
@@ -15,11 +15,9 @@ from pose_attention_ros.evaluation.report import page
 from pose_attention_ros.evaluation.report.junit import Suite
 from pose_attention_ros.evaluation.report.thresholds import Check
 
-ALL = "all bags"
-
 
 def merged(outcomes: Sequence[Outcome], wall_s: float) -> dict[str, Any]:
-    """Plain values: numbers pooled over all people of all bags, and a line for each bag."""
+    """Plain values: numbers pooled over all people of all recordings, and a line for each."""
     good = [outcome for outcome in outcomes if not outcome.error]
     kinds = Counter(tuple(outcome.values["model"]["classes"]) for outcome in good)
     classes = kinds.most_common(1)[0][0] if kinds else ()
@@ -35,6 +33,10 @@ def merged(outcomes: Sequence[Outcome], wall_s: float) -> dict[str, Any]:
     left_out.update({f"{outcome.name}: {outcome.error}": 1 for outcome in outcomes if outcome.error})
     left_out.update({f"{outcome.name}: its model has other classes; its numbers are not pooled": 1
                      for outcome in good if outcome not in same})
+    answered: dict[str, Counter[str]] = defaultdict(Counter)
+    for outcome in good:
+        for label, answers in (outcome.values["labels"] or {}).get("answered_s", {}).items():
+            answered[label].update(answers)
     switches = [outcome.values["metrics"]["id_switches"] for outcome in good]
     return {
         "bags": [_line(outcome) for outcome in outcomes],
@@ -45,6 +47,8 @@ def merged(outcomes: Sequence[Outcome], wall_s: float) -> dict[str, Any]:
         "model": {"classes": list(classes)},
         "metrics": {**(stream_metrics.summarise(lines, classes) if lines else {}),
                     "id_switches": sum(each for each in switches if each is not None)},
+        "labels": {"answered_s": {label: {answer: round(seconds, 3) for answer, seconds in answers.most_common()}
+                                  for label, answers in sorted(answered.items())}},
         "left_out": dict(left_out),
         "timings": {"wall_s": round(wall_s, 3), "stages_ms": {name: stage.summary_ms() for name, stage in stages.items()}},
     }
@@ -61,29 +65,29 @@ def _line(outcome: Outcome) -> dict[str, Any]:
             "left_out": sum(values["left_out"].values()), "limits_missed": values["limits_missed"]}
 
 
-def suites(outcomes: Sequence[Outcome], checks: Sequence[Check]) -> list[Suite]:
-    """A suite a bag, and one for all together where that has limits."""
+def suites(outcomes: Sequence[Outcome], checks: Sequence[Check], noun: str) -> list[Suite]:
+    """A suite a recording (which is a `noun`), and one for all together where that has limits."""
     each = [Suite(outcome.name, outcome.checks, outcome.values.get("timings", {}).get("wall_s", 0.0), outcome.error)
             for outcome in outcomes]
-    return [*each, Suite(ALL, checks)] if checks else each
+    return [*each, Suite(f"all {noun}s", checks)] if checks else each
 
 
-def fleet_report(values: Mapping[str, Any], checks: Sequence[Check], folder: str) -> str:
-    """The page of all bags, with a link to the report of each."""
-    subtitle = (f"{values['evaluated']} of {len(values['bags'])} bags evaluated, {values['seconds'] / 60:.1f} minutes, "
+def fleet_report(values: Mapping[str, Any], checks: Sequence[Check], folder: str, noun: str) -> str:
+    """The page of all recordings, each a `noun`, with a link to the report of each."""
+    subtitle = (f"{values['evaluated']} of {len(values['bags'])} {noun}s evaluated, {values['seconds'] / 60:.1f} minutes, "
                 f"{values['frames']} frames")
     whole = values["timings"]["stages_ms"].get("all_stages", {})
     tiles = page.judged_tiles(values["metrics"])
     if whole.get("p95"):
         tiles.append(("time for a frame", f"{whole['p95']:.1f} ms", f"95th percentile; median {whole['p50']:.1f}"))
-    tiles.append(("failed", str(values["failed"]), "bags that could not be evaluated"))
+    tiles.append(("failed", str(values["failed"]), f"{noun}s that could not be evaluated"))
     return page.page(f"{folder}: action recognition", [
-        page.header(folder, subtitle, checks), page.tiles(tiles), _table(values["bags"]),
-        page.judgement(values["metrics"], values["model"]["classes"]), page.checks_table(checks),
-        page.left_out(values["left_out"])])
+        page.header(folder, subtitle, checks), page.tiles(tiles), _table(values["bags"], noun),
+        page.judgement(values["metrics"], values["model"]["classes"]), page.answered(values["labels"]),
+        page.checks_table(checks), page.left_out(values["left_out"])])
 
 
-def _table(bags: Sequence[Mapping[str, Any]]) -> str:
+def _table(bags: Sequence[Mapping[str, Any]], noun: str) -> str:
     rows = []
     for bag in bags:
         if "error" in bag:
@@ -96,6 +100,6 @@ def _table(bags: Sequence[Mapping[str, Any]]) -> str:
                     f'<td>{bag["seconds"]:.1f}</td><td>{bag["people"]}</td><td>{page.percent(metrics["frame_accuracy"])}</td>'
                     f'<td>{page.number(metrics["macro_f1"], 2)}</td><td>{page.percent(metrics["missed_segments"])}</td>'
                     f'<td>{bag["left_out"]}</td><td>{missed}</td></tr>')
-    return ('<section><h2>Bags</h2><table class="numbers"><thead><tr><th>bag</th><th>seconds</th><th>people</th>'
-            "<th>frame accuracy</th><th>macro F1</th><th>missed</th><th>left out</th><th></th></tr></thead>"
+    return (f'<section><h2>{noun.capitalize()}s</h2><table class="numbers"><thead><tr><th>{noun}</th><th>seconds</th>'
+            "<th>people</th><th>frame accuracy</th><th>macro F1</th><th>missed</th><th>left out</th><th></th></tr></thead>"
             f'<tbody>{"".join(rows)}</tbody></table></section>')

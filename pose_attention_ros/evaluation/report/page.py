@@ -30,11 +30,12 @@ def page(title: str, sections: Sequence[str]) -> str:
 
 def bag_report(values: Mapping[str, Any], pictures: Sequence[Picture], classes: Sequence[str],
                checks: Sequence[Check]) -> str:
-    """The report of one bag."""
+    """The report of one recording."""
     return page(f"{values['bag']}: action recognition", [
         header(values["bag"], _subtitle(values), checks), tiles(_headline(values)), _timeline(values, pictures, classes),
-        judgement(values["metrics"], classes), _moments(values, pictures, classes), speed(values), checks_table(checks),
-        left_out(values["left_out"]), _details(values)])
+        judgement(values["metrics"], classes), answered(values["labels"]),
+        _moments(values, pictures, classes), speed(values), checks_table(checks), left_out(values["left_out"]),
+        _details(values)])
 
 
 def header(title: str, subtitle: str, checks: Sequence[Check]) -> str:
@@ -139,6 +140,18 @@ def judgement(metrics: Mapping[str, Any], classes: Sequence[str]) -> str:
             "</div></section>")
 
 
+def answered(labels: Mapping[str, Any] | None) -> str:
+    """What was answered while each label held, also those that are no class of the model; empty without labels."""
+    rows = [(label, answers) for label, answers in (labels or {}).get("answered_s", {}).items() if sum(answers.values()) > 0]
+    if not rows:
+        return ""
+    body = "".join(f"<tr><td>{escape(label.replace('_', ' '))}</td><td>{sum(answers.values()):.1f} s</td><td>"
+                   + escape(", ".join(f"{answer.replace('_', ' ')} {percent(seconds / sum(answers.values()))}"
+                                      for answer, seconds in answers.items())) + "</td></tr>" for label, answers in rows)
+    return ('<section><h2>Answers to each label</h2><table class="facts"><thead><tr><th>label</th><th>shown</th><th>answers'
+            f"</th></tr></thead><tbody>{body}</tbody></table></section>")
+
+
 def _moments(values: Mapping[str, Any], pictures: Sequence[Picture], classes: Sequence[str]) -> str:
     if not pictures:
         return ""
@@ -158,7 +171,7 @@ def _card(place: int, picture: Picture, classes: Sequence[str], first_ns: int) -
     truth = names.get(moment.truth, None)
     truth = classes[moment.truth] if truth is None else ("no class" if moment.truth == NO_CLASS else "")
     image = f'<img alt="person" src="data:image/jpeg;base64,{base64.b64encode(picture.jpeg).decode()}">' if picture.jpeg \
-        else '<div class="noimage">neither image nor skeleton in the bag</div>'
+        else '<div class="noimage">neither image nor skeleton is known</div>'
     joints = np.argsort(-person.joint_attention, kind="stable")[:_JOINTS_SHOWN]
     top = max(float(person.joint_attention.max()), 1e-6)
     rows = svg.bars([(moment.actions.layout.joints[j], float(person.joint_attention[j]) / top * 0.9,

@@ -1,39 +1,34 @@
-"""Evaluates one bag: the unit of work of `evaluate bag`, and of every bag of `evaluate bags`, here or on another machine."""
+"""Evaluates one recording: the unit of work of `evaluate bag` and `evaluate video`, and of each of many, here or on another
+machine."""
 
 from __future__ import annotations
 
-import queue
-import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from pose_attention_ros.bags.label_sources import labels_of_topic, read_labels
-from pose_attention_ros.bags.opening import Bag
-from pose_attention_ros.bags.streams import Input, choose_input, read_items
 from pose_attention_ros.core.action_stage import ActionConfig
-from pose_attention_ros.core.errors import UserError
 from pose_attention_ros.core.graph_stage import GraphConfig
 from pose_attention_ros.core.types import Frame
 from pose_attention_ros.evaluation.recordings.answers import Answers, make_answers
 from pose_attention_ros.evaluation.recordings.assessor import Assessment, Assessor
-from pose_attention_ros.evaluation.recordings.dropped import dropped_frames
 from pose_attention_ros.evaluation.recordings.durations import Durations, LiveClock
-from pose_attention_ros.evaluation.report.thumbnails import Picture, draw_moments
+from pose_attention_ros.evaluation.recordings.recorded import Recorded, open_recorded
+from pose_attention_ros.evaluation.report.thumbnails import Picture
 from pose_attention_ros.inference.pose import PoseConfig
 from pose_attention_ros.inference.recogniser import DEFAULT_MODEL
 
 Progress = Callable[[int, int], None]  # messages read, of how many
 _PLAUSIBLE_AGE_S = 60.0  # beyond it stamps are of another clock
-_READ_AHEAD = 3  # images decoded while the pose estimator works
 
 
 @dataclass(frozen=True)
-class BagTask:
+class RecordingTask:
     """What to evaluate and how; plain values, so that it can travel to another process or machine.
 
+    :param video: whether `path` is a video; else it is a bag
     :param kind: a key of bags.streams.KINDS, or auto; :param topic: empty for the only one of its kind
     :param labels: CSV file, :param labels_topic: topic; both empty: nothing is judged, the rest is told
     :param pictures: whether to draw the moments of the report
@@ -41,6 +36,7 @@ class BagTask:
     """
 
     path: str
+    video: bool = False
     labels: str = ""
     labels_topic: str = ""
     model: str = DEFAULT_MODEL
@@ -57,7 +53,7 @@ class BagTask:
 
 
 @dataclass(frozen=True, eq=False)
-class BagResult:
+class RecordingResult:
     """values: what the JSON file holds, all that differs between two runs under "timings"; durations: of each stage."""
 
     values: dict[str, Any]
@@ -66,40 +62,32 @@ class BagResult:
     durations: dict[str, Durations]
 
 
-def evaluate_bag(task: BagTask, progress: Progress = lambda done, total: None) -> BagResult:
-    """Run the stages over a bag and judge what they say. Raises UserError for what cannot be evaluated at all."""
+def evaluate_recording(task: RecordingTask, progress: Progress = lambda done, total: None) -> RecordingResult:
+    """Run the stages over a recording and judge what they say. Raises UserError for what cannot be evaluated at all."""
     began = time.perf_counter()
-    with Bag(Path(task.path)) as bag:
-        chosen = choose_input(bag, task.kind, task.topic)
-        labels = _labels(task, bag)
-        answers = make_answers(bag, chosen, task.model, task.pose, task.graph, task.action, task.two_processes)
-        assessor = Assessor(answers.classes, labels, task.label_map, task.rest_is_unknown, bag.left_out)
+    with open_recorded(task.path, task.video, task.kind, task.topic) as recorded:
+        chosen = recorded.chosen
+        labels = recorded.labels(task.labels, task.labels_topic)
+        answers = make_answers(recorded.bag, chosen, task.model, task.pose, task.graph, task.action, task.two_processes)
+        assessor = Assessor(answers.classes, labels, task.label_map, task.rest_is_unknown, recorded.left_out)
         clocks = _Clocks(answers.stages)
         try:
-            _run(bag, chosen, task, answers, assessor, clocks, progress)
+            _run(recorded, task, answers, assessor, clocks, progress)
         finally:
             answers.close()
         assessment = assessor.finish()
-        dropped = dropped_frames(bag, chosen)
-        pictures = draw_moments(bag, chosen, assessment.moments) if task.pictures else []
+        dropped = recorded.dropped()
+        pictures = recorded.pictures(assessment.moments) if task.pictures else []
         values = {
             "bag": Path(task.path).name,
             "input": {"kind": chosen.kind, "topic": chosen.topic, "type": chosen.msgtype, "messages": chosen.count},
             "model": answers.about,
             **assessment.values,
             "recorded": {"age_ms": clocks.recorded.summary_ms(), "dropped": dropped},
-            "left_out": dict(bag.left_out.reasons),
+            "left_out": dict(recorded.left_out.reasons),
             "timings": clocks.summary(assessment.values["stream"]["seconds"], time.perf_counter() - began, answers.machine),
         }
-    return BagResult(values, assessment, pictures, {**clocks.stages, "all_stages": clocks.frame})
-
-
-def _labels(task: BagTask, bag: Bag) -> Any:
-    if task.labels and task.labels_topic:
-        raise UserError("labels come from a file or from a topic, not from both")
-    if task.labels:
-        return read_labels(Path(task.labels), bag.left_out)
-    return labels_of_topic(bag, task.labels_topic, bag.left_out) if task.labels_topic else None
+    return RecordingResult(values, assessment, pictures, {**clocks.stages, "all_stages": clocks.frame})
 
 
 class _Clocks:
@@ -135,14 +123,11 @@ class _Clocks:
         }
 
 
-def _run(bag: Bag, chosen: Input, task: BagTask, answers: Answers, assessor: Assessor, clocks: _Clocks,
+def _run(recorded: Recorded, task: RecordingTask, answers: Answers, assessor: Assessor, clocks: _Clocks,
          progress: Progress) -> None:
-    items: Iterator[tuple[int, Any]] = answers.items or read_items(bag, chosen)
-    if chosen.kind == "images":
-        items = _ahead(items)
     done = 0
     begin = before = None
-    for recorded_ns, item in items:
+    for recorded_ns, item in answers.items or recorded.items():
         if isinstance(item, Frame) and not done:
             answers.warm_up(item)
             before = None
@@ -159,52 +144,14 @@ def _run(bag: Bag, chosen: Input, task: BagTask, answers: Answers, assessor: Ass
             stage.add(each)
         clocks.frame.add(cost_s)
         age_s = (recorded_ns - actions.stamp_ns) * 1e-9
-        if 0 <= age_s <= _PLAUSIBLE_AGE_S:
+        if recorded.has_clock and 0 <= age_s <= _PLAUSIBLE_AGE_S:
             clocks.recorded.add(age_s)
         clocks.live.add(actions.stamp_ns * 1e-9, cost_s)
         done += 1
-        progress(done, chosen.count)
+        progress(done, recorded.chosen.count)
         before = time.perf_counter()
         clocks.judging.add(before - worked)
         if task.max_frames and done == task.max_frames:
             break
     clocks.loop_s = (before or 0) - (begin or 0)
     clocks.cpu_s = time.process_time() - clocks.cpu_s
-
-
-def _ahead(items: Iterator[tuple[int, Any]]) -> Iterator[tuple[int, Any]]:
-    """The same items, read by another thread a few at a time: decoding overlaps with the pose estimator."""
-    ready: queue.Queue[Any] = queue.Queue(_READ_AHEAD)
-    stop = threading.Event()
-
-    def put(entry: tuple[str, Any]) -> bool:
-        while not stop.is_set():
-            try:
-                ready.put(entry, timeout=0.2)
-                return True
-            except queue.Full:
-                continue
-        return False
-
-    def read() -> None:
-        try:
-            for item in items:
-                if not put(("item", item)):
-                    return
-            put(("end", None))
-        except Exception as error:
-            put(("error", error))
-
-    thread = threading.Thread(target=read, name="bag reader", daemon=True)
-    thread.start()
-    try:
-        while True:
-            kind, value = ready.get()
-            if kind == "end":
-                return
-            if kind == "error":
-                raise value
-            yield value
-    finally:
-        stop.set()
-        thread.join()
