@@ -1,11 +1,12 @@
-"""The door without ROS: `pip install -e .[cpu]`. With ROS 2 the package is built by colcon from CMakeLists.txt."""
+"""The door without ROS: `pip install .[cpu]`. With ROS 2 the package is built by colcon from CMakeLists.txt."""
 
-import re
+import sys
+import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 
 from setuptools import find_packages, setup
 
-HERE = Path(__file__).parent
+HERE = Path(__file__).resolve().parent
 
 # What runs on a robot. norfair (tracking): 2.2 and later forbid NumPy 2, without which there is nothing for Python 3.13.
 # OpenCV stays at 4, which ROS distributions ship too.
@@ -28,14 +29,39 @@ EXTRAS = {
     "lint": ["ruff==0.17.5"],
 }
 
+# What code looks for in its share folder (pose_attention_ros/inference/locations.py), laid out as CMakeLists.txt does.
+SHARE = "share/pose_attention_ros"
+SHARED = ("config", "launch", "models", "msg")
+
+
+def share_files() -> list[tuple[str, list[str]]]:
+    """Folder in the environment and the files that go there, for all of SHARED."""
+    folders: dict[str, list[str]] = {SHARE: ["package.xml"]}
+    for file in sorted(file for name in SHARED for file in (HERE / name).rglob("*")):
+        if file.is_file() and not {"__pycache__", ".DS_Store"} & set(file.parts) and not file.name.startswith("._"):
+            place = file.relative_to(HERE)
+            folders.setdefault(f"{SHARE}/{place.parent.as_posix()}", []).append(place.as_posix())
+    return list(folders.items())
+
+
+def about() -> dict[str, object]:
+    """What package.xml says of the package: the one place of its version, maintainer and addresses."""
+    package = ElementTree.parse(HERE / "package.xml").getroot()
+    maintainer = package.find("maintainer")
+    return {"name": package.findtext("name"), "version": package.findtext("version"), "license": package.findtext("license"),
+            "description": " ".join(package.findtext("description").split()), "maintainer": maintainer.text,
+            "maintainer_email": maintainer.get("email"),
+            "project_urls": {url.get("type", "website"): url.text for url in package.findall("url")}}
+
+
 setup(
-    name="pose_attention_ros",
-    version=re.search(r'__version__ = "(.+)"', (HERE / "pose_attention_ros/__init__.py").read_text()).group(1),
-    description="Pose-attention action recognition: camera, 2D pose, human graph, attention GRU, action label",
-    license="Apache-2.0",
+    **about(),
+    long_description=(HERE / "README.md").read_text(encoding="utf-8"),
+    long_description_content_type="text/markdown",
     python_requires=">=3.10",
     packages=find_packages(include=["pose_attention_ros", "pose_attention_ros.*"]),
     package_dir={"": "."},
+    data_files=[] if "editable_wheel" in sys.argv else share_files(),  # an editable install reads the checkout itself
     install_requires=RUNTIME,
     extras_require=EXTRAS,
     entry_points={"console_scripts": ["pose-attention = pose_attention_ros.cli.main:main"]},

@@ -4,5 +4,3 @@ from pkgutil import extend_path
 
 # The generated `pose_attention_ros.msg` may lie in an install space while this source tree comes first on the path.
 __path__ = extend_path(__path__, __name__)
-
-__version__ = "0.1.0"

@@ -8,8 +8,8 @@ import logging
 import os
 import sys
 
-from pose_attention_ros import __version__
 from pose_attention_ros.core.errors import UserError
+from pose_attention_ros.inference.locations import package_version
 
 # verb -> (module with add_arguments(parser) and run(args) -> int, one line of help); a module is imported when it is used.
 VERBS = {
@@ -27,7 +27,7 @@ VERBS = {
 def main(argv: list[str] | None = None) -> int:
     """Entry point of the console tool; returns the exit code."""
     parser = argparse.ArgumentParser(prog="pose-attention", description=__doc__.split(":")[0])
-    parser.add_argument("--version", action="version", version=f"pose-attention {__version__}")
+    parser.add_argument("--version", action="version", version=f"pose-attention {package_version()}")
     parser.add_argument("--log-level", default="info", choices=("debug", "info", "warning", "error"))
     verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
     argv = sys.argv[1:] if argv is None else argv

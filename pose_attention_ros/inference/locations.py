@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 
 PACKAGE = "pose_attention_ros"
@@ -34,3 +35,12 @@ def models_dir() -> Path:
 def config_dir() -> Path:
     """The folder of parameter files and training recipes, `config/` of the package."""
     return package_share() / "config"
+
+
+def package_version() -> str:
+    """The version that package.xml states, which is the only place of it; "unknown" for code without its share folder."""
+    try:
+        manifest = (package_share() / "package.xml").read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return "unknown"
+    return re.search(r"<version[^>]*>(.+)</version>", manifest).group(1)
