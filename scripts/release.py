@@ -44,7 +44,8 @@ def prepare(folder: Path, args: argparse.Namespace) -> None:
     if f"\n{args.version} (" in changelog:
         raise ReleaseError(f"CHANGELOG.rst has a section {args.version} already: choose the next version")
     title = f"{args.version} ({args.date})"
-    dated, found = re.subn(r"^Forthcoming\n-+\n(?=(?:\n)*\S)", f"{title}\n{'-' * len(title)}\n", changelog, flags=re.MULTILINE)
+    heading = f"{title}\n{'-' * len(title)}\n"
+    dated, found = re.subn(r"^Forthcoming\n-+\n(?=\n*[*-] )", heading, changelog, flags=re.MULTILINE)
     if found != 1:
         raise ReleaseError(f"CHANGELOG.rst has {found} sections Forthcoming with entries, expected 1: say what is new")
     manifest = (folder / "package.xml").read_text(encoding="utf-8")
@@ -58,7 +59,8 @@ def set_fields(manifest: str, args: argparse.Namespace) -> str:
     """package.xml with the fields of this release; comments and layout stay."""
     manifest = re.sub(r"<version>.*?</version>", f"<version>{args.version}</version>", manifest)
     maintainer = f"<maintainer email={quoteattr(args.email)}>{escape(args.maintainer.strip())}</maintainer>"
-    manifest = re.sub(r"(?:[ \t]*<maintainer\b.*?</maintainer>\n)+", lambda _: f"  {maintainer}\n", manifest, flags=re.DOTALL)
+    there = r"(?:[ \t]*<maintainer\b.*?</maintainer>\n)+"
+    manifest = re.sub(there, lambda _: f"  {maintainer}\n", manifest, flags=re.DOTALL)
     for kind in ("repository", "bugtracker", "website"):  # in the order of package format 3: after the licence
         address = getattr(args, kind)
         if address is not None:

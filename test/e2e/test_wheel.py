@@ -1,4 +1,4 @@
-"""What `pip install` brings to people without ROS: source distribution, wheel, and a program that labels a video anywhere."""
+"""What `pip install` brings to people without ROS: source distribution, wheel, a program that labels a video anywhere."""
 
 from __future__ import annotations
 
@@ -41,13 +41,13 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     source = folder / run(sys.executable, "-c", BUILD, "build_sdist", folder, cwd=checkout).splitlines()[-1]
     shutil.unpack_archive(source, folder, filter="data")
     unpacked = folder / source.name.removesuffix(".tar.gz")
-    assert (unpacked / "CMakeLists.txt").is_file() and (unpacked / "scripts" / "program.in").is_file(), "colcon builds it too"
+    assert (unpacked / "CMakeLists.txt").is_file() and (unpacked / "scripts" / "program.in").is_file(), "for colcon"
     return folder / run(sys.executable, "-c", BUILD, "build_wheel", folder, cwd=unpacked).splitlines()[-1]
 
 
 def test_the_wheel_carries_every_model_recipe_and_parameter_file(wheel: Path) -> None:
     wanted = {f"share/pose_attention_ros/{file.relative_to(ROOT).as_posix()}": file
-              for name in SHARED for file in (ROOT / name).rglob("*") if file.is_file() and file.parent.name != "__pycache__"}
+              for name in SHARED for file in (ROOT / name).rglob("*") if file.is_file() and file.suffix != ".pyc"}
     with zipfile.ZipFile(wheel) as content:
         names = content.namelist()
         carried = {name.partition(".data/data/")[2]: name for name in names if ".data/data/" in name}
@@ -78,7 +78,8 @@ def test_the_wheel_in_an_empty_environment_labels_a_video(wheel: Path, shared: P
     python = place / "bin" / "python"
     run(sys.executable, "-m", "pip", "--python", python, "install", "-q", "--no-deps", "--no-index", wheel, cwd=tmp_path)
     (site / "dependencies.pth").write_text(sysconfig.get_path("purelib") + "\n")
-    where = run(python, "-c", "from pose_attention_ros.inference import locations as l; print(l.package_share())", cwd=tmp_path)
+    ask = "from pose_attention_ros.inference import locations; print(locations.package_share())"
+    where = run(python, "-c", ask, cwd=tmp_path)
     assert where == f"{place / 'share' / 'pose_attention_ros'}\n"
     labels_a_video(place / "bin" / "pose-attention", shared / "videos" / "felixchenfy_exercise.avi", tmp_path)
 

@@ -33,7 +33,8 @@ def release(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
 def test_a_prepared_release_passes_its_check_and_is_read_by_ros_tools(package: Path) -> None:
     manifests = pytest.importorskip("catkin_pkg.package", reason="catkin_pkg is not installed (colcon brings it)")
     changelogs = pytest.importorskip("catkin_pkg.changelog")
-    done = release(package, "prepare", "1.2.3", *WHO, "--bugtracker", "https://example.org/ada/pose/issues", "--date", "2030-01-31")
+    done = release(package, "prepare", "1.2.3", *WHO, "--bugtracker", "https://example.org/ada/pose/issues",
+                   "--date", "2030-01-31")
     assert done.returncode == 0, done.stderr
     assert "git tag 1.2.3" in done.stdout
     assert release(package, "check", "1.2.3").stderr == ""
@@ -51,7 +52,8 @@ def test_a_prepared_release_passes_its_check_and_is_read_by_ros_tools(package: P
 def test_the_next_release_replaces_and_adds_nothing_twice(package: Path) -> None:
     assert release(package, "prepare", "1.2.3", *WHO).returncode == 0
     again = release(package, "prepare", "1.2.3", *WHO)
-    assert (again.returncode, again.stderr) == (1, "release: CHANGELOG.rst has a section 1.2.3 already: choose the next version\n")
+    assert again.returncode == 1
+    assert again.stderr == "release: CHANGELOG.rst has a section 1.2.3 already: choose the next version\n"
     nothing_new = release(package, "prepare", "1.2.4", *WHO)
     assert nothing_new.returncode == 1 and "has 0 sections Forthcoming with entries, expected 1" in nothing_new.stderr
     text = (package / "CHANGELOG.rst").read_text()
@@ -100,7 +102,8 @@ def test_the_changelog_is_as_ros_tools_like_it() -> None:
     assert text.startswith("^" * 40 + "\nChangelog for package pose_attention_ros\n" + "^" * 40 + "\n")
     renamed = changelogs_renamed(text) if versions.get_forthcoming_label(text) else text
     changelog = changelogs.populate_changelog_from_rst(changelogs.Changelog("pose_attention_ros"), renamed)
-    assert [version for version, _, entries in changelog.foreach_version() if entries] == re.findall(r"^(\d\S+) \(", renamed, re.M)
+    titles = re.findall(r"^(\d\S+) \(", renamed, re.MULTILINE)
+    assert [version for version, _, entries in changelog.foreach_version() if entries] == titles
 
 
 def changelogs_renamed(text: str) -> str:
