@@ -1,5 +1,5 @@
-"""`pose-attention data import|pixels|render|inspect`: data sets and own recordings into our file format, drawn
-clips and known ones with their pixels, and what such a file holds."""
+"""`pose-attention data import|pixels|render|simulate|inspect`: data sets and own recordings into our file format, drawn
+clips and known ones with their pixels, simulated motion in 3D, and what such a file holds."""
 
 from __future__ import annotations
 
@@ -23,6 +23,7 @@ from pose_attention_ros.data.pixel_clips import SKELETONS_FILE, open_pixels
 from pose_attention_ros.data.pixel_views import StoreConfig, store_pixels
 from pose_attention_ros.data.pyskl import import_pyskl
 from pose_attention_ros.data.rendered.clips import RenderConfig, render_dataset
+from pose_attention_ros.data.simulated.sequences import FallConfig, write_falls
 
 STORED = "stored"  # a folder that `pixels` or `render` wrote
 IMPORTERS = {
@@ -65,13 +66,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     rendering = actions.add_parser("render", help="draw a data set with pixels: figures acting in clutter, joints, labels")
     rendering.add_argument("output", type=Path, metavar="OUT", help="folder for skeletons.npz and images.npy")
     add_settings(rendering, "rendering", RenderConfig)
+    simulating = actions.add_parser("simulate",
+                                    help="simulate a body in 3D: falls, lying, getting up, and what is none of it")
+    simulating.add_argument("kind", choices=("falls",), help="what is simulated")
+    simulating.add_argument("output", type=Path, metavar="OUT.npz", help="a compact 3D file")
+    add_settings(simulating, "simulation", FallConfig)
     inspecting = actions.add_parser("inspect", help="show what a data set file holds")
     inspecting.add_argument("file", type=Path, metavar="FILE.npz")
-    for sub in (importing, storing, rendering, inspecting):
+    for sub in (importing, storing, rendering, simulating, inspecting):
         sub.add_argument("--json", type=Path, metavar="FILE", help="write the summary there as well")
 
 
 def run(args: argparse.Namespace) -> int:
+    if args.action == "simulate":
+        write_json(args.json, _simulate(args))
+        return 0
     if args.action == "import":
         if not args.source.exists():
             raise UserError(f"SRC {args.source} does not exist")
@@ -98,6 +107,25 @@ def _render(args: argparse.Namespace) -> None:
     config = read_settings(args, RenderConfig)
     with tqdm(unit="clip", total=config.clips, disable=None, leave=False, desc="drawing") as bar:
         render_dataset(config, args.output, bar.update)
+
+
+def _simulate(args: argparse.Namespace) -> dict:
+    from tqdm import tqdm
+
+    config = read_settings(args, FallConfig)
+    with tqdm(unit="sequence", total=config.sequences, disable=None, leave=False, desc="simulating") as bar:
+        arrays = write_falls(config, args.output, bar.update)
+    frames = np.diff(arrays["offsets"])
+    summary = {"file": str(args.output), "sha256": file_sha256(args.output), "sequences": config.sequences,
+               "clips": len(frames), "frames": int(frames.sum()), "subjects": len(set(arrays["subject"].tolist())),
+               "labels": {str(label): {"clips": int((arrays["action"] == label).sum()),
+                                       "frames": int(frames[arrays["action"] == label].sum())}
+                          for label in sorted(set(arrays["action"].tolist()))}}
+    print(f"{args.output}: {summary['sequences']} sequences, {summary['clips']} clips, {summary['frames']} frames, "
+          f"{summary['subjects']} bodies")
+    for label, counts in summary["labels"].items():
+        print(f"  {label:24s}clips {counts['clips']:<6d}frames {counts['frames']}")
+    return summary
 
 
 def _store(args: argparse.Namespace) -> None:

@@ -1,0 +1,131 @@
+"""Whole sequences: what is simulated, as records and as a compact 3D file. Sequence i of a seed is the same whatever else is
+simulated."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from pose_attention_ros.core.config import Settings, setting
+from pose_attention_ros.data.simulated import falls, lying, scripts
+from pose_attention_ros.data.simulated.body import INDEX, JOINTS, ROOT, Body
+from pose_attention_ros.data.simulated.track import FPS, Track
+
+LABELS = ("stand", "walk", "sit", "sit_down", "stand_up", "fall", "lie", "lie_down", "rise_up", "get_up", "pick_up", "other")
+_BLOCK = 500  # simulated side by side
+
+
+@dataclass(frozen=True)
+class FallConfig(Settings):
+    """What is simulated."""
+
+    sequences: int = setting(2000, "sequences of 6 to 15 s", low=1, high=1_000_000)
+    seed: int = setting(0, "everything random follows from it", low=0)
+    bodies: int = setting(200, "different people; sequences take turns", low=1, high=100_000)
+    falling: float = setting(0.6, "share of sequences with a fall", low=0, high=1)
+
+
+@dataclass(frozen=True, eq=False)
+class Sequence:
+    """One continuous motion of one body.
+
+    :param joints_m: (n, 20, 3) float32 metres in the world of the 3D files: y up, right-handed, an unmirrored image has
+        u = -x, v = -y, z is depth; about the origin, the floor at 0
+    :param labels: n names of `LABELS`
+    :param subject: number of the body
+    :param fall: what made the body fall, empty for none
+    """
+
+    joints_m: np.ndarray
+    labels: list[str]
+    subject: int
+    fall: str = ""
+    fps: float = float(FPS)
+
+
+def simulate(config: FallConfig, done: Callable[[int], object] = lambda number: None) -> list[Sequence]:
+    """All sequences that `config` describes; `done` is told how many were added."""
+    bodies = [Body.drawn(np.random.default_rng([config.seed, 1, k])) for k in range(config.bodies)]
+    sequences: list[Sequence] = []
+    for first in range(0, config.sequences, _BLOCK):
+        numbers = range(first, min(first + _BLOCK, config.sequences))
+        sequences += _block(config, bodies, numbers)
+        done(len(numbers))
+    return sequences
+
+
+def _block(config: FallConfig, bodies: list[Body], numbers: range) -> list[Sequence]:
+    rngs = {i: np.random.default_rng([config.seed, 2, i]) for i in numbers}
+    body = {i: bodies[i % config.bodies] for i in numbers}
+    falling = [i for i in numbers if rngs[i].uniform() < config.falling]
+    begun = {i: falls.begin(rngs[i], body[i]) for i in falling}
+    fallen = dict(zip(falling, falls.simulate(list(begun.values())), strict=True))
+    found = []
+    for i in numbers:
+        if i in begun:
+            joints, labels = _with_fall(rngs[i], begun[i], fallen[i])
+        else:
+            joints, labels = _without_fall(rngs[i], body[i])
+        path = joints[:, ROOT, (0, 2),]
+        middle = (path.min(0) + path.max(0)) / 2
+        joints = (joints - np.array([middle[0], 0, middle[1]])).astype(np.float32)
+        found.append(Sequence(joints, labels, i % config.bodies, begun[i].cause if i in begun else ""))
+    return found
+
+
+def _without_fall(rng: np.random.Generator, body: Body) -> tuple[np.ndarray, list[str]]:
+    state = str(rng.choice(list(scripts.SHARES), p=list(scripts.SHARES.values())))
+    track = scripts.begun(rng, body, state, rng.uniform(-180, 180))
+    seconds = rng.uniform(6, 13)
+    scripts.go_on(track, state, seconds)
+    track.cut(int(min(track.seconds, seconds + 2) * FPS))
+    return track.placed(), track.labels
+
+
+def _with_fall(rng: np.random.Generator, begun: falls.Beginning, fallen: np.ndarray) -> tuple[np.ndarray, list[str]]:
+    """The beginning, the fall, and lying, turning and perhaps getting up after it."""
+    track = Track.going_on(rng, begun.body, fallen[-1])
+    so_far = (len(begun.joints) + len(fallen)) / FPS
+    if fallen[-1, INDEX["neck"], 1] > fallen[-1, ROOT, 1] + 0.5 * (begun.body.lengths_m[0] + begun.body.lengths_m[1]):
+        lying.sink(track)
+    seconds = max(6.0, rng.uniform(7, 14)) - so_far
+    scripts.go_on_with(track, lying.lie, min(rng.uniform(1.5, 5.0), max(1.5, seconds)))
+    if rng.uniform() < 0.3:
+        lying.turn_over(track)
+    if rng.uniform() < 0.5:
+        scripts.go_on(track, "lying", seconds)
+    else:
+        scripts.go_on_with(track, lying.lie, seconds)
+    track.cut(int(min(track.seconds, max(15 - so_far, 2.0)) * FPS))
+    joints = np.concatenate([begun.joints, fallen[1:], track.placed()[1:]])
+    return joints, begun.labels + ["fall"] * (len(fallen) - 1) + track.labels[1:]
+
+
+def as_arrays(sequences: list[Sequence]) -> dict[str, np.ndarray]:
+    """The arrays of the compact 3D file: a clip is a span of one label; clips of the same `sequence` follow one another."""
+    action, offsets, number, subject = [], [0], [], []
+    for k, sequence in enumerate(sequences):
+        labels = np.array(sequence.labels)
+        ends = [*(np.flatnonzero(labels[1:] != labels[:-1]) + 1), len(labels)]
+        start = offsets[-1]
+        for end in ends:
+            action.append(sequence.labels[end - 1])
+            offsets.append(start + int(end))
+            number.append(k)
+            subject.append(sequence.subject)
+    return {"xyz": np.concatenate([sequence.joints_m for sequence in sequences]), "offsets": np.array(offsets, np.int64),
+            "action": np.array(action), "sequence": np.array(number, np.int64), "subject": np.array(subject, np.int64),
+            "fps": np.full(len(action), FPS, np.float32), "joints": np.array(JOINTS)}
+
+
+def write_falls(config: FallConfig, path: Path, done: Callable[[int], object] = lambda number: None) -> dict[str,
+                                                                                                             np.ndarray]:
+    """Simulates and writes the compact 3D file (no pickles). Returns its arrays."""
+    arrays = as_arrays(simulate(config, done))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("wb") as file:
+        np.savez_compressed(file, **arrays)
+    return arrays
