@@ -51,9 +51,12 @@ class LiteRtNetwork:
 
 
 def _interpreter_class() -> type:
+    broken = ""
     for name in _RUNTIMES:
         try:
             return importlib.import_module(name).Interpreter
-        except ImportError:
-            continue
-    raise ModelError("MoveNet needs LiteRT, which is not installed; run: pip install ai-edge-litert")
+        except ImportError as error:
+            if not (isinstance(error, ModuleNotFoundError) and error.name and name.startswith(error.name)):
+                broken = broken or f"{name} is installed but cannot be loaded: {error}"  # a library of its own is missing
+    raise ModelError(f"MoveNet needs LiteRT: {broken}" if broken else
+                     "MoveNet needs LiteRT, which is not installed; run: pip install ai-edge-litert")

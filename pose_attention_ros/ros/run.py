@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 import sys
 import warnings
 from typing import Any
@@ -10,22 +9,12 @@ from typing import Any
 import rclpy
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.lifecycle import TransitionCallbackReturn
+from rclpy.signals import SignalHandlerOptions
 
 from pose_attention_ros.core.errors import UserError
+from pose_attention_ros.program import Stop, stop_of
 from pose_attention_ros.ros.managed import ManagedNode
 from pose_attention_ros.ros.parameters import parameter_table
-
-
-class _Interrupt:
-    """SIGINT and SIGTERM end a start that takes long; once the node spins they only shut the ROS context down."""
-
-    def __init__(self) -> None:
-        self.raises = True
-
-    def __call__(self, number: int, _frame: Any) -> None:
-        if self.raises:
-            self.raises = False
-            raise KeyboardInterrupt
 
 
 def run(node_type: type[ManagedNode], arguments: list[str] | None = None) -> int:
@@ -39,24 +28,23 @@ def run(node_type: type[ManagedNode], arguments: list[str] | None = None) -> int
         print((sys.modules[node_type.__module__].__doc__ or "").strip())
         print(f"\nParameters (--ros-args -p NAME:=VALUE):\n{parameter_table(node_type.settings_type)}")
         return 0
-    interrupt = _Interrupt()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, interrupt)  # before rclpy's own handlers, which call these
+    stop = stop_of(node_type.default_name)
+    stop.starting()
     try:
-        rclpy.init(args=arguments)
+        rclpy.init(args=arguments, signal_handler_options=SignalHandlerOptions.NO)  # `stop` has them
     except Exception as error:
         print(f"{node_type.default_name}: {_first_line(error)}{_remedy(error)}", file=sys.stderr)
         return 2
     try:
-        return _run_node(node_type, interrupt)
-    except KeyboardInterrupt:
-        return 0
+        return _run_node(node_type, stop)
     finally:
         rclpy.try_shutdown()
 
 
-def _run_node(node_type: type[ManagedNode], interrupt: _Interrupt) -> int:
+def _run_node(node_type: type[ManagedNode], stop: Stop) -> int:
     logger = rclpy.logging.get_logger(node_type.default_name)
+    if stop.asked:
+        return 0
     try:
         with warnings.catch_warnings():  # rclpy's, about how it cleans up after an error that is told below
             warnings.simplefilter("ignore", RuntimeWarning)
@@ -69,13 +57,14 @@ def _run_node(node_type: type[ManagedNode], interrupt: _Interrupt) -> int:
         return 1
     executor = SingleThreadedExecutor()
     executor.add_node(node)
+    stop.tell(node.stop)
     try:
         if node.settings.autostart and not _start(node):
-            return 1
-        interrupt.raises = False
+            return 0 if node.ending else 1
+        stop.running()
         _spin(executor, node)
     finally:
-        interrupt.raises = False
+        stop.running()
         node.release()
         executor.shutdown()
         node.destroy_node()
@@ -83,8 +72,9 @@ def _run_node(node_type: type[ManagedNode], interrupt: _Interrupt) -> int:
 
 
 def _start(node: ManagedNode) -> bool:
-    return (node.trigger_configure() == TransitionCallbackReturn.SUCCESS
-            and node.trigger_activate() == TransitionCallbackReturn.SUCCESS)
+    """Step by step, as long as nobody asks the node to end."""
+    return all(not node.ending and step() == TransitionCallbackReturn.SUCCESS
+               for step in (node.trigger_configure, node.trigger_activate))
 
 
 def _spin(executor: SingleThreadedExecutor, node: ManagedNode) -> None:

@@ -1,0 +1,126 @@
+"""What every installed program begins with: signals are taken care of before anything heavy is imported.
+
+Ctrl-C, `kill` and `ros2 launch` ask a program to stop at any moment, also while it imports or loads a model. Raising an
+exception then would end up in whatever code runs just now, some of which swallows it. So a signal of a node is only noted.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
+_START_PATIENCE_S = 2.0  # a start that was asked to stop is given this long to reach its next step
+_END_PATIENCE_S = 6.0  # asked again after this long, a node ends at once; ros2 launch asks again after 5 s
+_current: Stop | None = None
+
+
+class Stop:
+    """Whether this process was asked to stop, from the moment it is made on; to be made in the main thread.
+
+    While the program is *loading* nothing needs to be undone, and the process ends at once. While the node is *starting*
+    the next step sees `asked`; where none comes soon, the process ends. While it is *running* whoever called `tell` is told,
+    and ends in its own time. The exit code is 0 each time: it was asked to.
+    """
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._phase = "loading"
+        self._asked_s: float | None = None
+        self._told: Callable[[], None] | None = None
+        self._lock = threading.Lock()
+        read, write = os.pipe()
+        os.set_blocking(write, False)
+        signal.set_wakeup_fd(write, warn_on_full_buffer=False)  # Python's handlers wait for a main thread that may be busy
+        for number in SIGNALS:
+            signal.signal(number, lambda *_: None)
+            signal.siginterrupt(number, False)  # no call of a driver fails for it
+        threading.Thread(target=self._watch, args=(read,), name="signals", daemon=True).start()
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)  # the program's first line held them back
+
+    @property
+    def asked(self) -> bool:
+        """Whether SIGINT or SIGTERM came."""
+        return self._asked_s is not None
+
+    def starting(self) -> None:
+        """All is imported: from here on there is something to undo."""
+        with self._lock:
+            self._phase = "starting"
+
+    def running(self) -> None:
+        """The start is over: from here on ending takes the time it takes."""
+        with self._lock:
+            self._phase = "running"
+
+    def tell(self, told: Callable[[], None]) -> None:
+        """Have `told` called, in another thread, when the process is asked to stop; at once where it was already."""
+        with self._lock:
+            self._told = told
+            asked = self.asked
+        if asked:
+            told()
+
+    def _watch(self, read: int) -> None:
+        while os.read(read, 1):
+            with self._lock:
+                self._note()
+
+    def _note(self) -> None:
+        now = time.monotonic()
+        if self._asked_s is not None:
+            if now - self._asked_s > _END_PATIENCE_S:
+                self._leave("did not end when asked; ends now", 1)
+            return
+        if self._phase == "loading":
+            self._leave("stopped while starting", 0)
+        self._asked_s = now
+        if self._phase == "starting":
+            threading.Thread(target=self._limit_start, name="limit", daemon=True).start()
+        if self._told is not None:
+            self._told()
+
+    def _limit_start(self) -> None:
+        time.sleep(_START_PATIENCE_S)
+        with self._lock:
+            if self._phase == "starting":
+                self._leave("stopped while starting", 0)
+
+    def _leave(self, why: str, code: int) -> None:
+        os.write(2, f"{self._name}: {why}\n".encode())
+        os._exit(code)
+
+
+def stop_of(name: str) -> Stop:
+    """The Stop of this process: the one that its program made, else a new one."""
+    global _current
+    _current = _current or Stop(name)
+    return _current
+
+
+def run_node(module: str) -> None:
+    """Be the program of a node: import `module` and call its `main`; never returns."""
+    stop_of(Path(sys.argv[0]).name)
+    _exit(importlib.import_module(module).main())
+
+
+def run_tool(module: str) -> None:
+    """Be a program that Ctrl-C interrupts, with the shell's exit code 130 and without a traceback; never returns."""
+    try:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
+        code = importlib.import_module(module).main()
+    except KeyboardInterrupt:
+        code = 128 + signal.SIGINT
+    _exit(code)
+
+
+def _exit(code: int) -> None:
+    for number in SIGNALS:
+        signal.signal(number, signal.SIG_IGN)  # asked to end while it ends: no crash
+    sys.exit(code)
