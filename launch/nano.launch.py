@@ -10,9 +10,9 @@ from typing import Any
 
 from launch.actions import DeclareLaunchArgument, IncludeLaunchDescription, LogInfo, OpaqueFunction
 from launch.launch_description_sources import PythonLaunchDescriptionSource
-from launch.substitutions import LaunchConfiguration
 
 from launch import LaunchContext, LaunchDescription
+from pose_attention_ros.launching.arguments import SWITCH
 
 HERE = Path(__file__).resolve().parent
 SYSFS = Path("/sys/devices/system/cpu")
@@ -27,24 +27,23 @@ def generate_launch_description() -> LaunchDescription:
         DeclareLaunchArgument("csi", default_value="", choices=["", "0", "1"],
                               description="number of the camera on a CSI connector, in place of source"),
         DeclareLaunchArgument("source", default_value="", description="as for pipeline.launch.py; csi sets it"),
-        DeclareLaunchArgument("composed", default_value="true", choices=["true", "false"],
-                              description="camera, pose, graph and action in one process, so that no image crosses DDS"),
+        DeclareLaunchArgument("composed", default_value="true",
+                              description=f"{SWITCH}: camera, pose, graph and action in one process, so that no image crosses DDS"),
         DeclareLaunchArgument("pose_backend", default_value="movenet",
                               description="pose estimator: movenet on the processor, or pose_cnn on the GPU by TensorRT, "
                               "which finds less"),
         DeclareLaunchArgument("params_file", default_value=str(HERE.parent / "config" / "nano.yaml"),
                               description="YAML file of node parameters: the profile"),
-        OpaqueFunction(function=pipeline),
+        OpaqueFunction(function=choose_source),
+        IncludeLaunchDescription(PythonLaunchDescriptionSource(str(HERE / "pipeline.launch.py"))),
     ])
 
 
-def pipeline(context: LaunchContext) -> list[Any]:
-    """The graph on the chosen camera, after what the board's power mode calls for."""
-    csi, source = (LaunchConfiguration(name).perform(context) for name in ("csi", "source"))
-    launch_file = PythonLaunchDescriptionSource(str(HERE / "pipeline.launch.py"))
-    arguments = {"source": CSI.format(number=csi) if csi else source}
-    return [*(LogInfo(msg=hint) for hint in power_hints(SYSFS)),
-            IncludeLaunchDescription(launch_file, launch_arguments=arguments.items())]
+def choose_source(context: LaunchContext) -> list[Any]:
+    """The camera on a CSI connector as `source`, where `csi` asks for it; and what the board's power mode calls for."""
+    if number := context.launch_configurations["csi"]:
+        context.launch_configurations["source"] = CSI.format(number=number)
+    return [LogInfo(msg=hint) for hint in power_hints(SYSFS)]
 
 
 def power_hints(sysfs: Path) -> list[str]:

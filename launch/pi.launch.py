@@ -9,9 +9,9 @@ from typing import Any
 
 from launch.actions import DeclareLaunchArgument, IncludeLaunchDescription, OpaqueFunction
 from launch.launch_description_sources import PythonLaunchDescriptionSource
-from launch.substitutions import LaunchConfiguration
 
 from launch import LaunchContext, LaunchDescription
+from pose_attention_ros.launching.arguments import SWITCH
 
 HERE = Path(__file__).resolve().parent
 # The camera's image processor scales; a frame that is not taken at once makes room for the next.
@@ -25,16 +25,17 @@ def generate_launch_description() -> LaunchDescription:
         DeclareLaunchArgument("csi", default_value="", choices=["", "0"],
                               description="0: the camera module on the ribbon cable (libcamera), in place of source"),
         DeclareLaunchArgument("source", default_value="", description="as for pipeline.launch.py; csi sets it"),
-        DeclareLaunchArgument("composed", default_value="true", choices=["true", "false"],
-                              description="camera, pose, graph and action in one process, so that no image crosses DDS"),
+        DeclareLaunchArgument("composed", default_value="true",
+                              description=f"{SWITCH}: camera, pose, graph and action in one process, so that no image crosses DDS"),
         DeclareLaunchArgument("params_file", default_value=str(HERE.parent / "config" / "pi.yaml"),
                               description="YAML file of node parameters: the profile"),
-        OpaqueFunction(function=pipeline),
+        OpaqueFunction(function=choose_source),
+        IncludeLaunchDescription(PythonLaunchDescriptionSource(str(HERE / "pipeline.launch.py"))),
     ])
 
 
-def pipeline(context: LaunchContext) -> list[Any]:
-    """The graph on the chosen camera."""
-    csi, source = (LaunchConfiguration(name).perform(context) for name in ("csi", "source"))
-    launch_file = PythonLaunchDescriptionSource(str(HERE / "pipeline.launch.py"))
-    return [IncludeLaunchDescription(launch_file, launch_arguments={"source": CSI if csi else source}.items())]
+def choose_source(context: LaunchContext) -> list[Any]:
+    """The camera on the ribbon cable as `source`, where `csi` asks for it."""
+    if context.launch_configurations["csi"]:
+        context.launch_configurations["source"] = CSI
+    return []

@@ -1,0 +1,1 @@
+"""What the launch files share: arguments that are checked, and nodes that are watched."""
