@@ -28,7 +28,8 @@ def generate_launch_description() -> LaunchDescription:
                               description="number of the camera on a CSI connector, in place of source"),
         DeclareLaunchArgument("source", default_value="", description="as for pipeline.launch.py; csi sets it"),
         DeclareLaunchArgument("composed", default_value="true",
-                              description=f"{SWITCH}: camera, pose, graph and action in one process, so that no image crosses DDS"),
+                              description=f"{SWITCH}: camera, pose, graph and action in one process, so that no "
+                              "image crosses DDS"),
         DeclareLaunchArgument("pose_backend", default_value="movenet",
                               description="pose estimator: movenet on the processor, or pose_cnn on the GPU by TensorRT, "
                               "which finds less"),

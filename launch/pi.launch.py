@@ -26,7 +26,8 @@ def generate_launch_description() -> LaunchDescription:
                               description="0: the camera module on the ribbon cable (libcamera), in place of source"),
         DeclareLaunchArgument("source", default_value="", description="as for pipeline.launch.py; csi sets it"),
         DeclareLaunchArgument("composed", default_value="true",
-                              description=f"{SWITCH}: camera, pose, graph and action in one process, so that no image crosses DDS"),
+                              description=f"{SWITCH}: camera, pose, graph and action in one process, so that no "
+                              "image crosses DDS"),
         DeclareLaunchArgument("params_file", default_value=str(HERE.parent / "config" / "pi.yaml"),
                               description="YAML file of node parameters: the profile"),
         OpaqueFunction(function=choose_source),

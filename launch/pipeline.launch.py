@@ -22,6 +22,7 @@ from pose_attention_ros.launching.graph import Graph, Member, fail
 
 PACKAGE = "pose_attention_ros"
 CONFIG = Path(__file__).resolve().parents[1] / "config"
+OPTIONAL = ("overlay", "hri_bridge")  # the graph goes on without them
 PROFILE_VARIABLES = ("FASTRTPS_DEFAULT_PROFILES_FILE", "FASTDDS_DEFAULT_PROFILES_FILE")  # until Jazzy, since Kilted
 
 ARGUMENTS = (
@@ -45,31 +46,31 @@ ARGUMENTS = (
                           "commas, e.g. camera, or pose,skeleton_graph,action; empty: all that the other arguments ask for"),
     DeclareLaunchArgument("dds_profile", default_value="", description="Fast DDS profile for all nodes, a path or a file of "
                           "config/, e.g. fastdds_network.xml between machines; empty: the nodes' own choice"),
-    DeclareLaunchArgument("frame_id", default_value="", description="coordinate frame in the headers of the source's images"),
+    DeclareLaunchArgument("frame_id", default_value="", description="coordinate frame of the source's images"),
     DeclareLaunchArgument("calibration", default_value="",
-                          description="calibration file of the source (YAML of camera_calibration), published as camera_info"),
-    DeclareLaunchArgument("layout", default_value="", description="joint layout of the graphs, e.g. common13 or body14; "
-                          "the model must have been trained on it"),
+                          description="calibration file of the source (YAML of camera_calibration), for camera_info"),
+    DeclareLaunchArgument("layout", default_value="", description="joint layout of the graphs, e.g. common13; the model "
+                          "must have been trained on it"),
     DeclareLaunchArgument("pose_backend", default_value="", description="pose estimator, e.g. movenet"),
     DeclareLaunchArgument("model", default_value="",
                           description="recogniser: a name under models/, or the path of a model directory"),
     DeclareLaunchArgument("composed", default_value="false",
-                          description=f"{SWITCH}: camera, pose, graph and action in one process, so that no image crosses DDS"),
+                          description=f"{SWITCH}: all stages in one process, so that no image crosses DDS"),
     DeclareLaunchArgument("overlay", default_value="true",
                           description=f"{SWITCH}: start the overlay node (it works only while someone subscribes to it)"),
     DeclareLaunchArgument("hri", default_value="false",
-                          description=f"{SWITCH}: start the node that publishes people as bodies of ROS4HRI; it needs hri_msgs"),
+                          description=f"{SWITCH}: publish people as bodies of ROS4HRI, too; it needs hri_msgs"),
     DeclareLaunchArgument("autostart", default_value="true",
-                          description=f"{SWITCH}: configure and activate every node at start; false leaves it to a lifecycle manager"),
+                          description=f"{SWITCH}: configure and activate every node at start, in place of a manager"),
     DeclareLaunchArgument("required", default_value="false", description=f"{SWITCH}: a failure or the end of this graph "
                           "shuts down the whole launch, whatever else it started; false: only this graph ends"),
     DeclareLaunchArgument("respawn", default_value="false",
                           description=f"{SWITCH}: start a node that failed again, in place of ending the graph"),
-    DeclareLaunchArgument("respawn_delay_s", default_value="1.0", description="respawn: the wait before the first new start; "
-                          "each further failure doubles it, up to 30 s"),
+    DeclareLaunchArgument("respawn_delay_s", default_value="1.0", description="respawn: the first new start comes after so many "
+                          "seconds; each further failure doubles the wait, up to 30"),
     DeclareLaunchArgument("record", default_value="", description="folder for annotated.mp4, actions.jsonl and "
                           "summary.json; it needs a source that is a recording, no frame of which is dropped"),
-    DeclareLaunchArgument("overwrite", default_value="", description="true: replace earlier results in the folder of record"),
+    DeclareLaunchArgument("overwrite", default_value="", description="true: record may replace earlier results"),
     DeclareLaunchArgument("loop", default_value="", description="true: start a recording again at its end"),
     DeclareLaunchArgument("topic", default_value="", description="image topic to take from a bag that has several"),
 )
@@ -82,20 +83,23 @@ def launch_graph(context: LaunchContext) -> list[Any]:
         whole = args.on("required")
         graph = Graph.of(context, whole=whole,
                          respawn_s=args.number("respawn_delay_s") if args.on("respawn") else None)
-        return graph.start(*members(args))
+        return graph.start(*members(args, graph.names))
     except ArgumentError as error:
         fail(context, str(error))
         return [Shutdown(reason=str(error))] if whole else []
 
 
-def members(args: Arguments) -> list[Member]:
-    """The nodes that the arguments ask for. Raises ArgumentError."""
+def members(args: Arguments, before: list[str]) -> list[Member]:
+    """The nodes that the arguments ask for, beside those of the including file. Raises ArgumentError."""
     wanted = wanted_nodes(args)
+    for source in {"camera", "pipeline"} & set(wanted) if args.source else ():
+        fed = [*before, *(name for name in wanted if name not in (source, *OPTIONAL))]
+        wanted[source].update({"wait_for": ",".join(fed)} if fed else {})
     here = on_this_machine(args, list(wanted))
     if "camera" in here and "action" not in here:
         wanted["camera"]["measure_answers"] = True
     make = partial(node, args, args.parameter_file("params_file"), environment(args))
-    return [Member(name, partial(make, name, wanted[name]), needed=name not in ("overlay", "hri_bridge"),
+    return [Member(name, partial(make, name, wanted[name]), needed=name not in OPTIONAL,
                    last=name == "recorder") for name in here]
 
 
@@ -105,8 +109,8 @@ def wanted_nodes(args: Arguments) -> dict[str, dict[str, Any]]:
         raise ArgumentError(f"image_topic is {args.image_topic!r} beside source {args.source!r}, expected one of the two: "
                             "images come from a camera driver's topic, or from the source")
     if args.record and not args.source and not args.nodes:
-        raise ArgumentError(f"record is {args.record!r} without source:=..., expected a recording to play; images of a topic "
-                            "are recorded by record.launch.py")
+        raise ArgumentError(f"record is {args.record!r} without source:=..., expected a recording to play; images of a "
+                            "topic are recorded by record.launch.py")
     play = args.parameters(source="source", topic="topic", frame_id="frame_id", calibration="calibration")
     if args.loop:
         play["loop"] = args.on("loop")

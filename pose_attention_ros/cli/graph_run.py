@@ -47,7 +47,7 @@ def run_graph(source: str, out: Path, args: argparse.Namespace, *, composed: boo
     out.mkdir(parents=True, exist_ok=True)
     (out / "summary.json").unlink(missing_ok=True)
     with NodeProcesses(out / "log") as nodes:
-        nodes.start("recorder", {"out": str(out), "video": video, "idle_timeout_s": 120.0}, show=video)
+        nodes.start("recorder", {"out": str(out), "video": video, "idle_timeout_s": 120.0, "overwrite": True}, show=video)
         if composed:
             nodes.start("pipeline", {**graph, **recogniser, **pose, **play})
         else:

@@ -22,6 +22,7 @@ from pose_attention_ros.evaluation.mp4_times import set_times, shown_s
 from pose_attention_ros.inference.letterbox import Letterbox
 
 log = logging.getLogger(__name__)
+RESULT_FILES = ("annotated.mp4", "actions.jsonl", "summary.json")
 Draw = Callable[[np.ndarray, SkeletonGraphs, ActionEstimates], np.ndarray]
 _DIGITS = 6
 _ENCODER_FPS = (1.0, 120.0)  # MPEG-4 cannot state every rate; the times are set afterwards

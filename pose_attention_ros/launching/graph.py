@@ -74,6 +74,11 @@ class Graph:
         """Nodes of the launch files that are included from here on belong to this graph, until `unshare`."""
         context.launch_configurations[_KEY] = self  # as launch_ros does with its global parameters
 
+    @property
+    def names(self) -> list[str]:
+        """The nodes so far."""
+        return [member.name for member in self._members]
+
     def start(self, *members: Member) -> list[Any]:
         """The actions that start these nodes."""
         self._members += members
@@ -85,6 +90,8 @@ class Graph:
         return member.action
 
     def _ended(self, member: Member, event: ProcessExited, context: LaunchContext) -> list[Any]:
+        # launch_ros counts nodes of one name, and would warn of two when this one is started again.
+        getattr(context.locals, "unique_ros_node_names", {}).pop(member.action.node_name, None)
         member.action, code = None, event.returncode
         ending = self._ending or context.is_shutdown
         failed = code > 0 or (code < 0 and not ending)  # while all ends, some are killed

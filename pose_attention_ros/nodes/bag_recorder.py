@@ -25,6 +25,7 @@ from pose_attention_ros.bags.writing import STORAGES, BagWriter
 from pose_attention_ros.core.config import setting
 from pose_attention_ros.msg import ActionLabelArray, ActionModel, SkeletonArray, SkeletonGraphArray, SourceStatus
 from pose_attention_ros.ros.managed import ManagedNode
+from pose_attention_ros.ros.playback import SOURCE_IS_OVER
 from pose_attention_ros.ros.qos import RELIABILITIES, latched_profile, result_profile
 from pose_attention_ros.ros.run import run
 from pose_attention_ros.ros.settings import NodeConfig
@@ -114,7 +115,7 @@ class BagRecorderNode(ManagedNode):
         self.meter.done(time.perf_counter() - began)
 
     def _on_status(self, message: SourceStatus) -> None:
-        self._ended = time.monotonic() if message.state != SourceStatus.STATE_PLAYING else None
+        self._ended = time.monotonic() if message.state in SOURCE_IS_OVER else None
 
     def _check_end(self) -> None:
         now = time.monotonic()

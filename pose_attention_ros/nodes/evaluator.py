@@ -31,6 +31,7 @@ from pose_attention_ros.evaluation.report.thresholds import check, read_threshol
 from pose_attention_ros.msg import ActionLabelArray, ActionModel, SkeletonGraphArray, SourceStatus
 from pose_attention_ros.ros.action_messages import actions_of_message
 from pose_attention_ros.ros.managed import ManagedNode
+from pose_attention_ros.ros.playback import SOURCE_IS_OVER
 from pose_attention_ros.ros.qos import latched_profile, result_profile, sensor_profile
 from pose_attention_ros.ros.run import run
 from pose_attention_ros.ros.settings import NodeConfig
@@ -127,7 +128,7 @@ class EvaluatorNode(ManagedNode):
         self._labels.say(self.now_ns(), message.data.strip())
 
     def _on_status(self, message: SourceStatus) -> None:
-        self._ended = time.monotonic() if message.state != SourceStatus.STATE_PLAYING else None
+        self._ended = time.monotonic() if message.state in SOURCE_IS_OVER else None
 
     def _on_diagnostics(self, message: DiagnosticArray) -> None:
         for status in message.status:

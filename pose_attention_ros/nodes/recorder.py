@@ -24,11 +24,12 @@ from std_msgs.msg import Header
 
 from pose_attention_ros.core.config import setting
 from pose_attention_ros.core.errors import UserError
-from pose_attention_ros.evaluation.recording import ResultWriter, summary_table
+from pose_attention_ros.evaluation.recording import RESULT_FILES, ResultWriter, summary_table
 from pose_attention_ros.msg import ActionLabelArray, ActionModel, SkeletonGraphArray, SourceStatus
 from pose_attention_ros.ros.action_messages import actions_of_message
 from pose_attention_ros.ros.images import bgr_from_compressed, bgr_from_image
 from pose_attention_ros.ros.managed import ManagedNode
+from pose_attention_ros.ros.playback import SOURCE_IS_OVER
 from pose_attention_ros.ros.qos import latched_profile, result_profile
 from pose_attention_ros.ros.run import run
 from pose_attention_ros.ros.settings import NodeConfig, SynchroniserConfig, TransportConfig
@@ -46,6 +47,7 @@ class RecorderNodeConfig(TransportConfig, SynchroniserConfig, NodeConfig):
     """Parameters of the recorder node."""
 
     out: str = setting("out/recording", "folder for annotated.mp4, actions.jsonl and summary.json")
+    overwrite: bool = setting(False, "whether earlier results in that folder may be replaced")
     video: bool = setting(True, "whether to write annotated.mp4; false needs no images at all")
     fps: float = setting(30.0, "frame rate of the video where no source_status states one", unit="Hz", low=0.1, high=1000.0)
     idle_timeout_s: float = setting(30.0, "end when nothing came for this long; 0 waits for ever", unit="s", low=0.0,
@@ -66,10 +68,12 @@ class RecorderNode(ManagedNode):
         except OSError as error:
             raise UserError(f"out is {out}, expected a folder that can be written: {error.strerror or error}") from None
         self._out = out
+        self._spare_earlier_results()
         self._draw = self._drawer()
         self._recorded = self.advertise(Header, "recorded", result_profile())
 
     def activate(self) -> None:
+        self._spare_earlier_results()
         self._status: SourceStatus | None = None
         self._model: ActionModel | None = None
         self._about: dict[str, Any] = {"source": None, "backend": None, "model": None, "model_sha256": None,
@@ -93,6 +97,13 @@ class RecorderNode(ManagedNode):
             self.get_logger().error(f"{self._lost} frames could not be written to {self._out}")
             self.exit_code = 1
 
+    def _spare_earlier_results(self) -> None:
+        """Raises UserError where files would be replaced."""
+        earlier = [name for name in RESULT_FILES if (self._out / name).exists()]
+        if earlier and not self.settings.overwrite:
+            raise UserError(f"out is {self._out}, where {', '.join(earlier)} of an earlier recording lies; choose another "
+                            "folder, or set overwrite to true")
+
     def _subscribe(self) -> None:
         self.listen(ActionModel, "action_model", self._on_model, latched_profile())
         self.listen(SourceStatus, "source_status", self._on_status, latched_profile())
@@ -114,7 +125,7 @@ class RecorderNode(ManagedNode):
         self._status = message
         self._heard = time.monotonic()
         self._about["source"] = message.source
-        self._ended = time.monotonic() if message.state != SourceStatus.STATE_PLAYING else None
+        self._ended = time.monotonic() if message.state in SOURCE_IS_OVER else None
 
     def _on_diagnostics(self, message: DiagnosticArray) -> None:
         for status in message.status:

@@ -55,10 +55,19 @@ class Parameters(Generic[SettingsType]):
         self._fields = {field.name: field for field in dataclasses.fields(kind)}
         self._locked, self._on_change = locked, on_change
         overrides = getattr(node, "_parameter_overrides", {})  # rclpy ignores what is not declared; a typo must show
+        overrides.update({name: self._of_type(value) for name, value in overrides.items()})
         self.unknown = sorted(name for name in overrides
                               if name not in self._fields and name not in _ROS_OWN and not name.startswith("qos_overrides."))
         self.value = kind(**{name: self._declare(node, field, overrides) for name, field in self._fields.items()})
+        if hasattr(node, "add_pre_set_parameters_callback"):  # not in Humble, where the settings alone have the right type
+            node.add_pre_set_parameters_callback(lambda changes: [self._of_type(change) for change in changes])
         node.add_on_set_parameters_callback(self._on_set)
+
+    def _of_type(self, given: Parameter) -> Parameter:
+        """`given` with a value of its setting's type, where it can mean one: then its type never changes."""
+        field = self._fields.get(given.name)
+        value = given.value if field is None else _as_setting(field, given.value)
+        return given if value is given.value else Parameter(given.name, value=value)
 
     @staticmethod
     def _declare(node: Node, field: dataclasses.Field, overrides: dict[str, Parameter]) -> Any:
@@ -90,8 +99,15 @@ class Parameters(Generic[SettingsType]):
 
 
 def _as_setting(field: dataclasses.Field, value: Any) -> Any:
-    """YAML reads `source:=0` as a number; a text setting means the text."""
-    return str(value) if isinstance(field.default, str) and type(value) is int else value
+    """YAML reads `source:=0` as a number, where the setting means a text; 1 as an integer, where it means 1.0; 1 for yes."""
+    kind = type(field.default)
+    if kind is str and type(value) is int:
+        return str(value)
+    if kind is float and type(value) is int:
+        return float(value)
+    if kind is bool and type(value) is int and value in (0, 1):
+        return bool(value)
+    return value
 
 
 def parameter_table(kind: type[Settings]) -> str:

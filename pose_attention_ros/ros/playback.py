@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from rclpy.node import Node, NodeNameNonExistentError
 from rclpy.publisher import Publisher
 from std_msgs.msg import Header
 
@@ -17,7 +18,10 @@ from pose_attention_ros.ros.stamps import header_of, ns_of, stamp_ns_of
 
 _ANSWER_TYPES = {"actions": (ActionLabelArray, lambda message: stamp_ns_of(message.header)),
                  "recorded": (Header, lambda message: ns_of(message.stamp))}
+_EVERYBODYS_TOPICS = ("/clock", "/parameter_events")  # a node listens to them in any state
 _LAST_WORDS_S = 2.0  # what is on its way out is given this long before the process ends
+
+SOURCE_IS_OVER = (SourceStatus.STATE_ENDED, SourceStatus.STATE_FAILED)  # and no frame comes any more
 
 
 def _awaited(settings: PlayerConfig, works: bool) -> dict[str, Answers]:
@@ -45,10 +49,12 @@ class Playback:
         self._answers = _awaited(self._settings, works)
         self._process, self._repeated = process, RepeatedStamp()
         self.player = Player(self._settings, node.now_ns, Deliveries(
-            began=lambda: self._tell(SourceStatus.STATE_PLAYING), admits=admits, deliver=self._deliver, ready=self._ready,
-            ended=self._ended, failed=self._failed, warn=node.get_logger().warning),
+            began=lambda: self._tell(SourceStatus.STATE_PLAYING), admits=admits, deliver=self._deliver,
+            missing=self._missing, ended=self._ended, failed=self._failed, warn=node.get_logger().warning),
             AllAnswers(self._answers.values()) if self._answers else None)
+        self._works = works
         self._status: Publisher | None = None
+        self._state = SourceStatus.STATE_STOPPED
 
     def open(self) -> tuple[int, int]:
         """Open the source; returns its image size (width, height). Raises SourceError."""
@@ -70,8 +76,10 @@ class Playback:
         self.player.start()
 
     def stop(self) -> None:
-        """Stop playing."""
+        """Stop playing; who reads the status then knows that no frame comes."""
         self.player.stop()
+        if self._state == SourceStatus.STATE_PLAYING:
+            self._tell(SourceStatus.STATE_STOPPED)
 
     def close(self) -> None:
         """Free the source."""
@@ -91,12 +99,19 @@ class Playback:
         except Exception as error:
             self._node.tell_failure("frame", error)
 
-    def _ready(self) -> bool:
-        return self._subscribers() > 0 and all(
-            self._node.count_publishers(self._node.resolve_topic_name(topic)) for topic in self._answers)
+    def _missing(self) -> list[str]:
+        """Who should be there before the first frame and is not: those named, or anybody who takes the images; the time."""
+        named = [name.strip() for name in self._settings.wait_for.split(",") if name.strip()]
+        missing = [name for name in named if not at_work(self._node, name)]
+        if not self._node.now_ns():
+            missing.append("the time on /clock")
+        if not named and not self._works and not self._subscribers():
+            missing.append("somebody who takes the images")
+        return missing + [f"somebody who publishes {topic}" for topic in self._answers
+                          if not self._node.count_publishers(self._node.resolve_topic_name(topic))]
 
     def _tell(self, state: int) -> None:
-        camera, settings = self.player.camera, self._settings
+        camera, settings, self._state = self.player.camera, self._settings, state
         total = camera.frame_count if camera else 0
         if settings.max_frames:
             total = min(total, settings.max_frames) if total else settings.max_frames
@@ -124,3 +139,12 @@ class Playback:
     def _leave(self, exit_code: int) -> None:
         self._node.flush(_LAST_WORDS_S)
         self._node.stop(exit_code)
+
+
+def at_work(node: Node, name: str) -> bool:
+    """Whether the managed node `name` in the namespace of `node` is active: it subscribes only then."""
+    try:
+        topics = node.get_subscriber_names_and_types_by_node(name, node.get_namespace())
+    except NodeNameNonExistentError:
+        return False
+    return any(topic not in _EVERYBODYS_TOPICS for topic, _ in topics)

@@ -21,6 +21,7 @@ _POLL_S = 0.2
 _FIRST_PATIENCE_S = 0.5
 _FIRST_ATTEMPTS_A_LINE = 20
 _TELL_AFTER_S = 5.0
+_SETTLED_S = 0.3  # endpoints that we see find each other in less
 
 
 @dataclass(frozen=True)
@@ -32,6 +33,10 @@ class PlayerConfig(CameraConfig):
     pace: str = setting(
         "realtime", "realtime: frames come when their stamps say. lockstep (recordings only): the next frame comes when the "
         "last one is answered, none is dropped, stamps begin at 0", choices=("realtime", "lockstep"))
+    wait_for: str = setting("", "nodes of our namespace that must be at work before a recording begins in real time, "
+                                "separated by commas; empty: whoever takes the images")
+    ready_timeout_s: float = setting(30.0, "a recording played in real time begins without those who are not there after "
+                                     "this long; 0: waits for nobody", unit="s", low=0.0, high=3600.0)
     max_frames: int = setting(0, "end after this many frames; 0 plays all", unit="frames", low=0)
     on_end: str = setting(
         "shutdown", "at the end of a recording: shutdown ends the process; stay keeps it, with its latched messages, until "
@@ -121,14 +126,14 @@ class Deliveries:
     """What a player calls; all but `began` from its own thread.
 
     began: the source is open and frames are about to come; admits: whether to take the frame of a stamp, the others are
-    left out as if the source had not had them; deliver: take one frame; ready: whether anybody is there to
-    answer (lockstep); ended: the recording is over; failed: the source broke for good; warn: a line for the user.
+    left out as if the source had not had them; deliver: take one frame; missing: who should be there before the first frame
+    and is not, by name; ended: the recording is over; failed: the source broke for good; warn: a line for the user.
     """
 
     began: Callable[[], None]
     admits: Callable[[int], bool]
     deliver: Callable[[Frame], None]
-    ready: Callable[[], bool]
+    missing: Callable[[], list[str]]
     ended: Callable[[], None]
     failed: Callable[[Exception], None]
     warn: Callable[[str], None]
@@ -168,8 +173,7 @@ class Player:
 
     def start(self) -> None:
         """Begin to play. Raises SourceError where the source cannot be opened (again)."""
-        if self.camera is None or not self.camera.live:  # the stamps of a recording played in real time begin now
-            self.close()
+        if self.camera is None:
             self.open()
         self.played = self.skipped = 0
         self.last_stamp_ns = 0
@@ -196,6 +200,7 @@ class Player:
 
     def _play(self) -> None:
         try:
+            self._begin_in_time()
             while not self._stopping.is_set():
                 if (frame := self._next()) is None:
                     break
@@ -212,6 +217,20 @@ class Player:
             return
         if not self._stopping.is_set():
             self._to.ended()
+
+    def _begin_in_time(self) -> None:
+        """A recording waits for those it is played to; its stamps begin then. Raises UserError where there is no time."""
+        if self.lockstep or self.camera.live:
+            return
+        if self._config.ready_timeout_s:
+            self._wait_until_ready(self._config.ready_timeout_s, _SETTLED_S)
+        if self._stopping.is_set():
+            return
+        if not self._clock_ns():
+            raise UserError("use_sim_time is true, but no time comes on /clock; start the simulation, or "
+                            "ros2 bag play --clock")
+        self.close()
+        self.open()
 
     def _next(self) -> Frame | None:
         """The next frame, None at the end or after as many as are wanted."""
@@ -278,10 +297,20 @@ class Player:
                 return True
         return False
 
-    def _wait_until_ready(self) -> None:
-        tell_at = time.monotonic() + _TELL_AFTER_S
-        while not self._stopping.is_set() and not self._to.ready():
-            if time.monotonic() > tell_at:
-                self._to.warn(f"lockstep: waiting for someone who takes the images and answers on {self._asked}")
-                tell_at = math.inf
+    def _wait_until_ready(self, timeout_s: float = math.inf, settled_s: float = 0.0) -> None:
+        """Until nobody has been missing for `settled_s`, or `timeout_s` is over; names those who are."""
+        began_s = complete_s = time.monotonic()
+        tell_s = _TELL_AFTER_S
+        while not self._stopping.is_set():
+            missing, now_s = self._to.missing(), time.monotonic()
+            if missing:
+                complete_s = now_s
+            elif now_s - complete_s >= settled_s:
+                return
+            if missing and now_s - began_s > timeout_s:
+                self._to.warn(f"begins without {', '.join(missing)}: not there after {timeout_s:g} s")
+                return
+            if missing and now_s - began_s > tell_s:
+                self._to.warn(f"{self._config.pace}: waiting for {', '.join(missing)}")
+                tell_s = math.inf
             self._stopping.wait(0.02)

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import sys
 import warnings
-from typing import Any
 
 import rclpy
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.lifecycle import TransitionCallbackReturn
+from rclpy.logging import LoggingSeverity
 from rclpy.signals import SignalHandlerOptions
 
 from pose_attention_ros.core.errors import UserError
 from pose_attention_ros.program import Stop, stop_of
 from pose_attention_ros.ros.managed import ManagedNode
 from pose_attention_ros.ros.parameters import parameter_table
+
+_MIDDLEWARE_LOGGERS = ("rcl", "rcl_lifecycle", "rclpy", "rmw_fastrtps_cpp", "rmw_fastrtps_shared_cpp", "rmw_cyclonedds_cpp")
 
 
 def run(node_type: type[ManagedNode], arguments: list[str] | None = None) -> int:
@@ -35,6 +37,7 @@ def run(node_type: type[ManagedNode], arguments: list[str] | None = None) -> int
     except Exception as error:
         print(f"{node_type.default_name}: {_first_line(error)}{_remedy(error)}", file=sys.stderr)
         return 2
+    _keep_the_middleware_quiet()
     try:
         return _run_node(node_type, stop)
     finally:
@@ -69,6 +72,14 @@ def _run_node(node_type: type[ManagedNode], stop: Stop) -> int:
         executor.shutdown()
         node.destroy_node()
     return node.exit_code
+
+
+def _keep_the_middleware_quiet() -> None:
+    """`--log-level debug` is about this package: rcl would add hundreds of lines a second. `rcl:=debug` asks for them."""
+    for name in _MIDDLEWARE_LOGGERS:
+        if rclpy.logging.get_logger_level(name) == LoggingSeverity.UNSET \
+                and rclpy.logging.get_logger_effective_level(name) < LoggingSeverity.INFO:
+            rclpy.logging.set_logger_level(name, LoggingSeverity.INFO)
 
 
 def _start(node: ManagedNode) -> bool:

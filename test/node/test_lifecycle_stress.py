@@ -83,7 +83,8 @@ WORK = {
     "action": Work({}, 15, GRAPHS, (ActionLabelArray, "actions")),
     "overlay": Work({}, 10, {**GRAPHS, **ACTIONS}, (MarkerArray, "markers")),
     "pipeline": Work({"source": "VIDEO", "loop": True, "input_size": 64}, 15, {}, (ActionLabelArray, "actions")),
-    "recorder": Work({"out": "FOLDER", "video": False, "idle_timeout_s": 0.0}, 10, {**GRAPHS, **ACTIONS}, None),
+    "recorder": Work({"out": "FOLDER", "video": False, "idle_timeout_s": 0.0, "overwrite": True}, 10,
+                     {**GRAPHS, **ACTIONS}, None),
     "bag_recorder": Work({"images": "none"}, 10, SKELETONS, None),
     "evaluator": Work({"out": "FOLDER", "images": "none"}, 8, {**GRAPHS, **ACTIONS}, None),
 }

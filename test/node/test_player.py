@@ -39,7 +39,7 @@ class Audience:
         self.over = threading.Event()
         self.work_s = 0.0
         self._answer_at, self._answers = answer_at, Answers()
-        to = Deliveries(began=lambda: None, admits=admits, deliver=self._take, ready=lambda: True, ended=self.over.set,
+        to = Deliveries(began=lambda: None, admits=admits, deliver=self._take, missing=list, ended=self.over.set,
                         failed=self._fail, warn=self.warnings.append)
         self.player = Player(config, time.time_ns, to, self._answers if config.pace == "lockstep" else None)
 
