@@ -66,8 +66,8 @@ ARGUMENTS = (
                           "shuts down the whole launch, whatever else it started; false: only this graph ends"),
     DeclareLaunchArgument("respawn", default_value="false",
                           description=f"{SWITCH}: start a node that failed again, in place of ending the graph"),
-    DeclareLaunchArgument("respawn_delay_s", default_value="1.0", description="respawn: the first new start comes after so many "
-                          "seconds; each further failure doubles the wait, up to 30"),
+    DeclareLaunchArgument("respawn_delay_s", default_value="1.0", description="respawn: seconds before the first new start; "
+                          "each further failure doubles them, up to 30"),
     DeclareLaunchArgument("record", default_value="", description="folder for annotated.mp4, actions.jsonl and "
                           "summary.json; it needs a source that is a recording, no frame of which is dropped"),
     DeclareLaunchArgument("overwrite", default_value="", description="true: record may replace earlier results"),

@@ -50,7 +50,7 @@ class Playback:
         self._process, self._repeated = process, RepeatedStamp()
         self.player = Player(self._settings, node.now_ns, Deliveries(
             began=lambda: self._tell(SourceStatus.STATE_PLAYING), admits=admits, deliver=self._deliver,
-            missing=self._missing, ended=self._ended, failed=self._failed, warn=node.get_logger().warning),
+            missing=self._missing, ended=self._ended, failed=self._failed, warn=self._warn),
             AllAnswers(self._answers.values()) if self._answers else None)
         self._works = works
         self._status: Publisher | None = None
@@ -109,6 +109,10 @@ class Playback:
             missing.append("somebody who takes the images")
         return missing + [f"somebody who publishes {topic}" for topic in self._answers
                           if not self._node.count_publishers(self._node.resolve_topic_name(topic))]
+
+    def _warn(self, text: str) -> None:
+        if not self._node.ending:  # those who should answer may be gone already
+            self._node.get_logger().warning(text)
 
     def _tell(self, state: int) -> None:
         camera, settings, self._state = self.player.camera, self._settings, state

@@ -26,7 +26,8 @@ ARROWS = {
     "data": {"core", "bags", "cameras"},
     "evaluation": {"core", "bags", "cameras", "inference", "data", "visualization"},
     "training": {"core", "models", "inference", "data", "evaluation"},
-    "ros": {"core", "cameras", "msg"},
+    "ros": {"core", "cameras", "msg", "program"},
+    "launching": set(),
     "nodes": {"core", "bags", "inference", "cameras", "visualization", "evaluation", "ros", "msg"},
     "cli": {"core", "bags", "models", "inference", "cameras", "visualization", "data", "evaluation", "training"},
 }
@@ -34,6 +35,8 @@ ARROWS = {
 ONLY_IN = {
     "rclpy": {"ros", "nodes"},
     "cv_bridge": {"ros", "nodes"},
+    "launch": {"launching"},
+    "launch_ros": {"launching"},
     "torch": {"models", "training", "inference.torch_backend"},
     "safetensors": {"models", "training", "inference.torch_backend"},
     "norfair": {"core"},
