@@ -69,7 +69,7 @@ def test_help_lists_every_parameter(name: str) -> None:
     ("max_gap_s", 100.0, "max_gap_s is 100.0, expected 0.05 to 10.0 s"),
     ("max_gap_s", "soon", "max_gap_s is 'soon', expected float"),
     ("layout", "centaur", "layout is 'centaur', expected one of"),
-    ("autostart", 1, "autostart is 1, expected bool"),
+    ("autostart", 2, "autostart is 2, expected bool"),
 ])
 def test_a_value_that_does_not_fit_ends_the_start_with_one_line(ros: None, name: str, value: object, reason: str) -> None:
     with pytest.raises(UserError, match=reason):
