@@ -8,13 +8,14 @@ import numpy as np
 import pytest
 
 from pose_attention_ros.cli.main import main
+from pose_attention_ros.data.motion3d.compact import read_motions
 from pose_attention_ros.data.simulated.body import BONES, INDEX, JOINTS, ROOT, Body, directions_of, frames_of, from_root
 from pose_attention_ros.data.simulated.falls import CAUSES, begin
 from pose_attention_ros.data.simulated.poses import SIT, STAND, mirrored, pose, tilt_and_directions
 from pose_attention_ros.data.simulated.ragdoll import Tumbles, tumble
 from pose_attention_ros.data.simulated.sequences import LABELS, FallConfig, as_arrays, simulate
 
-CONFIG = FallConfig(sequences=60, bodies=20, seed=3)
+CONFIG = FallConfig(sequences=48, bodies=20, seed=3)
 HIP, NECK, HEAD = ROOT, INDEX["neck"], INDEX["head"]
 
 
@@ -91,6 +92,16 @@ def test_the_pelvis_is_moved_by_gravity_not_by_magic(sequences):
     assert np.median(seen) > 0.2
 
 
+def test_who_has_fallen_lies_and_stays_down_until_getting_up(sequences):
+    """After a fall nobody rises while the label says `lie`, but for those who ended half sitting and sink down."""
+    upright = []
+    for sequence in sequences:
+        lying = np.array(sequence.labels) == "lie"
+        trunk = sequence.joints_m[lying, NECK] - sequence.joints_m[lying, HIP]
+        upright += (trunk[:, 1] / np.linalg.norm(trunk, axis=-1) > 0.8).tolist()
+    assert len(upright) > 3000 and np.mean(upright) < 0.02
+
+
 def test_falls_go_in_all_directions_and_for_all_reasons(sequences):
     kinds = {sequence.fall for sequence in sequences}
     assert len(kinds & {*CAUSES, "trip", "tip", "slide", "roll"}) >= 6
@@ -156,6 +167,7 @@ def test_the_command_writes_a_compact_3d_file(tmp_path, capsys):
         assert tuple(file["joints"]) == JOINTS and file["xyz"].dtype == np.float32
         same = file["sequence"][1:] == file["sequence"][:-1]
         assert (file["action"][1:][same] != file["action"][:-1][same]).all()
+    assert [motion.label for motion in read_motions(out)] == wanted["action"].tolist()  # what imports such files reads it
     assert json.loads((tmp_path / "s.json").read_text())["sequences"] == 4
 
 

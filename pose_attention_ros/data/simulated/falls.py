@@ -24,7 +24,7 @@ _UPPER = [INDEX[name] for name in ("neck", "head", "left_shoulder", "right_shoul
 _PELVIS = [INDEX[name] for name in ("hip_center", "left_hip", "right_hip", "spine")]
 _SHOES = [INDEX[name] for name in ("left_ankle", "left_foot", "right_ankle", "right_foot")]
 STARTS = {"stand": 0.28, "walk": 0.26, "chair": 0.15, "bed": 0.1, "rising": 0.12, "busy": 0.09}
-CAUSES = {"topple": 0.34, "slip": 0.15, "collapse": 0.19, "faint": 0.1, "slump": 0.22}
+CAUSES = {"topple": 0.35, "slip": 0.15, "collapse": 0.17, "faint": 0.09, "slump": 0.24}
 
 
 @dataclass(eq=False)
@@ -91,7 +91,7 @@ def _row(rng: np.random.Generator, body: Body, joints: np.ndarray, cause: str, t
     if cause == "faint":
         tones *= 0.15
     pushes = np.zeros((len(JOINTS), 3))
-    strength = rng.uniform(2.0, 5.5) * {"collapse": 0.35, "faint": 0.4, "slump": 0.5}.get(cause, 1.0)
+    strength = rng.uniform(1.2, 4.5) * {"collapse": 0.35, "faint": 0.4, "slump": 0.5}.get(cause, 1.0)
     pushes[_UPPER] += strength * ahead
     if cause == "slip":
         pushes[_SHOES] -= rng.uniform(6, 14) * ahead
@@ -107,7 +107,7 @@ def _row(rng: np.random.Generator, body: Body, joints: np.ndarray, cause: str, t
     if cause not in ("slide", "roll") and rng.uniform() < 0.35:  # rotating while falling
         spin = rng.choice([-1, 1]) * rng.uniform(4, 14)
         pushes += spin * np.cross((0, 1, 0), joints[-1] - joints[-1][ROOT])
-    gravity = rng.uniform(0.14, 0.45) if cause == "slump" else rng.uniform(0.5, 1.0) if aware else rng.uniform(0.9, 1.0)
+    gravity = rng.uniform(0.14, 0.45) if cause == "slump" else rng.uniform(0.35, 0.95) if aware else rng.uniform(0.9, 1.0)
     if cause == "slide":
         gravity = rng.uniform(0.4, 1.0)
     wall = _NO_WALL
@@ -119,6 +119,7 @@ def _row(rng: np.random.Generator, body: Body, joints: np.ndarray, cause: str, t
     straight = tilt_and_directions(pose()[None])[1][0]
     return {"joints": joints[-1], "speeds": speed, "rest": _straight(straight, body), "radii_m": body.radii_m,
             "heights_m": np.array(body.height_m), "goals": from_root(goals, body.lengths_m), "tones": tones,
+            "relaxed": from_root(tilt_and_directions(_relaxed(rng)[None])[1][0], body.lengths_m),
             "fading_s": np.array(rng.uniform(0.25, 0.9)), "pushes": pushes,
             "push_s": np.array(rng.uniform(0.2, 0.4) if cause != "slide" else rng.uniform(0.6, 1.0)),
             "gravity": np.array(gravity), "slip": np.array(rng.uniform(0.02, 0.1) if cause == "slip" else 0.7),
@@ -171,6 +172,18 @@ def _striving(rng: np.random.Generator, cause: str, way: float, aware: bool, buc
         curl = rng.uniform(0.2, 0.9)
         angles = pose(angles, hip_flex=95 * curl, knee=105 * curl, spine_flex=30 * curl)
     return poses.jittered(angles, rng, 10.0)
+
+
+def _relaxed(rng: np.random.Generator) -> np.ndarray:
+    """How limbs come to rest: mostly stretched, arms anywhere, sometimes curled up."""
+    angles = pose(poses.STAND, spine_flex=rng.uniform(-5, 25))
+    curl = rng.uniform(0.4, 1.0) if rng.uniform() < 0.2 else 0.0
+    for side in ("l", "r"):
+        bent = rng.uniform(0, 40) * (rng.uniform() < 0.6)
+        angles = pose(angles, **{f"hip_flex_{side}": 0.5 * bent + 90 * curl, f"knee_{side}": bent + 95 * curl,
+                                 f"hip_abd_{side}": rng.uniform(0, 25), f"arm_abd_{side}": rng.uniform(5, 130),
+                                 f"elbow_{side}": rng.uniform(5, 80), f"arm_flex_{side}": rng.uniform(-10, 50)})
+    return angles
 
 
 def _furniture(rng: np.random.Generator, body: Body, joints: np.ndarray, heading: float, facing: float, cause: str,

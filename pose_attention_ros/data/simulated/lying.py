@@ -72,9 +72,9 @@ def lie(track: Track) -> None:
         track.hold(track.rng.uniform(0.5, 2.0), "lie", track.rng.choice([0.15, 0.5]))
 
 
-def sink(track: Track) -> None:
-    """From half sitting on the floor to lying."""
-    track.to(lying(track, str(track.rng.choice(["back", "left", "right"]))), track.rng.uniform(0.8, 2.0), "lie")
+def sink(track: Track, sides: tuple[str, ...]) -> None:
+    """From half sitting on the floor, or folded up there, to lying."""
+    track.to(lying(track, str(track.rng.choice(sides))), track.rng.uniform(0.8, 2.0), "lie")
     track.hold(track.rng.uniform(0.3, 1.0), "lie", 0.3)
 
 

@@ -20,6 +20,7 @@ STEPS = 12  # a frame
 _DT_S = 1 / (FPS * STEPS)
 _GRAVITY = 9.81
 _GIVE_M = 0.008  # most that a joint bent too far is put right in one step
+_TONE_LEFT = 0.05  # of the muscles of who has fallen
 _STILL_M = 0.03  # who moves less in half a second will not fall further
 _EASE_S = 0.2  # in which muscles and joints' limits come to their full strength
 _FEET = [INDEX[name] for name in ("left_ankle", "left_foot", "right_ankle", "right_foot")]
@@ -52,7 +53,8 @@ class Tumbles:
     :param joints, speeds: where the bodies are and how they move (m/s)
     :param rest: the straight body's joints, seen from the root
     :param radii_m: (B, 20)
-    :param goals: (B, 20, 3) the pose that muscles strive for
+    :param goals: (B, 20, 3) the pose that muscles strive for while falling
+    :param relaxed: (B, 20, 3) the pose that what is left of them leads to afterwards
     :param tones: (B, 3) strength of the muscles of trunk, legs, arms at the start, 0 to 1
     :param fading_s: (B,) time in which muscles weaken to a third
     :param pushes: (B, 20, 3) m/s2 on each joint while the balance is lost
@@ -70,6 +72,7 @@ class Tumbles:
     radii_m: np.ndarray
     heights_m: np.ndarray
     goals: np.ndarray
+    relaxed: np.ndarray
     tones: np.ndarray
     fading_s: np.ndarray
     pushes: np.ndarray
@@ -269,7 +272,7 @@ def tumble(tumbles: Tumbles, frames: int) -> np.ndarray:
     p = np.ascontiguousarray(tumbles.joints.transpose(1, 2, 0), np.float32)
     v = np.ascontiguousarray(tumbles.speeds.transpose(1, 2, 0), np.float32)
     height = tumbles.heights_m.astype(np.float32)
-    goals = tumbles.goals.transpose(1, 2, 0).astype(np.float32)
+    goals, relaxed = (goal.transpose(1, 2, 0).astype(np.float32) for goal in (tumbles.goals, tumbles.relaxed))
     pushes = tumbles.pushes.transpose(1, 2, 0).astype(np.float32)
     apart = [(INDEX[a], INDEX[b], 0.0, 100.0, share) for a, b, share in _APART]
     pairs, apart = ([_Pairs(group, tumbles) for group in _groups(rows)] for rows in (_pairs(), apart))
@@ -292,10 +295,11 @@ def tumble(tumbles: Tumbles, frames: int) -> np.ndarray:
             if step % 4 == 0:
                 rigid = _Rigid(p)
                 fade = np.exp(-now_s / tumbles.fading_s).astype(np.float32)
-                strength = (0.04 + fade) * ease
+                strength = (tones * fade + _TONE_LEFT * (1 - fade)) * ease
+                goal = relaxed + fade * (goals - relaxed)
                 left, up, forward = _frame(p)
-                wanted = p[ROOT] + goals[:, :1] * left + goals[:, 1:2] * up + goals[:, 2:] * forward
-                pull = (220 * tones * strength)[:, None] * (wanted - p)
+                wanted = p[ROOT] + goal[:, :1] * left + goal[:, 1:2] * up + goal[:, 2:] * forward
+                pull = (220 * strength)[:, None] * (wanted - p)
                 far = np.sqrt((pull * pull).sum(1))
                 pull *= (np.minimum(1, 30 / (far + 1e-6)))[:, None]
                 pull -= rigid.part(pull)

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,7 @@ from pose_attention_ros.data.simulated.body import INDEX, JOINTS, ROOT, Body
 from pose_attention_ros.data.simulated.track import FPS, Track
 
 LABELS = ("stand", "walk", "sit", "sit_down", "stand_up", "fall", "lie", "lie_down", "rise_up", "get_up", "pick_up", "other")
+_SHORTEST = 3  # frames of a clip
 _BLOCK = 500  # simulated side by side
 
 
@@ -72,8 +74,19 @@ def _block(config: FallConfig, bodies: list[Body], numbers: range) -> list[Seque
         path = joints[:, ROOT, (0, 2),]
         middle = (path.min(0) + path.max(0)) / 2
         joints = (joints - np.array([middle[0], 0, middle[1]])).astype(np.float32)
-        found.append(Sequence(joints, labels, i % config.bodies, begun[i].cause if i in begun else ""))
+        found.append(Sequence(joints, _whole(labels), i % config.bodies, begun[i].cause if i in begun else ""))
     return found
+
+
+def _whole(labels: list[str]) -> list[str]:
+    """The labels without spans of under a tenth of a second: they are given to what follows, the last to what was before."""
+    spans = [list(group) for _, group in groupby(labels)]
+    for k in range(len(spans) - 2, -1, -1):
+        if len(spans[k]) < _SHORTEST:
+            spans[k] = [spans[k + 1][0]] * len(spans[k])
+    if len(spans) > 1 and len(spans[-1]) < _SHORTEST:
+        spans[-1] = [spans[-2][0]] * len(spans[-1])
+    return [label for span in spans for label in span]
 
 
 def _without_fall(rng: np.random.Generator, body: Body) -> tuple[np.ndarray, list[str]]:
@@ -89,8 +102,9 @@ def _with_fall(rng: np.random.Generator, begun: falls.Beginning, fallen: np.ndar
     """The beginning, the fall, and lying, turning and perhaps getting up after it."""
     track = Track.going_on(rng, begun.body, fallen[-1])
     so_far = (len(begun.joints) + len(fallen)) / FPS
-    if fallen[-1, INDEX["neck"], 1] > fallen[-1, ROOT, 1] + 0.5 * (begun.body.lengths_m[0] + begun.body.lengths_m[1]):
-        lying.sink(track)
+    sits = fallen[-1, INDEX["neck"], 1] > fallen[-1, ROOT, 1] + 0.5 * (begun.body.lengths_m[0] + begun.body.lengths_m[1])
+    if sits or lying.on_what(track) == "seat":
+        lying.sink(track, ("back", "left", "right") if sits else ("left", "right"))
     seconds = max(6.0, rng.uniform(7, 14)) - so_far
     scripts.go_on_with(track, lying.lie, min(rng.uniform(1.5, 5.0), max(1.5, seconds)))
     if rng.uniform() < 0.3:

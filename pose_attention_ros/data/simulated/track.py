@@ -17,6 +17,7 @@ from pose_attention_ros.data.simulated.poses import tilt_and_directions, turned_
 
 FPS = 30
 _GRIP_M = 0.008  # a joint this much above what bears it moves rather than bears
+_LEVEL = 0.75  # a trunk whose upward share is less lies
 _HIPS = [INDEX[name] for name in ("hip_center", "left_hip", "right_hip")]
 _TRUNK = [INDEX[name] for name in ("spine", "neck", "head", "left_shoulder", "right_shoulder")]
 _LIMBS = [i for i in range(len(JOINTS)) if i not in _HIPS + _TRUNK]
@@ -81,7 +82,11 @@ def turn_between(first: np.ndarray, second: np.ndarray) -> np.ndarray:
 
 
 def facing(tilt: np.ndarray, frame: np.ndarray) -> np.ndarray:
-    """`tilt` (3, 3) turned about the vertical so that it differs least from `frame`."""
+    """`tilt` (3, 3) turned about the vertical so that it differs least from `frame`; who lies in both keeps where the head
+    points, and so turns over rather than rising through a handstand."""
+    if abs(frame[1, 1]) < _LEVEL and abs(tilt[1, 1]) < _LEVEL:
+        angle = np.arctan2(-frame[2, 1], frame[0, 1]) - np.arctan2(-tilt[2, 1], tilt[0, 1])
+        return turned_about_y(np.rad2deg(angle)) @ tilt
     m = tilt @ frame.T
     return turned_about_y(np.rad2deg(np.arctan2(m[2, 0] - m[0, 2], m[0, 0] + m[2, 2]))) @ tilt
 
