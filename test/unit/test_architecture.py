@@ -44,7 +44,7 @@ ONLY_IN = {
     "ai_edge_litert": {"inference"},
     "tensorrt": {"inference"},
     "rosbags": {"bags"},
-    # Downloads happen by `pose-attention models fetch` alone; a report's page quotes its links, a file:// source unquotes its path.
+    # Downloads happen by `pose-attention models fetch` alone; a report's page quotes its links, a source unquotes file://.
     "urllib": {"inference.weights", "evaluation.recordings.fleet_result", "cameras.sources"},
     "requests": set(),
     "http": set(),

@@ -291,8 +291,8 @@ def test_the_rate_of_a_bag_is_that_of_its_images(tmp_path):
 NOT_UTF8 = os.fsdecode(b"caf\xe9")
 
 
-@pytest.mark.parametrize("name", ["2024-05-01T10:30:00.avi", "me ! you.avi", "a b.avi", "a%20b.avi", "0001", "%03d.avi",
-                                  " a.avi ", "http:x.avi", "-.avi", f"{NOT_UTF8}.avi", f"{NOT_UTF8}/a.avi", "#.avi", "?.avi"])
+@pytest.mark.parametrize("name", ["2024-05-01T10:30:00.avi", "me ! you.avi", "a b.avi", "a%20b.avi", "0001", " a.avi ",
+                                  "%03d.avi", "http:x.avi", f"{NOT_UTF8}.avi", f"{NOT_UTF8}/a.avi", "#.avi", "?.avi"])
 def test_what_exists_as_a_path_is_a_path(tmp_path, monkeypatch, name):
     path = tmp_path / name
     path.parent.mkdir(exist_ok=True)
