@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from pose_attention_ros.bags.foreign import ForeignMcap, profile_of
 from pose_attention_ros.bags.salvage import MendedMcap, MendedSqlite
 from pose_attention_ros.bags.types import TypeReader, known_types
 from pose_attention_ros.core.errors import MessageError, SourceError
@@ -68,6 +69,10 @@ class Bag:
         self._decoders: dict[str, TypeReader] = {}
         self.topics: dict[str, Topic] = {}
         for connection in (connection for reader in self._readers for connection in reader.connections):
+            if not _is_ros(connection):
+                encoding = connection.ext.serialization_format
+                self.left_out.add(f"topic {connection.topic} is {encoding}, no ROS 2 message (cdr)")
+                continue
             before = self.topics.get(connection.topic, Topic(connection.topic, connection.msgtype, 0))
             kind = connection.msgtype if connection.msgtype == before.msgtype else ""
             self.topics[connection.topic] = Topic(connection.topic, kind, before.count + connection.msgcount)
@@ -90,7 +95,8 @@ class Bag:
                  stop_ns: int | None = None) -> Iterator[tuple[str, int, bytes]]:
         """(topic, time of recording, bytes) of the topics in the order of recording. A bag that breaks off ends there."""
         for reader in list(self._readers):
-            connections = [connection for connection in reader.connections if connection.topic in topics]
+            connections = [connection for connection in reader.connections
+                           if connection.topic in topics and _is_ros(connection)]
             if not connections:
                 continue
             try:
@@ -105,7 +111,8 @@ class Bag:
         decoder = self._decoders.get(topic)
         if decoder is None:
             definition = next((connection.msgdef for reader in self._readers for connection in reader.connections
-                               if connection.topic == topic and connection.msgdef is not None), None)
+                               if connection.topic == topic and connection.msgdef is not None and _is_ros(connection)),
+                              None)
             decoder = self._decoders[topic] = TypeReader(self.topics[topic].msgtype, definition, self._ros1)
         try:
             return decoder(_unpacked(raw))
@@ -142,7 +149,7 @@ class Bag:
         if not path.is_dir():
             return [self._storage(path)]
         files = sorted((file for file in path.iterdir() if _is_storage(file)), key=lambda file: (len(file.name), file.name))
-        if any(_is_misread(file) for file in files):
+        if any(_is_misread(file) or _is_foreign(file) for file in files):
             return [self._storage(file) for file in files]
         if (path / "metadata.yaml").is_file():
             try:
@@ -175,6 +182,8 @@ class Bag:
             reader = MendedSqlite(file)
             self._stack.callback(reader.close)
             return reader
+        if _is_foreign(file):
+            return self._foreign(file)
         try:
             return self._entered(_ros2_reader(file))
         except Exception as error:
@@ -191,6 +200,21 @@ class Bag:
         if not count:
             raise _unreadable(file, reason) from None
         self.left_out.add(f"{file.name} is damaged ({_one_line(reason)}): the {count} messages before the damage are used")
+        return reader
+
+    def _foreign(self, file: Path) -> Any:
+        """A reader of the ROS 2 messages of an MCAP file without the ROS 2 profile."""
+        said = f"{file.name} is an MCAP file without the ROS 2 profile (its profile is {profile_of(file)!r})"
+        try:
+            reader = self._entered(_ros2_reader(ForeignMcap(file)))
+        except Exception as error:
+            raise SourceError(f"{file}: {said}, and no ROS 2 messages can be read from it ({_one_line(error)}); record with "
+                              "`ros2 bag record -s mcap`, or convert it to a ROS 2 bag") from None
+        encodings = sorted({connection.ext.serialization_format for connection in reader.connections})
+        if not any(_is_ros(connection) for connection in reader.connections):
+            raise SourceError(f"{file}: {said}, and its messages are {', '.join(encodings) or 'none'}, not ROS 2's (cdr); "
+                              "record with `ros2 bag record -s mcap`, or convert it to a ROS 2 bag")
+        self.left_out.add(f"{said}: it is read for its ROS 2 messages")
         return reader
 
     def _unzipped(self, file: Path) -> Path:
@@ -225,6 +249,15 @@ def is_bag(path: Path) -> bool:
 def _is_storage(file: Path) -> bool:
     return file.is_file() and not file.name.startswith(".") and (file.suffix in STORAGE_SUFFIXES or
                                file.name.endswith(tuple(suffix + ".zstd" for suffix in STORAGE_SUFFIXES)))
+
+
+def _is_foreign(file: Path) -> bool:
+    return file.suffix == ".mcap" and profile_of(file) not in (None, "ros2")
+
+
+def _is_ros(connection: Any) -> bool:
+    """Whether messages are serialised as ROS does it; only MCAP files say so of each topic."""
+    return getattr(getattr(connection, "ext", None), "serialization_format", "cdr") == "cdr"
 
 
 def _is_misread(file: Path) -> bool:

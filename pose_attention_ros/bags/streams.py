@@ -9,7 +9,7 @@ from typing import Any
 from pose_attention_ros.bags.opening import Bag
 from pose_attention_ros.bags.types import ACTION_MODEL, ACTIONS, COMPRESSED_IMAGE, GRAPHS, IMAGE, SKELETONS
 from pose_attention_ros.core.errors import MessageError, SourceError
-from pose_attention_ros.core.images import ImageError, bgr_from_compressed, bgr_from_image
+from pose_attention_ros.core.images import DEPTH, ImageError, bgr_from_compressed, bgr_from_image
 from pose_attention_ros.core.messages import actions_of_message, graphs_of_message, ns_of, skeletons_of_message
 from pose_attention_ros.core.types import ActionEstimates, Frame, SkeletonGraphs, Skeletons
 
@@ -68,7 +68,7 @@ def _only_one(bag: Bag, kind: str) -> Input:
     for name, types in KINDS.items():
         if kind not in ("auto", name):
             continue
-        topics = sorted(each.name for each in bag.topics.values() if each.msgtype in types and each.count)
+        topics = pictures(sorted(each.name for each in bag.topics.values() if each.msgtype in types and each.count))
         raw = [each for each in topics if each + "/compressed" in topics]
         topics = [each for each in topics if each.removesuffix("/compressed") not in raw or each in raw]
         if len(topics) > 1:
@@ -77,6 +77,11 @@ def _only_one(bag: Bag, kind: str) -> Input:
             return Input(name, topics[0], bag.topics[topics[0]].msgtype, bag.topics[topics[0]].count)
     wanted = kind if kind in KINDS else ", ".join(KINDS)
     raise SourceError(f"bag {bag.path} holds nothing of {wanted}; it has {_listed(bag)}")
+
+
+def pictures(topics: list[str]) -> list[str]:
+    """The topics that are no depth images, where there are such."""
+    return [topic for topic in topics if not topic.endswith(DEPTH)] or topics
 
 
 def _listed(bag: Bag) -> str:

@@ -14,6 +14,7 @@ SKELETONS = f"{PACKAGE}/msg/SkeletonArray"
 GRAPHS = f"{PACKAGE}/msg/SkeletonGraphArray"
 ACTIONS = f"{PACKAGE}/msg/ActionLabelArray"
 ACTION_MODEL = f"{PACKAGE}/msg/ActionModel"
+SOURCE_STATUS = f"{PACKAGE}/msg/SourceStatus"
 STRING = "std_msgs/msg/String"
 
 

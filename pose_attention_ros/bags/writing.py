@@ -2,19 +2,40 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from pose_attention_ros.bags.types import ACTION_MODEL, ACTIONS, COMPRESSED_IMAGE, GRAPHS, IMAGE, SKELETONS, known_types
+from pose_attention_ros.bags.types import (
+    ACTION_MODEL,
+    ACTIONS,
+    COMPRESSED_IMAGE,
+    GRAPHS,
+    IMAGE,
+    SKELETONS,
+    SOURCE_STATUS,
+    known_types,
+)
 from pose_attention_ros.core.errors import UserError
 from pose_attention_ros.core.recogniser import ModelSpec
 from pose_attention_ros.core.types import FEATURE_NAMES, ActionEstimates, Frame, SkeletonGraphs, Skeletons
 from pose_attention_ros.inference.locations import PACKAGE
 
 STORAGES = ("mcap", "sqlite3")
-_FORMAT_VERSION = 9  # of metadata.yaml: what Jazzy and later write, and Humble reads
+_FORMAT_VERSION = 8  # of metadata.yaml: Humble reads the quality of service of no later one, Jazzy and Kilted read both
+_LATCHED_TYPES = (ACTION_MODEL, SOURCE_STATUS)
+_FOR_EVER = (9_223_372_036, 854_775_807)  # seconds and nanoseconds, as ROS 2 writes a time without end
+
+
+@dataclass(frozen=True)
+class Offered:
+    """Quality of service that a topic's publishers offered, and that a player of the bag offers again."""
+
+    reliable: bool = True
+    latched: bool = False  # transient local: the last message is kept for those who come later
+    depth: int = 10
 
 
 class BagWriter:
@@ -54,17 +75,36 @@ class BagWriter:
         if writer is not None:
             writer.close()
 
+    def knows(self, topic: str) -> bool:
+        """Whether `topic` has been added."""
+        return topic in self._connections
+
+    def add_topic(self, topic: str, msgtype: str, offered: Offered) -> None:
+        """Say what a topic's publishers offer, before its first message."""
+        self._connections[topic] = self._writer.add_connection(topic, msgtype, typestore=self._types,
+                                                               offered_qos_profiles=[_qos(offered)])
+
     def write_raw(self, topic: str, msgtype: str, recorded_ns: int, raw: bytes) -> None:
         """Add a serialised message (CDR) as it is."""
-        connection = self._connections.get(topic)
-        if connection is None:
-            connection = self._connections[topic] = self._writer.add_connection(topic, msgtype, typestore=self._types)
-        self._writer.write(connection, recorded_ns, raw)
+        if topic not in self._connections:
+            latched = msgtype in _LATCHED_TYPES
+            self.add_topic(topic, msgtype, Offered(latched=latched, depth=1 if latched else 10))
+        self._writer.write(self._connections[topic], recorded_ns, raw)
 
     def write(self, topic: str, recorded_ns: int, message: Any) -> None:
         """Add a message made by `self.make` or one of the functions below."""
         msgtype = message.__msgtype__
         self.write_raw(topic, msgtype, recorded_ns, self._types.serialize_cdr(message, msgtype))
+
+
+def _qos(offered: Offered) -> Any:
+    from rosbags.interfaces import Qos, QosDurability, QosHistory, QosLiveliness, QosReliability, QosTime
+
+    for_ever = QosTime(*_FOR_EVER)
+    reliability = QosReliability.RELIABLE if offered.reliable else QosReliability.BEST_EFFORT
+    durability = QosDurability.TRANSIENT_LOCAL if offered.latched else QosDurability.VOLATILE
+    return Qos(QosHistory.KEEP_LAST, offered.depth, reliability, durability, for_ever, for_ever, QosLiveliness.AUTOMATIC,
+               for_ever, False)
 
 
 def make(msgtype: str, **fields: Any) -> Any:

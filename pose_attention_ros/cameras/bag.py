@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import itertools
-import logging
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 
 from pose_attention_ros.bags.opening import Bag, Topic
-from pose_attention_ros.bags.streams import KINDS, frame_of
+from pose_attention_ros.bags.streams import KINDS, frame_of, pictures
 from pose_attention_ros.cameras.base import CameraConfig
 from pose_attention_ros.core.errors import MessageError, SourceError
 from pose_attention_ros.core.images import ImageError
 from pose_attention_ros.core.types import Frame
 
 _PROBED_IMAGES = 60
-log = logging.getLogger(__name__)
 
 
 class BagImages:
@@ -43,12 +41,12 @@ class BagImages:
         count = self._bag.topics[self._topic].count
         self.frame_count = 0 if config.loop else count
         self.fps = self._usual_fps() or config.assumed_fps
-        self._shift_ns = 0
+        self._shift_ns, self._why = 0, ""
         self._frames: Iterator[Frame] = self._round()
         self._ahead = next(self._frames, None)
         if self._ahead is None:
             self.close()
-            raise SourceError(f"bag {path} holds no image that can be decoded on topic {self._topic}")
+            raise SourceError(f"bag {path} holds no image that can be decoded on topic {self._topic}{self._why}")
         self._first_ns = self._last_ns = self._ahead.stamp_ns
         height, width = self._ahead.image_bgr.shape[:2]
         self.size = (width, height)
@@ -90,7 +88,8 @@ class BagImages:
             try:
                 frame = frame_of(bag.read(self._topic, raw), msgtype, recorded_ns)
             except (ImageError, MessageError) as error:
-                log.warning("bag %s, %s: image recorded at %d ns left out: %s", self._path, self._topic, recorded_ns, error)
+                self._why = f": {error}"
+                bag.left_out.add(f"bag {self._path}, {self._topic}: images left out: {error}")
                 continue
             yield Frame(frame.image_bgr, frame.stamp_ns + self._shift_ns, frame.frame_id) if self._shift_ns else frame
 
@@ -100,6 +99,8 @@ def _image_topic(path: Path, topics: dict[str, Topic], wanted: str) -> str:
     images = sorted(name for name, info in topics.items() if info.msgtype in KINDS["images"] and info.count)
     if not topics:
         raise SourceError(f"bag {path} is empty; expected at least one image topic")
+    if not wanted:
+        images = pictures(images)
     if not images:
         raise SourceError(f"bag {path} holds no images; its topics are {', '.join(sorted(topics))}")
     if wanted and wanted not in images:

@@ -24,6 +24,7 @@ class _Encoding(NamedTuple):
     half_rows: int = 2
 
 
+DEPTH = "compressedDepth"  # in a message's format, and the end of its topic's name
 # Names as in sensor_msgs' image_encodings, and nv12, which drivers use though it is missing there. OpenCV names a Bayer
 # pattern after its second row, second column; ROS after its first two pixels: ROS rggb is OpenCV BG.
 ENCODINGS: dict[str, _Encoding] = {
@@ -111,10 +112,21 @@ def read_image(path: Path) -> np.ndarray | None:
     return cv2.imdecode(data, cv2.IMREAD_COLOR) if data.size else None
 
 
+# What a compressed image says of itself -> why it is no picture, and what to do.
+_NO_PICTURES = {
+    DEPTH: "holds distances, not a picture; take the colour camera's topic",
+    **dict.fromkeys(("h264", "h265", "hevc", "av1", "vp9", "theora"),
+                    "is a packet of a video, which needs those before it; let image_transport's republish make raw images"),
+}
+
+
 def bgr_from_compressed(message: Any) -> np.ndarray:
     """(height, width, 3) uint8 of a JPEG or PNG; `message` has format and data. Raises ImageError."""
     import cv2
 
+    why = next((why for said, why in _NO_PICTURES.items() if said in message.format), "")
+    if why:
+        raise ImageError(f"compressed image of format {message.format!r} {why}")
     data = np.frombuffer(message.data, np.uint8)
     image = cv2.imdecode(data, cv2.IMREAD_COLOR) if data.size else None
     if image is None:

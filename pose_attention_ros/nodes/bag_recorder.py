@@ -17,11 +17,11 @@ from pathlib import Path
 
 from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.clock import Clock, ClockType
-from rclpy.qos import HistoryPolicy, QoSProfile
+from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 from std_msgs.msg import String
 
-from pose_attention_ros.bags.writing import STORAGES, BagWriter
+from pose_attention_ros.bags.writing import STORAGES, BagWriter, Offered
 from pose_attention_ros.core.config import setting
 from pose_attention_ros.msg import ActionLabelArray, ActionModel, SkeletonArray, SkeletonGraphArray, SourceStatus
 from pose_attention_ros.ros.managed import ManagedNode
@@ -106,6 +106,8 @@ class BagRecorderNode(ManagedNode):
             return
         began = time.perf_counter()
         try:
+            if not self._writer.knows(topic):
+                self._writer.add_topic(topic, msgtype, self._offered(topic))
             self._writer.write_raw(topic, msgtype, self.now_ns(), bytes(raw))
         except Exception as error:  # of the disk, or of sqlite
             self._failed = True
@@ -113,6 +115,13 @@ class BagRecorderNode(ManagedNode):
             self.stop(1)
             return
         self.meter.done(time.perf_counter() - began)
+
+    def _offered(self, topic: str) -> Offered:
+        """What serves everybody whom the topic's publishers serve."""
+        offers = [info.qos_profile for info in self.get_publishers_info_by_topic(topic)]
+        latched = any(offer.durability == DurabilityPolicy.TRANSIENT_LOCAL for offer in offers)
+        reliable = not offers or any(offer.reliability == ReliabilityPolicy.RELIABLE for offer in offers)
+        return Offered(reliable, latched, 1 if latched else 10)
 
     def _on_status(self, message: SourceStatus) -> None:
         self._ended = time.monotonic() if message.state in SOURCE_IS_OVER else None

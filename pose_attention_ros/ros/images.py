@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 from array import array
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 import cv2
@@ -11,6 +14,7 @@ import numpy as np
 from sensor_msgs.msg import CompressedImage, Image
 
 from pose_attention_ros.core import images
+from pose_attention_ros.core.errors import one_line
 from pose_attention_ros.core.types import Frame
 from pose_attention_ros.ros.errors import MessageError
 from pose_attention_ros.ros.stamps import header_of, stamp_ns_of
@@ -48,15 +52,38 @@ def bgr_from_image(message: Image) -> np.ndarray:
 
 
 def _through_cv_bridge(message: Image) -> np.ndarray:
-    try:
-        from cv_bridge import CvBridge
-    except ImportError:
+    bridge = _cv_bridge()
+    if isinstance(bridge, ModuleNotFoundError) and bridge.name == "cv_bridge":
         raise MessageError(f"image encoding {message.encoding!r} is not one of {', '.join(images.ENCODINGS)}; "
-                           "install cv_bridge for others, or convert with image_proc") from None
+                           "install cv_bridge for others, or convert with image_proc")
+    if isinstance(bridge, Exception):
+        raise MessageError(f"image encoding {message.encoding!r} needs cv_bridge, which cannot be loaded "
+                           f"({one_line(bridge)}); {_cv_bridge_remedy(bridge)}, or convert with image_proc")
     try:
-        return np.ascontiguousarray(CvBridge().imgmsg_to_cv2(message, "bgr8"))
+        return np.ascontiguousarray(bridge.imgmsg_to_cv2(message, "bgr8"))
     except Exception as error:
-        raise MessageError(f"cv_bridge cannot convert image encoding {message.encoding!r} to bgr8: {error}") from None
+        raise MessageError(f"cv_bridge cannot convert image encoding {message.encoding!r} to bgr8: {one_line(error)}"
+                           ) from None
+
+
+@cache
+def _cv_bridge() -> Any:
+    """A CvBridge, or what loading it raised: an extension that was built for another NumPy raises what it likes. NumPy's own
+    warning of that, a page long, is not shown."""
+    try:
+        with contextlib.redirect_stderr(io.StringIO()):
+            from cv_bridge import CvBridge
+
+            return CvBridge()
+    except Exception as error:
+        return error
+
+
+def _cv_bridge_remedy(error: Exception) -> str:
+    of_numpy = any(word in str(error).lower() for word in ("_array_api", "numpy"))
+    if of_numpy and np.lib.NumpyVersion(np.__version__) >= "2.0.0":
+        return f"it was built for NumPy 1 and NumPy {np.__version__} is installed: pip install 'numpy<2'"
+    return "reinstall it for this Python"
 
 
 def bgr_from_compressed(message: CompressedImage) -> np.ndarray:

@@ -10,6 +10,8 @@ from xml.etree import ElementTree
 
 import numpy as np
 import pytest
+from rosbags.interfaces import QosDurability, QosReliability
+from rosbags.rosbag2 import Reader
 from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import CompressedImage, Image
 from std_msgs.msg import Header, String
@@ -87,6 +89,11 @@ def test_a_recorded_graph_can_be_evaluated(probe, start, tmp_path, spec, storage
         np.testing.assert_array_equal(
             next(item for _, item in read_items(opened, choose_input(opened, "skeletons"))).keypoints_px,
             skeletons(START_NS).keypoints_px)
+    with Reader(bag) as reader:  # what a player of the bag offers again
+        latched = {each.topic.split("/")[-1] for each in reader.connections for offer in each.ext.offered_qos_profiles
+                   if offer.durability is QosDurability.TRANSIENT_LOCAL and offer.reliability is QosReliability.RELIABLE}
+        assert all(len(each.ext.offered_qos_profiles) == 1 for each in reader.connections)
+    assert latched == {"action_model"}
     assert names[f"{probe.namespace}/label"] == 1 and names[f"{probe.namespace}/action_model"] == 1
     (tmp_path / "labels.csv").write_text("start_s,end_s,label\n0,9,wave\n")
     assert main(["evaluate", "bag", str(bag), "--input", "actions", "--labels", str(tmp_path / "labels.csv"),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import numpy as np
 import pytest
 
@@ -14,6 +16,7 @@ from sensor_msgs.msg import CompressedImage, Image
 
 from pose_attention_ros.ros.errors import MessageError
 from pose_attention_ros.ros.images import (
+    _cv_bridge,
     bgr_from_compressed,
     bgr_from_image,
     compressed_from_bgr,
@@ -145,3 +148,33 @@ def test_the_rest_goes_through_cv_bridge_where_it_is(encoding: str) -> None:
         assert bgr_from_image(sent).shape == (4, 4, 3)
     except MessageError as error:
         assert str(error).startswith(f"cv_bridge cannot convert image encoding '{encoding}' to bgr8: ")
+
+
+@pytest.mark.parametrize("body, complaint", [
+    ("raise AttributeError('_ARRAY_API not found')", r"loaded .*; it was built for NumPy 1 .* pip install 'numpy<2'"),
+    ("raise ImportError('numpy.core.multiarray failed to import')", "it was built for NumPy 1"),
+    ("raise ImportError('libopencv_core.so.406: cannot open shared object file')", "libopencv_core.*; reinstall it"),
+    ("import no_such_module_of_its_own", "No module named.*; reinstall it"),
+    ("class CvBridge:\n    def imgmsg_to_cv2(self, *_): raise TypeError('no way\\nat all')", "convert .*: no way at all"),
+])
+def test_a_cv_bridge_that_cannot_be_used_says_why(tmp_path, monkeypatch, capfd, body: str, complaint: str) -> None:
+    monkeypatch.delitem(sys.modules, "cv_bridge", raising=False)
+    monkeypatch.syspath_prepend(tmp_path)
+    (tmp_path / "cv_bridge.py").write_text(body + "\n")
+    _cv_bridge.cache_clear()
+    try:
+        for _ in range(2):
+            with pytest.raises(MessageError, match=complaint) as caught:
+                bgr_from_image(Image(height=1, width=1, encoding="nv24", step=3, data=bytes(3)))
+            assert "\n" not in str(caught.value)
+        assert capfd.readouterr() == ("", "")
+    finally:
+        _cv_bridge.cache_clear()
+        sys.modules.pop("cv_bridge", None)
+
+
+@pytest.mark.parametrize("form, complaint", [("16UC1; compressedDepth png", "holds distances, not a picture"),
+                                             ("h264", "is a packet of a video")])
+def test_what_is_compressed_and_no_picture_is_called_by_its_name(form: str, complaint: str) -> None:
+    with pytest.raises(MessageError, match=complaint):
+        bgr_from_compressed(CompressedImage(format=form, data=cv2.imencode(".png", picture(3, 4))[1].tobytes()))

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+import yaml
 from bag_helpers import START_NS, scene, skeletons, string, write_skeleton_bag
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -15,9 +18,20 @@ from hypothesis import strategies as st
 from pose_attention_ros.bags.opening import Bag
 from pose_attention_ros.bags.streams import choose_input, read_items
 from pose_attention_ros.bags.types import known_types
-from pose_attention_ros.bags.writing import BagWriter, compressed_message, header_of, image_message, make, skeletons_message
+from pose_attention_ros.bags.writing import (
+    BagWriter,
+    Offered,
+    compressed_message,
+    header_of,
+    image_message,
+    make,
+    model_message,
+    skeletons_message,
+)
+from pose_attention_ros.cameras import open_source
 from pose_attention_ros.core.errors import SourceError, UserError
 from pose_attention_ros.core.types import Frame
+from pose_attention_ros.inference.recogniser import load_recogniser
 
 STORAGES = [("mcap", False), ("mcap", True), ("sqlite3", False), ("sqlite3", True)]
 
@@ -162,6 +176,90 @@ def test_unusable_messages_are_left_out_and_told(tmp_path):
     items, left_out = read(tmp_path / "bag")
     assert len(items) == 3 and sum(left_out.values()) == 6
     assert any("octopus8" in reason for reason in left_out) and any("bytes that are no" in reason for reason in left_out)
+
+
+def of_another_recorder(bag: Path, profile: bytes) -> Path:
+    """The MCAP file of a bag with another profile, whose words are JSON."""
+    file = storage_file(bag)
+    content = bytearray(file.read_bytes())
+    content[17:25] = profile
+    for at in [found.start() for found in re.finditer(rb"/chatter\x03\x00\x00\x00cdr", content)]:
+        content[at + 12:at + 15] = b"jsn"
+    for at in [found.start() for found in re.finditer(rb"std_msgs/msg/String\x07\x00\x00\x00ros2msg", content)]:
+        content[at + 23:at + 30] = b"jschema"
+    file.write_bytes(content)
+    return file
+
+
+@pytest.mark.parametrize("profile", [b"\x00\x00\x00\x00ros2", b"\x04\x00\x00\x00ros1"])
+@pytest.mark.parametrize("single_file", [False, True])
+def test_an_mcap_file_without_the_profile_is_read_for_its_ros_messages(tmp_path, profile, single_file):
+    records = scene(5)
+    with BagWriter(tmp_path / "bag") as writer:
+        for i, record in enumerate(records):
+            writer.write("/chatter", START_NS + i, string("{}"))
+            writer.write("/skeletons", START_NS + i, skeletons_message(record))
+    file = of_another_recorder(tmp_path / "bag", profile)
+    items, left_out = read(file if single_file else tmp_path / "bag")
+    assert [item.stamp_ns for item in items] == [record.stamp_ns for record in records]
+    assert list(left_out) == [f"{file.name} is an MCAP file without the ROS 2 profile (its profile is "
+                              f"{'ros1' if profile[0] else ''!r}): it is read for its ROS 2 messages",
+                              "topic /chatter is jsn, no ROS 2 message (cdr)"]
+
+
+def test_an_mcap_file_without_any_ros_message_says_what_it_is(tmp_path):
+    with BagWriter(tmp_path / "bag") as writer:
+        writer.write("/chatter", START_NS, string("{}"))
+    file = of_another_recorder(tmp_path / "bag", b"\x00\x00\x00\x00ros2")
+    with pytest.raises(SourceError, match=r"without the ROS 2 profile \(its profile is ''\), and its messages are jsn, not "
+                                          r"ROS 2's \(cdr\); record with `ros2 bag record -s mcap`"):
+        Bag(file)
+    file.write_bytes(file.read_bytes()[:200])
+    with pytest.raises(SourceError, match=r"profile is ''\), and no ROS 2 messages can be read from it"):
+        Bag(file)
+
+
+@pytest.mark.parametrize("storage", ["mcap", "sqlite3"])
+def test_what_latched_topics_offer_is_in_the_bag_as_every_ros_2_reads_it(tmp_path, storage):
+    from rosbags.interfaces import QosDurability, QosReliability
+    from rosbags.rosbag2 import Reader
+
+    with BagWriter(tmp_path / "bag", storage) as writer:
+        writer.write("/action_model", START_NS, model_message(load_recogniser("everyday").spec))
+        writer.add_topic("/map", "std_msgs/msg/String", Offered(reliable=False, latched=True, depth=3))
+        for topic in ("/map", "/chatter"):
+            writer.write(topic, START_NS, string("hello"))
+    with Reader(tmp_path / "bag") as reader:
+        offers = {each.topic: each.ext.offered_qos_profiles[0] for each in reader.connections}
+    latched, reliable = QosDurability.TRANSIENT_LOCAL, QosReliability.RELIABLE
+    assert {topic: (offer.durability is latched, offer.reliability is reliable, offer.depth)
+            for topic, offer in offers.items()} == {
+        "/action_model": (True, True, 1), "/map": (True, False, 3), "/chatter": (False, True, 10)}
+    # Humble takes numbers in a text and nothing else; Jazzy and Kilted take both.
+    content = yaml.safe_load((tmp_path / "bag" / "metadata.yaml").read_text())["rosbag2_bagfile_information"]
+    offered = yaml.safe_load(content["topics_with_message_count"][0]["topic_metadata"]["offered_qos_profiles"])
+    assert content["version"] == 8 and offered[0]["durability"] == 1 and offered[0]["history"] == 1
+
+
+def test_depth_images_are_no_pictures(tmp_path, caplog):
+    frame = Frame(np.full((48, 64, 3), 90, np.uint8), START_NS, "cam")
+    depth = "/depth/compressedDepth"
+    for folder, topics in (("both", (depth, "/image/compressed")), ("alone", (depth,))):
+        with BagWriter(tmp_path / folder) as writer:
+            for topic in topics:
+                for i in range(4):
+                    message = compressed_message(replace(frame, stamp_ns=START_NS + i * 10**8))
+                    if "depth" in topic:
+                        message.format = "16UC1; compressedDepth png"
+                    writer.write(topic, START_NS + i * 10**8, message)
+    with Bag(tmp_path / "both") as bag:
+        assert choose_input(bag).topic == "/image/compressed"
+    assert open_source(str(tmp_path / "both")).frame_count == 4
+    assert not caplog.records
+    with pytest.raises(SourceError, match="can be decoded on topic /depth/compressedDepth: .* holds distances, not a picture"):
+        open_source(str(tmp_path / "alone"))
+    (warning,) = caplog.records
+    assert "holds distances, not a picture; take the colour camera's topic" in warning.getMessage()
 
 
 def mixed_bag(path: Path) -> Path:
