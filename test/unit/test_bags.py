@@ -256,7 +256,7 @@ def test_depth_images_are_no_pictures(tmp_path, caplog):
         assert choose_input(bag).topic == "/image/compressed"
     assert open_source(str(tmp_path / "both")).frame_count == 4
     assert not caplog.records
-    with pytest.raises(SourceError, match="can be decoded on topic /depth/compressedDepth: .* holds distances, not a picture"):
+    with pytest.raises(SourceError, match=r"decoded on topic /depth/compressedDepth: .* holds distances, not a picture"):
         open_source(str(tmp_path / "alone"))
     (warning,) = caplog.records
     assert "holds distances, not a picture; take the colour camera's topic" in warning.getMessage()
