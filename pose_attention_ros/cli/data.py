@@ -6,64 +6,27 @@ from __future__ import annotations
 import argparse
 import zipfile
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from pose_attention_ros.bags.finding import find_bags, labels_beside
-from pose_attention_ros.cameras.finding import find_videos
+from pose_attention_ros.cli.data_import import IMPORTERS, add_import_arguments
 from pose_attention_ros.cli.options import add_settings, read_settings, write_json
 from pose_attention_ros.core.errors import UserError
-from pose_attention_ros.data.bag_clips import import_bags
 from pose_attention_ros.data.dataset import SkeletonDataset, file_sha256
-from pose_attention_ros.data.jhmdb import import_jhmdb
-from pose_attention_ros.data.motion3d.cameras import CameraRing, import_kinect
-from pose_attention_ros.data.originals import ORIGINALS, import_original, open_original
-from pose_attention_ros.data.penn import import_penn
+from pose_attention_ros.data.motion3d.compact import MotionSet
+from pose_attention_ros.data.originals import ORIGINALS, open_original
 from pose_attention_ros.data.pixel_clips import SKELETONS_FILE, open_pixels
 from pose_attention_ros.data.pixel_views import StoreConfig, store_pixels
-from pose_attention_ros.data.pyskl import import_pyskl
-from pose_attention_ros.data.recording_clips import RecordingClipConfig
 from pose_attention_ros.data.rendered.clips import RenderConfig, render_dataset
 from pose_attention_ros.data.simulated.sequences import FallConfig, write_falls
-from pose_attention_ros.data.video_clips import VideoGroupConfig, import_videos
 
 STORED = "stored"  # a folder that `pixels` or `render` wrote
-IMPORTERS = {
-    "penn": lambda args: import_penn(args.source),
-    "jhmdb": lambda args: import_jhmdb(args.source, _split_number(args.official_split)),
-    "pyskl": lambda args: import_pyskl(args.source, args.official_split, _class_names(args.class_names)),
-    "kinect": lambda args: import_kinect(args.source, CameraRing(views=args.views), args.seed),
-    "ntu": lambda args: import_original("ntu", args.source),
-    "nucla": lambda args: import_original("nucla", args.source),
-    "bag": lambda args: _import_bags(args),
-    "video": lambda args: _import_videos(args),
-}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
     importing = actions.add_parser("import", help="write a data set file from a known data set")
-    importing.add_argument("kind", choices=IMPORTERS, help="which data set SRC is; bag, video: own recordings")
-    importing.add_argument("source", type=Path, metavar="SRC", help="its original folder or file, or its compact .npz; "
-                           "a bag or video, or a folder of them with NAME.csv beside each")
-    importing.add_argument("output", type=Path, metavar="OUT.npz")
-    importing.add_argument("--official-split", metavar="SPLIT",
-                           help="jhmdb: 1, 2 or 3 (default: all three in one file); pyskl: 1, 2, 3, 1,2,3, xsub, "
-                                "xview and so on (default: 1, or the only one)")
-    importing.add_argument("--class-names", type=Path, metavar="FILE",
-                           help="pyskl: one class name a line, in the order of the label numbers")
-    importing.add_argument("--views", type=int, default=CameraRing().views,
-                           help="kinect: virtual cameras a clip (default %(default)s)")
-    importing.add_argument("--seed", type=int, default=0, help="kinect: of the cameras' places (default 0)")
-    importing.add_argument("--labels", type=Path, metavar="LABELS.csv",
-                           help="bag, video: start_s,end_s,label[,person[,x_px,y_px]]")
-    importing.add_argument("--labels-topic", metavar="TOPIC", help="bag: labels recorded with the rest")
-    importing.add_argument("--input", choices=("auto", "images", "skeletons", "skeleton_graphs"), default="auto",
-                           help="bag: what to start from (default: the earliest that it holds)")
-    importing.add_argument("--topic", default="", help="bag: the topic, where there are several of its kind")
-    add_settings(importing, "bag and video", RecordingClipConfig)
-    add_settings(importing, "video", VideoGroupConfig)
+    add_import_arguments(importing)
     storing = actions.add_parser("pixels", help="store a known data set with its images, for models that read pixels")
     storing.add_argument("kind", choices=(*ORIGINALS, STORED), help="which data set SRC is; stored: a folder of ours")
     storing.add_argument("source", type=Path, metavar="SRC", help="its original folder")
@@ -95,6 +58,11 @@ def run(args: argparse.Namespace) -> int:
         except (ValueError, KeyError, OSError, zipfile.BadZipFile) as error:
             raise UserError(f"SRC {args.source} cannot be read as {args.kind}: {error}") from error
         data.save(path)
+        if isinstance(data, MotionSet):
+            summary = summarise_motions(data, path)
+            print_motions(summary)
+            write_json(args.json, summary)
+            return 0
     elif args.action in _FOLDERS:
         path = args.output / SKELETONS_FILE
         _FOLDERS[args.action](args)
@@ -145,51 +113,6 @@ def _store(args: argparse.Namespace) -> None:
 _FOLDERS = {"render": _render, "pixels": _store}
 
 
-def _import_bags(args: argparse.Namespace) -> SkeletonDataset:
-    from tqdm import tqdm
-
-    sources = _with_labels(args, find_bags(args.source), "bag")
-    with tqdm(unit="frame", disable=None, leave=False, desc="reading") as bar:
-        return import_bags(sources, read_settings(args, RecordingClipConfig), _make_pose, args.input, args.topic, bar.update)
-
-
-def _import_videos(args: argparse.Namespace) -> SkeletonDataset:
-    from tqdm import tqdm
-
-    sources = _with_labels(args, find_videos(args.source), "video")
-    with tqdm(unit="frame", disable=None, leave=False, desc="reading") as bar:
-        return import_videos(sources, read_settings(args, RecordingClipConfig), read_settings(args, VideoGroupConfig),
-                             _make_pose, bar.update)
-
-
-def _with_labels(args: argparse.Namespace, recordings: list[Path], noun: str) -> list[tuple[Path, Any]]:
-    """Each recording with its labels. Raises UserError where one has none."""
-    if args.labels and len(recordings) > 1:
-        raise UserError(f"--labels is for one {noun}, {args.source} holds {len(recordings)}: put NAME.csv beside each")
-    topic = args.labels_topic if noun == "bag" else None
-    sources = [(each, topic or args.labels or labels_beside(each)) for each in recordings]
-    absent = [each.name for each, labels in sources if labels is None]
-    if absent:
-        raise UserError(f"no labels for {', '.join(absent)}: give --labels LABELS.csv, or put NAME.csv beside each {noun}")
-    return sources
-
-
-def _make_pose() -> Any:
-    from pose_attention_ros.inference.pose import PoseConfig, create_pose_estimator
-
-    return create_pose_estimator(PoseConfig())
-
-
-def _split_number(text: str | None) -> int | None:
-    if text not in (None, "1", "2", "3"):
-        raise UserError(f"--official-split is {text!r}, expected 1, 2 or 3")
-    return text and int(text)
-
-
-def _class_names(path: Path | None) -> list[str]:
-    return path.read_text().splitlines() if path else []
-
-
 def summarise(data: SkeletonDataset, path: Path) -> dict:
     """What `inspect` shows, as plain values."""
     frames = np.diff(data.offsets)
@@ -199,6 +122,23 @@ def summarise(data: SkeletonDataset, path: Path) -> dict:
             "missing_joints": round(float((data.scores == 0).mean()), 4), "groups": len(set(data.group.tolist())),
             "official_splits": data.official_splits.shape[1],
             "labels": data.counts(), **({"left_out": dict(data.left_out)} if data.left_out else {})}
+
+
+def summarise_motions(data: MotionSet, path: Path) -> dict:
+    """The same of a compact 3D file."""
+    frames = [len(motion.xyz) for motion in data.motions]
+    return {"file": str(path), "sha256": file_sha256(path), "clips": len(data.motions), "frames": sum(frames),
+            "fps": sorted({round(motion.fps, 3) for motion in data.motions}), "joints": list(data.motions[0].joints),
+            "groups": len({motion.group for motion in data.motions}), "labels": data.counts(),
+            **({"left_out": data.left_out.counts()} if data.left_out.reasons else {})}
+
+
+def print_motions(summary: dict) -> None:
+    print(f"{summary['file']}: {summary['clips']} clips in 3D, {summary['frames']} frames, fps "
+          f"{', '.join(f'{fps:g}' for fps in summary['fps'])}, {summary['groups']} groups")
+    print(f"joints: {', '.join(summary['joints'])}")
+    for label, clips in summary["labels"].items():
+        print(f"  {label:24s}{clips}")
 
 
 def print_summary(summary: dict) -> None:

@@ -31,8 +31,8 @@ class RecordingClipConfig(Settings):
 
     clip_s: float = setting(3.0, "longer stretches are cut into clips of about this length", unit="s", low=0.5, high=60.0)
     shortest_s: float = setting(0.6, "shorter stretches are left out", unit="s", low=0.1, high=10.0)
-    val_share: float = setting(0.25, "share of each label's groups (stretches, or videos) that goes to validation, at least one "
-                               "of several", low=0.0, high=0.9)
+    val_share: float = setting(0.25, "share of each label's groups (stretches, or videos) that goes to validation, at least "
+                               "one of several", low=0.0, high=0.9)
     background: str = setting("", "label for the time that nobody labelled; empty: it is left out")
 
 

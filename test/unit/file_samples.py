@@ -14,6 +14,7 @@ import cv2
 import numpy as np
 import pytest
 from pixel_helpers import write_backbone
+from scipy.io import savemat
 
 from pose_attention_ros.bags.label_sources import read_labels
 from pose_attention_ros.bags.opening import Bag, LeftOut
@@ -22,7 +23,9 @@ from pose_attention_ros.core.errors import MessageError
 from pose_attention_ros.core.layouts import LAYOUTS
 from pose_attention_ros.data.dataset import Clip, SkeletonDataset
 from pose_attention_ros.data.jhmdb import import_jhmdb
+from pose_attention_ros.data.motion3d.bvh import BvhConfig, read_bvh_folder
 from pose_attention_ros.data.motion3d.cameras import CameraRing, import_kinect
+from pose_attention_ros.data.motion3d.utd import read_skeleton
 from pose_attention_ros.data.originals import ntu, nucla
 from pose_attention_ros.data.penn import import_penn
 from pose_attention_ros.data.pixel_clips import open_pixels
@@ -72,6 +75,30 @@ def kinect(path: Path) -> None:
 def motion(path: Path) -> None:
     np.savez(path, xyz=RNG.normal(size=(6, 13, 3)), offsets=[0, 3, 6], subject=[1, 2], action=["wave", "walk"], fps=[30, 24],
              joints=LAYOUTS["common13"].joints, style=["old", "sad"], form=[1, 2], dataset=[1, 1])
+
+
+BVH = """HIERARCHY
+ROOT Hips
+{ OFFSET 0 90 0 CHANNELS 6 Xposition Yposition Zposition Zrotation Xrotation Yrotation
+  JOINT Head { OFFSET 0 60 0 CHANNELS 3 Zrotation Xrotation Yrotation End Site { OFFSET 0 9 0 } }
+%s}
+MOTION
+Frames: 2
+Frame Time: 0.0333
+%s
+"""
+
+
+def bvh(path: Path) -> None:
+    limbs = "".join(f"  JOINT {side}{a} {{ OFFSET {x} {y} 0 CHANNELS 0 JOINT {side}{b} {{ OFFSET 0 -30 0 CHANNELS 0 "
+                    f"JOINT {side}{c} {{ OFFSET 0 -30 0 CHANNELS 0 }} }} }}\n"
+                    for side, x in (("Left", 15), ("Right", -15))
+                    for a, b, c, y in (("Arm", "ForeArm", "Hand", 50), ("UpLeg", "Leg", "Foot", 0)))
+    path.write_text(BVH % (limbs, "\n".join(["0 90 0 1 2 3 4 5 6"] * 2)))
+
+
+def utd(path: Path) -> None:
+    savemat(path, {"d_skel": RNG.normal(size=(20, 3, 4))})
 
 
 def pyskl(path: Path) -> None:
@@ -166,6 +193,8 @@ SAMPLES = {
     "jhmdb": Sample("jhmdb.npz", jhmdb, import_jhmdb),
     "kinect": Sample("kinect.npz", kinect, lambda path: import_kinect(path, CameraRing(views=1), 0)),
     "motion": Sample("motion_3d.npz", motion, lambda path: import_kinect(path, CameraRing(views=1), 0)),
+    "bvh": Sample("wave_1.bvh", bvh, lambda path: read_bvh_folder(path, BvhConfig())),
+    "utd": Sample("a1_s1_t1_skeleton.mat", utd, read_skeleton),
     "pyskl": Sample("hmdb.pkl", pyskl, lambda path: import_pyskl(path, "1")),
     "photos": Sample("people.json", photos, lambda path: read_photos([path], path.parent, LAYOUTS["openpose18"])),
     "pixels": Sample("images.npy", pixels, lambda path: open_pixels(path.parent).images(0)),

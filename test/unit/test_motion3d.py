@@ -6,14 +6,18 @@ import json
 
 import numpy as np
 import pytest
+from scipy.io import savemat
 
 from pose_attention_ros.cli.main import main
 from pose_attention_ros.core.errors import UserError
 from pose_attention_ros.core.layouts import LAYOUTS
 from pose_attention_ros.data.dataset import SkeletonDataset
 from pose_attention_ros.data.finishing import LeftOut
+from pose_attention_ros.data.motion3d.bvh import BvhConfig, read_bvh_folder
 from pose_attention_ros.data.motion3d.cameras import CameraRing, import_kinect
 from pose_attention_ros.data.motion3d.compact import read_motions, write_motions
+from pose_attention_ros.data.motion3d.utd import ACTIONS, read_utd
+from pose_attention_ros.data.motion3d.utd import JOINTS as UTD_JOINTS
 
 JOINTS = LAYOUTS["common13"].joints
 # Metres, a person 1.7 m tall: head, shoulders, elbows, wrists, hips, knees, ankles; x left.
@@ -110,3 +114,172 @@ def test_real_compact_files(shared, tmp_path, name, clips, joints, fps, group):
     data = SkeletonDataset.load(tmp_path / "out.npz")
     assert (len(data), len(data.joints), data.fps.min()) == (clips, joints, pytest.approx(fps, abs=0.05))
     assert group in data.group and json.loads((tmp_path / "out.json").read_text())["missing_joints"] < 0.01
+
+
+# A person of bare names: (parent, offset in centimetres); x left, y up, looking along z.
+TREE = {"Hips": (None, (0, 90, 0)), "Spine": ("Hips", (0, 20, 0)), "Head": ("Spine", (0, 40, 0)),
+        "LeftArm": ("Spine", (17, 30, 0)), "LeftForeArm": ("LeftArm", (0, -28, 0)), "LeftHand": ("LeftForeArm", (0, -25, 0)),
+        "RightArm": ("Spine", (-17, 30, 0)), "RightForeArm": ("RightArm", (0, -28, 0)),
+        "RightHand": ("RightForeArm", (0, -25, 0)), "LeftUpLeg": ("Hips", (10, 0, 0)), "LeftLeg": ("LeftUpLeg", (0, -42, 0)),
+        "LeftFoot": ("LeftLeg", (0, -42, 0)), "RightUpLeg": ("Hips", (-10, 0, 0)), "RightLeg": ("RightUpLeg", (0, -42, 0)),
+        "RightFoot": ("RightLeg", (0, -42, 0))}
+
+
+def bvh_text(rename=str, scale=1.0, turns=None, frames=3, z_up=False, period_s=1 / 30, root=(0, 90, 0)):
+    """A BVH file of TREE. turns: {joint: degrees about its Z, X, Y channels}, in every frame."""
+    turn = lambda xyz: (xyz[0], -xyz[2], xyz[1]) if z_up else xyz  # noqa: E731
+    values: list[float] = []
+
+    def block(name, depth):
+        parent, offset = TREE[name]
+        channels = "CHANNELS 3 Zrotation Xrotation Yrotation"
+        if parent is None:
+            channels = "CHANNELS 6 Xposition Yposition Zposition Zrotation Xrotation Yrotation"
+            values.extend(turn([value * scale for value in root]))
+        values.extend((turns or {}).get(name, (0, 0, 0)))
+        numbers = " ".join(f"{value * scale:.6f}" for value in turn(offset))
+        lines = [f"{'JOINT' if parent else 'ROOT'} {rename(name)}", "{", f"OFFSET {numbers}", channels]
+        children = [child for child, (above, _) in TREE.items() if above == name]
+        for child in children:
+            lines += block(child, depth + 1)
+        if not children:
+            lines += ["End Site", "{", "OFFSET 0 5 0", "}"]
+        return [*lines, "}"]
+
+    body = block("Hips", 0)
+    row = " ".join(f"{value:.6f}" for value in values)
+    return "\n".join(["HIERARCHY", *body, "MOTION", f"Frames: {frames}", f"Frame Time: {period_s:.7f}", *[row] * frames, ""])
+
+
+def posed(path, text, **options):
+    """{joint: (3,) metres} of a single file's first frame."""
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(text)
+    motion = read_bvh_folder(path.parent, BvhConfig(**options))[0]
+    return dict(zip(motion.joints, motion.xyz[0])), motion
+
+
+def mixamo(name):
+    return f"mixamorig:{name}"
+
+
+def renamed(pattern, **names):
+    """Names by a table for those of TREE without side; pattern takes {Side}, {s}, {S} and the {name}."""
+    def rename(name):
+        bare = name.removeprefix("Left").removeprefix("Right")
+        side = name.removesuffix(bare)
+        word = names.get(bare, bare)
+        return pattern.format(Side=side, s=side[:1].lower(), S=side[:1], name=word) if side else word
+    return rename
+
+
+unreal = renamed("{name}_{s}", Hips="pelvis", Spine="spine_01", Head="head", Arm="upperarm", ForeArm="lowerarm", Hand="hand",
+                 UpLeg="thigh", Leg="calf", Foot="foot")
+xsens = renamed("{Side}{name}", Spine="Chest", Arm="Shoulder", ForeArm="Elbow", Hand="Wrist", UpLeg="Hip", Leg="Knee",
+                Foot="Ankle")
+bandai = renamed("{name}_{S}", Arm="UpperArm", ForeArm="LowerArm", UpLeg="UpperLeg", Leg="LowerLeg")
+daz = renamed("{s}{name}", Hips="hip", Spine="abdomen", Head="head", Arm="Shldr", UpLeg="Thigh", Leg="Shin")
+
+
+@pytest.mark.parametrize("rename, scale, z_up", [(str, 1.0, False), (mixamo, 0.01, False), (unreal, 0.45 / 2.54, False),
+                                                 (str, 10.0, True), (xsens, 1.0, False), (bandai, 1.0, False),
+                                                 (daz, 1.0, False)])
+def test_bvh_in_any_unit_with_either_axis_up_and_common_names(tmp_path, rename, scale, z_up):
+    """A person who holds the left forearm forward: looks towards the camera (-z), the left on its right (+x is the image's
+    left)."""
+    turns = {"LeftArm": (0, 0, 0), "LeftForeArm": (0, -90, 0)} if not z_up else {"LeftForeArm": (0, -90, 0)}
+    at, motion = posed(tmp_path / "in" / "reach_12.bvh", bvh_text(rename, scale, turns, z_up=z_up))
+    assert motion.label == "reach" and motion.fps == 30
+    for joint, place in {"head": (0, 1.5, 0), "left_shoulder": (-.17, 1.4, 0), "left_elbow": (-.17, 1.12, 0),
+                         "left_wrist": (-.17, 1.12, -.25), "right_wrist": (.17, .87, 0), "right_ankle": (.1, .06, 0),
+                         "hip_center": (0, .9, 0)}.items():
+        np.testing.assert_allclose(at[joint], place, atol=1e-4, err_msg=joint)
+
+
+def test_bvh_rotations_go_down_the_chain_in_the_order_of_the_channels(tmp_path):
+    """Z, X, Y: the last channel turns first, and what a parent turns turns its children."""
+    at, _ = posed(tmp_path / "in" / "a_1.bvh", bvh_text(turns={"LeftArm": (90, 0, 0), "LeftForeArm": (0, -90, 0),
+                                                              "Hips": (0, 0, 90)}, root=(100, 90, 0)))
+    # Arm raised sideways, forearm forward of it, all turned a quarter to the left, one metre to the left.
+    away = at["left_elbow"] - at["left_shoulder"]
+    forearm = at["left_wrist"] - at["left_elbow"]
+    np.testing.assert_allclose(at["hip_center"], (-1, .9, 0), atol=1e-4)
+    np.testing.assert_allclose(away, (0, 0, .28), atol=1e-4)
+    np.testing.assert_allclose(forearm, (-.25, 0, 0), atol=1e-4)
+
+
+def test_bvh_position_channels_take_the_place_of_offsets(tmp_path):
+    text = bvh_text().replace("JOINT Spine\n{\nOFFSET 0.000000 20.000000 0.000000\nCHANNELS 3",
+                              "JOINT Spine\n{\nOFFSET 0.000000 20.000000 0.000000\nCHANNELS 4 Yposition")
+    row = next(line for line in text.splitlines()[::-1] if line)
+    numbers = row.split()
+    text = text.replace(row, " ".join([*numbers[:6], "25", *numbers[6:]]))
+    at, _ = posed(tmp_path / "in" / "a_1.bvh", text)
+    assert at["head"][1] == pytest.approx(.9 + .25 + .4, abs=1e-4)
+
+
+def test_bvh_names_labels_and_rates(tmp_path):
+    folder = tmp_path / "take"
+    folder.mkdir()
+    for name in ("dataset-2_walk-back_old_003", "02_01"):
+        (folder / f"{name}.bvh").write_text(bvh_text(frames=9, period_s=1 / 120))
+    (folder / "._02_01.bvh").write_bytes(b"macOS")
+    motions = {motion.label: motion for motion in read_bvh_folder(folder, BvhConfig())}
+    assert motions["walk-back"].extra == {"dataset": "2", "style": "old"} and motions["walk-back"].group == "take/d2/old"
+    assert motions["walk-back"].fps == 60 and len(motions["walk-back"].xyz) == 5
+    own = read_bvh_folder(folder, BvhConfig(names=r"(?P<person>\d+)_(?P<label>\d+)"), left_out=(left_out := LeftOut()))
+    assert [(m.label, m.group) for m in own] == [("01", "take/02")] and left_out.counts() == {"its name tells no label": 1}
+    (tmp_path / "labels.csv").write_text("name,label,person\n02_01,walk,2\n")
+    (tmp_path / "names.yaml").write_text("\n".join(f"{joint}: {name}" for joint, name in zip(JOINTS, (
+        "Head", "LeftArm", "RightArm", "LeftForeArm", "RightForeArm", "LeftHand", "RightHand", "LeftUpLeg", "RightUpLeg",
+        "LeftLeg", "RightLeg", "LeftFoot", "RightFoot"))))
+    out = tmp_path / "out.npz"
+    assert main(["data", "import", "bvh", str(folder), str(out), "--views", "0",
+                 "--clip-labels", str(tmp_path / "labels.csv"), "--joint-names", str(tmp_path / "names.yaml"),
+                 "--json", str(tmp_path / "out.json")]) == 0
+    again = read_motions(out)
+    assert [(m.label, m.group, m.joints) for m in again] == [("walk", "out/2", JOINTS)]
+    assert json.loads((tmp_path / "out.json").read_text())["left_out"] == {"the table of labels does not name it": 1}
+    assert main(["data", "import", "bvh", str(folder), str(tmp_path / "seen.npz"), "--views", "2"]) == 0
+    assert len(SkeletonDataset.load(tmp_path / "seen.npz")) == 4
+
+
+@pytest.mark.parametrize("damage, words", [
+    (lambda text: text.replace("LeftForeArm", "Strange"), "no built-in table fits"),
+    (lambda text: text.replace("Frames: 3", "Frames: 4"), "expected 4 frames of 48 channels"),
+    (lambda text: text.replace("MOTION", "MOTIF"), "in its hierarchy"),
+    (lambda text: text[:text.index("CHANNELS 3")], "does not end"),
+    (lambda text: text.replace("Zrotation", "Wrotation"), "a channel 'Wrotation'"), (lambda text: "", "HIERARCHY")])
+def test_bvh_files_that_are_none(tmp_path, damage, words):
+    (tmp_path / "a_1.bvh").write_text(damage(bvh_text()))
+    with pytest.raises(UserError, match=words):
+        read_bvh_folder(tmp_path, BvhConfig())
+
+
+def test_utd_mhad_as_published(tmp_path):
+    """a23 is walking; the order of the 20 joints is that of the published files."""
+    skeleton = np.zeros((20, 3, 7), np.float64)
+    for row, joint in enumerate(UTD_JOINTS):
+        place = dict(zip(JOINTS, STANDING)).get(joint, (0.0, 1.0, 0.0))
+        skeleton[row] = (np.array(place) + [0, 0, 3])[:, None] + np.arange(7) * 0.01
+    (tmp_path / "Skeleton").mkdir()
+    for name in ("a23_s2_t1", "a1_s10_t4", "a99_s1_t1"):
+        savemat(tmp_path / "Skeleton" / f"{name}_skeleton.mat", {"d_skel": skeleton})
+    (tmp_path / "Skeleton" / "._a23_s2_t1_skeleton.mat").write_bytes(b"macOS")
+    motions = read_utd(tmp_path, left_out := LeftOut())
+    assert [(m.name, m.label, m.group, m.fps) for m in motions] == [
+        ("utd_mhad/a1_s10_t4", "swipe_left", "utd_mhad/s10", 30), ("utd_mhad/a23_s2_t1", "walk", "utd_mhad/s02", 30)]
+    assert left_out.counts() == {"of no known action": 1} and motions[0].xyz.shape == (7, 20, 3)
+    np.testing.assert_allclose(motions[0].xyz[2, UTD_JOINTS.index("left_wrist")], STANDING[5] + [.02, .02, 3.02], atol=1e-6)
+    assert main(["data", "import", "utd", str(tmp_path), str(tmp_path / "out.npz"), "--views", "3"]) == 0
+    assert len(SkeletonDataset.load(tmp_path / "out.npz")) == 6
+    savemat(tmp_path / "Skeleton" / "a2_s1_t1_skeleton.mat", {"d_skel": np.zeros((3, 20, 4))})
+    with pytest.raises(UserError, match="expected \\(20, 3, frames\\)"):
+        read_utd(tmp_path)
+    with pytest.raises(UserError, match="no skeleton file of UTD-MHAD"):
+        read_utd(tmp_path / "nothing")
+
+
+def test_labels_of_utd_mhad_are_those_of_the_compact_file(shared):
+    with np.load(shared / "data" / "utd_mhad_3d.npz") as file:
+        assert set(file["action"].tolist()) == set(ACTIONS) and set(file["joints"].tolist()) == set(UTD_JOINTS)

@@ -8,6 +8,8 @@ Three files of Kinect's sets were made before `joints` and `fps` were; what thos
 
 from __future__ import annotations
 
+import logging
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -19,8 +21,9 @@ from pose_attention_ros.core.layouts import LAYOUTS, PART_OF_JOINT
 from pose_attention_ros.data.finishing import LeftOut
 from pose_attention_ros.data.motion3d.record import Motion, Proportions, measured
 
-_EXTRA = ("dataset", "style", "form")
-_BODY = ("head", *(f"{side}_{joint}" for side in ("left", "right")
+log = logging.getLogger(__name__)
+EXTRA = ("dataset", "style", "form")
+BODY = ("head", *(f"{side}_{joint}" for side in ("left", "right")
                    for joint in ("shoulder", "elbow", "wrist", "hip", "knee", "ankle")))
 _MSR_JOINTS = ("left_shoulder", "right_shoulder", "neck", "spine", "left_hip", "right_hip", "hip_center", "left_elbow",
                "right_elbow", "left_wrist", "right_wrist", "left_hand", "right_hand", "left_knee", "right_knee",
@@ -71,7 +74,7 @@ def read_motions(source: Path, left_out: LeftOut | None = None) -> list[Motion]:
 def write_motions(path: Path, motions: Sequence[Motion]) -> None:
     """Write `motions`, which share their joints, as a compact 3D file."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    extra = {name: np.array([motion.extra.get(name, "") for motion in motions]) for name in _EXTRA
+    extra = {name: np.array([motion.extra.get(name, "") for motion in motions]) for name in EXTRA
              if any(motion.extra.get(name) for motion in motions)}
     with path.open("wb") as file:
         np.savez_compressed(
@@ -82,12 +85,34 @@ def write_motions(path: Path, motions: Sequence[Motion]) -> None:
             subject=np.array([motion.group.partition("/")[2] for motion in motions]), **extra)
 
 
+@dataclass(frozen=True, eq=False)
+class MotionSet:
+    """Motions that share their joints, and what was left out. Raises UserError where there are none."""
+
+    motions: Sequence[Motion]
+    left_out: LeftOut
+
+    def __post_init__(self) -> None:
+        if not self.motions:
+            raise UserError("nothing to import: no clip found in the source")
+        for line in self.left_out.lines():
+            log.warning("%s", line)
+
+    def save(self, path: Path) -> None:
+        """Write the compact 3D file."""
+        write_motions(path, self.motions)
+
+    def counts(self) -> dict[str, int]:
+        """Clips of each label."""
+        return dict(sorted(Counter(motion.label for motion in self.motions).items()))
+
+
 def _joints(arrays: Mapping[str, np.ndarray]) -> tuple[str, ...]:
     if arrays["joints"].ndim != 1:
         raise UserError(f"joints has shape {arrays['joints'].shape}, expected one name a joint")
     joints = tuple(str(joint) for joint in arrays["joints"])
     strangers = [joint for joint in joints if joint not in PART_OF_JOINT]
-    missing = [joint for joint in _BODY if joint not in joints]
+    missing = [joint for joint in BODY if joint not in joints]
     if strangers or missing or len(set(joints)) < len(joints):
         raise UserError(f"joints are {', '.join(joints)}: "
                         + (f"{', '.join(strangers)} are no canonical names" if strangers else
@@ -110,7 +135,7 @@ def _motions(name: str, arrays: Mapping[str, np.ndarray], joints: tuple[str, ...
         raise UserError("xyz holds NaN or infinity")
     motions = []
     for i, label in enumerate(labels):
-        extra = {key: str(arrays[key][i]) for key in _EXTRA if key in arrays}
+        extra = {key: str(arrays[key][i]) for key in EXTRA if key in arrays}
         motion = Motion(f"{name}/{i:05d}", xyz[offsets[i]:offsets[i + 1]], joints, float(rates[i]), str(label),
                         f"{name}/{_person(arrays, i, extra)}", i, extra, proportions)
         tracked = np.abs(motion.root()).sum(-1) > 0
@@ -121,10 +146,14 @@ def _motions(name: str, arrays: Mapping[str, np.ndarray], joints: tuple[str, ...
     return motions
 
 
+def nobody(extra: Mapping[str, str]) -> str:
+    """In the place of a person whom the source does not know: the part of it with one style."""
+    return "/".join(filter(None, (f"d{extra['dataset']}" if "dataset" in extra else "", extra.get("style", "")))) or "all"
+
+
 def _person(arrays: Mapping[str, np.ndarray], i: int, extra: Mapping[str, str]) -> str:
-    """`s07`; where the file does not know people, the part of it with one style: its people are not in another."""
+    """`s07`, or what stands in its place."""
     if "subject" not in arrays:
-        parts = (f"d{extra['dataset']}" if "dataset" in extra else "", extra.get("style", ""))
-        return "/".join(filter(None, parts)) or "all"
+        return nobody(extra)
     subject = arrays["subject"][i]
     return f"s{int(subject):02d}" if np.issubdtype(arrays["subject"].dtype, np.integer) else str(subject)
