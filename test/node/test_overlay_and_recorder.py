@@ -141,6 +141,15 @@ def test_a_folder_that_cannot_be_written_is_told(start: Callable, tmp_path: Path
     assert "expected a folder that can be written" in recorder.output and len(recorder.lines) == 1
 
 
+def test_the_recorder_spares_earlier_results(start: Callable, tmp_path: Path) -> None:
+    (tmp_path / "summary.json").write_text("{}")
+    recorder = start("recorder", {"out": str(tmp_path)})
+    assert recorder.wait() == 1
+    assert "summary.json of an earlier recording lies" in recorder.output and len(recorder.lines) == 1
+    assert (tmp_path / "summary.json").read_text() == "{}"
+    start("recorder", {"out": str(tmp_path), "overwrite": True}).wait_for_line("active")
+
+
 def test_interrupted_the_recorder_finishes_its_files(start: Callable, probe: Any, tmp_path: Path, drawn_video: Path,
                                                      pose_weights: None) -> None:
     recorder = start("recorder", {"out": str(tmp_path), "video": False})

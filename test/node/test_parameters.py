@@ -10,6 +10,7 @@ import pytest
 pytest.importorskip("rclpy", reason="ROS 2 is not here")
 
 from lifecycle_msgs.msg import Transition
+from rclpy.node import Node
 from rclpy.parameter import Parameter
 
 from pose_attention_ros.core.config import Settings
@@ -124,3 +125,17 @@ def test_a_bad_parameter_ends_the_process_with_one_line(start: object) -> None:
     assert process.wait() == 1
     assert "max_gap_s is 100.0, expected 0.05 to 10.0 s" in process.output
     assert "Traceback" not in process.output and len(process.lines) == 1
+
+
+def test_an_integer_sets_a_number_and_does_not_change_its_type(start: object, probe: object) -> None:
+    """What `ros2 param set /skeleton_graph max_lost_s 2` sends, and a parameter file's `confirm_s: 0`; and 1 for true."""
+    start("skeleton_graph", {"confirm_s": 0, "max_lost_s": 3, "autostart": 0})
+    for name, value in (("confirm_s", 0.0), ("max_lost_s", 3.0), ("autostart", False)):
+        assert type(probe.get_parameter("skeleton_graph", name)) is type(value)
+        assert probe.get_parameter("skeleton_graph", name) == value
+    assert probe.set_parameter("skeleton_graph", "max_lost_s", 2) == (True, "")
+    if hasattr(Node, "add_pre_set_parameters_callback"):  # Humble leaves the parameter an integer
+        assert type(probe.get_parameter("skeleton_graph", "max_lost_s")) is float
+    assert probe.get_parameter("skeleton_graph", "max_lost_s") == 2.0
+    accepted, reason = probe.set_parameter("skeleton_graph", "max_lost_s", -1)
+    assert not accepted and reason

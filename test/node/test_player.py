@@ -83,6 +83,21 @@ def test_in_real_time_frames_come_when_their_stamps_say(play: Callable[..., Audi
         assert abs(late_s) < 0.5, "the last comes 1.1 s after the first"
 
 
+def test_a_recording_begins_when_nobody_is_missing(drawn_video: Path) -> None:
+    """Its stamps begin then, too."""
+    audience, missing = Audience(PlayerConfig(source=str(drawn_video), max_frames=2)), ["pose"]
+    audience.player = Player(PlayerConfig(source=str(drawn_video), max_frames=2), time.time_ns, Deliveries(
+        began=lambda: None, admits=lambda stamp_ns: True, deliver=audience._take, missing=lambda: missing,
+        ended=audience.over.set, failed=audience._fail, warn=audience.warnings.append), None)
+    audience.player.start()
+    assert not audience.over.wait(0.6) and not audience.stamps
+    there_ns = time.time_ns()
+    missing.clear()
+    assert audience.over.wait(PATIENCE_S)
+    audience.player.stop()
+    assert audience.stamps[0] > there_ns and not audience.warnings
+
+
 def test_in_lockstep_every_frame_comes_once_and_at_once(play: Callable[..., Audience]) -> None:
     audience = play(pace="lockstep")
     assert audience.stamps == [100_000_000 * number for number in range(12)]

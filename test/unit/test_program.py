@@ -1,0 +1,102 @@
+"""Programs that are asked to stop: at any moment, with one line at most, the right code, and no process left."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+TEMPLATE = ROOT / "scripts" / "program.in"
+PATIENCE_S = 60.0
+# Each is a program's module; it says "ready" when it is where it is to be interrupted.
+SAY_READY = "import sys, time\nprint('ready', flush=True)\n"
+LOADING = SAY_READY + "while True:\n    try:\n        time.sleep(0.01)\n    except BaseException:\n        pass\n"
+BUSY = "import threading\nfrom pose_attention_ros.program import stop_of\nstop = stop_of('node')\n"
+STARTING = BUSY + "stop.starting()\n" + SAY_READY + "def main():\n    while not stop.asked:\n        time.sleep(0.01)\n" \
+                                                    "    return 0\n"
+STUCK = BUSY + "stop.starting()\n" + SAY_READY + "def main():\n    time.sleep(600)\n"
+RUNNING = BUSY + "told = threading.Event()\nstop.running()\nstop.tell(told.set)\n" + SAY_READY + \
+    "def main():\n    told.wait()\n    print('finished')\n    return 7\n"
+HANGING = BUSY + "import pose_attention_ros.program as program\nprogram._END_PATIENCE_S = 0.0\nstop.running()\n" \
+                 "stop.tell(lambda: print('told', flush=True))\n" + SAY_READY + "def main():\n    time.sleep(600)\n"
+TOOL = SAY_READY + "def main():\n    time.sleep(600)\n"
+
+
+@pytest.fixture
+def start(tmp_path: Path):
+    """start(module, kind) runs the program made of a module; it has said that it is ready."""
+    processes: list[subprocess.Popen[str]] = []
+
+    def begin(module: str, kind: str = "run_node") -> subprocess.Popen[str]:
+        (tmp_path / "the_module.py").write_text(module)
+        process = subprocess.Popen([str(program(tmp_path, kind))], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                                   env={**os.environ, "PYTHONPATH": f"{ROOT}{os.pathsep}{tmp_path}"})
+        processes.append(process)
+        assert process.stdout.readline() == "ready\n", process.communicate(timeout=PATIENCE_S)
+        return process
+
+    yield begin
+    for process in processes:
+        process.kill()
+        process.communicate()
+
+
+def program(folder: Path, kind: str) -> Path:
+    """The template as CMake fills it in."""
+    text = TEMPLATE.read_text()
+    for name, value in (("Python3_EXECUTABLE", sys.executable), ("PROGRAM_KIND", kind), ("PROGRAM_MODULE", "the_module")):
+        text = text.replace(f"@{name}@", value)
+    path = folder / "a program"
+    path.write_text(text)
+    path.chmod(0o755)
+    return path
+
+
+def ended(process: subprocess.Popen[str]) -> tuple[int, str, str]:
+    """Exit code, output and errors of a program that ends by itself."""
+    out, err = process.communicate(timeout=PATIENCE_S)
+    return process.returncode, out, err
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize(("module", "told"), [
+    (LOADING, (0, "", "a program: stopped while starting\n")), (STARTING, (0, "", "")),
+    (STUCK, (0, "", "a program: stopped while starting\n")), (RUNNING, (7, "finished\n", ""))],
+    ids=["loading, and swallowing all exceptions", "starting", "stuck in its start", "running"])
+def test_a_node_that_is_asked_to_stop_ends(start, module: str, told: tuple[int, str, str], number: signal.Signals) -> None:
+    process = start(module)
+    process.send_signal(number)
+    assert ended(process) == told
+
+
+def test_a_node_that_hangs_ends_when_asked_again(start) -> None:
+    process = start(HANGING)
+    process.send_signal(signal.SIGINT)
+    assert process.stdout.readline() == "told\n"
+    process.send_signal(signal.SIGTERM)
+    assert ended(process) == (1, "", "a program: did not end when asked; ends now\n")
+
+
+def test_a_tool_is_interrupted_without_a_traceback(start) -> None:
+    process = start(TOOL, "run_tool")
+    process.send_signal(signal.SIGINT)
+    assert ended(process) == (130, "", "")
+
+
+def test_a_signal_before_python_runs_is_not_lost(tmp_path: Path) -> None:
+    """Whenever it comes: sh ends by it, or Python sees it as soon as it can. Nothing of Python's own is printed."""
+    (tmp_path / "the_module.py").write_text(LOADING)
+    file = program(tmp_path, "run_node")
+    for delay_s in (0.0, 0.001, 0.003, 0.006, 0.01, 0.015, 0.02, 0.03):
+        process = subprocess.Popen([str(file)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                                   env={**os.environ, "PYTHONPATH": f"{ROOT}{os.pathsep}{tmp_path}"})
+        threading.Event().wait(delay_s)
+        process.send_signal(signal.SIGINT)
+        code, _, err = ended(process)
+        assert (code, err) in ((0, "a program: stopped while starting\n"), (-signal.SIGINT, ""), (130, "")), (code, err)
