@@ -134,7 +134,9 @@ def wanted_nodes(args: Arguments) -> dict[str, dict[str, Any]]:
     if args.on("hri"):
         wanted["hri_bridge"] = {}
     if args.record:
-        wanted["recorder"] = {**args.parameters(image_transport="image_transport"), "out": args.record}
+        # A node that fails ends the graph; this is for those that take long to start, as on a first run with TensorRT.
+        wanted["recorder"] = {**args.parameters(image_transport="image_transport"), "out": args.record,
+                              "idle_timeout_s": 600.0}
         if args.overwrite:
             wanted["recorder"]["overwrite"] = args.on("overwrite")
     return wanted

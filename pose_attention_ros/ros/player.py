@@ -35,7 +35,7 @@ class PlayerConfig(CameraConfig):
         "last one is answered, none is dropped, stamps begin at 0", choices=("realtime", "lockstep"))
     wait_for: str = setting("", "nodes of our namespace that must be at work before a recording begins in real time, "
                                 "separated by commas; empty: whoever takes the images")
-    ready_timeout_s: float = setting(30.0, "a recording played in real time begins without those who are not there after "
+    ready_timeout_s: float = setting(120.0, "a recording played in real time begins without those who are not there after "
                                      "this long; 0: waits for nobody", unit="s", low=0.0, high=3600.0)
     max_frames: int = setting(0, "end after this many frames; 0 plays all", unit="frames", low=0)
     on_end: str = setting(
