@@ -9,7 +9,7 @@ from pose_attention_ros.data.simulated.manner import lasting, taken
 from pose_attention_ros.data.simulated.poses import jittered, mirrored, pose
 from pose_attention_ros.data.simulated.sitting import floor_sitting, sitting
 from pose_attention_ros.data.simulated.standing import upright
-from pose_attention_ros.data.simulated.track import FLOOR, Support, Track
+from pose_attention_ros.data.simulated.track import FLOOR, LEVEL, Support, Track
 
 LYING = {"back": poses.LIE_BACK, "belly": poses.LIE_BELLY, "left": poses.LIE_SIDE, "right": mirrored(poses.LIE_SIDE)}
 _TURNS = {"back": ("left", "right"), "belly": ("left", "right"), "left": ("back", "belly", "left"), "right": ("back",
@@ -20,7 +20,7 @@ _TURNS = {"back": ("left", "right"), "belly": ("left", "right"), "left": ("back"
 def on_what(track: Track) -> str:
     """What the body lies on now: back, belly, left or right side; `seat` where the trunk is upright."""
     frame = track.frames[-1][-1]
-    if abs(frame[1, 1]) > 0.75:
+    if frame[1, 1] > LEVEL:
         return "seat"
     front, left = frame[1, 2], frame[1, 0]
     if abs(front) >= abs(left):

@@ -12,12 +12,12 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from pose_attention_ros.data.simulated.body import BONE, INDEX, JOINTS, Body, directions_of, frames_of, from_root
+from pose_attention_ros.data.simulated.body import BONE, BONES, INDEX, JOINTS, Body, directions_of, frames_of, from_root
 from pose_attention_ros.data.simulated.poses import tilt_and_directions, turned_about_y
 
 FPS = 30
 _GRIP_M = 0.008  # a joint this much above what bears it moves rather than bears
-_LEVEL = 0.75  # a trunk whose upward share is less lies
+LEVEL = 0.75  # a trunk whose upward share is less lies
 _HIPS = [INDEX[name] for name in ("hip_center", "left_hip", "right_hip")]
 _TRUNK = [INDEX[name] for name in ("spine", "neck", "head", "left_shoulder", "right_shoulder")]
 _LIMBS = [i for i in range(len(JOINTS)) if i not in _HIPS + _TRUNK]
@@ -84,7 +84,7 @@ def turn_between(first: np.ndarray, second: np.ndarray) -> np.ndarray:
 def facing(tilt: np.ndarray, frame: np.ndarray) -> np.ndarray:
     """`tilt` (3, 3) turned about the vertical so that it differs least from `frame`; who lies in both keeps where the head
     points, and so turns over rather than rising through a handstand."""
-    if abs(frame[1, 1]) < _LEVEL and abs(tilt[1, 1]) < _LEVEL:
+    if max(frame[1, 1], tilt[1, 1]) < LEVEL:
         angle = np.arctan2(-frame[2, 1], frame[0, 1]) - np.arctan2(-tilt[2, 1], tilt[0, 1])
         return turned_about_y(np.rad2deg(angle)) @ tilt
     m = tilt @ frame.T
@@ -218,7 +218,30 @@ class Track:
         left /= np.linalg.norm(left, axis=-1, keepdims=True)
         frames = np.stack([left, up, np.cross(left, up)], -1)
         joints = from_root(bones @ frames.transpose(0, 2, 1), self.body.lengths_m)
-        return joints + self._places(joints)[:, None]
+        places, floor = self._places(joints)
+        laid = self._laid(joints + places[:, None], floor)
+        limbs, lies = directions_of(laid), self._lies()[:, None, None]
+        limbs = limbs * (1 - lies) + smoothed(limbs, 2.0) * lies  # a limb that swings round on the floor takes its time
+        limbs /= np.maximum(np.linalg.norm(limbs, axis=-1, keepdims=True), 1e-6)
+        return self._laid(from_root(limbs, self.body.lengths_m) + laid[:, :1], floor)
+
+    def _laid(self, joints: np.ndarray, floor: np.ndarray) -> np.ndarray:
+        """The joints with limbs that would reach below `floor` (n, 20) laid onto it, each bone turned about its end."""
+        laid = joints.copy()
+        for b, (child, parent) in enumerate(BONES):
+            bone = joints[:, child] - joints[:, parent]
+            if child in _LIMBS:
+                length = self.body.lengths_m[b]
+                down = np.clip(np.maximum(bone[:, 1], floor[:, child] - laid[:, parent, 1]), -length, length)
+                flat = np.linalg.norm(bone[:, (0, 2)], axis=1)
+                bone[:, (0, 2)] *= (np.sqrt(np.maximum(0, length ** 2 - down ** 2)) / np.maximum(flat, 1e-6))[:, None]
+                bone[:, 1] = down
+            laid[:, child] = laid[:, parent] + bone
+        return laid
+
+    def _lies(self) -> np.ndarray:
+        """(n,) how far each frame's label is `lie`, blending over."""
+        return np.clip(smoothed((np.array(self.labels) == "lie").astype(float), 4.0), 0, 1)
 
     def _breath(self, n: int) -> np.ndarray:
         """(n, 19, 3) small turns of the chest and what hangs on it."""
@@ -229,14 +252,15 @@ class Track:
             turns[:, BONE[name], 0] = -wave
         return turns
 
-    def _places(self, joints: np.ndarray) -> np.ndarray:
-        """Where the root is (n, 3), from contacts."""
+    def _places(self, joints: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Where the root is (n, 3), from contacts, and how low each joint may be (n, 20). Who lies is borne by the trunk."""
         supports = smoothed(np.concatenate(self.supports), 1.0)
         bearing = np.zeros((len(joints), len(JOINTS)))
         for column, group in enumerate((_HIPS, _TRUNK, _LIMBS)):
             bearing[:, group] = supports[:, column:column + 1]
         need = bearing + self.body.radii_m - joints[..., 1]
-        height = smoothed(need.max(1), 1.5)
+        lies = self._lies()
+        height = smoothed(need.max(1) * (1 - lies) + need[:, _HIPS + _TRUNK].max(1) * lies, 1.5)
         if self.start is not None:
             height = height + (self.start[0, 1] - height[0]) * (1 - np.minimum(1, np.arange(len(joints)) / 20)) ** 2
         clear = height[:, None] - need
@@ -246,4 +270,5 @@ class Track:
         ground = np.concatenate([np.zeros((1, 2)), np.cumsum(smoothed(steps, 1.5) if len(steps) > 8 else steps, axis=0)])
         if self.start is not None:
             ground = ground + self.start[0, (0, 2),]
-        return np.stack([ground[:, 0], height, ground[:, 1]], -1)
+        floor = bearing + 0.01
+        return np.stack([ground[:, 0], height, ground[:, 1]], -1), floor
