@@ -74,12 +74,11 @@ def add_import_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _from_3d(args: argparse.Namespace, read: Callable[[Path, LeftOut], list[Motion]]) -> SkeletonDataset | MotionSet:
-    """3D motion seen by virtual cameras; without any, the motion itself."""
+    """3D motion seen by virtual cameras; without any, the motion itself, which has to stand the same checks."""
     left_out = LeftOut()
     motions = read(args.source, left_out)
-    if args.views:
-        return seen_by_cameras(motions, CameraRing(views=args.views), args.seed, left_out)
-    return MotionSet(motions, left_out)
+    seen = seen_by_cameras(motions, CameraRing(views=args.views or 1), args.seed, left_out)
+    return seen if args.views else MotionSet(motions, left_out)
 
 
 def _import_bags(args: argparse.Namespace) -> SkeletonDataset:

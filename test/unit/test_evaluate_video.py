@@ -11,6 +11,7 @@ import pytest
 from pose_attention_ros.bags.writing import BagWriter, image_message
 from pose_attention_ros.cameras import open_source
 from pose_attention_ros.cli.main import main
+from pose_attention_ros.evaluation.recordings.recorded import open_recorded
 
 FRAMES = 45  # 1.5 s
 
@@ -100,6 +101,19 @@ def test_labels_that_are_no_class_may_be_given_a_meaning(videos, tmp_path):
                             "--thresholds", str(tmp_path / "limits.yaml"), "--max-frames", "38")
     assert code == 1 and not any("juggle" in reason for reason in result["left_out"])
     assert result["metrics"]["false_labels_per_idle_minute"] is not None
+
+
+def test_a_video_that_breaks_off_says_how_much_is_lost(tmp_path):
+    path = tmp_path / "a.avi"
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*"MJPG"), 10.0, (64, 48))
+    for level in range(40):
+        writer.write(np.full((48, 64, 3), 5 * level, np.uint8))
+    writer.release()
+    path.write_bytes(path.read_bytes()[:path.stat().st_size // 2])
+    with open_recorded(str(path), video=True) as recorded:
+        stamps_s = [frame.stamp_ns * 1e-9 for _, frame in recorded.items()]
+    assert 5 < len(stamps_s) < 35 and stamps_s == pytest.approx(np.arange(len(stamps_s)) / 10)
+    assert recorded.left_out.reasons == {"frames that the file announces and that cannot be read": 40 - len(stamps_s)}
 
 
 @pytest.mark.parametrize("arguments, words", [

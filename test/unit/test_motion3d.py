@@ -244,6 +244,14 @@ def test_bvh_names_labels_and_rates(tmp_path):
     assert len(SkeletonDataset.load(tmp_path / "seen.npz")) == 4
 
 
+def test_motion_in_the_wrong_unit_is_refused_in_either_form(tmp_path, capsys):
+    (tmp_path / "walk_1.bvh").write_text(bvh_text())
+    for views in ("0", "2"):
+        assert main(["data", "import", "bvh", str(tmp_path), str(tmp_path / "out.npz"), "--views", views, "--unit",
+                     "m"]) == 1
+        assert "cannot be right" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("damage, words", [
     (lambda text: text.replace("LeftForeArm", "Strange"), "no built-in table fits"),
     (lambda text: text.replace("Frames: 3", "Frames: 4"), "expected 4 frames of 48 channels"),

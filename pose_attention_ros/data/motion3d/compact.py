@@ -8,7 +8,6 @@ Three files of Kinect's sets were made before `joints` and `fps` were; what thos
 
 from __future__ import annotations
 
-import logging
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -21,7 +20,6 @@ from pose_attention_ros.core.layouts import LAYOUTS, PART_OF_JOINT
 from pose_attention_ros.data.finishing import LeftOut
 from pose_attention_ros.data.motion3d.record import Motion, Proportions, measured
 
-log = logging.getLogger(__name__)
 EXTRA = ("dataset", "style", "form")
 BODY = ("head", *(f"{side}_{joint}" for side in ("left", "right")
                    for joint in ("shoulder", "elbow", "wrist", "hip", "knee", "ankle")))
@@ -87,16 +85,10 @@ def write_motions(path: Path, motions: Sequence[Motion]) -> None:
 
 @dataclass(frozen=True, eq=False)
 class MotionSet:
-    """Motions that share their joints, and what was left out. Raises UserError where there are none."""
+    """Motions, one or more, that share their joints, and what was left out."""
 
     motions: Sequence[Motion]
     left_out: LeftOut
-
-    def __post_init__(self) -> None:
-        if not self.motions:
-            raise UserError("nothing to import: no clip found in the source")
-        for line in self.left_out.lines():
-            log.warning("%s", line)
 
     def save(self, path: Path) -> None:
         """Write the compact 3D file."""

@@ -121,7 +121,7 @@ class RecordedVideo:
             yield frame.stamp_ns, frame
         lost = self.chosen.count - read
         if lost > 1 and lost > _FEW_LOST * self.chosen.count:
-            self.left_out.add("frames that the file announces and that cannot be read", lost)
+            self.left_out.reasons["frames that the file announces and that cannot be read"] = lost  # the camera warns of it
 
     def dropped(self) -> None:
         """Nothing answered these images."""
