@@ -123,7 +123,7 @@ class VideoFile:
         if len(steps_s) < _PROBED_FRAMES:
             return 0
         usual_s = float(np.median(steps_s))
-        even = np.abs(steps_s - usual_s) < _SAME_RATE * usual_s
+        even = _even(steps_s, usual_s)
         holes = int(np.round(steps_s[~even] / usual_s - 1).sum()) if even.mean() >= _EVEN_SHARE else 0
         length_s = self._stated_count / self._stated_fps if self._stated_fps else 0.0
         missing_s = length_s - self._presented_ns[-1] * 1e-9
@@ -141,10 +141,13 @@ class VideoFile:
         self._capture = self._opened()
         steps_ms = np.diff(presented_ms)
         steps_ms = steps_ms[steps_ms > 0]
-        measured = 1000 / float(np.mean(steps_ms)) if len(steps_ms) else 0.0
-        if not measured or measured > _HIGHEST_BELIEVABLE_FPS:
+        if not len(steps_ms):
             return stated
-        return stated if abs(measured - stated) <= _SAME_RATE * stated else round(measured, 3)
+        usual_ms = float(np.median(steps_ms))
+        measured = 1000 / (usual_ms if _even(steps_ms, usual_ms).mean() >= _EVEN_SHARE else float(np.mean(steps_ms)))
+        if measured > _HIGHEST_BELIEVABLE_FPS or abs(measured - stated) <= _SAME_RATE * stated:
+            return stated
+        return round(measured, 3)
 
     def _rewind(self) -> None:
         self._capture.release()
@@ -157,6 +160,11 @@ class VideoFile:
         if not capture.opened:
             raise SourceError(f"{self._name} is not a video that OpenCV can read; {_why_not(self._path)}")
         return capture
+
+
+def _even(steps: np.ndarray, usual: float) -> np.ndarray:
+    """Which of the steps are the usual one."""
+    return np.abs(steps - usual) < _SAME_RATE * usual
 
 
 def _is_counted(path: str) -> bool:
