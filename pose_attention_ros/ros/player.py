@@ -21,6 +21,7 @@ _POLL_S = 0.2
 _FIRST_PATIENCE_S = 0.5
 _FIRST_ATTEMPTS_A_LINE = 20
 _TELL_AFTER_S = 5.0
+_LONGEST_SILENCE_S = 1.0  # where reading itself is slower than real time, a late frame after so long is better than none
 _SETTLED_S = 0.3  # endpoints that we see find each other in less
 
 
@@ -155,6 +156,7 @@ class Player:
         self.played = 0
         self.skipped = 0
         self.last_stamp_ns = self._before_ns = 0
+        self._delivered_s = 0.0
         self.camera: Camera | None = None
 
     @property
@@ -254,10 +256,11 @@ class Player:
         due = self._began + frame.stamp_ns * 1e-9
         if due > now:
             self._stopping.wait(due - now)
-        elif now - due > step_s > 0:  # by their stamps; a rate that a file states may be wrong
-            return False
+        elif now - due > step_s > 0 and now - self._delivered_s < _LONGEST_SILENCE_S:
+            return False  # by their stamps; a rate that a file states may be wrong
         if not self._stopping.is_set():
             self._to.deliver(frame)
+            self._delivered_s = time.monotonic()
         return True
 
     def _in_lockstep(self, frame: Frame) -> bool:
