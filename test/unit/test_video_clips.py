@@ -5,6 +5,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 import pytest
+from bag_helpers import scene, write_skeleton_bag
 
 from pose_attention_ros.bags.writing import BagWriter, image_message
 from pose_attention_ros.cameras import open_source
@@ -55,6 +56,17 @@ def test_a_bag_of_the_same_images_gives_the_same_clips(videos, tmp_path):
     of_bag, of_video = map(SkeletonDataset.load, outs)
     np.testing.assert_array_equal(of_bag.keypoints, of_video.keypoints)
     assert of_bag.labels.tolist() == of_video.labels.tolist() and set(of_video.group.tolist()) == {"s1_day"}
+
+
+def test_each_stretch_of_a_bag_is_a_group_and_the_last_of_a_label_go_to_validation(tmp_path):
+    for name in ("monday", "tuesday"):
+        write_skeleton_bag(tmp_path / "bags" / name, scene(90, waves=(2, 4)))
+        (tmp_path / "bags" / f"{name}.csv").write_text("start_s,end_s,label\n0.5,2,stand\n2,4,wave\n")
+    assert main(["data", "import", "bag", str(tmp_path / "bags"), str(tmp_path / "out.npz")]) == 0
+    data = SkeletonDataset.load(tmp_path / "out.npz")
+    assert list(zip(data.group.tolist(), data.labels.tolist(), data.split.tolist())) == [
+        ("monday/row 1", "stand", "train"), ("monday/row 2", "wave", "train"),
+        ("tuesday/row 1", "stand", "val"), ("tuesday/row 2", "wave", "val")]
 
 
 @pytest.mark.parametrize("arguments, words", [
