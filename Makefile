@@ -19,7 +19,7 @@ MINUTES ?= 30
 TESTS ?= test
 PYTEST_ARGS ?=
 
-override VENV := $(abspath $(VENV))
+override VENV := $(if $(filter /%,$(firstword $(VENV))),$(VENV),$(CURDIR)/$(VENV))
 export VENV SOURCE PHOTOS TORCH_INDEX
 ENVIRONMENT := $(PYTHON) scripts/ros_env.py --venv "$$VENV" --ros "$(ROS_WHEELS)" --torch-index "$$TORCH_INDEX" --extras
 FIND_SOURCE := if [ -z "$$SOURCE" ]; then SOURCE="$$($(PYTHON) scripts/sample_video.py)" || exit 1; fi

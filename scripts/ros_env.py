@@ -58,6 +58,15 @@ def sourced_ros() -> str:
     return distribution
 
 
+def check_paths(*folders: Path) -> None:
+    """Refuse, before anything is made, folders that ROS's build tools cannot work in. Raises SetupError."""
+    for folder in folders:
+        wrong = re.search(r"""[^ -~]|[:;"'$`\\]""", str(folder))
+        if wrong:
+            raise SetupError(f"{folder} holds {wrong[0]!r}: ROS 2's build tools work with paths of ASCII letters, digits, spaces "
+                             "and -+_.,/ only; move the checkout, or choose VENV=another")
+
+
 def check_machine(wheels: bool) -> None:
     """Say what is missing before anything is downloaded. Raises SetupError."""
     if not PYTHONS[0] <= sys.version_info[:2] <= PYTHONS[1]:
@@ -210,9 +219,11 @@ def main() -> int:
     parser.add_argument("--torch-index", default="", help="extra package index for torch, e.g. one with CPU builds")
     args = parser.parse_args()
     try:
+        prefix = Path(os.path.abspath(args.venv))
+        check_paths(ROOT, prefix)
         sourced = sourced_ros()
         check_machine(wheels=not sourced)
-        environment = Environment(Path(os.path.abspath(args.venv)), sourced or args.ros, wheels=not sourced)
+        environment = Environment(prefix, sourced or args.ros, wheels=not sourced)
         environment.create()
         files = [REQUIREMENTS / name for name in ("build.txt", "cmake.txt")]
         if environment.wheels:

@@ -22,6 +22,8 @@ from pose_attention_ros.cameras import open_source
 from pose_attention_ros.cli.main import main
 from pose_attention_ros.inference.recogniser import load_recogniser
 
+pytestmark = pytest.mark.training
+
 ROOT = Path(__file__).resolve().parents[2]
 START_NS = 1_700_000_000 * 10**9
 TEST_FROM_S = 27.4

@@ -18,6 +18,8 @@ from benchmarks.peers import PEERS, export, parameters  # noqa: E402
 from benchmarks.stgcn import STGCN, partitions  # noqa: E402
 from pose_attention_ros.core.layouts import layout  # noqa: E402
 
+pytestmark = pytest.mark.training
+
 # The 25 joints of Kinect v2, counted from 1; joint 21 is the middle of the shoulders.
 NTU_LIMBS = ((1, 2), (2, 21), (3, 21), (4, 3), (5, 21), (6, 5), (7, 6), (8, 7), (9, 21), (10, 9), (11, 10), (12, 11),
              (13, 1), (14, 13), (15, 14), (16, 15), (17, 1), (18, 17), (19, 18), (20, 19), (22, 23), (23, 8), (24, 25),

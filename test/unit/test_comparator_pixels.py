@@ -15,6 +15,8 @@ from pose_attention_ros.inference.locations import models_dir  # noqa: E402
 from pose_attention_ros.inference.recogniser import load_recogniser  # noqa: E402
 from pose_attention_ros.training.comparators.run import Data, load_comparator_recipe  # noqa: E402
 
+pytestmark = pytest.mark.training
+
 RECIPES = {
     "rpan": ("{name: rpan, width: 2, hidden: 4, rows: 6, columns: 6, rate_hz: 4.0, reduced: 4}",
              "{epochs: 1, falls_at: 1, batch: 8}", "{frames: 2, image_size: 48}"),

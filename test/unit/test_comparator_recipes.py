@@ -12,6 +12,8 @@ from pose_attention_ros.models.kinds import make_network
 from pose_attention_ros.training.comparators.run import TRAINING, load_comparator_recipe
 from pose_attention_ros.training.recipe import model_name
 
+pytestmark = pytest.mark.training
+
 RECIPES = sorted(path for kind in TRAINING for path in (Path(__file__).parents[2] / "config/train").glob(f"*_{kind}.yaml"))
 # recipe -> what the paper says of its model and its training
 PAPERS = {

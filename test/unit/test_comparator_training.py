@@ -38,6 +38,8 @@ from pose_attention_ros.training.comparators.views import (  # noqa: E402
 from pose_attention_ros.training.comparators.where_to_focus import FocusTraining, focus_phases  # noqa: E402
 from pose_attention_ros.training.loop import CHECKPOINT  # noqa: E402
 
+pytestmark = pytest.mark.training
+
 LAYOUT = layout("common13")
 V = len(LAYOUT.joints)
 FOCUS = WhereToFocusConfig(part_width=4, hidden=3, attention_width=4, frames=3, window=6)

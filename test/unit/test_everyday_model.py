@@ -54,12 +54,14 @@ def test_the_folder_is_complete_and_small():
         assert name in (folder / "README.md").read_text()
 
 
+@pytest.mark.training
 def test_its_classes_are_those_of_its_recipe(recogniser):
     recipes = pytest.importorskip("pose_attention_ros.training.recipe")
     pytest.importorskip("torch")
     assert recogniser.spec.classes == recipes.load_recipe(config_dir() / "train" / "everyday.yaml").class_names
 
 
+@pytest.mark.training
 def test_weights_for_fine_tuning_are_those_of_the_graph(recogniser):
     torch = pytest.importorskip("torch")
     from pose_attention_ros.models.bundle import load_network

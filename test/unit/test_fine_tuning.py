@@ -13,6 +13,8 @@ from pose_attention_ros.models.pan import PanConfig, PoseAttentionNetwork  # noq
 from pose_attention_ros.training.recipe import load_recipe  # noqa: E402
 from pose_attention_ros.training.start import adopt  # noqa: E402
 
+pytestmark = pytest.mark.training
+
 RECIPE = """
 model_id: own
 start_from: everyday

@@ -297,6 +297,7 @@ def test_without_the_image_a_model_that_reads_it_does_not_begin(extractor):
         ActionStage(Listening(spec_of("frame", (4,), extractor.sha256)))
 
 
+@pytest.mark.training
 @pytest.mark.parametrize("name, shape, features", [("bn_inception", (2, 96, 128, 3), (2, 1024, 3, 4)),
                                                    ("i3d", (16, 64, 64, 3), (2, 1024, 2, 2))])
 def test_networks_of_installed_libraries(name, shape, features):
@@ -310,6 +311,7 @@ def test_networks_of_installed_libraries(name, shape, features):
         network(images_of(3, 24, 40))
 
 
+@pytest.mark.training
 def test_a_library_that_is_missing_is_named(monkeypatch):
     pytest.importorskip("torch")
     monkeypatch.setitem(__import__("sys").modules, "pytorchcv.models.vgg", None)

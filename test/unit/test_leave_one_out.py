@@ -12,6 +12,8 @@ from pose_attention_ros.core.layouts import layout
 from pose_attention_ros.data.streams import Example
 from pose_attention_ros.training.corpus import Corpus, Entry
 
+pytestmark = pytest.mark.training
+
 LAYOUT = layout("common13")
 
 

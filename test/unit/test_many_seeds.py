@@ -12,6 +12,8 @@ from pose_attention_ros.core.errors import UserError
 from pose_attention_ros.inference.locations import config_dir
 from pose_attention_ros.training.recipe import load_recipe
 
+pytestmark = pytest.mark.training
+
 
 def result(accuracies: list[float]) -> dict:
     def part(accuracy: float) -> dict:

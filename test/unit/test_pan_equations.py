@@ -13,6 +13,8 @@ from pose_attention_ros.models.hgn import HumanGraphNetwork  # noqa: E402
 from pose_attention_ros.models.losses import IGNORE, OTHER, pan_loss, pose_loss, tick_loss  # noqa: E402
 from pose_attention_ros.models.pan import PanConfig, PanOutput, PoseAttentionNetwork, gru_step  # noqa: E402
 
+pytestmark = pytest.mark.training
+
 LAYOUT = layout("common13")
 V = len(LAYOUT.joints)
 

@@ -18,6 +18,8 @@ from pose_attention_ros.models.bundle import Bundle, load_network, refresh_spec,
 from pose_attention_ros.models.committee import Committee  # noqa: E402
 from pose_attention_ros.models.pan import PanConfig, PoseAttentionNetwork  # noqa: E402
 
+pytestmark = pytest.mark.training
+
 V, C = 13, 5
 
 

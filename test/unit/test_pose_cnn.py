@@ -8,6 +8,9 @@ import json
 
 import numpy as np
 import pytest
+
+pytest.importorskip("torch")
+
 import torch
 import torch.nn.functional as F
 
@@ -16,6 +19,8 @@ from pose_attention_ros.core.layouts import LAYOUTS
 from pose_attention_ros.models.pose_cnn import BACKBONE, Backbone, Maps, PoseCnn, PoseCnnConfig
 from pose_attention_ros.models.pose_losses import pose_loss
 from pose_attention_ros.models.posenet_weights import start_backbone
+
+pytestmark = pytest.mark.training
 
 
 def parameters(module: torch.nn.Module) -> int:

@@ -5,10 +5,14 @@ from __future__ import annotations
 import json
 
 import numpy as np
-import onnx
 import pytest
-import torch
 from pose_photos import draw, standing
+
+pytest.importorskip("torch")
+pytest.importorskip("onnx")
+
+import onnx
+import torch
 
 from pose_attention_ros.cli.main import main
 from pose_attention_ros.core.errors import ModelError, UserError
@@ -19,6 +23,8 @@ from pose_attention_ros.models.pose_cnn import PoseCnn, PoseCnnConfig
 from pose_attention_ros.models.pose_export import difference_from_torch, export_pose, session_of
 from pose_attention_ros.models.pose_graph import GraphConfig
 from pose_attention_ros.models.pose_int8 import calibration_images, quantise
+
+pytestmark = pytest.mark.training
 
 
 @pytest.fixture(scope="module")

@@ -12,8 +12,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 from pose_photos import write_photos
+
+pytest.importorskip("torch")
+
+import torch
 
 from pose_attention_ros.cli.main import main
 from pose_attention_ros.core.errors import UserError
@@ -22,6 +25,8 @@ from pose_attention_ros.models.pose_cnn import PoseCnn, PoseCnnConfig, grow
 from pose_attention_ros.training.pose_batches import PoseBatches, read_part
 from pose_attention_ros.training.pose_loop import PoseTrainer, begin, schedule
 from pose_attention_ros.training.pose_recipe import PoseTrainConfig, load_pose_recipe
+
+pytestmark = pytest.mark.training
 
 ROOT = Path(__file__).resolve().parents[2]
 RECIPE = """

@@ -25,6 +25,8 @@ from pose_attention_ros.models.rpan import (  # noqa: E402
     rpan_loss,
 )
 
+pytestmark = pytest.mark.training
+
 LAYOUT = layout("common13")
 SMALL = RpanConfig(width=3, hidden=5, channels=4, rows=2, columns=3)
 GUIDED = (SHARE_ALL, SEPARATE_JOINT, HUMAN_PART)

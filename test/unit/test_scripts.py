@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -40,6 +41,47 @@ def test_a_sourced_ros_of_another_python_is_not_mixed_in(tmp_path: Path) -> None
     environment = {"PATH": os.environ["PATH"], "ROS_DISTRO": "jazzy"}
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300)
     assert "cannot import rclpy: choose its Python with PYTHON=" in done.stderr
+
+
+@pytest.mark.parametrize("name, letter", [("größe", "ö"), ("日本", "日"), ("a:b", ":"), ("it's", "'"), ("a$HOME", "$")])
+def test_a_path_that_ros_cannot_build_in_is_refused_before_anything_is_made(name: str, letter: str, tmp_path: Path) -> None:
+    done = run("ros_env.py", "--venv", str(tmp_path / name / "venv"))
+    assert done.returncode == 1 and f"holds {letter!r}: ROS 2's build tools" in done.stderr
+    assert len(done.stderr.splitlines()) == 1 and not (tmp_path / name).exists()
+
+
+def test_a_checkout_in_such_a_path_is_refused_too(tmp_path: Path) -> None:
+    checkout = tmp_path / "größe" / "scripts"
+    shutil.copytree(SCRIPTS, checkout)
+    done = subprocess.run(["make", "-f", str(SCRIPTS.parent / "Makefile"), "build", f"PYTHON={sys.executable}"],
+                          cwd=checkout.parent, capture_output=True, text=True, timeout=300)
+    assert done.returncode and "holds 'ö': ROS 2's build tools" in done.stderr
+    assert sorted(path.name for path in checkout.parent.iterdir()) == ["scripts"]
+
+
+def test_make_takes_an_environment_in_a_path_with_a_space(tmp_path: Path) -> None:
+    told = subprocess.run(["make", "-n", "venv", f"VENV={tmp_path}/two words/.venv", "PYTHON=python3"], cwd=SCRIPTS.parent,
+                          capture_output=True, text=True, timeout=60)
+    assert '--venv "$VENV"' in told.stdout and told.returncode == 0
+    shown = subprocess.run(["make", "-f", "Makefile", "-p", "-n", "help", f"VENV={tmp_path}/two words/.venv"],
+                           cwd=SCRIPTS.parent, capture_output=True, text=True, timeout=60)
+    assert f"VENV := {tmp_path}/two words/.venv" in shown.stdout
+
+
+def test_a_program_starts_by_a_python_in_a_path_with_a_space(tmp_path: Path) -> None:
+    """As CMake makes it of the template: a `#!` line could not name such a Python."""
+    python = tmp_path / "two words" / "python"
+    python.parent.mkdir()
+    python.write_text(f'#!/bin/sh\nexec "{sys.executable}" "$@"\n')
+    python.chmod(0o755)
+    (tmp_path / "greeter.py").write_text("import sys\ndef main():\n    print(sys.argv[1:])\n    return 3\n")
+    program = tmp_path / "greet it"
+    text = (SCRIPTS / "program.in").read_text()
+    program.write_text(text.replace("@Python3_EXECUTABLE@", str(python)).replace("@PROGRAM_MODULE@", "greeter"))
+    program.chmod(0o755)
+    done = subprocess.run([program, "a b", "$HOME"], env={**os.environ, "PYTHONPATH": str(tmp_path)}, capture_output=True,
+                          text=True, timeout=60)
+    assert (done.returncode, done.stdout) == (3, "['a b', '$HOME']\n"), done.stderr
 
 
 def test_with_ros_says_what_to_do_first(tmp_path: Path) -> None:

@@ -11,6 +11,8 @@ from pose_attention_ros.core.errors import UserError  # noqa: E402
 from pose_attention_ros.models.pan import PanConfig, PoseAttentionNetwork, running_maximum  # noqa: E402
 from pose_attention_ros.models.streams import CausalConvolution, FrameInputs  # noqa: E402
 
+pytestmark = pytest.mark.training
+
 TICKS, JOINTS = 9, 4
 
 

@@ -18,6 +18,8 @@ from pose_attention_ros.models.temporal_attention import (  # noqa: E402
     temporal_attention_loss,
 )
 
+pytestmark = pytest.mark.training
+
 SMALL = TemporalAttentionConfig(width=6, motion_lags=(1, 2), window=5, hidden=4, steps=4, averaged=2)
 HERE = torch.ones(2, 5, dtype=torch.bool)
 

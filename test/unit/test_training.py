@@ -19,6 +19,8 @@ from pose_attention_ros.inference.recogniser import load_recogniser  # noqa: E40
 from pose_attention_ros.training.loop import schedule  # noqa: E402
 from pose_attention_ros.training.recipe import TrainConfig, load_recipe, model_name  # noqa: E402
 
+pytestmark = pytest.mark.training
+
 LAYOUT = LAYOUTS["penn13"]
 RECIPE = """
 model_id: tiny

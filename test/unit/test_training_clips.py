@@ -22,6 +22,8 @@ from pose_attention_ros.training.corpus import load_corpus  # noqa: E402
 from pose_attention_ros.training.loop import Trainer  # noqa: E402
 from pose_attention_ros.training.recipe import load_recipe  # noqa: E402
 
+pytestmark = pytest.mark.training
+
 LAYOUT = layout("penn13")
 AS_IT_IS = ClipConfig(mirror=0, rotation_deg=0, stretch=0, shear=0, offset=0, noise=0, joint_drop=0, slowest=1, fastest=1,
                       trim=0)

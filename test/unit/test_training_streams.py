@@ -28,6 +28,8 @@ from pose_attention_ros.data.streams import (
 from pose_attention_ros.models.losses import IGNORE, OTHER
 from pose_attention_ros.training.batches import draw_chances, read_examples, read_streams
 
+pytestmark = pytest.mark.training
+
 LAYOUT = layout("common13")
 V = len(LAYOUT.joints)
 # A person upright at UNIT_PX a torso length, root (mid-hip) at 0.

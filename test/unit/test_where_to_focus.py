@@ -19,6 +19,8 @@ from pose_attention_ros.models.where_to_focus import (  # noqa: E402
     part_rows,
 )
 
+pytestmark = pytest.mark.training
+
 SMALL = WhereToFocusConfig(part_width=4, hidden=3, attention_width=4, frames=3, sub_sequences=2, window=8, dropout=0.0)
 JOINTS = len(layout("common13").joints)
 
