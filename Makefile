@@ -15,6 +15,9 @@ PHOTOS ?=
 POSE_ARGS ?= --part validation --most-photos 120 --every-stage
 # make soak: how long.
 MINUTES ?= 30
+# make venv-train: more of setup.py's extras.
+EXTRAS ?=
+comma := ,
 # make test: more arguments of pytest, or the tests to run.
 TESTS ?= test
 PYTEST_ARGS ?=
@@ -33,7 +36,7 @@ venv:  ## make .venv: ROS 2 (the sourced one, else wheels), build tools, run-tim
 	@$(ENVIRONMENT) cpu
 
 venv-train:
-	@$(ENVIRONMENT) cpu,train,test
+	@$(ENVIRONMENT) cpu,train,test$(if $(EXTRAS),$(comma)$(EXTRAS))
 
 build: venv  ## colcon build into out/install
 	@scripts/build

@@ -39,6 +39,7 @@ class Peer:
 # A network without a mask takes a hidden joint for one in the middle of the body: its papers hide none.
 _NOTHING_HIDDEN = {"joint_drop": 0.0, "offset": 0.02}
 
+
 def _stgcn(layout: Layout, classes: int) -> nn.Module:
     return stgcn.STGCN(layout.limb_indices.tolist(), len(layout.joints), layout.index("left_hip"), classes,
                        len(FEATURE_NAMES))

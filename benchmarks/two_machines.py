@@ -65,7 +65,7 @@ class Link:
         """Carry frames between the two TAP devices until stopped."""
         chance, numbers = random.Random(self.seed), itertools.count()
         waiting: list[tuple[float, int, int, bytes]] = []
-        free_at = {tap: 0.0 for tap in taps}
+        free_at = dict.fromkeys(taps, 0.0)
         while not self._stopping.is_set():
             wait_s = min(0.1, max(0.0, waiting[0][0] - time.monotonic())) if waiting else 0.1
             for tap in select.select(taps, (), (), wait_s)[0]:

@@ -58,13 +58,13 @@ def sourced_ros() -> str:
     return distribution
 
 
-def check_paths(*folders: Path) -> None:
-    """Refuse, before anything is made, folders that ROS's build tools cannot work in. Raises SetupError."""
-    for folder in folders:
-        wrong = re.search(r"""[^ -~]|[:;"'$`\\]""", str(folder))
+def check_paths(prefix: Path) -> None:
+    """Refuse, before anything is made, paths that ROS's build tools cannot work with. Raises SetupError."""
+    for folder, allowed in ((ROOT, "spaces "), (prefix, "")):  # colcon's scripts start an environment's Python unquoted
+        wrong = re.search(r"""[^ -~]|[:;"'$`\\]""" if allowed else r"""[^!-~]|[:;"'$`\\]""", str(folder))
         if wrong:
-            raise SetupError(f"{folder} holds {wrong[0]!r}: ROS 2's build tools work with paths of ASCII letters, digits, spaces "
-                             "and -+_.,/ only; move the checkout, or choose VENV=another")
+            raise SetupError(f"{folder} holds {wrong[0]!r}: ROS 2's build tools work with ASCII letters, digits, {allowed}"
+                             f"and -+_.,/ there; {'move the checkout' if allowed else 'choose VENV=/a/plain/path'}")
 
 
 def check_machine(wheels: bool) -> None:
@@ -131,14 +131,16 @@ class Environment:
         options = [] if self.wheels else ["--system-site-packages"]
         run([sys.executable, "-m", "venv", *options, str(self.prefix)])
 
-    def step(self, name: str, key: str, work) -> None:
-        """Do `work()` unless it was done with the same key."""
-        if self.state["steps"].get(name) == key:
+    def steps(self, wanted: dict[str, str], work) -> None:
+        """Do `work(names)` for those of `wanted` (name -> key) that were not done with the same key, all at once."""
+        due = [name for name, key in wanted.items() if self.state["steps"].get(name) != key]
+        if not due:
             return
-        self.state["steps"].pop(name, None)
+        for name in due:
+            self.state["steps"].pop(name, None)
         self.save()
-        work()
-        self.state["steps"][name] = key
+        work(due)
+        self.state["steps"].update({name: wanted[name] for name in due})
         self.save()
 
     def pip(self, *arguments: str) -> None:
@@ -149,7 +151,7 @@ class Environment:
         limits.write_text(f"{numpy}\nsetuptools<80\n")
         run([str(self.python), "-m", "pip", "install", "-qq", "--disable-pip-version-check", "-c", str(limits), *arguments])
 
-    def install_base(self) -> None:
+    def install_base(self, _names: list[str]) -> None:
         """ROS wheels, build tools and what the package needs at run time."""
         say("installing ROS 2 and build tools (about 150 small wheels)" if self.wheels else "installing build tools")
         wanted: list[str] = []
@@ -164,10 +166,11 @@ class Environment:
         if self.wheels:
             self.fit_wheels()
 
-    def install_extras(self, extras: str, index: str) -> None:
-        say(f"installing the package with [{extras}]")
+    def install_extras(self, extras: list[str], index: str) -> None:
+        """The package from the checkout, with all these extras by one run of pip: it builds and resolves once."""
+        say(f"installing the package with [{','.join(extras)}]")
         source = ["--extra-index-url", index] if index else []
-        self.pip(*source, "-e", f"{ROOT}[{extras}]")
+        self.pip(*source, "-e", f"{ROOT}[{','.join(extras)}]")
 
     def fit_wheels(self) -> None:
         """Point the wheels' CMake files at this environment's Python, and write the `local_setup` scripts."""
@@ -220,7 +223,7 @@ def main() -> int:
     args = parser.parse_args()
     try:
         prefix = Path(os.path.abspath(args.venv))
-        check_paths(ROOT, prefix)
+        check_paths(prefix)
         sourced = sourced_ros()
         check_machine(wheels=not sourced)
         environment = Environment(prefix, sourced or args.ros, wheels=not sourced)
@@ -228,10 +231,9 @@ def main() -> int:
         files = [REQUIREMENTS / name for name in ("build.txt", "cmake.txt")]
         if environment.wheels:
             files.append(REQUIREMENTS / f"ros-{environment.distribution}.txt")
-        environment.step("base", digest(*files), environment.install_base)
-        for extra in filter(None, args.extras.split(",")):
-            key = digest(ROOT / "setup.py", words=(extra,))
-            environment.step(extra, key, lambda extra=extra: environment.install_extras(extra, args.torch_index))
+        environment.steps({"base": digest(*files)}, environment.install_base)
+        extras = {extra: digest(ROOT / "setup.py", words=(extra,)) for extra in args.extras.split(",") if extra}
+        environment.steps(extras, lambda names: environment.install_extras(names, args.torch_index))
     except SetupError as error:
         print(f"ros_env: {error}", file=sys.stderr)
         return 1

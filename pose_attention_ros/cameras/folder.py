@@ -73,4 +73,3 @@ class ImageFolder:
                 return Frame(image, stamp_ns, self._config.frame_id)
             log.warning("%s is not a readable image and is left out", path)
         return None
-

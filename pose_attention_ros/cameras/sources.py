@@ -79,4 +79,3 @@ def _open_path(path: Path, config: CameraConfig, start_stamp_ns: int) -> Camera:
         return ReadAhead(VideoFile(str(path), config, start_stamp_ns))
     except OSError as error:
         raise SourceError(f"cannot read {path}: {error.strerror or error}") from None
-

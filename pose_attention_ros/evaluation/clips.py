@@ -161,4 +161,3 @@ def reliability(confidence: np.ndarray, correct: np.ndarray, bins: int = 10) -> 
 def _share(values: Iterable[bool]) -> float:
     values = np.asarray(values)
     return float(values.mean()) if len(values) else float("nan")
-

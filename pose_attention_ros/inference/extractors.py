@@ -18,8 +18,8 @@ from pose_attention_ros.inference.pose_model import read_pose_spec
 # name -> "module:factory"; factory(ExtractorConfig) -> FeatureExtractor. A module is imported when it is asked for.
 EXTRACTORS: dict[str, str] = {
     "pose_cnn": "pose_attention_ros.inference.extractors:create_pose_cnn_features",
-    **{name: "pose_attention_ros.inference.torch_backend:create_torch_extractor"
-       for name in ("vgg16", "vgg16_fc6", "bn_inception", "i3d")},
+    **dict.fromkeys(("vgg16", "vgg16_fc6", "bn_inception", "i3d"),
+                    "pose_attention_ros.inference.torch_backend:create_torch_extractor"),
 }
 _MOST_AT_ONCE = 32  # images of one run: more only takes more memory
 

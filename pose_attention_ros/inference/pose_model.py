@@ -60,7 +60,6 @@ class PoseSpec:
         check_sha256(content, sha256, path, "restore the model directory")
         return NetworkFile(self.model_id, content, sha256, computes_in or precision)
 
-
     def ranged_for_tensorrt(self) -> NetworkFile | None:
         """The int8 file that TensorRT reads, where there is one: its ranges must be symmetric around 0, those that are
         fastest on a CPU are not."""

@@ -55,7 +55,6 @@ class Comparator(nn.Module, ABC):
         """features (N, T, V, C) and `prepare`d pixels (N, T, ...) from the beginning of each stream, at (N, F) ticks ->
         logits (N, F, K) as `step` gives them at these ticks."""
 
-
     def prepare(self, pixels: Tensor) -> Tensor:
         """pixels (B, *pixels_shape) -> (B, ...) after all that no training changes; done once for each clip."""
         return pixels

@@ -178,7 +178,7 @@ def test_gradients(attention):
     def loss(cubes, *parameters):
         return rpan_loss(network(cubes), torch.tensor([1]), targets if network.guided else None)
 
-    assert torch.autograd.gradcheck(loss, (cubes, *network.parameters()), atol=1e-6)
+    assert torch.autograd.gradcheck(loss, (cubes, *network.parameters()), atol=1e-6, fast_mode=True)
 
 
 @pytest.mark.parametrize("changes", [{}, {"attention": WITHOUT}, {"attention": SHARE_ALL}, {"reduced": 2}, {"rows": 4,

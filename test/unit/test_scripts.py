@@ -43,7 +43,8 @@ def test_a_sourced_ros_of_another_python_is_not_mixed_in(tmp_path: Path) -> None
     assert "cannot import rclpy: choose its Python with PYTHON=" in done.stderr
 
 
-@pytest.mark.parametrize("name, letter", [("größe", "ö"), ("日本", "日"), ("a:b", ":"), ("it's", "'"), ("a$HOME", "$")])
+@pytest.mark.parametrize("name, letter", [("größe", "ö"), ("日本", "日"), ("a:b", ":"), ("it's", "'"), ("a$HOME", "$"),
+                                          ("two words", " ")])
 def test_a_path_that_ros_cannot_build_in_is_refused_before_anything_is_made(name: str, letter: str, tmp_path: Path) -> None:
     done = run("ros_env.py", "--venv", str(tmp_path / name / "venv"))
     assert done.returncode == 1 and f"holds {letter!r}: ROS 2's build tools" in done.stderr
@@ -59,7 +60,7 @@ def test_a_checkout_in_such_a_path_is_refused_too(tmp_path: Path) -> None:
     assert sorted(path.name for path in checkout.parent.iterdir()) == ["scripts"]
 
 
-def test_make_takes_an_environment_in_a_path_with_a_space(tmp_path: Path) -> None:
+def test_make_hands_a_path_with_a_space_on_whole(tmp_path: Path) -> None:
     told = subprocess.run(["make", "-n", "venv", f"VENV={tmp_path}/two words/.venv", "PYTHON=python3"], cwd=SCRIPTS.parent,
                           capture_output=True, text=True, timeout=60)
     assert '--venv "$VENV"' in told.stdout and told.returncode == 0
@@ -77,10 +78,13 @@ def test_a_program_starts_by_a_python_in_a_path_with_a_space(tmp_path: Path) -> 
     (tmp_path / "greeter.py").write_text("import sys\ndef main():\n    print(sys.argv[1:])\n    return 3\n")
     program = tmp_path / "greet it"
     text = (SCRIPTS / "program.in").read_text()
-    program.write_text(text.replace("@Python3_EXECUTABLE@", str(python)).replace("@PROGRAM_MODULE@", "greeter"))
+    for name, value in (("Python3_EXECUTABLE", str(python)), ("PROGRAM_KIND", "run_tool"), ("PROGRAM_MODULE", "greeter")):
+        text = text.replace(f"@{name}@", value)
+    program.write_text(text)
     program.chmod(0o755)
-    done = subprocess.run([program, "a b", "$HOME"], env={**os.environ, "PYTHONPATH": str(tmp_path)}, capture_output=True,
-                          text=True, timeout=60)
+    paths = os.pathsep.join((str(tmp_path), str(SCRIPTS.parent)))
+    done = subprocess.run([program, "a b", "$HOME"], env={**os.environ, "PYTHONPATH": paths}, capture_output=True, text=True,
+                          timeout=60)
     assert (done.returncode, done.stdout) == (3, "['a b', '$HOME']\n"), done.stderr
 
 

@@ -59,7 +59,7 @@ def _image(path: Path) -> np.ndarray:
 
 def _video_frames(path: Path, frames: Sequence[int]) -> np.ndarray:
     """The frames of these numbers, which are read in order: seeking in videos is not exact."""
-    wanted, found = set(int(frame) for frame in frames), {}
+    wanted, found = {int(frame) for frame in frames}, {}
     with utf8_name(str(path.absolute())) as name:
         video = cv2.VideoCapture(name)
     try:
