@@ -82,3 +82,16 @@ def test_package_xml_names_what_is_imported() -> None:
                         and KEYS.get(module, module) not in known | PIP | OPTIONAL:
                     missing.add(f"{module} ({file.name})")
     assert not missing
+
+
+def test_what_needs_torch_is_marked() -> None:
+    """`colcon test` runs without torch: a file that imports it, or what is built on it, says so and is left out."""
+    unmarked = []
+    for file in sorted((ROOT / "test").rglob("test_*.py")):
+        body = ast.parse(file.read_text()).body
+        modules = {node.module for node in body if isinstance(node, ast.ImportFrom)}
+        modules |= {alias.name for node in body if isinstance(node, ast.Import) for alias in node.names}
+        on_torch = any(re.match(r"torch\b|onnx$|pose_attention_ros\.(training|models)\b", name) for name in modules)
+        if on_torch and "pytestmark = pytest.mark.training" not in map(ast.unparse, body):
+            unmarked.append(file.name)
+    assert not unmarked
