@@ -6,6 +6,7 @@ import hashlib
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 STRIDE = 8
 
@@ -13,7 +14,7 @@ STRIDE = 8
 def write_backbone(path: Path, channels: int = 4, seed: int = 0) -> np.ndarray:
     """`image` (N, 3, H, W) -> `features` (N, channels, H/8, W/8): each cell is a weighted sum of the mean RGB of its pixels.
     Also `confidence`, as a head has. Returns the weights (channels, 3)."""
-    import onnx
+    onnx = pytest.importorskip("onnx", reason="writes a small ONNX file: pip install onnx")
     from onnx import TensorProto, helper, numpy_helper
 
     weights = np.random.default_rng(seed).standard_normal((channels, 3)).astype(np.float32)

@@ -60,6 +60,27 @@ def test_a_checkout_in_such_a_path_is_refused_too(tmp_path: Path) -> None:
     assert sorted(path.name for path in checkout.parent.iterdir()) == ["scripts"]
 
 
+def test_all_that_is_due_is_installed_together_and_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(SCRIPTS))
+    import ros_env
+
+    done: list[list[str]] = []
+    environment = ros_env.Environment(tmp_path, "jazzy", wheels=True)
+    environment.state = {"steps": {}}
+    environment.steps({"cpu": "1", "train": "1", "test": "1"}, done.append)
+    environment.steps({"cpu": "1", "train": "1", "test": "2", "lint": "1"}, done.append)
+    environment.steps({"lint": "1", "cpu": "1"}, done.append)
+    assert done == [["cpu", "train", "test"], ["test", "lint"]]
+
+    def fails(_names: list[str]) -> None:
+        raise ros_env.SetupError("no network")
+
+    with pytest.raises(ros_env.SetupError):
+        environment.steps({"cpu": "2"}, fails)
+    again = ros_env.Environment(tmp_path, "jazzy", wheels=True)
+    assert again.state["steps"] == {"train": "1", "test": "2", "lint": "1"}, "what failed is due again"
+
+
 def test_make_hands_a_path_with_a_space_on_whole(tmp_path: Path) -> None:
     told = subprocess.run(["make", "-n", "venv", f"VENV={tmp_path}/two words/.venv", "PYTHON=python3"], cwd=SCRIPTS.parent,
                           capture_output=True, text=True, timeout=60)
