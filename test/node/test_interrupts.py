@@ -19,10 +19,10 @@ pytest.importorskip("rclpy", reason="ROS 2 is not here")
 
 from pose_attention_ros.cli.node_processes import executable
 
-TIMES = int(os.environ.get("POSE_ATTENTION_INTERRUPTS", "6"))
+TIMES = int(os.environ.get("POSE_ATTENTION_INTERRUPTS", "3"))
 PATIENCE_S = 120.0
 ENDING_S = 0.3  # what a node takes to end, about
-NODES = {"pose": {}, "camera": {"source": "VIDEO", "loop": "true"}, "overlay": {}, "action": {}}
+NODES = {"pose": {}, "camera": {"source": "VIDEO", "loop": "true"}, "overlay": {}}
 
 
 def begin(node: str, video: Path) -> subprocess.Popen[str]:

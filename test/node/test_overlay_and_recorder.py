@@ -150,6 +150,18 @@ def test_the_recorder_spares_earlier_results(start: Callable, tmp_path: Path) ->
     start("recorder", {"out": str(tmp_path), "overwrite": True}).wait_for_line("active")
 
 
+def test_a_lockstep_graph_that_is_interrupted_says_nothing_untrue(start: Callable, probe: Any, tmp_path: Path,
+                                                                  drawn_video: Path, pose_weights: None) -> None:
+    """Whoever ends first leaves frames unanswered; that is no fault of the others."""
+    recorder = start("recorder", {"out": str(tmp_path), "video": False})
+    pipeline = start_pipeline(start, drawn_video, pace="lockstep", acknowledge="recorded", loop=True)
+    probe.until(lambda: (tmp_path / "actions.jsonl").exists(), "the recorder's file")
+    os.kill(recorder.pid, signal.SIGINT)
+    assert pipeline.interrupt() == recorder.wait() == 0
+    told = recorder.lines + pipeline.lines
+    assert not [line for line in told if "WARN" in line or "ERROR" in line], told
+
+
 def test_interrupted_the_recorder_finishes_its_files(start: Callable, probe: Any, tmp_path: Path, drawn_video: Path,
                                                      pose_weights: None) -> None:
     recorder = start("recorder", {"out": str(tmp_path), "video": False})
