@@ -40,7 +40,7 @@ def readable(result: dict, depth: int = 0) -> str:
         if isinstance(value, dict) and any(isinstance(inner, dict) for inner in value.values()):
             lines += [f"{indent}{name}:", readable(value, depth + 1)]
         elif isinstance(value, dict):
-            lines.append(f"{indent}{name:<16}" + "  ".join(f"{key} {inner}" for key, inner in value.items()))
+            lines.append(f"{indent}{name:<26}" + "  ".join(f"{key} {inner}" for key, inner in value.items()))
         else:
             lines.append(f"{indent}{name} {value}")
     return "\n".join(lines)
