@@ -101,7 +101,8 @@ class Bag:
                 continue
             try:
                 for connection, recorded_ns, raw in reader.messages(connections, start_ns, stop_ns):
-                    yield connection.topic, recorded_ns, raw
+                    # A damaged SQLite file gives NULL or text in the place of bytes: a message of none.
+                    yield connection.topic, recorded_ns, raw if isinstance(raw, (bytes, bytearray, memoryview)) else b""
             # The readers let errors of sqlite3, struct and the decompressors through; each means damage here.
             except Exception as error:
                 self.left_out.add(f"the bag breaks off and is read up to there ({type(error).__name__}: {_one_line(error)})")

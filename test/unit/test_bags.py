@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import shutil
+import sqlite3
 import tempfile
 from dataclasses import replace
 from pathlib import Path
@@ -29,7 +31,7 @@ from pose_attention_ros.bags.writing import (
     skeletons_message,
 )
 from pose_attention_ros.cameras import open_source
-from pose_attention_ros.core.errors import SourceError, UserError
+from pose_attention_ros.core.errors import MessageError, SourceError, UserError
 from pose_attention_ros.core.types import Frame
 from pose_attention_ros.inference.recogniser import load_recogniser
 
@@ -365,3 +367,24 @@ def test_a_bag_of_ros_1(tmp_path):
     path.write_bytes(path.read_bytes()[:200])
     with pytest.raises(SourceError, match="is not a bag that can be read"):
         Bag(path)
+
+
+def test_a_damaged_database_without_bytes_has_messages_of_none(tmp_path: Path) -> None:
+    """NULL and text where a message's bytes should be: two messages that cannot be read, the others can."""
+    write_skeleton_bag(tmp_path / "bag", scene(4), "sqlite3")
+    database = next((tmp_path / "bag").glob("*.db3"))
+    with contextlib.closing(sqlite3.connect(database)) as connection:
+        connection.executescript("CREATE TABLE loose AS SELECT * FROM messages; DROP TABLE messages; "
+                                 "ALTER TABLE loose RENAME TO messages; UPDATE messages SET data = NULL WHERE id = 1;")
+        connection.execute("UPDATE messages SET data = 'text' WHERE id = 2")
+        connection.commit()
+    with Bag(database) as opened:
+        messages = list(opened.messages(list(opened.topics)))
+        assert [raw for _, _, raw in messages].count(b"") == 2 and len(messages) == 4
+        for topic, _, raw in messages:
+            if raw:
+                opened.read(topic, raw)
+            else:
+                assert opened.stamp_of(raw) == -1
+                with pytest.raises(MessageError):
+                    opened.read(topic, raw)
