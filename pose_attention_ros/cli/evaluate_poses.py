@@ -52,7 +52,6 @@ def find_people(estimator: PoseEstimator, photos: list[Photo],
                 tick: Callable[[int], object] = lambda photos: None) -> tuple[list[Skeletons], list[float]]:
     """The people of each photo, and how long each took in seconds: fitting into the input, network and decoding, not reading
     the file, and not what only the first photo of a size pays for."""
-
     found, times_s, warm = [], [], set()
     for photo in photos:
         frame = Frame(read_image(photo.path), 0)
