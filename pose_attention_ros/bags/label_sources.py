@@ -8,11 +8,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from pose_attention_ros.bags.opening import Bag, LeftOut
+from pose_attention_ros.bags.opening import Bag
 from pose_attention_ros.bags.stream_labels import EVERYBODY, Span, StreamLabels
 from pose_attention_ros.bags.types import ACTIONS, STRING
 from pose_attention_ros.core.errors import MessageError, UserError
 from pose_attention_ros.core.messages import ns_of
+from pose_attention_ros.core.stamps import LeftOut
 from pose_attention_ros.core.types import UNKNOWN_LABEL
 
 COLUMNS = ("start_s", "end_s", "label")

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import logging
 import shutil
 import struct
 import tempfile
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +16,8 @@ from pose_attention_ros.bags.salvage import MendedMcap, MendedSqlite
 from pose_attention_ros.bags.types import TypeReader, known_types
 from pose_attention_ros.core.errors import MessageError, SourceError
 from pose_attention_ros.core.files import is_utf8
+from pose_attention_ros.core.stamps import LeftOut
 
-_log = logging.getLogger(__name__)
 STORAGE_SUFFIXES = (".db3", ".mcap")
 _MEANT_IN_ADDRESSES = frozenset("%?#")
 _ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"  # no CDR message begins like this
@@ -32,18 +30,6 @@ class Topic:
     name: str
     msgtype: str
     count: int
-
-
-@dataclass
-class LeftOut:
-    """What could not be used, as {reason: how often}; a reason is told once, as a warning, when it first occurs."""
-
-    reasons: Counter[str] = field(default_factory=Counter)
-
-    def add(self, reason: str, count: int = 1) -> None:
-        if reason not in self.reasons:
-            _log.warning("%s", reason)
-        self.reasons[reason] += count
 
 
 class Bag:

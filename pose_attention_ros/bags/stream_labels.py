@@ -7,8 +7,8 @@ from collections import defaultdict
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 
-from pose_attention_ros.bags.opening import LeftOut
 from pose_attention_ros.core.errors import UserError
+from pose_attention_ros.core.stamps import LeftOut
 
 EVERYBODY = ""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from pose_attention_ros.bags.opening import Bag
@@ -11,6 +11,7 @@ from pose_attention_ros.bags.types import ACTION_MODEL, ACTIONS, COMPRESSED_IMAG
 from pose_attention_ros.core.errors import MessageError, SourceError
 from pose_attention_ros.core.images import DEPTH, ImageError, bgr_from_compressed, bgr_from_image
 from pose_attention_ros.core.messages import actions_of_message, graphs_of_message, ns_of, skeletons_of_message
+from pose_attention_ros.core.stamps import StampOrder
 from pose_attention_ros.core.types import ActionEstimates, Frame, SkeletonGraphs, Skeletons
 
 # What can be evaluated, the earliest stage first -> types of its topics.
@@ -21,9 +22,6 @@ KINDS: dict[str, tuple[str, ...]] = {
     "actions": (ACTIONS,),
 }
 Item = Frame | Skeletons | SkeletonGraphs | ActionEstimates
-_LOOP_NS = 1_000_000_000  # stamps that come back this close to the first one begin another round
-_JUMP_NS = 10_000_000_000  # stamps that run ahead of the time of recording by more are wrong,
-_JUMPED = 5  # unless so many messages in a row say the same: then the clock was set
 
 
 @dataclass(frozen=True)
@@ -89,10 +87,10 @@ def _listed(bag: Bag) -> str:
                      for each in sorted(bag.topics.values(), key=lambda each: each.name))
 
 
-def frame_of(message: Any, msgtype: str, recorded_ns: int) -> Frame:
-    """The image in a message; a header without a stamp takes the time of recording. Raises ImageError."""
+def frame_of(message: Any, msgtype: str) -> Frame:
+    """The image in a message. Raises ImageError."""
     read = bgr_from_image if msgtype == IMAGE else bgr_from_compressed
-    return Frame(read(message), ns_of(message.header.stamp) or recorded_ns, message.header.frame_id)
+    return Frame(read(message), ns_of(message.header.stamp), message.header.frame_id)
 
 
 def read_items(bag: Bag, chosen: Input, model: Any = None) -> Iterator[tuple[int, Item]]:
@@ -100,56 +98,23 @@ def read_items(bag: Bag, chosen: Input, model: Any = None) -> Iterator[tuple[int
 
     :param model: names the classes of actions, see `action_model`
     """
-    convert: Callable[[Any, int], Item] = {
-        "images": lambda message, recorded_ns: frame_of(message, chosen.msgtype, recorded_ns),
-        "skeletons": lambda message, _: skeletons_of_message(message),
-        "skeleton_graphs": lambda message, _: graphs_of_message(message),
-        "actions": lambda message, _: actions_of_message(message, model),
+    convert: Callable[[Any], Item] = {
+        "images": lambda message: frame_of(message, chosen.msgtype),
+        "skeletons": skeletons_of_message,
+        "skeleton_graphs": graphs_of_message,
+        "actions": lambda message: actions_of_message(message, model),
     }[chosen.kind]
-    order = StampOrder(bag)
+    order = StampOrder(bag.left_out, one_round=True)
     for _, recorded_ns, raw in bag.messages([chosen.topic]):
         try:
-            item = convert(bag.read(chosen.topic, raw), recorded_ns)
+            item = convert(bag.read(chosen.topic, raw))
         except (MessageError, ImageError) as error:
             bag.left_out.add(f"{chosen.topic}: unusable message: {error}")
             continue
-        if order.follows(item.stamp_ns, recorded_ns):
-            yield recorded_ns, item
-
-
-class StampOrder:
-    """Lets only those stamps pass that are later than all before, and says of the others why not."""
-
-    def __init__(self, bag: Bag) -> None:
-        self._left_out = bag.left_out
-        self._first_ns: int | None = None
-        self._newest_ns = -1
-        self._newest_recorded_ns = 0
-        self._again = False
-        self._ahead = 0
-
-    def follows(self, stamp_ns: int, recorded_ns: int) -> bool:
-        """Whether `stamp_ns` is the newest so far."""
-        if self._first_ns is None:
-            self._first_ns = stamp_ns
-        elif stamp_ns - self._newest_ns - (recorded_ns - self._newest_recorded_ns) > _JUMP_NS and self._ahead < _JUMPED:
-            self._ahead += 1
-            self._left_out.add("messages whose stamp jumps ahead of the time of recording")
-            return False
-        if stamp_ns > self._newest_ns:
-            self._newest_ns, self._newest_recorded_ns = stamp_ns, recorded_ns
-            self._again, self._ahead = False, 0
-            return True
-        if self._newest_ns - self._first_ns > _LOOP_NS and abs(stamp_ns - self._first_ns) < _LOOP_NS // 2:
-            self._again = True
-        if self._again:
-            reason = "stamps begin again (a looping player was recorded?): only the first round is used"
-        elif stamp_ns == self._newest_ns:
-            reason = "messages with the stamp of the one before them"
-        else:
-            reason = "messages out of order: their stamp is earlier than that of one before them"
-        self._left_out.add(reason)
-        return False
+        # Only cameras send images without a stamp; what was made of an image may well stand at second 0.
+        stamp_ns = order.use(item.stamp_ns if chosen.kind == "images" else item.stamp_ns or 1, recorded_ns)
+        if stamp_ns is not None:
+            yield recorded_ns, replace(item, stamp_ns=stamp_ns) if chosen.kind == "images" else item
 
 
 def action_model(bag: Bag, sha256: str) -> Any | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from concurrent.futures import Future, ThreadPoolExecutor
 
 from pose_attention_ros.cameras.base import Camera
+from pose_attention_ros.core.stamps import LeftOut
 from pose_attention_ros.core.types import Frame
 
 
@@ -16,6 +17,7 @@ class ReadAhead:
     def __init__(self, recording: Camera) -> None:
         self._recording = recording
         self.fps, self.size, self.frame_count = recording.fps, recording.size, recording.frame_count
+        self.left_out = getattr(recording, "left_out", LeftOut())
         self._thread = ThreadPoolExecutor(1, "decoder")
         self._next: Future[Frame | None] | None = None
         self._closed = False

@@ -13,6 +13,7 @@ from pose_attention_ros.bags.streams import KINDS, frame_of, pictures
 from pose_attention_ros.cameras.base import CameraConfig
 from pose_attention_ros.core.errors import MessageError, SourceError
 from pose_attention_ros.core.images import ImageError
+from pose_attention_ros.core.stamps import StampOrder
 from pose_attention_ros.core.types import Frame
 
 _PROBED_IMAGES = 60
@@ -21,8 +22,9 @@ _PROBED_IMAGES = 60
 class BagImages:
     """The images of one topic in the order they were recorded, with the stamps and frame ids of their headers.
 
-    A header without a stamp takes the time at which it was recorded. An image that cannot be decoded is left out with a
-    warning; a bag that breaks off ends with one.
+    Which stamps are used, and which images are left out for theirs, is `core.stamps.StampOrder`'s to say; a header without
+    one takes the time at which it was recorded. An image that cannot be decoded is left out with a warning; a bag that
+    breaks off ends with one. `left_out` counts them all.
 
     :param path: bag folder, or a single .db3, .mcap or .bag file
     :raises SourceError: not a bag, no image topic, several of which none is chosen, or no image that can be decoded
@@ -33,6 +35,7 @@ class BagImages:
     def __init__(self, path: Path, config: CameraConfig) -> None:
         self._path, self._config = path, config
         self._bag: Bag | None = Bag(path)
+        self.left_out = self._bag.left_out
         try:
             self._topic = _image_topic(path, self._bag.topics, config.topic)
         except SourceError:
@@ -83,15 +86,17 @@ class BagImages:
     def _round(self) -> Iterator[Frame]:
         """The frames of one pass through the bag."""
         bag = self._bag
-        msgtype = bag.topics[self._topic].msgtype
+        msgtype, order = bag.topics[self._topic].msgtype, StampOrder(self.left_out)
         for _, recorded_ns, raw in bag.messages([self._topic]):
             try:
-                frame = frame_of(bag.read(self._topic, raw), msgtype, recorded_ns)
+                frame = frame_of(bag.read(self._topic, raw), msgtype)
             except (ImageError, MessageError) as error:
                 self._why = f": {error}"
                 bag.left_out.add(f"bag {self._path}, {self._topic}: images left out: {error}")
                 continue
-            yield Frame(frame.image_bgr, frame.stamp_ns + self._shift_ns, frame.frame_id) if self._shift_ns else frame
+            stamp_ns = order.use(frame.stamp_ns, recorded_ns)
+            if stamp_ns is not None:
+                yield Frame(frame.image_bgr, stamp_ns + self._shift_ns, frame.frame_id)
 
 
 def _image_topic(path: Path, topics: dict[str, Topic], wanted: str) -> str:

@@ -1,4 +1,7 @@
-"""Stamps of recorded frames: where playing started, plus the frame's presentation time."""
+"""Stamps of recorded frames: where playing started, plus the frame's presentation time.
+
+The rule for stamps that messages carry is in `core/stamps.py`. A file's frames are all its own, so none is left out here.
+"""
 
 from __future__ import annotations
 

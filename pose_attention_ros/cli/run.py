@@ -13,6 +13,7 @@ from pose_attention_ros.cli.options import add_json, add_settings, read_settings
 from pose_attention_ros.core.action_stage import ActionConfig, ActionStage
 from pose_attention_ros.core.graph_stage import GraphConfig, GraphStage
 from pose_attention_ros.core.pipeline import Pipeline
+from pose_attention_ros.core.stamps import LeftOut
 from pose_attention_ros.evaluation.recording import ResultWriter, summary_table
 from pose_attention_ros.inference.networks import RUNTIME_DOC, RUNTIMES
 from pose_attention_ros.inference.pixel_feeds import PixelFeedConfig, create_pixel_feed
@@ -87,6 +88,10 @@ def _record(camera: Camera, pipeline: Pipeline, args: argparse.Namespace, about:
                 result = pipeline(frame)
                 writer.add(frame.image_bgr, result.graphs, result.actions)
                 progress.update()
+            left_out = getattr(camera, "left_out", LeftOut()).reasons
+            if left_out:
+                about["left_out"] = dict(left_out)
+                _log.warning("left out: %s", ", ".join(f"{count} {reason}" for reason, count in left_out.items()))
             return writer.close()
     finally:
         signal.signal(signal.SIGINT, before)

@@ -16,26 +16,26 @@ from itertools import chain, count
 from pathlib import Path
 
 from diagnostic_msgs.msg import DiagnosticArray
-from rclpy.clock import Clock, ClockType
-from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPolicy
-from sensor_msgs.msg import CameraInfo, CompressedImage, Image
+from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
+from sensor_msgs.msg import CameraInfo
 from std_msgs.msg import String
 
+from pose_attention_ros.bags.types import COMPRESSED_IMAGE, IMAGE
 from pose_attention_ros.bags.writing import STORAGES, BagWriter, Offered
 from pose_attention_ros.core.config import setting
 from pose_attention_ros.msg import ActionLabelArray, ActionModel, SkeletonArray, SkeletonGraphArray, SourceStatus
+from pose_attention_ros.ros.image_subscription import ImageSubscription
 from pose_attention_ros.ros.managed import ManagedNode
 from pose_attention_ros.ros.playback import SOURCE_IS_OVER
 from pose_attention_ros.ros.qos import RELIABILITIES, latched_profile, result_profile
 from pose_attention_ros.ros.run import run
-from pose_attention_ros.ros.settings import NodeConfig
+from pose_attention_ros.ros.settings import RELIABILITY_DOC, NodeConfig
 
 _QUEUE = 30  # images that wait in the middleware while the disk is busy
 _CHECK_PERIOD_S = 0.2
 _LAST_WORDS_S = 2.0  # after the source's end its last results are still coming
 _RESULTS = ((SkeletonArray, "skeletons"), (SkeletonGraphArray, "skeleton_graphs"), (ActionLabelArray, "actions"),
             (CameraInfo, "camera_info"), (String, "label"), (DiagnosticArray, "/diagnostics"))
-_IMAGES = {"raw": (Image, "image_raw"), "compressed": (CompressedImage, "image_raw/compressed")}
 
 
 @dataclass(frozen=True)
@@ -46,8 +46,7 @@ class BagRecorderNodeConfig(NodeConfig):
     images: str = setting("compressed", "compressed records image_raw/compressed (small), raw records image_raw, none "
                           "leaves images out: skeletons and answers can be evaluated without",
                           choices=("compressed", "raw", "none"))
-    image_reliability: str = setting("best_effort", "best_effort fits every publisher; reliable asks again for lost images",
-                                     choices=tuple(RELIABILITIES))
+    image_reliability: str = setting("auto", RELIABILITY_DOC, choices=("auto", *RELIABILITIES))
     storage: str = setting("mcap", "file format of the bag", choices=STORAGES)
     compressed: bool = setting(False, "pack the messages with zstd; images are packed already")
     duration_s: float = setting(0.0, "end after this long; 0: when the source ends or Ctrl-C is pressed", unit="s", low=0.0,
@@ -74,13 +73,11 @@ class BagRecorderNode(ManagedNode):
         for kind, topic in ((ActionModel, "action_model"), (SourceStatus, "source_status")):
             self._record(kind, topic, latched_profile())
         if self.settings.images != "none":
-            kind, topic = _IMAGES[self.settings.images]
-            if self.settings.images == "compressed":  # follows a remapped image_raw, as everywhere
-                topic = self.resolve_topic_name("image_raw") + "/compressed"
-            self._record(kind, topic, QoSProfile(depth=_QUEUE, history=HistoryPolicy.KEEP_LAST,
-                                                 reliability=RELIABILITIES[self.settings.image_reliability]))
+            self._images = ImageSubscription(self, self._take_image, transport=self.settings.images,
+                                             reliability=self.settings.image_reliability, depth=_QUEUE, raw=True)
+            self._images.open()
         self.listen(SourceStatus, "source_status", self._on_status, latched_profile())
-        self._watch = self.create_timer(_CHECK_PERIOD_S, self._check_end, clock=Clock(clock_type=ClockType.STEADY_TIME))
+        self._watch = self.watch(_CHECK_PERIOD_S, self._check_end)
         self.get_logger().info(f"recording to {self._path}")
 
     def deactivate(self) -> None:
@@ -96,10 +93,16 @@ class BagRecorderNode(ManagedNode):
     def details(self) -> dict[str, str]:
         return {"bag": str(self._path)} if self._writer else {}
 
+    def trouble(self) -> str:
+        return self._images.trouble() if self.settings.images != "none" else ""
+
     def _record(self, kind: type, topic: str, profile: QoSProfile) -> None:
         name = self.resolve_topic_name(topic)
         msgtype = f"{kind.__module__.split('.')[0]}/msg/{kind.__name__}"
         self.listen(kind, topic, partial(self._take, name, msgtype), profile, raw=True)
+
+    def _take_image(self, raw: bytes) -> None:
+        self._take(self._images.topic, COMPRESSED_IMAGE if self._images.compressed else IMAGE, raw)
 
     def _take(self, topic: str, msgtype: str, raw: bytes) -> None:
         if self._failed:

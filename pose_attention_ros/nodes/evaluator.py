@@ -15,24 +15,24 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from diagnostic_msgs.msg import DiagnosticArray
-from rclpy.clock import Clock, ClockType
-from sensor_msgs.msg import CompressedImage, Image
 from std_msgs.msg import String
 
 from pose_attention_ros.bags.label_sources import read_labels
-from pose_attention_ros.bags.opening import LeftOut, stamp_in
+from pose_attention_ros.bags.opening import stamp_in
 from pose_attention_ros.bags.stream_labels import SpokenLabels, StreamLabels
 from pose_attention_ros.core.config import setting
 from pose_attention_ros.core.errors import UserError
+from pose_attention_ros.core.stamps import LeftOut
 from pose_attention_ros.evaluation.label_map import read_label_map
 from pose_attention_ros.evaluation.recordings.live_run import LiveRun
 from pose_attention_ros.evaluation.report.files import write_result
 from pose_attention_ros.evaluation.report.thresholds import check, read_thresholds
 from pose_attention_ros.msg import ActionLabelArray, ActionModel, SkeletonGraphArray, SourceStatus
 from pose_attention_ros.ros.action_messages import actions_of_message
+from pose_attention_ros.ros.image_subscription import ImageSubscription
 from pose_attention_ros.ros.managed import ManagedNode
 from pose_attention_ros.ros.playback import SOURCE_IS_OVER
-from pose_attention_ros.ros.qos import latched_profile, result_profile, sensor_profile
+from pose_attention_ros.ros.qos import latched_profile, result_profile
 from pose_attention_ros.ros.run import run
 from pose_attention_ros.ros.settings import NodeConfig
 from pose_attention_ros.ros.skeleton_messages import graphs_of_message
@@ -41,7 +41,6 @@ from pose_attention_ros.ros.stamps import age_s, stamp_ns_of
 _CHECK_PERIOD_S = 0.2
 _LAST_WORDS_S = 2.0  # after the source's end its last results are still coming
 _EARLY = 30  # answers that wait for the latched action_model
-_IMAGES = {"raw": (Image, "image_raw"), "compressed": (CompressedImage, "image_raw/compressed")}
 
 
 @dataclass(frozen=True)
@@ -97,11 +96,8 @@ class EvaluatorNode(ManagedNode):
         if self.settings.labels_topic:
             self.listen(String, self.settings.labels_topic, self._on_label, result_profile(100))
         if self.settings.images != "none":
-            kind, topic = _IMAGES[self.settings.images]
-            if self.settings.images == "compressed":
-                topic = self.resolve_topic_name("image_raw") + "/compressed"
-            self.listen(kind, topic, self._on_image, sensor_profile("best_effort"), raw=True)
-        self._watch = self.create_timer(_CHECK_PERIOD_S, self._check_end, clock=Clock(clock_type=ClockType.STEADY_TIME))
+            ImageSubscription(self, self._on_image, transport=self.settings.images, reliability="auto", raw=True).open()
+        self._watch = self.watch(_CHECK_PERIOD_S, self._check_end)
 
     def deactivate(self) -> None:
         self.destroy_timer(self._watch)

@@ -12,7 +12,6 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
-from rclpy.clock import Clock, ClockType
 from rclpy.subscription import Subscription
 from sensor_msgs.msg import CompressedImage, Image
 from visualization_msgs.msg import MarkerArray
@@ -23,11 +22,12 @@ from pose_attention_ros.msg import ActionLabelArray, ActionModel, SkeletonGraphA
 from pose_attention_ros.ros.action_messages import actions_of_message
 from pose_attention_ros.ros.annotations import Annotator, annotation_type
 from pose_attention_ros.ros.image_output import ImageTopic, JpegConfig
-from pose_attention_ros.ros.images import bgr_from_compressed, bgr_from_image, image_form
+from pose_attention_ros.ros.image_subscription import ImageSubscription
+from pose_attention_ros.ros.images import bgr_of
 from pose_attention_ros.ros.managed import ManagedNode
 from pose_attention_ros.ros.markers import markers_of
 from pose_attention_ros.ros.middleware import make_room_for_images
-from pose_attention_ros.ros.qos import latched_profile, result_profile, sensor_profile
+from pose_attention_ros.ros.qos import latched_profile, result_profile
 from pose_attention_ros.ros.run import run
 from pose_attention_ros.ros.settings import NodeConfig, SynchroniserConfig, WatchImageConfig
 from pose_attention_ros.ros.skeleton_messages import graphs_of_message
@@ -62,10 +62,13 @@ class OverlayNode(ManagedNode):
     def activate(self) -> None:
         self.listen(ActionModel, "action_model", self._on_model, latched_profile())
         self._inputs: list[Subscription] = []
+        self._camera = ImageSubscription(self, lambda message: self._join("image", message),
+                                         transport=self.settings.image_transport,
+                                         reliability=self.settings.image_reliability)
         self._wanted: tuple[str, ...] = ()
         self._sync: StampSynchroniser | None = None
         self._given_up = 0  # before the present onlookers
-        self._watch = self.create_timer(_LOOK_PERIOD_S, self._look, clock=Clock(clock_type=ClockType.STEADY_TIME))
+        self._watch = self.watch(_LOOK_PERIOD_S, self._look)
 
     def deactivate(self) -> None:
         self.destroy_timer(self._watch)
@@ -93,26 +96,25 @@ class OverlayNode(ManagedNode):
         self._wanted = wanted
         self.silence(self._inputs)
         self._inputs = []
+        self._camera.close()
         if not wanted:
             return
         self._given_up += self._sync.given_up if self._sync else 0
         names = ("skeleton_graphs", "actions") + ("image",) * ("image" in wanted)
         self._sync = StampSynchroniser(names, self.settings.buffer_frames)
-        self._inputs = [self._join(SkeletonGraphArray, "skeleton_graphs", result_profile()),
-                        self._join(ActionLabelArray, "actions", result_profile())]
+        self._inputs = [self._listen(SkeletonGraphArray, "skeleton_graphs"), self._listen(ActionLabelArray, "actions")]
         if "image" in wanted:
-            kind, topic, _ = image_form(self)
-            profile = sensor_profile(self.settings.image_reliability)
-            self._inputs.append(self._join(kind, topic, profile, name="image"))
+            self._camera.open()
 
-    def _join(self, kind: type, topic: str, profile: Any, name: str = "") -> Subscription:
-        """Subscribe; complete sets of messages go to `_draw`."""
-        def add(message: Any) -> None:
-            complete = self._sync.add(name or topic, stamp_ns_of(message.header), message)
-            self.meter.dropped = self._given_up + self._sync.given_up
-            if complete is not None:
-                self._draw(*complete)
-        return self.listen(kind, topic, add, profile)
+    def _listen(self, kind: type, topic: str) -> Subscription:
+        return self.listen(kind, topic, lambda message: self._join(topic, message), result_profile())
+
+    def _join(self, name: str, message: Any) -> None:
+        """Complete sets of messages are drawn."""
+        complete = self._sync.add(name, stamp_ns_of(message.header), message)
+        self.meter.dropped = self._given_up + self._sync.given_up
+        if complete is not None:
+            self._draw(*complete)
 
     def _draw(self, graphs_message: SkeletonGraphArray, actions_message: ActionLabelArray,
               image_message: Image | CompressedImage | None = None) -> None:
@@ -120,8 +122,7 @@ class OverlayNode(ManagedNode):
         graphs = graphs_of_message(graphs_message)
         actions: ActionEstimates | None = None if self._model is None else actions_of_message(actions_message, self._model)
         if image_message is not None:
-            read = bgr_from_image if isinstance(image_message, Image) else bgr_from_compressed
-            drawn = self._overlay.draw(read(image_message), graphs, actions)
+            drawn = self._overlay.draw(bgr_of(image_message), graphs, actions)
             self._images.publish(drawn, graphs.stamp_ns, graphs.frame_id)
         if "markers" in self._wanted:
             self._markers.publish(markers_of(graphs, actions))

@@ -116,6 +116,7 @@ class PipelineNode(ManagedNode):
             told |= meter.times(name)
         if self._feed is not None:
             told |= self._feed.details()
+        told |= self._input.details() if self._input else {}
         return told | (self._playback.details() if self._playback else {})
 
     def trouble(self) -> str:

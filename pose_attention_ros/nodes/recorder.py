@@ -14,12 +14,11 @@ import sys
 import threading
 import time
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticArray
-from rclpy.clock import Clock, ClockType
-from sensor_msgs.msg import CompressedImage, Image
 from std_msgs.msg import Header
 
 from pose_attention_ros.core.config import setting
@@ -27,7 +26,8 @@ from pose_attention_ros.core.errors import UserError
 from pose_attention_ros.evaluation.recording import RESULT_FILES, ResultWriter, summary_table
 from pose_attention_ros.msg import ActionLabelArray, ActionModel, SkeletonGraphArray, SourceStatus
 from pose_attention_ros.ros.action_messages import actions_of_message
-from pose_attention_ros.ros.images import bgr_from_compressed, bgr_from_image
+from pose_attention_ros.ros.image_subscription import ImageSubscription
+from pose_attention_ros.ros.images import bgr_of
 from pose_attention_ros.ros.managed import ManagedNode
 from pose_attention_ros.ros.playback import SOURCE_IS_OVER
 from pose_attention_ros.ros.qos import latched_profile, result_profile
@@ -39,6 +39,7 @@ from pose_attention_ros.ros.sync import StampSynchroniser
 
 _CHECK_PERIOD_S = 0.1
 _LAST_FRAME_S = 5.0  # after the source's end, its last frames may take this long to arrive
+_IMAGES_IN_MIDDLEWARE = 10  # those that come before the graph has answered
 _BACKLOG = 4  # frames that wait for the encoder; then the camera waits
 
 
@@ -86,7 +87,7 @@ class RecorderNode(ManagedNode):
         self._writing = threading.Thread(target=self._write, name="writer", daemon=True)
         self._writing.start()
         self._subscribe()
-        self._watch = self.create_timer(_CHECK_PERIOD_S, self._check_end, clock=Clock(clock_type=ClockType.STEADY_TIME))
+        self._watch = self.watch(_CHECK_PERIOD_S, self._check_end)
 
     def deactivate(self) -> None:
         """Finish the files."""
@@ -108,14 +109,14 @@ class RecorderNode(ManagedNode):
         self.listen(ActionModel, "action_model", self._on_model, latched_profile())
         self.listen(SourceStatus, "source_status", self._on_status, latched_profile())
         self.listen(DiagnosticArray, "/diagnostics", self._on_diagnostics, result_profile())
-        topics = [(SkeletonGraphArray, "skeleton_graphs"), (ActionLabelArray, "actions")]
+        results = {"skeleton_graphs": SkeletonGraphArray, "actions": ActionLabelArray}
+        names = (*results, "image") if self.settings.video else tuple(results)
+        self._sync = StampSynchroniser(names, self.settings.buffer_frames)
+        for topic, kind in results.items():
+            self.listen(kind, topic, partial(self._on_part, topic), result_profile())
         if self.settings.video:
-            compressed = self.settings.image_transport == "compressed"
-            topics.append((CompressedImage, self.resolve_topic_name("image_raw") + "/compressed") if compressed
-                          else (Image, "image_raw"))
-        self._sync = StampSynchroniser(tuple(topic for _, topic in topics), self.settings.buffer_frames)
-        for kind, topic in topics:
-            self.listen(kind, topic, lambda message, topic=topic: self._on_part(topic, message), result_profile())
+            ImageSubscription(self, partial(self._on_part, "image"), transport=self.settings.image_transport,
+                              reliability="auto", depth=_IMAGES_IN_MIDDLEWARE).open()
 
     def _on_model(self, message: ActionModel) -> None:
         self._model = message
@@ -172,8 +173,7 @@ class RecorderNode(ManagedNode):
                 try:
                     writer = writer or self._open(progress)
                     image, graphs, actions = item
-                    read = bgr_from_image if isinstance(image, Image) else bgr_from_compressed
-                    writer.add(None if image is None else read(image), graphs, actions)
+                    writer.add(None if image is None else bgr_of(image), graphs, actions)
                 except Exception as error:
                     self._lost += 1
                     self.tell_failure("recording", error)

@@ -7,9 +7,10 @@ from typing import Any
 
 from pose_attention_ros.core.types import Frame, SkeletonGraphs
 from pose_attention_ros.msg import SkeletonGraphArray
-from pose_attention_ros.ros.images import image_form
+from pose_attention_ros.ros.image_subscription import ImageSubscription
+from pose_attention_ros.ros.images import frame_of
 from pose_attention_ros.ros.managed import ManagedNode
-from pose_attention_ros.ros.qos import result_profile, sensor_profile
+from pose_attention_ros.ros.qos import result_profile
 from pose_attention_ros.ros.repeats import RepeatedStamp
 from pose_attention_ros.ros.skeleton_messages import graphs_of_message
 from pose_attention_ros.ros.stamps import stamp_ns_of
@@ -55,17 +56,17 @@ class GraphAndImageInput(GraphInput):
         super().open()
         self._sync = StampSynchroniser((_TOPIC, "image"), self._node.settings.buffer_frames)
         self._without_image = 0
-        kind, self._image_topic, self._read = image_form(self._node)
-        self._node.listen(kind, self._image_topic, self._on_image,
-                          sensor_profile(self._node.settings.image_reliability, _IMAGES_IN_MIDDLEWARE),
-                          remedy="set image_reliability:=best_effort")
+        settings = self._node.settings
+        self._images = ImageSubscription(self._node, self._on_image, transport=settings.image_transport,
+                                         reliability=settings.image_reliability, depth=_IMAGES_IN_MIDDLEWARE)
+        self._images.open()
 
     def trouble(self) -> str:
         """See GraphInput."""
         if self._without_image < _MANY:
-            return ""
+            return self._images.trouble()
         text = (f"the model reads images too, and the last {self._without_image} graphs came without theirs on "
-                f"{self._image_topic}: set image_transport and the remapping of image_raw as for the pose node")
+                f"{self._images.topic}: set image_transport and the remapping of image_raw as for the pose node")
         self._node.warn_once(text)
         return text
 
@@ -84,4 +85,4 @@ class GraphAndImageInput(GraphInput):
         if complete is not None:
             self._without_image = 0
             graphs, image = complete
-            self._work(graphs, self._read(image))
+            self._work(graphs, frame_of(image))

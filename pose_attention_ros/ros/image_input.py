@@ -10,17 +10,17 @@ from typing import Any
 from sensor_msgs.msg import CompressedImage, Image
 
 from pose_attention_ros.core.clocks import StampWatch
+from pose_attention_ros.core.stamps import LeftOut, StampOrder
 from pose_attention_ros.core.types import Frame
-from pose_attention_ros.ros.images import frame_from_compressed, frame_from_image
+from pose_attention_ros.ros.image_subscription import ImageSubscription
+from pose_attention_ros.ros.images import frame_of
 from pose_attention_ros.ros.managed import ManagedNode
 from pose_attention_ros.ros.no_images import why_no_images
-from pose_attention_ros.ros.qos import sensor_profile
 from pose_attention_ros.ros.repeats import RepeatedStamp
 from pose_attention_ros.ros.stamps import SECOND_NS, age_s, stamp_ns_of
 
-_TOPIC = "image_raw"
 _OTHER_PUBLISHER = 1000  # a jump of the publisher's count beyond this is another publisher, not a loss
-_STANDSTILL = 30  # images with one and the same stamp before it is worth a warning
+_REPEATED = 30  # images with the stamp of the one before them before it is worth a warning
 
 
 class ImageInput:
@@ -36,35 +36,38 @@ class ImageInput:
                  admits: Callable[[int], bool]) -> None:
         self._node, self._process, self._admits = node, process, admits
         self._repeated = RepeatedStamp()
-        self._sequence: int | None = None
         self._missing = False
+        self._images = ImageSubscription(node, self._on_image, transport=node.settings.image_transport,
+                                         reliability=node.settings.image_reliability, about=self._count_drops)
 
     def open(self) -> None:
-        """Subscribe to the form of image that the settings ask for; the compressed one follows a remapped image_raw."""
-        compressed = self._node.settings.image_transport == "compressed"
-        topic = self._node.resolve_topic_name(_TOPIC) + "/compressed" if compressed else _TOPIC
-        self._read = frame_from_compressed if compressed else frame_from_image
+        """Subscribe to the form of image that the settings ask for, or that there is."""
         self._repeated.clear()
-        self._sequence = None
-        self._stamps = StampWatch()
+        self._sequence: int | None = None
+        self._stamps, self._left_out = StampWatch(), LeftOut()
+        self._order = StampOrder(self._left_out)
+        self._again = 0
         self._heard_s = time.monotonic()
-        self._subscription = self._node.listen(
-            CompressedImage if compressed else Image, topic, self._on_image,
-            sensor_profile(self._node.settings.image_reliability), remedy="set image_reliability:=best_effort",
-            about=self._count_drops)
+        self._images.open()
+
+    def details(self) -> dict[str, str]:
+        """For the diagnostics: what is subscribed, and how many images were lost on their way or left out."""
+        if not self._node.active:
+            return {}
+        left_out = self._again + self._left_out.reasons.total()
+        return {**self._images.details(), "left_out": str(left_out), "unstamped": str(self._order.unstamped)}
 
     def trouble(self) -> str:
-        """Whether images stay away, and what to do about it, or that their clock is not ours; also logged."""
+        """Whether images stay away or get lost, and what to do about it, or that their clock is not ours; also logged."""
         silent_s, limit_s = time.monotonic() - self._heard_s, self._node.settings.image_timeout_s
         if limit_s and silent_s > limit_s:
             self._missing = True
-            text = f"no image on {self._subscription.topic_name} for {silent_s:.0f} s: " + \
-                why_no_images(self._node, self._subscription)
+            text = f"no image on {self._images.topic} for {silent_s:.0f} s: " + why_no_images(self._node, self._images)
         elif self._stamps.sender_ahead_s:
             text = (f"images are stamped up to {self._stamps.sender_ahead_s:.3f} s in the future: the clocks of the "
                     "camera's machine and of this one differ, and ages and latencies are wrong; synchronise them (chrony)")
         else:
-            return ""
+            return self._images.trouble()
         self._node.warn_once(text)
         return text
 
@@ -80,21 +83,31 @@ class ImageInput:
     def _on_image(self, message: Image | CompressedImage) -> None:
         stamp_ns, now_ns = stamp_ns_of(message.header), self._node.now_ns()
         self._heard(stamp_ns, now_ns)
-        if self._repeated.answered(stamp_ns):
-            if self._repeated.times == _STANDSTILL:
-                self._node.warn_once(f"{_STANDSTILL} images came with the same stamp, {stamp_ns * 1e-9:.3f} s: nothing "
-                                     "moves on until the camera driver stamps its images")
+        if stamp_ns and self._repeated.answered(stamp_ns):
+            self._tell_repeated(stamp_ns)
+            return
+        used_ns = self._order.use(stamp_ns, now_ns)
+        if used_ns is None:
             return
         oldest_s = self._node.settings.max_image_age_s
-        age = age_s(stamp_ns, now_ns)
-        if (oldest_s and not math.isnan(age) and age > oldest_s) or not self._admits(stamp_ns):
+        age = age_s(used_ns, now_ns)
+        if (oldest_s and not math.isnan(age) and age > oldest_s) or not self._admits(used_ns):
             self._node.meter.dropped += 1
             return
-        self._repeated.keep(stamp_ns, self._process(self._read(message)))
+        self._repeated.keep(used_ns, self._process(frame_of(message, used_ns)))
+
+    def _tell_repeated(self, stamp_ns: int) -> None:
+        """A camera in lockstep sends its first frame again until it is answered; a driver should not."""
+        self._again += 1
+        if self._again == _REPEATED:
+            self._node.warn_once(f"{_REPEATED} images came with the stamp of the one before them, the last at "
+                                 f"{stamp_ns * 1e-9:.3f} s, and are left out: does the driver send each image twice, or "
+                                 "does its clock stand still?")
 
     def _heard(self, stamp_ns: int, now_ns: int) -> None:
         self._heard_s = time.monotonic()
-        self._stamps.see((now_ns - stamp_ns) / SECOND_NS)
+        if stamp_ns:
+            self._stamps.see((now_ns - stamp_ns) / SECOND_NS)
         if self._missing:
             self._missing = False
             self._node.get_logger().info("images are back")

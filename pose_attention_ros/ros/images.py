@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import io
 from array import array
-from collections.abc import Callable
 from functools import cache
 from typing import Any
 
@@ -20,22 +19,14 @@ from pose_attention_ros.ros.errors import MessageError
 from pose_attention_ros.ros.stamps import header_of, stamp_ns_of
 
 
-def image_form(node: Any) -> tuple[type, str, Callable[[Any], Frame]]:
-    """Message type, topic and reader of the images that `node`, whose settings are a TransportConfig, asks for; the
-    compressed topic follows a remapped image_raw."""
-    if node.settings.image_transport == "compressed":
-        return CompressedImage, node.resolve_topic_name("image_raw") + "/compressed", frame_from_compressed
-    return Image, "image_raw", frame_from_image
+def frame_of(message: Image | CompressedImage, stamp_ns: int | None = None) -> Frame:
+    """The decoded image with its frame id and, unless another `stamp_ns` is given, its stamp. Raises MessageError."""
+    return Frame(bgr_of(message), stamp_ns_of(message.header) if stamp_ns is None else stamp_ns, message.header.frame_id)
 
 
-def frame_from_image(message: Image) -> Frame:
-    """The image with its stamp and frame id. Raises MessageError."""
-    return Frame(bgr_from_image(message), stamp_ns_of(message.header), message.header.frame_id)
-
-
-def frame_from_compressed(message: CompressedImage) -> Frame:
-    """The decoded JPEG or PNG with its stamp and frame id. Raises MessageError."""
-    return Frame(bgr_from_compressed(message), stamp_ns_of(message.header), message.header.frame_id)
+def bgr_of(message: Image | CompressedImage) -> np.ndarray:
+    """(height, width, 3) uint8 of either form. Raises MessageError."""
+    return bgr_from_image(message) if isinstance(message, Image) else bgr_from_compressed(message)
 
 
 def bgr_from_image(message: Image) -> np.ndarray:

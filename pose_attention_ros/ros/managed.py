@@ -12,10 +12,12 @@ from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.clock import Clock, ClockType
 from rclpy.duration import Duration
 from rclpy.lifecycle import LifecycleNode, TransitionCallbackReturn
+from rclpy.node import Node
 from rclpy.publisher import Publisher
 from rclpy.qos import QoSProfile
 from rclpy.qos_overriding_options import QoSOverridingOptions
 from rclpy.subscription import Subscription
+from rclpy.timer import Timer
 
 from pose_attention_ros.core.config import Settings
 from pose_attention_ros.core.errors import UserError
@@ -50,7 +52,8 @@ class ManagedNode(LifecycleNode):
         self._state = "unconfigured"
         self._ready_s = math.nan
         self._own_publishers: list[Publisher] = []
-        self._own_subscriptions: list[Subscription] = []
+        self._own_subscriptions: dict[Subscription, Node] = {}  # and who made them
+        self.at_halt: list[Callable[[], None]] = []  # called once before all subscriptions end
         self.meter = StageMeter()
         self.exit_code = 0  # of the process, when it ends
         self.ending = False  # the process that runs this node is to end
@@ -62,8 +65,7 @@ class ManagedNode(LifecycleNode):
         self._diagnostics = self.create_publisher(DiagnosticArray, "/diagnostics", result_profile())
         self._reported = self.meter.snapshot()
         # A steady clock: simulated time may stand still, and a node must be heard then too.
-        self._timer = self.create_timer(self.settings.diagnostics_period_s, self._report,
-                                        clock=Clock(clock_type=ClockType.STEADY_TIME))
+        self._timer = self.watch(self.settings.diagnostics_period_s, self._report)
 
     # Hooks -----------------------------------------------------------------------------------------------------------
     def configure(self) -> None:
@@ -118,30 +120,41 @@ class ManagedNode(LifecycleNode):
 
     def listen(self, kind: type, topic: str, handle: Callable[[Any], None], profile: QoSProfile,
                remedy: str = "give both sides the same reliability and durability",
-               about: Callable[[dict[str, Any]], None] | None = None, raw: bool = False) -> Subscription:
+               about: Callable[[dict[str, Any]], None] | None = None, raw: bool = False,
+               events: dict[str, Callable[[Any], None]] | None = None, through: Node | None = None) -> Subscription:
         """A subscription that lives until deactivation (or `silence`); what `handle` raises is counted and told, and drops
         that message only. `about` gets what the middleware says of each message first, where rclpy tells it. With
-        `raw`, `handle` gets serialised bytes. qos_overrides.* parameters apply."""
+        `raw`, `handle` gets serialised bytes. `events` are more handlers of the middleware's events, see qos. It is made
+        `through` another node that works for this one, if there is one. qos_overrides.* parameters apply."""
         callback = guarded = self.guarded(topic, handle)
         if about is not None and _GIVES_MESSAGE_INFO:
             def callback(message: Any, info: dict[str, Any]) -> None:
                 about(info)
                 guarded(message)
         # Once declared, rclpy keeps what an override was first, so that a profile which follows a setting would no longer.
-        named = f"qos_overrides.{self.resolve_topic_name(topic)}.subscription."
-        overridden = any(name.startswith(named) for name in self._parameter_overrides)
-        with understandable(f"{named}*"):
-            subscription = self.create_subscription(
-                kind, topic, callback, profile, event_callbacks=subscription_events(self.warn_once, topic, remedy), raw=raw,
+        overridden = self.overrides_qos_of(topic)
+        owner = through or self
+        with understandable(f"qos_overrides.{self.resolve_topic_name(topic)}.subscription.*"):
+            subscription = owner.create_subscription(
+                kind, topic, callback, profile, raw=raw,
+                event_callbacks=subscription_events(self.warn_once, topic, remedy, events),
                 qos_overriding_options=QoSOverridingOptions.with_default_policies() if overridden else None)
-        self._own_subscriptions.append(subscription)
+        self._own_subscriptions[subscription] = owner
         return subscription
+
+    def overrides_qos_of(self, topic: str) -> bool:
+        """Whether qos_overrides.* parameters were given for our subscription of `topic`."""
+        named = f"qos_overrides.{self.resolve_topic_name(topic)}.subscription."
+        return any(name.startswith(named) for name in self._parameter_overrides)
+
+    def watch(self, period_s: float, check: Callable[[], None]) -> Timer:
+        """Calls `check` every `period_s`, also while simulated time stands still. End it with `destroy_timer`."""
+        return self.create_timer(period_s, check, clock=Clock(clock_type=ClockType.STEADY_TIME))
 
     def silence(self, subscriptions: Iterable[Subscription]) -> None:
         """End subscriptions made by `listen`."""
         for subscription in list(subscriptions):
-            self._own_subscriptions.remove(subscription)
-            self.destroy_subscription(subscription)
+            self._own_subscriptions.pop(subscription).destroy_subscription(subscription)
 
     def flush(self, timeout_s: float) -> None:
         """Wait until reliable subscribers have what was published."""
@@ -262,6 +275,8 @@ class ManagedNode(LifecycleNode):
         self.get_logger().info(f"active, {self._ready_s:.2f} s after the start of the process" if first else "active")
 
     def _halt(self) -> None:
+        while self.at_halt:
+            self.at_halt.pop()()
         self.silence(self._own_subscriptions)
         self.deactivate()
 

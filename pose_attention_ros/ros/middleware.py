@@ -6,9 +6,16 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
-PROFILE = "fastdds.xml"
+PROFILES = {"LOCALHOST": "fastdds.xml"}  # by ROS_AUTOMATIC_DISCOVERY_RANGE, for which rclpy sets transports of its own
+_PROFILE = "fastdds_sockets.xml"
 _CHOSEN_BY_USER = ("FASTRTPS_DEFAULT_PROFILES_FILE", "FASTDDS_DEFAULT_PROFILES_FILE", "FASTDDS_BUILTIN_TRANSPORTS")
 _OLD_NAME = ("humble", "iron", "jazzy")
+_ours: set[str] = set()  # profiles that were set here
+
+
+def chosen_by_user() -> bool:
+    """Whether the user has configured Fast DDS."""
+    return any(os.environ.get(name, "") not in ("", *_ours) for name in _CHOSEN_BY_USER)
 
 
 def make_room_for_images(config_dir: Callable[[], Path]) -> None:
@@ -19,11 +26,12 @@ def make_room_for_images(config_dir: Callable[[], Path]) -> None:
 
     :param config_dir: gives the folder of the profile; a FileNotFoundError of it leaves everything as it is
     """
-    if any(os.environ.get(name) for name in _CHOSEN_BY_USER):
+    if chosen_by_user():
         return
     try:
-        profile = config_dir() / PROFILE
+        profile = config_dir() / PROFILES.get(os.environ.get("ROS_AUTOMATIC_DISCOVERY_RANGE", "").upper(), _PROFILE)
     except FileNotFoundError:
         return
     if profile.is_file():
+        _ours.add(str(profile))
         os.environ[_CHOSEN_BY_USER[0 if os.environ.get("ROS_DISTRO") in _OLD_NAME else 1]] = str(profile)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -53,9 +54,15 @@ def _reporter(warn: Callable[[str], None], topic: str, other: str, remedy: str) 
     return report
 
 
-def subscription_events(warn: Callable[[str], None], topic: str, remedy: str) -> SubscriptionEventCallbacks:
-    """Tells through `warn` that a publisher of `topic` is incompatible, and the remedy."""
-    return SubscriptionEventCallbacks(incompatible_qos=_reporter(warn, topic, "publisher", remedy))
+def subscription_events(warn: Callable[[str], None], topic: str, remedy: str,
+                        more: dict[str, Callable[[Any], None]] | None = None) -> SubscriptionEventCallbacks:
+    """Tells through `warn` that a publisher of `topic` is incompatible, and the remedy.
+
+    :param more: handlers of events by rclpy's names; those that this ROS does not know are left out
+    """
+    handlers = {"incompatible_qos": _reporter(warn, topic, "publisher", remedy), **(more or {})}
+    known = inspect.signature(SubscriptionEventCallbacks.__init__).parameters
+    return SubscriptionEventCallbacks(**{name: handle for name, handle in handlers.items() if name in known})
 
 
 def publisher_events(warn: Callable[[str], None], topic: str) -> PublisherEventCallbacks:

@@ -7,6 +7,10 @@ from dataclasses import dataclass
 from pose_attention_ros.core.config import Settings, setting
 from pose_attention_ros.ros.qos import RELIABILITIES
 
+TRANSPORTS = ("auto", "raw", "compressed")
+RELIABILITY_DOC = ("auto follows what the publishers offer; reliable asks for every image again that got lost, and hears no "
+                   "best-effort publisher; best_effort fits every publisher")
+
 
 @dataclass(frozen=True)
 class NodeConfig(Settings):
@@ -21,16 +25,16 @@ class NodeConfig(Settings):
 class TransportConfig(Settings):
     """Nodes that subscribe to images."""
 
-    image_transport: str = setting("raw", "raw subscribes image_raw, compressed subscribes image_raw/compressed",
-                                   choices=("raw", "compressed"))
+    image_transport: str = setting("auto", "raw subscribes image_raw, compressed subscribes image_raw/compressed, auto "
+                                   "takes image_raw or, where that is published alone, the compressed form; a topic of "
+                                   "compressed images by any name is taken as it is", choices=TRANSPORTS)
 
 
 @dataclass(frozen=True)
 class WatchImageConfig(TransportConfig):
     """Nodes that may miss an image."""
 
-    image_reliability: str = setting("best_effort", "best_effort fits every publisher and drops what is late; reliable asks "
-                                     "for every image again that the network lost", choices=tuple(RELIABILITIES))
+    image_reliability: str = setting("auto", RELIABILITY_DOC, choices=("auto", *RELIABILITIES))
 
 
 @dataclass(frozen=True)

@@ -17,10 +17,11 @@ from pixel_helpers import write_backbone
 from scipy.io import savemat
 
 from pose_attention_ros.bags.label_sources import read_labels
-from pose_attention_ros.bags.opening import Bag, LeftOut
+from pose_attention_ros.bags.opening import Bag
 from pose_attention_ros.cameras import CameraConfig, open_source
 from pose_attention_ros.core.errors import MessageError
 from pose_attention_ros.core.layouts import LAYOUTS
+from pose_attention_ros.core.stamps import LeftOut
 from pose_attention_ros.data.dataset import Clip, SkeletonDataset
 from pose_attention_ros.data.jhmdb import import_jhmdb
 from pose_attention_ros.data.motion3d.bvh import BvhConfig, read_bvh_folder

@@ -13,11 +13,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pose_attention_ros.bags.label_sources import read_labels
-from pose_attention_ros.bags.opening import LeftOut
 from pose_attention_ros.bags.people import IdSwitches
 from pose_attention_ros.bags.writing import BagWriter, actions_message, model_message, skeletons_message
 from pose_attention_ros.cli.main import main
 from pose_attention_ros.core.errors import UserError
+from pose_attention_ros.core.stamps import LeftOut
 from pose_attention_ros.core.types import ActionEstimate, ActionEstimates, LabelState
 from pose_attention_ros.evaluation.recordings.durations import Durations, LiveClock
 from pose_attention_ros.inference.recogniser import load_recogniser

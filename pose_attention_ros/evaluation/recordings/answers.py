@@ -10,13 +10,14 @@ from types import SimpleNamespace
 from typing import Any
 
 from pose_attention_ros.bags.opening import Bag
-from pose_attention_ros.bags.streams import Input, StampOrder, action_model, first_actions
+from pose_attention_ros.bags.streams import Input, action_model, first_actions
 from pose_attention_ros.bags.types import GRAPHS
 from pose_attention_ros.core.action_stage import ActionConfig, ActionStage
 from pose_attention_ros.core.errors import MessageError, ModelError, SourceError
 from pose_attention_ros.core.graph_stage import GraphConfig, GraphStage
 from pose_attention_ros.core.messages import actions_of_message, graphs_of_message, ns_of
 from pose_attention_ros.core.pipeline import STAGES, Pipeline
+from pose_attention_ros.core.stamps import StampOrder
 from pose_attention_ros.core.types import ActionEstimates, Frame, SkeletonGraphs
 from pose_attention_ros.evaluation.recordings.graph_process import WORTH_A_PROCESS, TimedGraphs, graphs_beside
 from pose_attention_ros.inference.pixel_feeds import PixelFeedConfig, create_pixel_feed
@@ -125,7 +126,7 @@ def _pairs(bag: Bag, chosen: Input, identity: Any, graphs_topic: str | None
            ) -> Iterator[tuple[int, tuple[ActionEstimates, SkeletonGraphs | None]]]:
     """(time of recording, (actions, graphs of the same stamp or None))."""
     recent: OrderedDict[int, Any] = OrderedDict()
-    order = StampOrder(bag)
+    order = StampOrder(bag.left_out, one_round=True)
     for topic, recorded_ns, raw in bag.messages([chosen.topic, *([graphs_topic] if graphs_topic else [])]):
         try:
             message = bag.read(topic, raw)
@@ -134,7 +135,7 @@ def _pairs(bag: Bag, chosen: Input, identity: Any, graphs_topic: str | None
                 recent[stamp_ns] = message
                 if len(recent) > _RECENT_GRAPHS:
                     recent.popitem(last=False)
-            elif order.follows(stamp_ns, recorded_ns):
+            elif order.use(stamp_ns or 1, recorded_ns) is not None:
                 actions = actions_of_message(message, identity)
                 there = recent.get(stamp_ns)
                 yield recorded_ns, (actions, graphs_of_message(there) if there is not None else None)

@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from pose_attention_ros.bags.opening import LeftOut
 from pose_attention_ros.bags.people import IdSwitches, Roll, truth_of
 from pose_attention_ros.bags.stream_labels import EVERYBODY, Span, StreamLabels
 from pose_attention_ros.core.errors import UserError
+from pose_attention_ros.core.stamps import LeftOut
 from pose_attention_ros.core.types import UNKNOWN_LABEL, ActionEstimates, SkeletonGraphs
 from pose_attention_ros.evaluation import stream_metrics
 from pose_attention_ros.evaluation.metrics import NO_CLASS

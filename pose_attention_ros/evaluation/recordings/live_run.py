@@ -7,8 +7,8 @@ from collections import OrderedDict
 from collections.abc import Mapping
 from typing import Any
 
-from pose_attention_ros.bags.opening import LeftOut
 from pose_attention_ros.bags.stream_labels import StreamLabels
+from pose_attention_ros.core.stamps import LeftOut
 from pose_attention_ros.core.types import ActionEstimates, SkeletonGraphs
 from pose_attention_ros.evaluation.recordings.assessor import Assessment, Assessor
 from pose_attention_ros.evaluation.recordings.dropped import Unanswered

@@ -65,9 +65,9 @@ def _image(bag: Bag, topics: list[str], moment: Moment) -> np.ndarray | None:
     for topic, recorded_ns, raw in bag.messages(topics, begin, end):
         if bag.stamp_of(raw) in (moment.stamp_ns, 0):
             try:
-                frame: Frame = frame_of(bag.read(topic, raw), bag.topics[topic].msgtype, recorded_ns)
+                frame: Frame = frame_of(bag.read(topic, raw), bag.topics[topic].msgtype)
             except (ImageError, MessageError):
                 continue
-            if frame.stamp_ns == moment.stamp_ns:
+            if (frame.stamp_ns or recorded_ns) == moment.stamp_ns:
                 return frame.image_bgr
     return None

@@ -1,0 +1,97 @@
+"""Which stamps of a stream can be used: one rule for live topics, bags and videos."""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from dataclasses import dataclass, field
+
+_log = logging.getLogger(__name__)
+
+UNSTAMPED = "images without a stamp (zero): the time of their arrival is taken; let the driver stamp its images"
+AGAIN = "messages with the stamp of the one before them"
+EARLIER = "messages out of order: their stamp is earlier than that of one before them"
+AHEAD = "messages whose stamp jumps ahead of the time of their arrival"
+NEXT_ROUND = "stamps begin again (a looping player was recorded?): only the first round is used"
+
+_JUMP_NS = 10_000_000_000  # stamps that run ahead of their arrival by more are wrong,
+_IN_A_ROW = 5  # unless so many say the same: then the clock was set, or a player began again
+_LOOP_NS = 1_000_000_000  # stamps that come back this close to the first one begin another round
+
+
+@dataclass
+class LeftOut:
+    """What could not be used, as {reason: how often}; a reason is told once, as a warning, when it first occurs."""
+
+    reasons: Counter[str] = field(default_factory=Counter)
+
+    def add(self, reason: str, count: int = 1) -> None:
+        if reason not in self.reasons:
+            _log.warning("%s", reason)
+        self.reasons[reason] += count
+
+
+class StampOrder:
+    """Lets only those stamps pass that are later than all before, and says of the others why not.
+
+    * A stamp of zero is none: the time of arrival takes its place.
+    * A stamp that came before, or is earlier than one before it, or runs far ahead of its arrival, is left out.
+    * A handful of them in a row, each later than the last, is no accident: the clock was set, or a player began again. The
+      stream then goes on from there, and whoever keeps state of it starts afresh.
+
+    :param left_out: told what is left out
+    :param one_round: what begins again is left out, too, as when a recording is evaluated
+    """
+
+    def __init__(self, left_out: LeftOut, one_round: bool = False) -> None:
+        self._left_out, self._one_round = left_out, one_round
+        self._first_ns: int | None = None
+        self._newest_ns = -1
+        self._newest_arrived_ns = 0
+        self._ahead = 0
+        self._back: tuple[int, int] = (0, -1)  # how many in a row are earlier, and the stamp of the last of them
+        self._round_over = False
+        self.unstamped = 0  # how many had no stamp
+
+    def use(self, stamp_ns: int, arrived_ns: int) -> int | None:
+        """The stamp to use, None where the message is to be left out. Times in nanoseconds, `arrived_ns` of any clock."""
+        if stamp_ns == 0:
+            if not self.unstamped:
+                _log.warning(UNSTAMPED)
+            self.unstamped += 1
+            stamp_ns = arrived_ns
+        if self._first_ns is not None:
+            reason = self._why_not(stamp_ns, arrived_ns)
+            if reason:
+                self._left_out.add(reason)
+                return None
+        else:
+            self._first_ns = stamp_ns
+        self._newest_ns, self._newest_arrived_ns = stamp_ns, arrived_ns
+        self._ahead, self._back, self._round_over = 0, (0, -1), False
+        return stamp_ns
+
+    def _why_not(self, stamp_ns: int, arrived_ns: int) -> str:
+        step_ns, waited_ns = stamp_ns - self._newest_ns, arrived_ns - self._newest_arrived_ns
+        if step_ns > 0:
+            self._ahead += 1
+            return AHEAD if step_ns - waited_ns > _JUMP_NS and self._ahead <= _IN_A_ROW else ""
+        if self._one_round:
+            return self._why_not_first_round(stamp_ns)
+        if step_ns == 0:
+            return AGAIN
+        count, last_ns = self._back
+        if stamp_ns == last_ns:
+            return AGAIN
+        self._back = (count + 1 if stamp_ns > last_ns else 1, stamp_ns)
+        if self._back[0] <= _IN_A_ROW:
+            return EARLIER
+        self._first_ns = stamp_ns
+        return ""
+
+    def _why_not_first_round(self, stamp_ns: int) -> str:
+        long_enough = self._newest_ns - self._first_ns > _LOOP_NS
+        self._round_over = self._round_over or (long_enough and abs(stamp_ns - self._first_ns) < _LOOP_NS // 2)
+        if self._round_over:
+            return NEXT_ROUND
+        return AGAIN if stamp_ns == self._newest_ns else EARLIER

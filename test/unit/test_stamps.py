@@ -1,0 +1,56 @@
+"""The rule for stamps: which are used, which are left out and counted, and when a stream begins again."""
+
+from __future__ import annotations
+
+import logging
+
+import pytest
+
+from pose_attention_ros.core.stamps import AGAIN, AHEAD, EARLIER, NEXT_ROUND, LeftOut, StampOrder
+
+SECOND = 10**9
+START = 1_700_000_000 * SECOND
+
+
+def passed(stamps_s: list[float], arrived_s: list[float] | None = None, one_round: bool = False) -> tuple[list, dict]:
+    """Which of the stamps (seconds after START) are used, and what is left out why; by default one image in 0.1 s."""
+    left_out = LeftOut()
+    order = StampOrder(left_out, one_round)
+    arrived_s = arrived_s or [row / 10 for row in range(len(stamps_s))]
+    used = [order.use(START + round(stamp_s * SECOND), START + round(arrival_s * SECOND))
+            for stamp_s, arrival_s in zip(stamps_s, arrived_s)]
+    return [row for row, stamp in enumerate(used) if stamp is not None], dict(left_out.reasons)
+
+
+@pytest.mark.parametrize(("stamps_s", "used", "left_out"), [
+    ([], [], {}),
+    ([0, 0.1, 0.2], [0, 1, 2], {}),
+    ([0, 0.1, 0.1, 0.2], [0, 1, 3], {AGAIN: 1}),
+    ([0, 0.2, 0.1, 0.3], [0, 1, 3], {EARLIER: 1}),
+    ([0, 0.3, 0.2, 0.1, 0.4], [0, 1, 4], {EARLIER: 2}),
+    ([5, 5.1, 0, 5.2], [0, 1, 3], {EARLIER: 1}),
+    ([0, 9000, 0.2, 0.3], [0, 2, 3], {AHEAD: 1}),
+    ([0, *[9000 + row / 10 for row in range(7)]], [0, 6, 7], {AHEAD: 5}),
+    ([0, -50, 0.1, -49.9, 0.2, -49.8, 0.3, -49.7, 0.4, -49.6, 0.5, -49.5, 0.6], [0, 2, 4, 6, 8, 10, 12], {EARLIER: 6}),
+])
+def test_what_is_used(stamps_s: list[float], used: list[int], left_out: dict[str, int]) -> None:
+    assert passed(stamps_s) == (used, left_out)
+
+
+def test_a_stream_that_begins_again_goes_on_after_a_handful() -> None:
+    stamps_s = [*(row / 10 for row in range(20)), *(row / 10 for row in range(20))]
+    used, left_out = passed(stamps_s)
+    assert used == [*range(20), *range(25, 40)] and left_out == {EARLIER: 5}
+
+
+def test_where_one_round_counts_the_next_is_left_out() -> None:
+    stamps_s = [*(row / 10 for row in range(20)), *(row / 10 for row in range(20))]
+    assert passed(stamps_s, one_round=True) == (list(range(20)), {NEXT_ROUND: 20})
+
+
+def test_images_without_a_stamp_take_the_time_of_arrival_and_that_is_told_once(caplog: pytest.LogCaptureFixture) -> None:
+    order = StampOrder(LeftOut())
+    with caplog.at_level(logging.WARNING):
+        used = [order.use(0, START + row * SECOND // 10) for row in range(50)]
+    assert used == [START + row * SECOND // 10 for row in range(50)] and order.unstamped == 50
+    assert len(caplog.records) == 1 and "without a stamp" in caplog.text
