@@ -9,6 +9,7 @@ from typing import NamedTuple, Protocol
 import numpy as np
 
 from pose_attention_ros.cameras.base import ClockNs
+from pose_attention_ros.core.secrets import masked
 
 
 class OpenedCapture(Protocol):
@@ -115,5 +116,5 @@ class Grabber:
 
     def _fail(self, reason: str) -> None:
         with self._changed:
-            self.failure = " ".join(reason.split()) or "unknown error"
+            self.failure = masked(" ".join(reason.split())) or "unknown error"
             self._changed.notify_all()

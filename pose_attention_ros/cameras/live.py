@@ -14,6 +14,7 @@ from pose_attention_ros.cameras.capture import Capture, Properties, has_backend
 from pose_attention_ros.cameras.grabber import Grabbed, Grabber, OpenedCapture
 from pose_attention_ros.cameras.video import VideoFile
 from pose_attention_ros.core.errors import SourceError
+from pose_attention_ros.core.secrets import masked
 from pose_attention_ros.core.types import Frame
 
 _MOST_HANGING_THREADS = 3
@@ -127,7 +128,7 @@ def open_pipeline(pipeline: str, config: CameraConfig, clock_ns: ClockNs) -> Liv
                           "python3-opencv package of the distribution, or give a device, an address or a file")
     if not re.search(r"!\s*appsink\b", pipeline):
         pipeline += " ! videoconvert ! video/x-raw,format=BGR ! appsink drop=true max-buffers=1 sync=false"
-    return LiveCamera(lambda: Capture(pipeline, "CAP_GSTREAMER"), f"pipeline {pipeline!r}", config, clock_ns,
+    return LiveCamera(lambda: Capture(pipeline, "CAP_GSTREAMER"), f"pipeline {masked(pipeline)!r}", config, clock_ns,
                       "try it with gst-launch-1.0")
 
 
@@ -135,7 +136,7 @@ def open_address(address: str, config: CameraConfig, clock_ns: ClockNs, start_st
     """A network stream. A video of known length behind http is read frame by frame, like a file."""
     limit_ms = config.timeout_s * 1000
     open_with = (("CAP_PROP_OPEN_TIMEOUT_MSEC", limit_ms), ("CAP_PROP_READ_TIMEOUT_MSEC", limit_ms))
-    shown = re.sub(r"//[^/@]*@", "//", address)  # a password must not reach a log
+    shown = masked(address)
     if address.startswith("http"):
         probe = Capture(address, "CAP_FFMPEG", open_with)
         finite = probe.get("CAP_PROP_FRAME_COUNT") > 0

@@ -10,6 +10,7 @@ from typing import Any
 
 from pose_attention_ros.cli.graph_run import add_graph_arguments, run_graph
 from pose_attention_ros.cli.options import add_json, write_json
+from pose_attention_ros.core.secrets import masked
 
 FORMS = ("composed", "nodes")
 # form -> (row of the table, node that measures it, its measure)
@@ -41,7 +42,7 @@ def run(args: argparse.Namespace) -> int:
             print(f"run {repeat + 1} of {args.repeats}: {form}", flush=True)
             summary = run_graph(args.source, args.out / f"{form}-{repeat}", args, composed=form == "composed", video=False)
             runs[form].append(measures_of(form, summary))
-    result = {"source": args.source, "machine": machine(), "ros_distro": os.environ.get("ROS_DISTRO"),
+    result = {"source": masked(args.source), "machine": machine(), "ros_distro": os.environ.get("ROS_DISTRO"),
               "repeats": args.repeats, **{form: median_of(runs[form]) for form in FORMS}}
     frame_ms = {form: result[form]["frame_ms"] for form in FORMS}
     result["transport_share"] = round(1 - frame_ms["composed"] / frame_ms["nodes"], 4)

@@ -13,6 +13,7 @@ from pose_attention_ros.cli.options import add_json, add_settings, read_settings
 from pose_attention_ros.core.action_stage import ActionConfig, ActionStage
 from pose_attention_ros.core.graph_stage import GraphConfig, GraphStage
 from pose_attention_ros.core.pipeline import Pipeline
+from pose_attention_ros.core.secrets import masked
 from pose_attention_ros.core.stamps import LeftOut
 from pose_attention_ros.evaluation.recording import ResultWriter, summary_table
 from pose_attention_ros.inference.networks import RUNTIME_DOC, RUNTIMES
@@ -56,7 +57,7 @@ def run(args: argparse.Namespace) -> int:
         feed = create_pixel_feed(spec, read_settings(args, PixelFeedConfig), pose.image_features)
         pipeline = Pipeline(pose, GraphStage(read_settings(args, GraphConfig, layout=spec.layout.name)),
                             ActionStage(recogniser, read_settings(args, ActionConfig), feed))
-        about = {"source": args.source, "backend": pose.backend, "model": spec.model_id, "model_sha256": spec.sha256}
+        about = {"source": masked(args.source), "backend": pose.backend, "model": spec.model_id, "model_sha256": spec.sha256}
         summary = _record(camera, pipeline, args, about)
     finally:
         camera.close()

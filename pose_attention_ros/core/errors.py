@@ -6,9 +6,17 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from pose_attention_ros.core.secrets import masked
+
 
 class UserError(Exception):
-    """Wrong argument, missing or damaged file, absent device: the message says what, where and what to do about it."""
+    """Wrong argument, missing or damaged file, absent device: the message says what, where and what to do about it.
+
+    Passwords in it are masked.
+    """
+
+    def __init__(self, *arguments: object) -> None:
+        super().__init__(*(masked(argument) if isinstance(argument, str) else argument for argument in arguments))
 
 
 class SourceError(UserError):

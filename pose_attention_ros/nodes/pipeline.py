@@ -18,6 +18,7 @@ from pose_attention_ros.core.action_stage import ActionConfig, ActionStage
 from pose_attention_ros.core.config import setting
 from pose_attention_ros.core.errors import ModelError
 from pose_attention_ros.core.graph_stage import GraphConfig, GraphStage
+from pose_attention_ros.core.layouts import layout
 from pose_attention_ros.core.load import LoadConfig
 from pose_attention_ros.core.pipeline import STAGES, Pipeline
 from pose_attention_ros.core.pixels import PixelFeed
@@ -70,7 +71,7 @@ class PipelineNode(ManagedNode):
         size = self._open_input()
         recogniser = load_recogniser(self.settings.model, runtime=self.settings.model_runtime)
         recogniser.warm_up()
-        if recogniser.spec.layout.name != self.settings.layout:
+        if recogniser.spec.layout.joints != layout(self.settings.layout).joints:
             raise ModelError(f"layout is {self.settings.layout!r}, expected {recogniser.spec.layout.name!r}, which model "
                              f"{recogniser.spec.model_id!r} reads")
         self._estimator = create_pose_estimator(self.settings)

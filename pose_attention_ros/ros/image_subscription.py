@@ -89,7 +89,8 @@ class ImageSubscription:
         if choice is None:
             return {}
         return {"images": choice.topic, "image_transport": "compressed" if choice.compressed else "raw",
-                "image_reliability": "reliable" if choice.reliable else "best_effort", "lost": str(self.lost)}
+                "image_reliability": "reliable" if choice.reliable else "best_effort", "received": str(self.came),
+                "lost": str(self.lost)}
 
     def trouble(self) -> str:
         """That many images get lost on their way, and what to do about it; logged once."""

@@ -8,6 +8,7 @@ from rclpy.node import Node, NodeNameNonExistentError
 from rclpy.publisher import Publisher
 from std_msgs.msg import Header
 
+from pose_attention_ros.core.secrets import masked
 from pose_attention_ros.core.types import Frame
 from pose_attention_ros.msg import ActionLabelArray, SourceStatus
 from pose_attention_ros.ros.managed import ManagedNode
@@ -46,6 +47,7 @@ class Playback:
     def __init__(self, node: ManagedNode, process: Callable[[Frame], Callable[[], None]], subscribers: Callable[[], int],
                  admits: Callable[[int], bool], works: bool = False) -> None:
         self._node, self._settings, self._subscribers = node, node.settings, subscribers
+        self._source = masked(node.settings.source)
         self._answers = _awaited(self._settings, works)
         self._process, self._repeated = process, RepeatedStamp()
         self.player = Player(self._settings, node.now_ns, Deliveries(
@@ -61,7 +63,7 @@ class Playback:
         camera = self.player.open()
         self._status = self._node.advertise(SourceStatus, "source_status", latched_profile())
         frames = f", {camera.frame_count} frames" if camera.frame_count else ""
-        self._node.get_logger().info(f"source {self._settings.source}: {camera.size[0]}x{camera.size[1]}, "
+        self._node.get_logger().info(f"source {self._source}: {camera.size[0]}x{camera.size[1]}, "
                                      f"{camera.fps:g} frames a second{frames}, {self._settings.pace}")
         return camera.size
 
@@ -88,7 +90,7 @@ class Playback:
     def details(self) -> dict[str, str]:
         """For the diagnostics; a live camera also knows the frames that newer ones replaced, and why it is away."""
         camera = self.player.camera
-        told = {"source": self._settings.source, "frames": str(self.player.played), "skipped": str(self.player.skipped)}
+        told = {"source": self._source, "frames": str(self.player.played), "skipped": str(self.player.skipped)}
         told.update((name, str(getattr(camera, name))) for name in ("dropped", "trouble") if getattr(camera, name, None))
         return told
 
@@ -120,7 +122,7 @@ class Playback:
         if settings.max_frames:
             total = min(total, settings.max_frames) if total else settings.max_frames
         self._status.publish(SourceStatus(
-            header=header_of(self.player.last_stamp_ns, settings.frame_id), state=state, source=settings.source,
+            header=header_of(self.player.last_stamp_ns, settings.frame_id), state=state, source=self._source,
             rate=float(camera.fps if camera else 0), image_width=camera.size[0] if camera else 0,
             image_height=camera.size[1] if camera else 0, frames=self.player.played, frames_total=total))
 
@@ -129,7 +131,7 @@ class Playback:
             return
         self._tell(SourceStatus.STATE_ENDED)
         skipped = f", {self.player.skipped} skipped" if self.player.skipped else ""
-        self._node.get_logger().info(f"end of {self._settings.source}: {self.player.played} frames{skipped}")
+        self._node.get_logger().info(f"end of {self._source}: {self.player.played} frames{skipped}")
         if self._settings.on_end == "shutdown":
             self._leave(0)
 

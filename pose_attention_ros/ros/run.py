@@ -12,6 +12,7 @@ from rclpy.logging import LoggingSeverity
 from rclpy.signals import SignalHandlerOptions
 
 from pose_attention_ros.core.errors import UserError
+from pose_attention_ros.core.secrets import masked
 from pose_attention_ros.program import Stop, stop_of
 from pose_attention_ros.ros.managed import ManagedNode
 from pose_attention_ros.ros.parameters import parameter_table
@@ -113,4 +114,4 @@ def _remedy(error: Exception) -> str:
 
 
 def _first_line(error: Exception) -> str:
-    return str(error).strip().split("\n")[0]
+    return masked(str(error).strip().split("\n")[0])

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +22,8 @@ from pose_attention_ros.ros.stamps import stamp_ns_of
 
 DRIVER = Path(__file__).with_name("foreign_driver.py")
 RATE_HZ = 30.0
-GOAL_HZ = 28.0
-MEASURED_S = 3.0
+GOAL = 28 / 30
+WINDOW = 60
 
 
 @pytest.fixture
@@ -68,13 +69,16 @@ def test_the_images_of_a_driver_arrive_at_its_rate(everywhere: None, start: Call
     drive("image_raw" + ("/compressed" if form == "compressed" else ""), offered, form, RATE_HZ)
     probe.until(lambda: told(reports, probe.namespace).get("image_reliability") == offered and len(answers) > 10, "answers")
 
-    def rate_hz() -> float:
-        """Of the newest seconds, by the driver's own stamps."""
-        stamps_s = [stamp_ns_of(answer.header) * 1e-9 for answer in answers[-round(MEASURED_S * RATE_HZ):]]
-        return (len(stamps_s) - 1) / (stamps_s[-1] - stamps_s[0])
+    def arrives() -> bool:
+        """Of the images of the last seconds at least 28 of 30, whatever a busy machine had time to work on."""
+        newest = told(reports, probe.namespace)
+        counts = int(newest["received"]), int(newest["lost"])
+        if not windows or counts[0] - windows[-1][0] >= WINDOW:
+            windows.append(counts)
+        return any((after[0] - before[0]) / max(sum(after) - sum(before), 1) >= GOAL for before, after in pairwise(windows))
 
-    # The machine may be busy with other things for a while; what the way loses, it loses always.
-    probe.until(lambda: len(answers) > MEASURED_S * RATE_HZ and rate_hz() >= GOAL_HZ, f"{GOAL_HZ} of {RATE_HZ} Hz")
+    windows: list[tuple[int, int]] = []
+    probe.until(arrives, f"{GOAL:.0%} of the images")
     values = told(reports, probe.namespace)
     assert values["images"].endswith("/compressed") == (form == "compressed") == (values["image_transport"] == "compressed")
 

@@ -94,3 +94,8 @@ def test_unknown_names_say_what_exists():
         layout("coco18")
     with pytest.raises(KeyError, match="left_wrist"):
         layout("coco17").index("LWrist")
+
+
+def test_layouts_of_equal_joints_serve_each_other() -> None:
+    """Models of PennAction name their layout otherwise; the composed node asks for the joints."""
+    assert layout("penn13").joints == layout("common13").joints
