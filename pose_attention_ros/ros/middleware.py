@@ -6,8 +6,7 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
-PROFILES = {"LOCALHOST": "fastdds.xml"}  # by ROS_AUTOMATIC_DISCOVERY_RANGE, for which rclpy sets transports of its own
-_PROFILE = "fastdds_sockets.xml"
+_PROFILE, _JAZZY_PROFILE = "fastdds.xml", "fastdds_sockets.xml"
 _CHOSEN_BY_USER = ("FASTRTPS_DEFAULT_PROFILES_FILE", "FASTDDS_DEFAULT_PROFILES_FILE", "FASTDDS_BUILTIN_TRANSPORTS")
 _OLD_NAME = ("humble", "iron", "jazzy")
 _ours: set[str] = set()  # profiles that were set here
@@ -29,7 +28,10 @@ def make_room_for_images(config_dir: Callable[[], Path]) -> None:
     if chosen_by_user():
         return
     try:
-        profile = config_dir() / PROFILES.get(os.environ.get("ROS_AUTOMATIC_DISCOVERY_RANGE", "").upper(), _PROFILE)
+        # On this machine alone rclpy sets transports of its own, beside which only a whole profile makes room.
+        alone = os.environ.get("ROS_AUTOMATIC_DISCOVERY_RANGE", "").upper() == "LOCALHOST"
+        jazzy = os.environ.get("ROS_DISTRO") == "jazzy"
+        profile = config_dir() / (_JAZZY_PROFILE if jazzy and not alone else _PROFILE)
     except FileNotFoundError:
         return
     if profile.is_file():

@@ -118,11 +118,12 @@ def test_odd_stamps(start: Callable, drive: Callable, probe: Any, pose_weights: 
     process = start("pose", {"input_size": 64, "diagnostics_period_s": 0.2})
     answers = probe.collect(SkeletonArray, "skeletons")
     reports = probe.collect(DiagnosticArray, "/diagnostics")
-    drive("image_raw", "reliable", "raw", 20, 160, 120, stamps)
-    probe.until(lambda: len({stamp_ns_of(answer.header) for answer in answers}) > 20, "twenty moments")
+    drive("image_raw", "reliable", "raw", 8, 160, 120, stamps)
+    probe.until(lambda: len({stamp_ns_of(answer.header) for answer in answers}) > 10, "ten moments")
+    probe.until(lambda: int(told(reports, probe.namespace)["left_out" if left_out else "unstamped"]) > 2, "a count of them")
     values, moments = told(reports, probe.namespace), [stamp_ns_of(answer.header) for answer in answers]
     assert moments == sorted(moments) and time.time_ns() - moments[-1] < 3600 * 10**9
-    assert (int(values["left_out"]) > 2) == left_out and (int(values["unstamped"]) > 10) == (stamps == "zero")
+    assert (int(values["left_out"]) > 0) == left_out and (int(values["unstamped"]) > 0) == (stamps == "zero")
     assert process.output.count("images without a stamp") == (stamps == "zero")
 
 
