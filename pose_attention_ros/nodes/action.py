@@ -1,7 +1,7 @@
 """action: says what each tracked person is doing.
 
 Subscribes skeleton_graphs; where the model reads the image too, image_raw or image_raw/compressed (`image_transport`)
-Publishes  actions, action_model (latched)
+Publishes  actions, labels (std_msgs/String: "3 wave 0.92" for each person, only while subscribed), action_model (latched)
 """
 
 from __future__ import annotations
@@ -18,11 +18,12 @@ from pose_attention_ros.core.types import Frame, SkeletonGraphs
 from pose_attention_ros.inference.networks import RUNTIME_DOC, RUNTIMES
 from pose_attention_ros.inference.pixel_feeds import PixelFeedConfig, create_pixel_feed
 from pose_attention_ros.inference.recogniser import DEFAULT_MODEL, load_recogniser
-from pose_attention_ros.msg import ActionLabelArray, ActionModel
-from pose_attention_ros.ros.action_messages import message_of_actions, message_of_model
+from pose_attention_ros.msg import ActionModel
+from pose_attention_ros.ros.action_messages import message_of_model
+from pose_attention_ros.ros.answer_topics import AnswerTopics
 from pose_attention_ros.ros.graph_input import GraphAndImageInput, GraphInput
 from pose_attention_ros.ros.managed import ManagedNode
-from pose_attention_ros.ros.qos import latched_profile, result_profile
+from pose_attention_ros.ros.qos import latched_profile
 from pose_attention_ros.ros.run import run
 from pose_attention_ros.ros.settings import NodeConfig, SynchroniserConfig, WatchImageConfig
 from pose_attention_ros.ros.stamps import age_s
@@ -56,7 +57,7 @@ class ActionNode(ManagedNode):
         self._feed = create_pixel_feed(recogniser.spec, self.settings)
         self._stage = ActionStage(recogniser, self.settings, self._feed)
         self._input = (GraphAndImageInput if self._feed else GraphInput)(self, self._process)
-        self._publisher = self.advertise(ActionLabelArray, "actions", result_profile())
+        self._answers = AnswerTopics(self)
         self.advertise(ActionModel, "action_model", latched_profile()).publish(message_of_model(recogniser.spec))
 
     def activate(self) -> None:
@@ -82,10 +83,9 @@ class ActionNode(ManagedNode):
         """The answer to one image's people; what is returned publishes it again."""
         began = time.perf_counter()
         estimates = self._stage(graphs, frame)
-        answer = message_of_actions(estimates, self.now_ns())
-        self._publisher.publish(answer)
+        answer = self._answers.publish(estimates)
         self.meter.done(time.perf_counter() - began, age_s(estimates.stamp_ns, self.now_ns()))
-        return lambda: self._publisher.publish(answer)
+        return lambda: self._answers.publish(estimates, answer)
 
 
 def main(arguments: list[str] | None = None) -> int:

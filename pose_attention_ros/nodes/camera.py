@@ -13,6 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from pose_attention_ros.core.load import RateCap, RateConfig
+from pose_attention_ros.core.secrets import masked
 from pose_attention_ros.core.types import Frame
 from pose_attention_ros.inference.locations import config_dir
 from pose_attention_ros.ros.image_output import CameraTopics, CameraTopicsConfig
@@ -58,6 +59,9 @@ class CameraNode(ManagedNode):
 
     def details(self) -> dict[str, str]:
         return {**self._playback.details(), **self._answers.details()} if self._playback else {}
+
+    def hardware(self) -> str:
+        return f"{super().hardware()}: {masked(self.settings.source)}"
 
     def trouble(self) -> str:
         return self._answers.trouble()

@@ -1,7 +1,8 @@
 """pipeline: camera or image topic to actions in one process; no image crosses the middleware unless someone wants it.
 
 Reads      `source`; or, where that is empty, subscribes image_raw (image_raw/compressed with `image_transport: compressed`)
-Publishes  skeletons, skeleton_graphs (both only while subscribed), actions, action_model (latched); with a `source` also
+Publishes  skeletons, skeleton_graphs (both only while subscribed), actions, labels (a line for each person, only
+           while subscribed), action_model (latched); with a `source` also
            image_raw, image_raw/compressed (both only while subscribed), camera_info (with `calibration`) and
            source_status (latched)
 Subscribes recorded (`pace: lockstep` with `acknowledge: recorded` only)
@@ -27,10 +28,11 @@ from pose_attention_ros.inference.locations import config_dir
 from pose_attention_ros.inference.pixel_feeds import PixelFeedConfig, create_pixel_feed
 from pose_attention_ros.inference.pose import STRIDE, PoseConfig, PoseEstimator, create_pose_estimator
 from pose_attention_ros.inference.recogniser import load_recogniser
-from pose_attention_ros.msg import ActionLabelArray, ActionModel, SkeletonArray, SkeletonGraphArray
+from pose_attention_ros.msg import ActionModel, SkeletonArray, SkeletonGraphArray
 from pose_attention_ros.nodes.action import ModelConfig
 from pose_attention_ros.nodes.pose import WARM_UP_SIZE
 from pose_attention_ros.ros.action_messages import message_of_actions, message_of_model
+from pose_attention_ros.ros.answer_topics import AnswerTopics
 from pose_attention_ros.ros.diagnostics import StageMeter
 from pose_attention_ros.ros.image_input import ImageInput
 from pose_attention_ros.ros.image_output import CameraTopics, CameraTopicsConfig
@@ -83,7 +85,7 @@ class PipelineNode(ManagedNode):
         self._stage_meters = {name: StageMeter() for name in (*STAGES, "network")}
         self._skeletons = self.advertise(SkeletonArray, "skeletons", result_profile())
         self._graphs = self.advertise(SkeletonGraphArray, "skeleton_graphs", result_profile())
-        self._actions = self.advertise(ActionLabelArray, "actions", result_profile())
+        self._answers = AnswerTopics(self)
         self.advertise(ActionModel, "action_model", latched_profile()).publish(message_of_model(recogniser.spec))
 
     def activate(self) -> None:
@@ -128,7 +130,7 @@ class PipelineNode(ManagedNode):
         if not self.settings.source:
             self._input = ImageInput(self, self._process, self._admits)
             return WARM_UP_SIZE
-        self._playback = Playback(self, self._process, lambda: self._actions.get_subscription_count(), self._admits,
+        self._playback = Playback(self, self._process, lambda: self._answers.subscribers(), self._admits,
                                   works=True)
         size = self._playback.open()
         self._images = CameraTopics(self, size)
@@ -148,7 +150,7 @@ class PipelineNode(ManagedNode):
                 self._skeletons.publish(message_of_skeletons(result.skeletons))
             if self._graphs.get_subscription_count():
                 self._graphs.publish(message_of_graphs(result.graphs))
-            self._actions.publish(actions)
+            self._answers.publish(result.actions, actions)
             if self._images is not None:
                 self._images.publish(frame)
 

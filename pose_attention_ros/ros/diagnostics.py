@@ -91,7 +91,7 @@ class StageMeter:
 
 
 def diagnostic_array(node_name: str, state: str, meter: StageMeter, extra: Mapping[str, str],
-                     before: Snapshot, trouble: str = "") -> DiagnosticArray:
+                     before: Snapshot, trouble: str = "", hardware: str = "") -> DiagnosticArray:
     """One status: WARN where there is `trouble`, messages were rejected since `before`, or an active node had nothing to do.
 
     Dropped images are no fault: a stage slower than its camera takes the newest and leaves the rest.
@@ -104,6 +104,6 @@ def diagnostic_array(node_name: str, state: str, meter: StageMeter, extra: Mappi
     values = {"state": state, **meter.values(), **extra}
     if meter.last_problem:
         values["last_problem"] = meter.last_problem
-    status = DiagnosticStatus(level=level, name=node_name, message=message,
+    status = DiagnosticStatus(level=level, name=node_name, message=message, hardware_id=hardware,
                               values=[KeyValue(key=key, value=value) for key, value in values.items()])
     return DiagnosticArray(status=[status])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import socket
 import time
 import traceback
 from collections.abc import Callable, Iterable
@@ -90,6 +91,10 @@ class ManagedNode(LifecycleNode):
     def trouble(self) -> str:
         """What a person should look at though the node goes on, for the diagnostics' level; empty: nothing."""
         return ""
+
+    def hardware(self) -> str:
+        """What the diagnostics call the hardware: this machine, unless the node knows a device."""
+        return socket.gethostname()
 
     def idle(self) -> bool:
         """Whether an active node rightly has nothing to do."""
@@ -302,7 +307,7 @@ class ManagedNode(LifecycleNode):
         state = "idle" if self.active and self.idle() else self._state
         extra = {"ready_s": f"{self._ready_s:.2f}", **self.details()}
         message = diagnostic_array(self.get_fully_qualified_name().lstrip("/"), state, self.meter, extra, self._reported,
-                                   self.trouble() if self.active else "")
+                                   self.trouble() if self.active else "", self.hardware())
         message.header.stamp = self.get_clock().now().to_msg()
         self._diagnostics.publish(message)
         self._reported = self.meter.snapshot()
