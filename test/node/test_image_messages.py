@@ -20,7 +20,7 @@ from pose_attention_ros.ros.images import (
     bgr_from_compressed,
     bgr_from_image,
     compressed_from_bgr,
-    frame_from_image,
+    frame_of,
     image_from_bgr,
 )
 
@@ -43,7 +43,7 @@ def message(pixels: np.ndarray, encoding: str, padding: int = 0, big_endian: boo
        frame_id=st.text(max_size=9))
 def test_bgr_round_trip(height: int, width: int, stamp_ns: int, frame_id: str) -> None:
     image = picture(height, width)
-    frame = frame_from_image(image_from_bgr(image, stamp_ns, frame_id))
+    frame = frame_of(image_from_bgr(image, stamp_ns, frame_id))
     assert np.array_equal(frame.image_bgr, image)
     assert (frame.stamp_ns, frame.frame_id) == (stamp_ns, frame_id)
 

@@ -11,11 +11,12 @@ from typing import Any, Protocol
 import numpy as np
 
 from pose_attention_ros.bags.label_sources import labels_of_topic, read_labels
-from pose_attention_ros.bags.opening import Bag, LeftOut
+from pose_attention_ros.bags.opening import Bag
 from pose_attention_ros.bags.stream_labels import StreamLabels
 from pose_attention_ros.bags.streams import Input, choose_input, read_items
 from pose_attention_ros.cameras import open_source
 from pose_attention_ros.core.errors import UserError
+from pose_attention_ros.core.stamps import LeftOut
 from pose_attention_ros.core.types import Frame
 from pose_attention_ros.evaluation.recordings.dropped import dropped_frames
 from pose_attention_ros.evaluation.recordings.moments import Moment
