@@ -83,12 +83,15 @@ class ImageInput:
     def _on_image(self, message: Image | CompressedImage) -> None:
         stamp_ns, now_ns = stamp_ns_of(message.header), self._node.now_ns()
         self._heard(stamp_ns, now_ns)
-        if stamp_ns and self._repeated.answered(stamp_ns):
+        stamped = stamp_ns != 0 or self._images.play_a_recording()  # whose stamps may begin at 0
+        if stamped and self._repeated.answered(stamp_ns):
             self._tell_repeated(stamp_ns)
             return
-        used_ns = self._order.use(stamp_ns, now_ns)
+        used_ns = self._order.use(stamp_ns or int(stamped), now_ns)
         if used_ns is None:
             return
+        if stamped:
+            used_ns = stamp_ns
         oldest_s = self._node.settings.max_image_age_s
         age = age_s(used_ns, now_ns)
         if (oldest_s and not math.isnan(age) and age > oldest_s) or not self._admits(used_ns):

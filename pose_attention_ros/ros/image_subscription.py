@@ -83,6 +83,13 @@ class ImageSubscription:
         """Whether it carries compressed images."""
         return self._choice is not None and self._choice.compressed
 
+    def play_a_recording(self) -> bool:
+        """Whether the images come from nodes that tell a source_status: ours, which stamp every image."""
+        def publishers(topic: str) -> set[tuple[str, str]]:
+            return {(info.node_namespace, info.node_name) for info in self._node.get_publishers_info_by_topic(topic)}
+        cameras = publishers(self.topic)
+        return bool(cameras) and cameras <= publishers(self._node.resolve_topic_name("source_status"))
+
     def details(self) -> dict[str, str]:
         """For the diagnostics."""
         choice = self._choice

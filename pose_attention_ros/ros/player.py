@@ -17,7 +17,6 @@ from pose_attention_ros.core.errors import UserError
 from pose_attention_ros.core.types import Frame
 
 ACKNOWLEDGEMENTS = ("actions", "recorded")
-LOCKSTEP_START_NS = 1  # a stamp of zero would say that there is none
 _POLL_S = 0.2
 _FIRST_PATIENCE_S = 0.5
 _FIRST_ATTEMPTS_A_LINE = 20
@@ -34,8 +33,7 @@ class PlayerConfig(CameraConfig):
         "0", "camera number or device, GStreamer pipeline, rtsp:// or http:// address, video file, folder of images, or bag")
     pace: str = setting(
         "realtime", "realtime: frames come when their stamps say. lockstep (recordings only): the next frame comes when the "
-        "last one is answered, none is dropped, stamps begin at 0 (the "
-        "first is 1 ns, for 0 says that there is none)", choices=("realtime", "lockstep"))
+        "last one is answered, none is dropped, stamps begin at 0", choices=("realtime", "lockstep"))
     wait_for: str = setting("", "nodes of our namespace that must be at work before a recording begins in real time, "
                                 "separated by commas; empty: whoever takes the images")
     ready_timeout_s: float = setting(120.0, "a recording played in real time begins without those who are not there after "
@@ -169,7 +167,7 @@ class Player:
     def open(self) -> Camera:
         """Open the source. Raises SourceError, or UserError for a live source in lockstep."""
         self.camera = open_source(self._config.source, self._config, clock_ns=self._clock_ns,
-                                  start_stamp_ns=LOCKSTEP_START_NS if self.lockstep else self._clock_ns())
+                                  start_stamp_ns=0 if self.lockstep else self._clock_ns())
         if self.camera.live and self.lockstep:
             self.close()
             raise UserError(f"pace is lockstep, expected realtime for the live source {self._config.source}")

@@ -44,7 +44,7 @@ def test_the_states_do_what_they_say(start: object, probe: object) -> None:
     skeletons.publish(standing_person(1.0))
     skeletons.publish(standing_person(1.1))
     probe.until(lambda: len(graphs) == 2, "two answers")
-    assert [graph.header.stamp.nanosec for graph in graphs] == [1, 100_000_001]
+    assert [graph.header.stamp.nanosec for graph in graphs] == [0, 100_000_000]
     assert len(graphs[1].graphs) == 1
 
     assert probe.change_state("skeleton_graph", Transition.TRANSITION_DEACTIVATE)

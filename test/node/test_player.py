@@ -112,7 +112,7 @@ def test_an_unanswered_frame_is_sent_again(play: Callable[..., Audience]) -> Non
 
 
 def test_a_frame_that_nobody_answers_is_skipped(play: Callable[..., Audience]) -> None:
-    audience = play(lambda stamp_ns: 99 if stamp_ns == 300_000_001 else 1, pace="lockstep", lockstep_timeout_s=0.05,
+    audience = play(lambda stamp_ns: 99 if stamp_ns == 300_000_000 else 1, pace="lockstep", lockstep_timeout_s=0.05,
                     lockstep_attempts=2)
     assert (audience.player.played, audience.player.skipped) == (11, 1)
     assert "0.300 s" in audience.warnings[-1] and "2 of 2 attempts" in audience.warnings[-1]
@@ -122,7 +122,7 @@ def test_frames_beyond_the_rate_cap_are_left_out(play: Callable[..., Audience]) 
     """In lockstep, too, where nobody is asked for an answer to them; the stamps decide, so every run is alike."""
     cap = RateCap()
     audience = play(admits=lambda stamp_ns: cap.admits(stamp_ns, 5.0), pace="lockstep")
-    assert audience.stamps == [200_000_000 * number + 1 for number in range(6)]
+    assert audience.stamps == [200_000_000 * number for number in range(6)]
     assert (audience.player.played, audience.player.skipped) == (6, 0)
 
 
@@ -137,7 +137,7 @@ def test_a_stopped_player_starts_at_the_beginning(play: Callable[..., Audience])
     audience.over.clear()
     audience.player.start()
     assert audience.over.wait(PATIENCE_S)
-    assert first == audience.stamps == [1, 100_000_001, 200_000_001]
+    assert first == audience.stamps == [0, 100_000_000, 200_000_000]
 
 
 def test_stop_ends_a_wait_for_an_answer(drawn_video: Path) -> None:
