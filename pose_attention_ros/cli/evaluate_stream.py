@@ -18,6 +18,7 @@ from pose_attention_ros.cli.options import (
 )
 from pose_attention_ros.core.action_stage import ActionConfig
 from pose_attention_ros.core.errors import UserError
+from pose_attention_ros.core.recogniser import ModelSpec
 from pose_attention_ros.data.augment import AugmentConfig
 from pose_attention_ros.data.dataset import SkeletonDataset, file_sha256
 from pose_attention_ros.evaluation import stream_metrics
@@ -46,7 +47,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                         help="frame rates of the camera (default 10 15 25 30)")
     parser.add_argument("--seed", type=int, default=0, help="order of the clips, pauses, noise (default 0)")
     parser.add_argument("--resting", nargs="*", metavar="CLASS",
-                        help=f"classes that mean rest, right in pauses (default: those there are of {', '.join(RESTING)})")
+                        help=f"classes that mean rest, right in pauses (default: the model's postures, else those there are "
+                        f"of {', '.join(RESTING)})")
     parser.add_argument("--estimated", action="store_true", help="through the simulated pose estimator of training recipes")
     parser.add_argument("--out", type=Path, metavar="DIR", help="pictures (default out/evaluate/MODEL-FILE-stream)")
     add_json(parser)
@@ -57,7 +59,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     recogniser = load_recogniser(args.model)
     spec = recogniser.spec
-    resting = _resting(args.resting, spec.classes)
+    resting = _resting(args.resting, spec)
     if min(args.fps) <= 0:
         raise UserError(f"--fps {min(args.fps):g}: expected frame rates above 0")
     label_map = read_label_map(args.label_map) if args.label_map else None
@@ -93,9 +95,10 @@ def _run(recogniser, seen, config, resting, fps):
         return run_streams(recogniser, seen, config, resting, bar.update)
 
 
-def _resting(given: list[str] | None, classes: tuple[str, ...]) -> tuple[str, ...]:
+def _resting(given: list[str] | None, spec: ModelSpec) -> tuple[str, ...]:
+    classes = spec.classes
     if given is None:
-        return tuple(name for name in RESTING if name in classes)
+        return spec.postures or tuple(name for name in RESTING if name in classes)
     strangers = sorted(set(given) - set(classes))
     if strangers:
         raise UserError(f"--resting: the model has no class {', '.join(strangers)}; it has {', '.join(classes)}")

@@ -104,7 +104,8 @@ class ActionStage:
         rows: list[tuple[_Track, int, np.ndarray, int, Evidence]] = []
         batch_speeds = speeds(np.stack([features for _, _, features, _ in batch]))
         for (track, person, features, stamp_ns), speed in zip(batch, batch_speeds):
-            if track.memory.comes_to_rest(stamp_ns, speed, self.config):
+            resting_in = track.labels.label(self.spec.classes) in self.spec.postures
+            if track.memory.comes_to_rest(stamp_ns, speed, self.config, restart=not resting_in) and not resting_in:
                 track.labels.give_up(stamp_ns)
             running = track.memory.running(self.config.memory_s)
             rows += [(track, person, features, stamp_ns, evidence) for evidence in running]

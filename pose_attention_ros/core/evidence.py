@@ -90,10 +90,11 @@ class Memory:
             self._younger = Evidence(self._spec)
         return [self.current] if self._younger is None else [self.current, self._younger]
 
-    def comes_to_rest(self, stamp_ns: int, speed: float, config: MemoryConfig) -> bool:
+    def comes_to_rest(self, stamp_ns: int, speed: float, config: MemoryConfig, *, restart: bool = True) -> bool:
         """Whether with this tick the person has just been slow for long enough. Then all starts afresh.
 
         :param speed: see `speeds`; NaN changes nothing
+        :param restart: False where the person is known to be in a posture: the evidence of a posture is not over with rest
         """
         if math.isnan(speed):
             return False
@@ -105,5 +106,6 @@ class Memory:
         if self._resting or (stamp_ns - self._slow_since_ns) * 1e-9 < config.rest_s:
             return False
         self._resting = True
-        self.restart()
+        if restart:
+            self.restart()
         return True

@@ -38,6 +38,7 @@ class ModelSpec:
     :param pixels: one of PIXELS, or empty where the joints are all that it reads
     :param pixels_shape: of these, a person and tick
     :param extractor: which feature extractor made the pixels in training: name, sha256, image_size, crop_size
+    :param postures: classes that are states of a still body; coming to rest ends an action, not one of these
     :param frame_window: W, ticks that it scores anew with each step; 0 where a moment keeps its score
     """
 
@@ -58,6 +59,7 @@ class ModelSpec:
     pixels_shape: tuple[int, ...] = ()
     extractor: Mapping[str, Any] = field(default_factory=dict)
     frame_window: int = 0
+    postures: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if self.features != FEATURE_NAMES:
@@ -65,6 +67,9 @@ class ModelSpec:
         for name in ("rate_hz", "attention_window_s", "temperature"):
             if not getattr(self, name) > 0:
                 raise ValueError(f"model {self.model_id!r}: {name} is {getattr(self, name)}, expected a positive number")
+        strangers = sorted(set(self.postures) - set(self.classes))
+        if strangers:
+            raise ValueError(f"model {self.model_id!r}: postures {', '.join(strangers)} are none of its classes")
         if bool(self.pixels) != bool(self.pixels_shape) or (self.pixels and self.pixels not in PIXELS):
             raise ValueError(f"model {self.model_id!r}: pixels is {self.pixels!r} of shape {self.pixels_shape}, expected "
                              f"one of {', '.join(PIXELS)} and their shape, or neither")

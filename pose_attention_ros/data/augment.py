@@ -8,16 +8,21 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from statistics import NormalDist
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from pose_attention_ros.core.config import Settings, setting
 from pose_attention_ros.core.layouts import PARTS, Layout
 
+if TYPE_CHECKING:
+    from pose_attention_ros.data.streams import Stream
+
 UNIT_PX = 100.0
 # Joints of the arms' and legs' ends are found worse than the trunk; the head and the hips lie elsewhere in each annotation.
 _ROUGH = {"wrist": 1.6, "ankle": 1.5, "elbow": 1.2, "knee": 1.2}
 _OFFSET = {"head": 2.5, "hip": 1.5}
+_FEWEST_JOINTS = 3
 # Mean scores that MoveNet MultiPose gives on people seen well.
 _SCORE = {"head": 0.55, "shoulder": 0.72, "elbow": 0.55, "wrist": 0.4, "hip": 0.75, "knee": 0.65, "ankle": 0.6}
 
@@ -43,6 +48,24 @@ class AugmentConfig(Settings):
     min_score: float = setting(0.2, "a joint whose score falls below is missing", low=0, high=1)
     occlusion: float = setting(0.15, "share of streams of which one limb is hidden for a while", low=0, high=1)
     cut_legs: float = setting(0.06, "share of streams that show no knees and ankles", low=0, high=1)
+    cut_hips: float = setting(0.06, "share of streams that show no hips, knees and ankles", low=0, high=1)
+    # Edges, as benchmarks/pose_borders.py measured MoveNet's (docs/pose_choice.md).
+    guess_score: float = setting(0.62, "score of a joint just beyond the edge, as a share of one's seen", low=0, high=1)
+    guess_fall: float = setting(0.75, "how much of that share is lost with each body unit beyond it", low=0, high=2)
+    guess_least: float = setting(0.2, "what is left of that share, however far the joint is", low=0, high=1)
+    guess_waver: float = setting(0.1, "spread of the score of a joint of which nothing is seen", low=0, high=1)
+    guess_in: float = setting(0.1, "how far inside the edge such a joint is guessed, twice that where it is far beyond",
+                              unit="body units", low=0)
+    guess_spread: float = setting(0.12, "spread of such a guess", unit="body units", low=0)
+    edge_score: float = setting(0.62, "score of a joint inside, at the edge, as a share of one's amid the image", low=0,
+                                high=1)
+    edge_error: float = setting(2.2, "its error, as a multiple", low=1)
+    edge_width: float = setting(0.2, "how far inside the edge is felt", unit="body units", low=0.01)
+    hidden_score: float = setting(0.55, "score of a joint behind furniture, as a share of that of one seen", low=0, high=1)
+    hidden_error: float = setting(2.5, "its error, as a multiple of that of one seen", low=1)
+    lying_error: float = setting(1.6, "error on a person who lies, as a multiple", low=1)
+    size_px: float = setting(28.0, "body unit in the network's input at which noise is as stated; it grows as people get "
+                             "smaller", unit="px", low=1)
     swap: float = setting(0.02, "share of time in which left and right are taken for each other", low=0, high=1)
     strength: float = setting(1.0, "0 leaves the joints as they are, 1 is all of the above", low=0, high=2)
 
@@ -57,23 +80,111 @@ def correlated(rng: np.random.Generator, dt_s: np.ndarray, time_s: float, shape:
     return white
 
 
+@dataclass(frozen=True, eq=False)
+class Shot:
+    """What a camera shows of a stream: the stream at UNIT_PX a body unit, the image's edges and a rectangle of furniture in
+    the same pixels (4,) as x0, y0, x1, y1 (empty: none), and how many pixels of the network's input a body unit has."""
+
+    stream: Stream
+    window_xyxy: np.ndarray
+    furniture_xyxy: np.ndarray
+    unit_input_px: float
+
+
+@dataclass(frozen=True, eq=False)
+class Surroundings:
+    """The shots of a batch without their streams: window_xyxy and furniture_xyxy (B, 4), unit_input_px (B,)."""
+
+    window_xyxy: np.ndarray
+    furniture_xyxy: np.ndarray
+    unit_input_px: np.ndarray
+
+    @classmethod
+    def of(cls, shots: list[Shot]) -> Surroundings:
+        return cls(np.stack([shot.window_xyxy for shot in shots]), np.stack([shot.furniture_xyxy for shot in shots]),
+                   np.array([shot.unit_input_px for shot in shots]))
+
+    def beyond(self, keypoints: np.ndarray) -> np.ndarray:
+        """(B, M, V) pixels that a joint lies outside the image, 0 inside."""
+        low, high = self.window_xyxy[:, None, None, :2], self.window_xyxy[:, None, None, 2:]
+        return np.linalg.norm(np.maximum(np.maximum(low - keypoints, keypoints - high), 0), axis=-1)
+
+    def inside(self, keypoints: np.ndarray) -> np.ndarray:
+        """(B, M, V) pixels from a joint in the image to its nearest edge; 0 outside."""
+        low, high = self.window_xyxy[:, None, None, :2], self.window_xyxy[:, None, None, 2:]
+        return np.maximum(np.minimum(keypoints - low, high - keypoints).min(-1), 0)
+
+    def behind(self, keypoints: np.ndarray) -> np.ndarray:
+        """(B, M, V) bool, whether furniture hides a joint."""
+        low, high = self.furniture_xyxy[:, None, None, :2], self.furniture_xyxy[:, None, None, 2:]
+        return ((keypoints > low) & (keypoints < high)).all(-1)
+
+    def guessed(self, rng: np.random.Generator, keypoints: np.ndarray, dt_s: np.ndarray,
+                config: AugmentConfig) -> np.ndarray:
+        """(B, M, V, 2): where an estimator puts joints that lie outside: at the nearest edge, a little inside."""
+        low, high = self.window_xyxy[:, None, None, :2], self.window_xyxy[:, None, None, 2:]
+        far = np.minimum(self.beyond(keypoints)[..., None] / UNIT_PX, 1)
+        spread = correlated(rng, dt_s, 0.4, keypoints.shape[2:]) * config.guess_spread * UNIT_PX
+        inside = np.abs(config.guess_in * UNIT_PX * (1 + far) + spread)
+        out = (keypoints < low) | (keypoints > high)
+        clamped = np.clip(keypoints, low + inside, np.maximum(high - inside, low + inside))
+        return np.where(out, clamped, np.clip(keypoints + spread, low, high))
+
+
 def estimate(rng: np.random.Generator, keypoints: np.ndarray, mask: np.ndarray, dt_s: np.ndarray, layout: Layout,
-             config: AugmentConfig) -> tuple[np.ndarray, np.ndarray]:
-    """What an estimator would say: keypoints (B, M, V, 2), and scores (B, M, V) that are 0 where a joint is missing."""
+             config: AugmentConfig, around: Surroundings | None = None) -> tuple[np.ndarray, np.ndarray]:
+    """What an estimator would say: keypoints (B, M, V, 2), and scores (B, M, V) that are 0 where a joint is missing.
+
+    :param around: edges, furniture and sizes; None: everybody is whole, and sizes are drawn
+    """
     if config.strength == 0:
         return keypoints, mask.astype(np.float32)
-    keypoints = _viewed(rng, keypoints, config)
+    if around is None:
+        keypoints = viewed(rng, keypoints, config)
     scores = _scores(rng, mask, dt_s, layout, config)
+    level = np.exp(rng.uniform(*np.log((config.level_low, config.level_high)), (len(keypoints), 1, 1)))
+    error = np.ones_like(scores)
+    beyond = np.zeros_like(scores)
+    if around is not None:
+        level = _small(around, config) * np.exp(rng.normal(0, 0.35, level.shape))
+        beyond = around.beyond(keypoints) / UNIT_PX
+        behind = around.behind(keypoints)
+        near = np.exp(-around.inside(keypoints) / (config.edge_width * UNIT_PX))
+        faint = np.maximum(config.guess_score - config.guess_fall * beyond, config.guess_least)
+        share = np.where(beyond > 0, faint, np.where(behind, config.hidden_score, 1 - (1 - config.edge_score) * near))
+        wavers = config.guess_waver * correlated(rng, dt_s, 0.4, scores.shape[2:])
+        scores = np.where(mask, np.clip(scores * share + wavers * (1 - share), 0, 1), 0)
+        error = np.where(behind, config.hidden_error, 1 + (config.edge_error - 1) * near)
+    lying = _lies(keypoints, layout)[..., None]
+    error = error * np.where(lying, config.lying_error, 1.0)
     rough = _by_joint(layout, _ROUGH, 1.0)
     doubt = 0.5 + 1.5 * (1 - scores)
-    wander = correlated(rng, dt_s, config.noise_time_s, (len(rough), 2)) * (rough * doubt)[..., None]
+    wander = correlated(rng, dt_s, config.noise_time_s, (len(rough), 2)) * (rough * doubt * error)[..., None]
     jitter = rng.standard_normal(keypoints.shape).astype(np.float32) * (rough * doubt)[..., None]
-    level = np.exp(rng.uniform(*np.log((config.level_low, config.level_high)), (len(keypoints), 1, 1, 1)))
-    level = level * config.strength * UNIT_PX
-    noise = level * (config.noise * wander + config.jitter * jitter)
-    keypoints = keypoints + _offsets(rng, keypoints, layout, config) + noise
-    keypoints, scores = _swapped(rng, keypoints, scores, dt_s, layout, config)
-    return keypoints.astype(np.float32), np.where(scores >= config.min_score, scores, 0).astype(np.float32)
+    noise = (level * config.strength * UNIT_PX)[..., None] * (config.noise * wander + config.jitter * jitter)
+    moved = keypoints + _offsets(rng, keypoints, layout, config) + noise
+    if around is not None:
+        moved = np.where((beyond > 0)[..., None], around.guessed(rng, keypoints, dt_s, config) + noise / 2, moved)
+    keypoints, scores = _swapped(rng, moved, scores, dt_s, layout, config)
+    scores = np.where(scores >= config.min_score, scores, 0)
+    return keypoints.astype(np.float32), np.where(_found(scores), scores, 0).astype(np.float32)
+
+
+def _small(around: Surroundings, config: AugmentConfig) -> np.ndarray:
+    """(B, 1, 1) how much the noise grows, in body units, because a person is small in the network's input."""
+    return np.clip(config.size_px / around.unit_input_px, config.level_low, 2 * config.level_high)[:, None, None]
+
+
+def _lies(keypoints: np.ndarray, layout: Layout) -> np.ndarray:
+    """(B, M) bool, whether the trunk is nearer to level than to upright."""
+    trunk = sum(keypoints[..., layout.index(f"{side}_shoulder"), :] - keypoints[..., layout.index(f"{side}_hip"), :]
+                for side in ("left", "right"))
+    return np.abs(trunk[..., 0]) > np.abs(trunk[..., 1])
+
+
+def _found(scores: np.ndarray) -> np.ndarray:
+    """(B, M, 1) bool, whether there are joints enough for a person to be found at all."""
+    return (scores > 0).sum(-1, keepdims=True) >= _FEWEST_JOINTS
 
 
 def _by_joint(layout: Layout, table: dict[str, float], otherwise: float) -> np.ndarray:
@@ -82,8 +193,8 @@ def _by_joint(layout: Layout, table: dict[str, float], otherwise: float) -> np.n
                      for joint in layout.joints], np.float32)
 
 
-def _viewed(rng: np.random.Generator, keypoints: np.ndarray, config: AugmentConfig) -> np.ndarray:
-    """Each stream from a slightly other viewpoint: an affine map of the image."""
+def viewed(rng: np.random.Generator, keypoints: np.ndarray, config: AugmentConfig) -> np.ndarray:
+    """Each stream (B, M, V, 2) from a slightly other viewpoint: an affine map of the image."""
     streams = len(keypoints)
     angle = np.deg2rad(config.rotation_deg) * rng.standard_normal(streams) * config.strength
     shear = config.shear * rng.standard_normal(streams) * config.strength
@@ -116,8 +227,10 @@ def _scores(rng: np.random.Generator, mask: np.ndarray, dt_s: np.ndarray, layout
         hidden = (time_s[b] >= begin) & (time_s[b] < begin + rng.uniform(0.3, 2.0))
         scores[b][np.ix_(hidden, limb)] -= rng.uniform(0.2, 0.8)
     legs = np.concatenate(limbs[2:])
-    cut = np.flatnonzero(rng.uniform(size=streams) < config.cut_legs * config.strength)
-    scores[np.ix_(cut, np.arange(frames), legs)] = 0
+    hips = np.array([layout.index("left_hip"), layout.index("right_hip")])
+    for share, joints_cut in ((config.cut_legs, legs), (config.cut_hips, np.concatenate([hips, legs]))):
+        cut = np.flatnonzero(rng.uniform(size=streams) < share * config.strength)
+        scores[np.ix_(cut, np.arange(frames), joints_cut)] = 0
     return np.where(mask, np.clip(scores, 0, 1), 0)
 
 
@@ -135,6 +248,6 @@ def _swapped(rng: np.random.Generator, keypoints: np.ndarray, scores: np.ndarray
 
 
 def mirrored(keypoints: np.ndarray, scores: np.ndarray, layout: Layout) -> tuple[np.ndarray, np.ndarray]:
-    """The same motion in a mirror: keypoints (..., V, 2) with x negated, and scores (..., V), left and right exchanged."""
-    flipped = keypoints[..., layout.mirror, :] * np.array([-1, 1], np.float32)
-    return flipped, scores[..., layout.mirror]
+    """The same motion in a mirror: keypoints (..., V, 2 or 3) with x negated, scores (..., V), left and right exchanged."""
+    flip = np.array([-1, 1, 1], np.float32)[: keypoints.shape[-1]]
+    return keypoints[..., layout.mirror, :] * flip, scores[..., layout.mirror]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 from pose_attention_ros.core.errors import UserError
@@ -14,24 +14,43 @@ ClassTable = Mapping[str, Mapping[str, list]]
 ALL_LABELS = "labels"  # in place of such a table: each label of the data is a class
 
 
+# What each field of DataRule may be: in words, and as a check.
+_GROUPS = ("a list of groups", lambda value: isinstance(value, list))
+_WANTED = {
+    "val_groups": _GROUPS, "test_groups": _GROUPS,
+    "val_share": ("a number from 0 to 1", lambda value: isinstance(value, (int, float)) and 0 <= value <= 1),
+    "skip_s": ("seconds, 0 or more", lambda value: isinstance(value, (int, float)) and value >= 0),
+    "most": ("a whole number, 0 or more", lambda value: isinstance(value, int) and value >= 0),
+    "cycles": ("a mapping from label to the two labels of its halves", lambda value: isinstance(value, dict) and all(
+        isinstance(halves, list) and len(halves) == 2 for halves in value.values())),
+}
+
+
 @dataclass(frozen=True)
 class DataRule:
-    """How one data set is divided. Groups named for val or test go there; else the file's own split holds, and of the
-    training groups the share `val_share` goes to validation where no group is named for it."""
+    """How one data set is divided and cut. Groups named for val or test go there; else the file's own split holds, and of
+    the training groups the share `val_share` goes to validation where no group is named for it.
+
+    :param skip_s: seconds left out at the beginning of each clip
+    :param most: clips of one label, at most, evenly spread over the file; 0: all
+    :param cycles: label of 3D motions -> (label, label): such a clip goes down and up again, and is parted where the hips
+        are lowest
+    """
 
     val_groups: tuple[str, ...] = ()
     test_groups: tuple[str, ...] = ()
     val_share: float = 0.12
+    skip_s: float = 0.0
+    most: int = 0
+    cycles: Mapping[str, list] = field(default_factory=dict)
 
     @classmethod
     def read(cls, values: Any, where: str) -> DataRule:
         """From a recipe's entry `where`. Raises UserError."""
-        expect_keys(values, [field.name for field in fields(cls)], where)
+        expect_keys(values, [each.name for each in fields(cls)], where)
         for key, value in values.items():
-            wanted = "a number from 0 to 1" if key == "val_share" else "a list of groups"
-            good = isinstance(value, list) if key != "val_share" else (
-                isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value <= 1)
-            if not good:
+            wanted, good = _WANTED[key]
+            if isinstance(value, bool) or not good(value):
                 raise UserError(f"{where}.{key} is {value!r}, expected {wanted}")
         return cls(**{key: tuple(value) if isinstance(value, list) else value for key, value in values.items()})
 

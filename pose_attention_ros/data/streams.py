@@ -5,7 +5,9 @@ A stream is one or several clips after one another, in one place and at one size
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import groupby
 
 import numpy as np
 
@@ -15,6 +17,7 @@ from pose_attention_ros.core.graph_stage import GraphConfig
 from pose_attention_ros.core.layouts import Layout, joint_map
 from pose_attention_ros.data.augment import UNIT_PX
 from pose_attention_ros.data.dataset import Clip
+from pose_attention_ros.data.motion3d.record import Motion, on_the_floor
 
 DEFAULT_FPS = 30.0  # of clips whose frame rate nobody wrote down
 
@@ -39,13 +42,13 @@ class StreamConfig(Settings):
 
 @dataclass(frozen=True, eq=False)
 class Example:
-    """One clip in the model's layout: keypoints (n, V, 2) float32 at UNIT_PX a body unit, scores (n, V), 0 for a missing
-    joint, frames a second, and its target."""
+    """One clip in the model's layout: keypoints (n, V, 2) float32 at UNIT_PX a body unit or, of a 3D motion, (n, V, 3) in
+    metres; scores (n, V), 0 for a missing joint; frames a second; and its target, or one a frame (n,)."""
 
     keypoints: np.ndarray
     scores: np.ndarray
     fps: float
-    target: int
+    target: int | np.ndarray
 
     @property
     def mask(self) -> np.ndarray:
@@ -55,7 +58,7 @@ class Example:
 
 @dataclass(frozen=True, eq=False)
 class Stream:
-    """time_s (m,) increasing from 0; keypoints (m, V, 2); mask (m, V); targets (m,) int64, `ignored` (m,) bool."""
+    """time_s (m,) increasing from 0; keypoints (m, V, 2 or 3); mask (m, V); targets (m,) int64, `ignored` (m,) bool."""
 
     time_s: np.ndarray
     keypoints: np.ndarray
@@ -74,9 +77,41 @@ def example_of(clip: Clip, joints: tuple[str, ...], layout: Layout, target: int)
     return Example(keypoints * np.float32(UNIT_PX / scale), scores * mask, clip.fps or DEFAULT_FPS, target)
 
 
+def examples_of_motions(motions: list[Motion], layout: Layout, target: int) -> Iterator[tuple[Motion, Example]]:
+    """Each 3D motion with its joints by name in `layout`, standing on the floor; those of one sequence stay in one place."""
+    def sequence(item: tuple[int, Motion]) -> tuple[str, int]:
+        number = item[1].extra.get("sequence", "")
+        return number, 0 if number else item[0]
+
+    for _, group in groupby(enumerate(motions), sequence):
+        together = [motion for _, motion in group]
+        whole = np.concatenate([motion.annotated() for motion in together])
+        xyz, scores = joint_map(together[0].joints, layout.joints)(whole, np.ones(whole.shape[:2], np.float32))
+        ends = np.cumsum([len(motion.xyz) for motion in together])[:-1]
+        for motion, joints, score in zip(together, np.split(on_the_floor(xyz, layout), ends), np.split(scores, ends)):
+            yield motion, Example(joints, score, motion.fps, target)
+
+
 def root_of(keypoints: np.ndarray, mask: np.ndarray, layout: Layout) -> np.ndarray:
-    """(2,) the body's root in one frame."""
-    return BodyFrame(layout).root_px(keypoints, mask, np.float32(UNIT_PX))
+    """The body's root in one frame: (2,) in an image; of a 3D motion (3,) on the floor below the hips."""
+    if keypoints.shape[-1] == 2:
+        return BodyFrame(layout).root_px(keypoints, mask, np.float32(UNIT_PX))
+    hips = keypoints[[layout.index("left_hip"), layout.index("right_hip")]].mean(0)
+    return hips * np.array([1, 0, 1], np.float32)
+
+
+def turned_like(keypoints: np.ndarray, before: np.ndarray, layout: Layout) -> np.ndarray:
+    """(n, V, 3) a 3D motion turned about the vertical so that its first frame faces as the frame `before` (V, 3) did."""
+    left, right = layout.index("left_hip"), layout.index("right_hip")
+
+    def facing(pose: np.ndarray) -> float:
+        across = pose[left] - pose[right]
+        return float(np.arctan2(across[2], across[0]))
+
+    angle = facing(before) - facing(keypoints[0])
+    cos, sin = np.cos(angle), np.sin(angle)
+    turn = np.array([[cos, 0, -sin], [0, 1, 0], [sin, 0, cos]], np.float32)
+    return keypoints @ turn.T
 
 
 def join(examples: list[Example], rng: np.random.Generator, layout: Layout, config: StreamConfig) -> Stream:
@@ -85,10 +120,12 @@ def join(examples: list[Example], rng: np.random.Generator, layout: Layout, conf
     times, keypoints, masks, targets, ignored = [], [], [], [], []
     clock_s = 0.0
     for i, example in enumerate(examples):
-        rows = _part(len(example.keypoints), rng, config)
         step_s = 1 / (example.fps * rng.uniform(config.speed_low, config.speed_high))
+        rows = _part(len(example.keypoints), rng, config, int((config.longest_s - clock_s) / step_s) + 2)
         xy, mask = example.keypoints[rows], example.mask[rows]
         if i:
+            if xy.shape[-1] == 3:
+                xy = turned_like(xy, keypoints[-1][-1], layout)
             xy = xy + (root_of(keypoints[-1][-1], masks[-1][-1], layout) - root_of(xy[0], mask[0], layout))
             clock_s += rng.uniform(step_s, max(config.pause_high_s, step_s))
         time_s = clock_s + np.arange(len(xy)) * step_s
@@ -96,18 +133,28 @@ def join(examples: list[Example], rng: np.random.Generator, layout: Layout, conf
         times.append(time_s)
         keypoints.append(xy)
         masks.append(mask)
-        targets.append(np.full(len(xy), example.target))
-        ignored.append((time_s < time_s[0] + config.ignore_s) if i else np.zeros(len(xy), bool))
+        target = example.target if np.ndim(example.target) == 0 else example.target[rows]
+        targets.append(np.broadcast_to(target, len(xy)))
+        ignored.append(_just_changed(targets[-1], time_s, config.ignore_s, at_begin=i > 0))
         if clock_s > config.longest_s:
             break
     joined = (np.concatenate(parts) for parts in (times, keypoints, masks, targets, ignored))
     return Stream(*joined)
 
 
-def _part(frames: int, rng: np.random.Generator, config: StreamConfig) -> slice:
-    if rng.uniform() >= config.trim or frames < 4:
+def _just_changed(targets: np.ndarray, time_s: np.ndarray, ignore_s: float, *, at_begin: bool) -> np.ndarray:
+    """(n,) bool, frames within `ignore_s` after the target has changed, or after the clip has followed another."""
+    changed = np.diff(targets, prepend=targets[0]) != 0
+    changed[0] |= at_begin
+    since = time_s - np.maximum.accumulate(np.where(changed, time_s, -np.inf))
+    return since < ignore_s
+
+
+def _part(frames: int, rng: np.random.Generator, config: StreamConfig, most: int) -> slice:
+    """The frames to show: all or a part, and of a clip longer than the stream has room for (`most`) any stretch of it."""
+    if (rng.uniform() >= config.trim and frames <= most) or frames < 4:
         return slice(0, frames)
-    shown = max(int(frames * rng.uniform(config.shortest_part, 1)), 3)
+    shown = max(int(min(frames, most) * rng.uniform(config.shortest_part, 1)), 3)
     begin = int(rng.integers(0, frames - shown + 1))
     return slice(begin, begin + shown)
 

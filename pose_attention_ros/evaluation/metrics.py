@@ -86,14 +86,16 @@ def fit_temperature(logits: np.ndarray, truth: np.ndarray) -> float:
     return float(min(candidates, key=loss))
 
 
-def choose_threshold(confidence: np.ndarray, correct: np.ndarray, precision: float = 0.9) -> float:
+def choose_threshold(confidence: np.ndarray, correct: np.ndarray, precision: float = 0.9,
+                     weights: np.ndarray | None = None) -> float:
     """The lowest confidence, in steps of 0.01, above which at least the share `precision` of the answers is right.
 
-    confidence (N,), correct (N,) bool. Where no confidence is enough for that: the highest one.
+    confidence (N,), correct (N,) bool, weights (N,) how much each answer counts. Where no confidence is enough for that: the
+    highest one.
     """
     steps = np.round(np.arange(0.2, 1.0, 0.01), 2)
     for step in steps:
         passed = confidence >= step
-        if passed.any() and correct[passed].mean() >= precision:
+        if passed.any() and np.average(correct[passed], weights=None if weights is None else weights[passed]) >= precision:
             return float(step)
     return float(steps[-1])

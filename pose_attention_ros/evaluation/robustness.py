@@ -9,7 +9,7 @@ import numpy as np
 
 from pose_attention_ros.core.layouts import PARTS, Layout
 from pose_attention_ros.core.recogniser import Recogniser
-from pose_attention_ros.data.augment import correlated, mirrored
+from pose_attention_ros.data.augment import UNIT_PX, AugmentConfig, Surroundings, correlated, estimate, mirrored
 from pose_attention_ros.data.dataset import SkeletonDataset
 from pose_attention_ros.data.streams import Stream, sampled
 from pose_attention_ros.evaluation.clips import Change, ClipResults, ShownClip, run_clips
@@ -23,6 +23,8 @@ TREMBLE_SMALL = {"head": 0.037, "shoulder": 0.051, "elbow": 0.063, "wrist": 0.08
                  "ankle": 0.051}
 ERROR = {"head": 0.038, "shoulder": 0.074, "elbow": 0.058, "wrist": 0.065, "hip": 0.098, "knee": 0.09, "ankle": 0.11}
 ERROR_TIME_S = 1.0  # an error follows the pose: it stays for about this long
+_NEAR_UNITS = 5.0  # how far the tilted camera is
+_ESTIMATOR = AugmentConfig(cut_legs=0.0, cut_hips=0.0, occlusion=0.0, offset=0.0)
 STAMP_ERROR = 0.3  # spread of a stamp's error, as a share of the time between frames
 
 
@@ -73,6 +75,56 @@ def in_a_mirror(clip: ShownClip, rng: np.random.Generator, layout: Layout) -> Sh
     return dataclasses.replace(clip, keypoints=keypoints, scores=scores)
 
 
+def joints_missing(*ends: str) -> Change:
+    """Joints whose names end so are never seen."""
+    def change(clip: ShownClip, rng: np.random.Generator, layout: Layout) -> ShownClip:
+        gone = np.array([joint.endswith(ends) for joint in layout.joints])
+        return dataclasses.replace(clip, scores=np.where(gone, 0, clip.scores).astype(np.float32))
+    return change
+
+
+def at_the_edge(side: int, share: float = 0.0, furniture: float = 0.0, unit_input_px: float = 45.0) -> Change:
+    """Seen by the simulated estimator with an edge of the image through the person, and something before the lower body.
+
+    :param side: which of x0, y0, x1, y1 cuts; :param share: how much of the person's extent it leaves out, 0: nothing
+    :param furniture: how much of the extent is hidden, from below
+    :param unit_input_px: pixels of the pose network's input a body unit
+    """
+    def change(clip: ShownClip, rng: np.random.Generator, layout: Layout) -> ShownClip:
+        seen = clip.keypoints[clip.scores > 0]
+        if not len(seen):
+            return clip
+        to_unit = UNIT_PX / clip.unit_px
+        low, high = seen.min(0) * to_unit, seen.max(0) * to_unit
+        window = np.concatenate([low - UNIT_PX, high + UNIT_PX])
+        extent = high - low
+        if share:
+            window[side] = (low + share * extent)[side] if side < 2 else (high - share * extent)[side - 2]
+        hidden = np.array([low[0] - UNIT_PX, high[1] - furniture * extent[1], high[0] + UNIT_PX, high[1] + UNIT_PX])
+        around = Surroundings(window[None], hidden[None] if furniture else np.zeros((1, 4)), np.array([unit_input_px]))
+        elapsed_s = np.diff(clip.time_s, prepend=clip.time_s[0])[None]
+        keypoints, scores = estimate(rng, clip.keypoints[None] * to_unit, clip.scores[None] > 0, elapsed_s, layout,
+                                     _ESTIMATOR, around)
+        return dataclasses.replace(clip, keypoints=(keypoints[0] / to_unit).astype(np.float32), scores=scores[0])
+    return change
+
+
+def tilted(elevation_deg: float) -> Change:
+    """A camera that looks down on (above 0) or up at the person, from near: upright lengths shrink, and the end that is
+    farther away looks smaller. The body is taken to be flat, as it was in the image."""
+    def change(clip: ShownClip, rng: np.random.Generator, layout: Layout) -> ShownClip:
+        seen = clip.keypoints[clip.scores > 0]
+        if not len(seen):
+            return clip
+        middle = np.median(seen, 0)
+        x, y = np.moveaxis((clip.keypoints - middle) / clip.unit_px, -1, 0)
+        angle = np.deg2rad(elevation_deg)
+        nearness = 1 / np.maximum(1 + y * np.sin(angle) * -1 / _NEAR_UNITS, 0.3)
+        flat = np.stack([x * nearness, y * np.cos(angle) * nearness], -1)
+        return dataclasses.replace(clip, keypoints=(flat * clip.unit_px + middle).astype(np.float32))
+    return change
+
+
 def _by_joint(table: dict[str, float], layout: Layout) -> np.ndarray:
     """(V, 1): the table's value by the end of a joint's name; the shoulders' for a joint it does not know."""
     return np.array([[next((value for end, value in table.items() if joint.endswith(end)), table["shoulder"])]
@@ -88,6 +140,15 @@ CHANGES: dict[str, Change] = {
     "MoveNet's tremble on small people": noisy(TREMBLE_SMALL),
     "MoveNet's tremble and error": noisy(TREMBLE, ERROR),
     "one limb missing": one_limb_missing,
+    "hips, knees and ankles missing": joints_missing("hip", "knee", "ankle"),
+    "all but the legs missing": joints_missing("head", "shoulder", "elbow", "wrist"),
+    "feet below the image": at_the_edge(3, 0.2),
+    "legs below the image": at_the_edge(3, 0.5),
+    "leaving at the side": at_the_edge(2, 0.4),
+    "a table before the legs": at_the_edge(3, furniture=0.45),
+    "60 pixels tall": at_the_edge(3, unit_input_px=10.0),
+    "a camera that looks up by 35 degrees": tilted(-35.0),
+    "a camera that looks down by 35 degrees": tilted(35.0),
     "mirrored": in_a_mirror,
 }
 

@@ -79,7 +79,7 @@ def read_spec(folder: Path) -> tuple[ModelSpec, bytes]:
             threshold=float(raw["threshold"]), smoothing=SmoothingConfig(**raw.get("smoothing", {})),
             kind=str(raw.get("kind", "pan")), pixels=str(raw.get("pixels", "")),
             pixels_shape=tuple(map(int, raw.get("pixels_shape", ()))), extractor=dict(raw.get("extractor", {})),
-            frame_window=int(raw.get("frame_window", 0)))
+            frame_window=int(raw.get("frame_window", 0)), postures=tuple(map(str, raw.get("postures", ()))))
         weights_path = folder / Path(raw["weights"]).name
     except KeyError as error:
         raise ModelError(f"{path} lacks {error}") from None

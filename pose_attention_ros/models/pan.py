@@ -28,8 +28,8 @@ MIRRORED = ("x", "vx")  # channels whose sign a mirror turns
 
 @dataclass(frozen=True)
 class PanConfig(Settings):
-    """Shape of the network. The switches that leave a part out are for ablations; `streams`, `head`, `running_max` and
-    `mirrored` are not in the paper and are left out by default."""
+    """Shape of the network. The switches that leave a part out are for ablations; `streams`, `head`, `running_max`,
+    `background` and `mirrored` are not in the paper and are left out by default."""
 
     layout: str = setting("common13", "joint layout of the input", choices=tuple(LAYOUTS))
     width: int = setting(64, "width D of a joint's embedding", low=1)
@@ -50,6 +50,8 @@ class PanConfig(Settings):
     stream_dropout: float = setting(0.1, "drop-out of whole channels in the streams", low=0, high=0.9)
     head: int = setting(0, "width of a layer before the classes; 0 for none", low=0)
     running_max: bool = setting(False, "classify each channel's highest value so far")
+    background: bool = setting(False, "learn what belongs to no class as one more class, whose chance is then shared evenly "
+                               "among the others")
     mirrored: bool = setting(False, "the mean of two answers, to the person as seen and to the mirror image")
 
     def __post_init__(self) -> None:
@@ -100,8 +102,8 @@ class PoseAttentionNetwork(nn.Module):
         if config.head:
             self.head = CausalConvolution(width, config.head)
             width = config.head
-        self.classify = nn.Linear(width, classes)  # W_c of (17)
-        self.classify_joints = nn.Linear(attended, classes)  # W_w' of (18)
+        self.classify = nn.Linear(width, classes + config.background)  # W_c of (17)
+        self.classify_joints = nn.Linear(attended, classes + config.background)  # W_w' of (18)
         self.dropout = nn.Dropout(config.dropout)
 
     @property
@@ -134,11 +136,24 @@ class PoseAttentionNetwork(nn.Module):
         """features (N, T, V, C), a missing joint all 0, from the beginning of each stream -> outputs after every tick.
 
         :param inside: (N, T) bool, False for padding at the end, which is then not computed (its outputs mean nothing)
+
+        In training a network with a `background` gives its logit too, as the last of K + 1.
         """
-        if self.training or not self.config.mirrored:
+        if self.training:
             return self._one_view(features, inside)
+        if not self.config.mirrored:
+            output = self._one_view(features, inside)
+            return output._replace(logits=self._of_classes(output.logits))
         both = None if inside is None else inside.repeat(2, 1)
         return self._merged(self._one_view(torch.cat([features, self.mirror(features)]), both), features.shape[0])
+
+    def _of_classes(self, logits: Tensor) -> Tensor:
+        """(..., K), with the chance of the background shared evenly among the classes."""
+        if not self.config.background:
+            return logits
+        chances = logits.softmax(-1)
+        classes = logits.shape[-1] - 1
+        return (chances[..., :classes] + chances[..., classes:] / classes).clamp(min=1e-12).log()
 
     def _one_view(self, features: Tensor, inside: Tensor | None) -> PanOutput:
         rows = None if inside is None else inside.flatten().nonzero().squeeze(-1)
@@ -163,14 +178,15 @@ class PoseAttentionNetwork(nn.Module):
         """The first rows are `people`, the others their mirror images: the mean of the two."""
         logits, joint_logits, weights, energy = ([part[:people], part[people:]] for part in views)
         weights[1] = weights[1][..., self.partner]
-        chances = [each.softmax(-1) for each in logits]
+        chances = [self._of_classes(each).softmax(-1) for each in logits]
         return PanOutput(*((a + b) / 2 for a, b in (chances, joint_logits, weights, energy)))._replace(
             logits=((chances[0] + chances[1]) / 2).clamp(min=1e-12).log())
 
     def step(self, features: Tensor, state: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """One tick: features (N, V, C), state (N, S) -> logits (N, K), joint weights (N, V), e (N,), next state (N, S)."""
         if not self.config.mirrored:
-            return self._step(features, state)
+            logits, *rest = self._step(features, state)
+            return self._of_classes(logits), *rest
         views = self._step(torch.cat([features, self.mirror(features)]), torch.cat(state.chunk(2, -1)))
         people = features.shape[0]
         output = self._merged(PanOutput(views[0], views[0], views[1], views[2]), people)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
@@ -10,10 +13,11 @@ from pose_attention_ros.core.features import FeatureStream
 from pose_attention_ros.core.layouts import Layout
 from pose_attention_ros.core.resampling import resample, ticks_due
 from pose_attention_ros.core.smoothing import SmoothingConfig
-from pose_attention_ros.data.augment import estimate, mirrored
+from pose_attention_ros.data.augment import Surroundings, estimate, mirrored, viewed
 from pose_attention_ros.data.streams import Example, Stream, join, seen_by_camera
+from pose_attention_ros.data.views import shot
 from pose_attention_ros.models.losses import IGNORE, OTHER
-from pose_attention_ros.training.corpus import Corpus
+from pose_attention_ros.training.corpus import HELD_OUT, Corpus
 from pose_attention_ros.training.recipe import Recipe
 
 
@@ -67,60 +71,123 @@ def read_examples(examples: list[Example], layout: Layout, rate_hz: float,
     return read_streams(streams, [e.scores.astype(np.float32) for e in examples], layout, rate_hz, smoothing)
 
 
-def as_estimated(streams: list[Stream], rng: np.random.Generator, recipe: Recipe, layout: Layout) -> Batch:
-    """Motions seen by a random camera and a rough estimator."""
-    streams = [seen_by_camera(stream, rng, recipe.stream) for stream in streams]
+def as_estimated(streams: list[Stream], rng: np.random.Generator, recipe: Recipe, layout: Layout,
+                 carriers: Carriers | None = None) -> Batch:
+    """Motions seen by a random camera and a rough estimator. Where too little of a body is shown to tell its class, the
+    target is OTHER.
+
+    :param carriers: which joints tell which class; None: targets stay
+    """
+    shots = []
+    for stream in streams:
+        stream = seen_by_camera(stream, rng, recipe.stream)
+        if stream.keypoints.shape[-1] == 2:
+            keypoints = viewed(rng, stream.keypoints[None], recipe.augment)[0]
+            stream = dataclasses.replace(stream, keypoints=keypoints)
+        shots.append(shot(stream, rng, layout, recipe.view))
+    streams = [each.stream for each in shots]
     frames = np.array([len(stream.time_s) for stream in streams])
     shape = (len(streams), frames.max(), len(layout.joints))
-    keypoints, mask, time_s = np.zeros((*shape, 2), np.float32), np.zeros(shape, bool), np.zeros(shape[:2])
+    true, mask, time_s = np.zeros((*shape, 2), np.float32), np.zeros(shape, bool), np.zeros(shape[:2])
     for b, stream in enumerate(streams):
-        keypoints[b, : frames[b]], mask[b, : frames[b]] = stream.keypoints, stream.mask
+        true[b, : frames[b]], mask[b, : frames[b]] = stream.keypoints, stream.mask
         time_s[b, : frames[b]], time_s[b, frames[b] :] = stream.time_s, stream.time_s[-1]
-    keypoints, scores = estimate(rng, keypoints, mask, np.diff(time_s, axis=1, prepend=0), layout, recipe.augment)
-    seen = [Stream(s.time_s, keypoints[b, : frames[b]], s.mask, s.targets, s.ignored) for b, s in enumerate(streams)]
+    around = Surroundings.of(shots)
+    keypoints, scores = estimate(rng, true, mask, np.diff(time_s, axis=1, prepend=0), layout, recipe.augment, around)
+    shown = (scores > 0) & (around.beyond(true) == 0) & ~around.behind(true)
+    seen = []
+    for b, stream in enumerate(streams):
+        targets = stream.targets if carriers is None else carriers.told(stream.targets, shown[b, : frames[b]])
+        ignored = stream.ignored | ~scores[b, : frames[b]].any(-1)  # nobody is found
+        seen.append(Stream(stream.time_s, keypoints[b, : frames[b]], stream.mask, targets, ignored))
     return read_streams(seen, [scores[b, : frames[b]] for b in range(len(seen))], layout, recipe.model.rate_hz,
                         recipe.smoothing)
 
 
-class BatchMaker:
-    """Batch number i of a run, always the same for the same seed; a torch DataLoader may ask for it in another process."""
+class Carriers:
+    """Which joints must be in sight for a class to be told at all."""
+
+    _GROUPS: ClassVar[dict[str, tuple[str, ...]]] = {"arm": ("elbow", "wrist"), "leg": ("knee", "ankle"), "any": ()}
+
+    def __init__(self, classes: tuple[str, ...], named: Mapping[str, str], layout: Layout) -> None:
+        """
+        :param named: class -> "arm" or "leg": one of them, whole; every class wants a shoulder, and the head or an elbow
+        """
+        self._shoulders = self._rows(layout, ("shoulder",))
+        self._near = self._rows(layout, ("head", "elbow"))
+        self._limbs = [[[layout.index(f"{side}_{joint}") for joint in self._GROUPS[named.get(name, "any")]]
+                        for side in ("left", "right")] for name in classes]
+
+    @staticmethod
+    def _rows(layout: Layout, ends: tuple[str, ...]) -> list[int]:
+        return [i for i, joint in enumerate(layout.joints) if joint.endswith(ends)]
+
+    def told(self, targets: np.ndarray, shown: np.ndarray) -> np.ndarray:
+        """targets (m,) with OTHER where, up to that frame, a class's joints were in sight for less than half of the time.
+
+        :param shown: (m, V) bool
+        """
+        upper = shown[:, self._shoulders].any(-1) & shown[:, self._near].any(-1)
+        targets = targets.copy()
+        for target in np.unique(targets[targets >= 0]):
+            limbs = self._limbs[target]
+            there = upper & np.logical_or.reduce([shown[:, limb].all(-1) for limb in limbs])
+            told = np.cumsum(there) >= 0.5 * np.arange(1, len(there) + 1)
+            targets[(targets == target) & ~told] = OTHER
+        return targets
+
+
+class StreamMaker:
+    """Stream number i of a run, always the same for the same seed."""
 
     def __init__(self, recipe: Recipe, corpus: Corpus, seed: int) -> None:
         self._recipe, self._corpus, self._seed = recipe, corpus, seed
-        self.per_epoch = max(recipe.train.streams_per_epoch // recipe.train.batch, 1)
-        self._batches = self.per_epoch * recipe.train.epochs
-        self._entries = corpus.part("train")
-        self._chances = draw_chances(np.array([entry.example.target for entry in self._entries]), recipe.train.balance,
-                                     recipe.train.other_share)
+        self.entries = [entry for entry in corpus.entries if entry.taught and entry.kind != HELD_OUT]
+        self._chances = draw_chances(np.array([entry.kind for entry in self.entries]),
+                                     [entry.data for entry in self.entries], recipe.train.balance, recipe.train.other_share)
+        self._flat = np.array([entry.example.keypoints.shape[-1] == 2 for entry in self.entries])
+        self._carriers = Carriers(corpus.classes, recipe.carriers, corpus.layout)
+        self.sets = tuple(recipe.data)
 
-    def __len__(self) -> int:
-        return self._batches
-
-    def __getitem__(self, i: int) -> Batch:
-        if not 0 <= i < self._batches:
-            raise IndexError(i)
-        rng = np.random.default_rng([self._seed, i])
-        recipe, layout = self._recipe, self._corpus.layout
-        batch = as_estimated([self._stream(rng) for _ in range(recipe.train.batch)], rng, recipe, layout)
-        rise = np.arange(1, batch.targets.shape[1] + 1) / (recipe.train.early_s * recipe.model.rate_hz)
+    def block(self, number: int, size: int) -> tuple[Batch, np.ndarray]:
+        """`size` streams as the robot would read them, and which data sets each is made of, (size,) bits of `sets`."""
+        rng = np.random.default_rng([self._seed, number])
+        made = [self._stream(rng) for _ in range(size)]
+        batch = as_estimated([stream for stream, _ in made], rng, self._recipe, self._corpus.layout, self._carriers)
+        rise = np.arange(1, batch.targets.shape[1] + 1) / (self._recipe.train.early_s * self._recipe.model.rate_hz)
         batch.weights[:] = np.minimum(rise, 1)
-        return batch
+        return batch, np.array([bits for _, bits in made])
 
-    def _stream(self, rng: np.random.Generator) -> Stream:
+    def _stream(self, rng: np.random.Generator) -> tuple[Stream, int]:
         config = self._recipe.stream
         clips = int(rng.integers(2, 5)) if rng.uniform() < config.join else 1
-        chosen = [self._entries[k].example for k in rng.choice(len(self._entries), clips, p=self._chances)]
+        rows = [int(rng.choice(len(self.entries), p=self._chances))]
+        if clips > 1:  # joined with others of as many dimensions
+            alike = np.where(self._flat == self._flat[rows[0]], self._chances, 0)
+            rows += rng.choice(len(self.entries), clips - 1, p=alike / alike.sum()).tolist()
+        chosen = [self.entries[row].example for row in rows]
         if rng.uniform() < self._recipe.augment.mirror:
             chosen = [Example(*mirrored(e.keypoints, e.scores, self._corpus.layout), e.fps, e.target) for e in chosen]
-        return join(chosen, rng, self._corpus.layout, config)
+        bits = sum({1 << self.sets.index(self.entries[row].data) for row in rows})
+        return join(chosen, rng, self._corpus.layout, config), bits
 
 
-def draw_chances(targets: np.ndarray, balance: float, other_share: float) -> np.ndarray:
-    """How often each clip is drawn (N,), sums to 1: a class's share is proportional to its size ** (1 - balance)."""
-    kinds, sizes = np.unique(targets, return_counts=True)
-    shares = sizes ** (1 - balance)
-    if OTHER in kinds and len(kinds) > 1:
-        known = kinds != OTHER
+def draw_chances(targets: np.ndarray, data: list[str], balance: float, other_share: float) -> np.ndarray:
+    """How often each clip is drawn (N,), sums to 1. A class's share is proportional to its size ** (1 - balance), and so is
+    that of each data set within a class.
+
+    :param targets: (N,) each clip's class, OTHER for none; data: the data set it is of
+    """
+    named = np.array([f"{target} {name}" for target, name in zip(targets, data)])
+    groups, group, sizes = np.unique(named, return_inverse=True, return_counts=True)
+    class_of = np.array([int(name.split(" ", 1)[0]) for name in groups])
+    within = sizes ** (1 - balance)
+    classes, place = np.unique(class_of, return_inverse=True)
+    class_sizes = np.bincount(place, sizes)
+    shares = class_sizes ** (1 - balance)
+    if OTHER in classes and len(classes) > 1:
+        known = classes != OTHER
         shares = np.where(known, shares / shares[known].sum() * (1 - other_share), other_share)
-    chances = (shares / sizes)[np.searchsorted(kinds, targets)]
+    group_shares = shares[place] * within / np.bincount(place, within)[place]
+    chances = (group_shares / sizes)[group]
     return chances / chances.sum()

@@ -22,15 +22,17 @@ from pose_attention_ros.core.errors import UserError
 from pose_attention_ros.evaluation import metrics
 from pose_attention_ros.models.losses import pan_loss
 from pose_attention_ros.models.pan import PoseAttentionNetwork
-from pose_attention_ros.training.batches import Batch, BatchMaker
+from pose_attention_ros.training.batches import Batch
 from pose_attention_ros.training.clip_batches import ClipBatchMaker
 from pose_attention_ros.training.corpus import Corpus
 from pose_attention_ros.training.recipe import Recipe, TrainConfig
 from pose_attention_ros.training.start import adopt, weights_sha256
+from pose_attention_ros.training.stream_batches import StreamBatchMaker
 from pose_attention_ros.training.validate import ReadClips, read_clips, score
 
 _log = logging.getLogger(__name__)
 CHECKPOINT = "checkpoint.pt"
+STREAMS = "streams"  # folder beside those of the runs, for the streams that they share
 _SCALE_BATCHES = 4  # batches from which the spread of the input channels is taken
 _VAL_CLIPS = 400  # looked at after an epoch, at most; the result rests on all
 _ESTIMATED_SEED = 7  # of the rough estimator in validation
@@ -57,7 +59,8 @@ class Trainer:
         torch.set_num_threads(recipe.train.threads)
         self._recipe, self._corpus, self._out = recipe, corpus, out
         self._fingerprint = fingerprint(recipe, corpus, seed)
-        self._batches = ClipBatchMaker(recipe, corpus, seed) if recipe.clips else BatchMaker(recipe, corpus, seed)
+        self._batches = ClipBatchMaker(recipe, corpus, seed) if recipe.clips else StreamBatchMaker(
+            recipe, corpus, seed, out.parent / STREAMS)
         self._steps_per_epoch, self._total = self._batches.per_epoch, len(self._batches)
         self.network = PoseAttentionNetwork(recipe.model, len(corpus.classes))
         first = [self._batches[i] for i in range(min(_SCALE_BATCHES, self._total))]
@@ -106,7 +109,7 @@ class Trainer:
         features, targets, weights = (torch.as_tensor(a) for a in (batch.features, batch.targets, batch.weights))
         output = self.network(features, torch.as_tensor(batch.inside))
         loss = pan_loss(output, targets, weights, joints_weight=config.joints_weight, smoothing=config.smoothing,
-                        last_tick=config.last_tick)
+                        last_tick=config.last_tick, background=self._recipe.model.background)
         self._optimiser.zero_grad(set_to_none=True)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(self.network.parameters(), config.clip_norm)
@@ -170,10 +173,10 @@ class Trainer:
 def forget_prior(network: PoseAttentionNetwork, corpus: Corpus, share: float) -> None:
     """Take `share` of the logarithm of each class's frequency in training off its answer, in place (Menon et al. 2021, logit
     adjustment after training): that a class was seen rarely then no longer counts against it."""
-    targets = torch.tensor([entry.example.target for entry in corpus.part("train", known=True)])
+    targets = torch.tensor([entry.kind for entry in corpus.part("train", known=True)])
     counts = torch.bincount(targets, minlength=len(corpus.classes)).clamp(min=1)
     with torch.no_grad():
-        network.classify.bias -= share * (counts / counts.sum()).log()
+        network.classify.bias[: len(counts)] -= share * (counts / counts.sum()).log()
 
 
 def fingerprint(recipe: Recipe, corpus: Corpus, seed: int) -> str:

@@ -17,6 +17,7 @@ from pose_attention_ros.data.clip_views import ClipConfig
 from pose_attention_ros.data.feature_cache import FeatureConfig
 from pose_attention_ros.data.rules import ALL_LABELS, ClassTable, DataRule, expect_keys, labels_of
 from pose_attention_ros.data.streams import StreamConfig
+from pose_attention_ros.data.views import ViewConfig
 from pose_attention_ros.inference.extractors import ExtractorConfig
 from pose_attention_ros.models.pan import PanConfig
 
@@ -25,6 +26,9 @@ from pose_attention_ros.models.pan import PanConfig
 class TrainConfig(Settings):
     epochs: int = setting(40, "passes; each draws streams_per_epoch streams", low=1)
     streams_per_epoch: int = setting(4096, "training streams an epoch", low=1)
+    fresh_epochs: int = setting(0, "epochs that show streams made anew; those after them show the same ones, begun at other "
+                                "moments and mirrored; 0: all", low=0)
+    leave_out: tuple[str, ...] = setting((), "data sets that training never sees; their clips of a class are the test")
     batch: int = setting(64, "streams a step", low=1)
     learning_rate: float = setting(2e-3, "highest learning rate", low=0)
     weight_decay: float = setting(0.02, "AdamW's weight decay", low=0)
@@ -43,7 +47,10 @@ class TrainConfig(Settings):
     threads: int = setting(1, "CPU threads of the network; another process makes the batches", low=1)
 
 
-_OF_STREAMS = {"streams_per_epoch", "balance", "other_share", "early_s"}  # of TrainConfig, for recipes without `clips`
+OTHER_REST = "other"  # under `rest`: held poses of no class
+LIMBS = ("arm", "leg")  # what `carriers` may name
+# Of TrainConfig, for recipes without `clips`.
+_OF_STREAMS = {"streams_per_epoch", "fresh_epochs", "balance", "other_share", "early_s"}
 
 
 @dataclass(frozen=True)
@@ -55,11 +62,13 @@ class PixelConfig(ExtractorConfig, FeatureConfig, CropConfig):
 class Recipe:
     """classes: what each class is made of; other: clips of no class, which train the model not to be sure; held_out: labels
     that training never sees, on which `unknown` is measured;
-    rest: held poses, {class: {data set: {"start" or "end": [labels]}}}; start_from: a model, by name or directory, whose
-    weights training begins with (empty: random ones), its shape is then the network's; official_splits: trained one after
-    another, the result is their mean (none: the file's own split); clips: how whole clips are seen anew, where no camera and
-    estimator is to be simulated (then `stream` and `augment` count for nothing); pixels: the images' features, for a
-    network that reads them."""
+    rest: held poses, {class, or OTHER_REST for no class: {data set: {"start" or "end": [labels]}}};
+    carriers: {class: "arm" or "leg"}, the limb without which it cannot be told;
+    postures: classes that are states of a still body, which rest does not end;
+    start_from: a model, by name or directory, whose weights training begins with (empty: random ones), its shape is then
+    the network's; official_splits: trained one after another, the result is their mean (none: the file's own split);
+    clips: how whole clips are seen anew, where no camera and estimator is simulated (then `stream`, `view` and `augment`
+    count for nothing); pixels: the images' features, for a network that reads them."""
 
     model_id: str
     data: Mapping[str, DataRule]
@@ -71,6 +80,9 @@ class Recipe:
     train: TrainConfig = field(default_factory=TrainConfig)
     stream: StreamConfig = field(default_factory=StreamConfig)
     augment: AugmentConfig = field(default_factory=AugmentConfig)
+    view: ViewConfig = field(default_factory=ViewConfig)
+    carriers: Mapping[str, str] = field(default_factory=dict)
+    postures: tuple[str, ...] = ()
     start_from: str = ""
     smoothing: SmoothingConfig = field(default_factory=SmoothingConfig)
     official_splits: tuple[int, ...] = ()
@@ -91,7 +103,7 @@ class Recipe:
 
     @property
     def class_names(self) -> tuple[str, ...]:
-        return tuple(dict.fromkeys([*self.classes, *self.rest]))
+        return tuple(dict.fromkeys([*self.classes, *(name for name in self.rest if name != OTHER_REST)]))
 
 
 def load_recipe(path: Path, model: type = PanConfig, train: type = TrainConfig) -> Recipe:
@@ -128,12 +140,17 @@ def read_yaml(path: Path) -> dict[str, Any]:
         raw = yaml.safe_load(path.read_text(encoding="utf-8"))
     if not isinstance(raw, dict):
         raise UserError(f"{path} is not a recipe: expected a mapping with model_id, data and classes")
-    return raw
+    if "extends" not in raw:
+        return raw
+    base = read_yaml(path.parent / str(raw.pop("extends")))  # another recipe, of which this one says what differs
+    both = {key: {**base[key], **value} for key, value in raw.items()
+            if isinstance(value, dict) and isinstance(base.get(key), dict)}
+    return {**base, **raw, **both}
 
 
 def _recipe(raw: dict[str, Any], model: type, train: type) -> Recipe:
     kinds = {"model": model, "train": train, "pixels": PixelConfig, "stream": StreamConfig, "augment": AugmentConfig,
-             "clips": ClipConfig, "smoothing": SmoothingConfig}
+             "view": ViewConfig, "clips": ClipConfig, "smoothing": SmoothingConfig}
     known = [f.name for f in dataclasses.fields(Recipe)]
     expect_keys(raw, known, "recipe")
     absent = [name for name in ("model_id", "data", "classes") if not raw.get(name)]
@@ -141,8 +158,9 @@ def _recipe(raw: dict[str, Any], model: type, train: type) -> Recipe:
         raise UserError(f"recipe lacks {', '.join(absent)}")
     values = {name: _settings(kinds[name], value or {}, name) if name in kinds else value for name, value in raw.items()}
     values["official_splits"] = tuple(_of_kind(raw.get("official_splits") or [], list, "official_splits"))
+    values["postures"] = tuple(_of_kind(raw.get("postures") or [], list, "postures"))
     values["model_id"] = str(raw["model_id"])
-    for name in ("other", "held_out", "rest"):
+    for name in ("other", "held_out", "rest", "carriers"):
         values[name] = _of_kind(raw.get(name) or {}, dict, name)
     if raw["classes"] != ALL_LABELS:
         for name, table in _of_kind(raw["classes"], dict, "classes", f" from class to data set and labels, or `{ALL_LABELS}`"
@@ -159,6 +177,12 @@ def _recipe(raw: dict[str, Any], model: type, train: type) -> Recipe:
 
         values["model"] = network_shape(raw["start_from"], raw.get("model") or {})
     recipe = Recipe(**{"model": model(), "train": train(), **values, "data": rules})
+    if recipe.classes != ALL_LABELS and set(recipe.postures) - set(recipe.class_names):
+        raise UserError(f"postures are {', '.join(recipe.postures)}; expected classes: {', '.join(recipe.class_names)}")
+    odd = [f"{name}: {limb}" for name, limb in recipe.carriers.items()
+           if limb not in LIMBS or (recipe.classes != ALL_LABELS and name not in recipe.class_names)]
+    if odd:
+        raise UserError(f"carriers has {', '.join(odd)}; expected a class and one of {', '.join(LIMBS)}")
     named = [] if recipe.classes == ALL_LABELS else recipe.classes.values()
     tables = [*named, *recipe.rest.values(), recipe.other, recipe.held_out]
     used = {name for table in tables for name in table}

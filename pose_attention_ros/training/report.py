@@ -17,12 +17,12 @@ from pose_attention_ros.training.corpus import Corpus
 from pose_attention_ros.training.loop import Progress
 from pose_attention_ros.training.recipe import Recipe
 from pose_attention_ros.training.start import ENOUGH_TO_CALIBRATE, kept_calibration
-from pose_attention_ros.training.validate import Calibration, ClipScores, calibrate, score_clips, summary
+from pose_attention_ros.training.validate import Calibration, ClipScores, calibrate, of_no_class, score_clips, summary
 
 RESULT, CURVE = "result.json", "learning_curve.png"
 _TEST_SEED = 11  # of the rough estimator in the test
-# (split, whether clips of a class or the held-out ones, seed of a rough estimator) -> their scores
-ScoresOf = Callable[[str, bool, "int | None"], ClipScores]
+# (split, True for clips of a class, False for held-out ones, None for what training may see, seed of a rough estimator)
+ScoresOf = Callable[[str, "bool | None", "int | None"], ClipScores]
 _HALF = len(metrics.OBSERVED_FRACTIONS) // 2 - 1
 
 
@@ -36,12 +36,12 @@ def finish(network: Network, recipe: Recipe, corpus: Corpus, histories: list[lis
     :param extra: more for model.json
     """
     if scores_of is None:
-        def scores_of(split: str, known: bool, view: int | None) -> ClipScores:
+        def scores_of(split: str, known: bool | None, view: int | None) -> ClipScores:
             return score_clips(network, corpus.part(split, known=known), corpus, recipe, view)
     views = {"": None} if recipe.clips else {"": None, "_as_estimated": _TEST_SEED}
     robot_view = [*views.values()][-1]
     known, strange = scores_of("val", True, robot_view), scores_of("val", False, robot_view)
-    calibration = calibrate(known, strange)
+    calibration = calibrate(known, strange, None if recipe.clips else of_no_class(scores_of("val", None, robot_view)))
     if recipe.start_from and len(known.truth) < ENOUGH_TO_CALIBRATE:
         calibration = dataclasses.replace(calibration, **kept_calibration(recipe.start_from))
     result = {
@@ -63,6 +63,7 @@ def finish(network: Network, recipe: Recipe, corpus: Corpus, histories: list[lis
     if corpus.part("test", known=False):
         result["test_unknown"] = _unknown(scores_of, calibration, robot_view)
     origin = {"seed": seed, "data_sha256": dict(corpus.sha256), "official_split": corpus.official_split,
+              "postures": [name for name in recipe.postures if name in corpus.classes],
               "test_accuracy": result.get("test", {}).get("accuracy"),
               **(extra or {})}
     bundle = Bundle(recipe.model_id, corpus.classes, calibration.temperature, calibration.threshold,

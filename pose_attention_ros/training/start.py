@@ -33,6 +33,7 @@ def network_shape(start_from: str, given: Mapping[str, Any]) -> PanConfig:
         what = f"{len(network.members)} networks" if isinstance(network, Committee) else kind_of(network)
         raise UserError(f"start_from {start_from!r} is {what}, expected one Pose-Attention Network")
     shape = network.config
+    given = {name: tuple(value) if isinstance(value, list) else value for name, value in given.items()}
     odd = [f"{name} {value!r} (it has {getattr(shape, name)!r})" for name, value in given.items()
            if name not in _MAY_DIFFER and value != getattr(shape, name)]
     if odd:
@@ -46,6 +47,8 @@ def adopt(network: PoseAttentionNetwork, start_from: str, classes: tuple[str, ..
     known = json.loads((folder / SPEC_FILE).read_text())["classes"]
     source, target = load_network(folder).state_dict(), network.state_dict()
     rows = [(classes.index(name), known.index(name)) for name in classes if name in known]
+    if network.config.background:
+        rows.append((len(classes), len(known)))
     with torch.no_grad():
         for name, values in source.items():
             if name.partition(".")[0] not in _HEADS:
@@ -53,7 +56,8 @@ def adopt(network: PoseAttentionNetwork, start_from: str, classes: tuple[str, ..
                 continue
             for new, old in rows:
                 target[name][new] = values[old]
-    _log.info("starting from %s; classes it knows: %s", folder, ", ".join(classes[new] for new, _ in rows) or "none")
+    both = [name for name in classes if name in known]
+    _log.info("starting from %s; classes it knows: %s", folder, ", ".join(both) or "none")
 
 
 def weights_sha256(start_from: str) -> str:

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 
 from pose_attention_ros.data.streams import join
+from pose_attention_ros.data.views import in_an_image
 from pose_attention_ros.evaluation import metrics
 from pose_attention_ros.models.bundle import Network
+from pose_attention_ros.models.losses import OTHER
 from pose_attention_ros.training.batches import Batch, as_estimated, read_examples
 from pose_attention_ros.training.corpus import Corpus, Entry
 from pose_attention_ros.training.recipe import Recipe
 
 _CLIPS_AT_ONCE = 64
+_QUIET_PRECISION = 0.75
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,18 +45,21 @@ class ReadClips:
 
 
 def read_clips(entries: list[Entry], corpus: Corpus, recipe: Recipe, estimated_seed: int | None = None) -> ReadClips:
-    """Clips as they are, or, with a seed, as a simulated camera and estimator show them."""
+    """Clips as they are, or, with a seed, as a simulated camera and estimator show them: whole people in both, 3D motions
+    from a random side."""
+    whole = dataclasses.replace(recipe, view=dataclasses.replace(recipe.view, cut=0.0, furniture=0.0))
     batches = []
     order = sorted(range(len(entries)), key=lambda i: len(entries[i].example.keypoints))
     for begin in range(0, len(order), _CLIPS_AT_ONCE):
         chosen = [entries[i].example for i in order[begin : begin + _CLIPS_AT_ONCE]]
+        rng = np.random.default_rng([estimated_seed or 0, begin])
         if estimated_seed is None:
+            chosen = [in_an_image(example, rng, corpus.layout, whole.view) for example in chosen]
             batch = read_examples(chosen, corpus.layout, recipe.model.rate_hz, recipe.smoothing)
         else:
-            rng = np.random.default_rng([estimated_seed, begin])
-            batch = as_estimated([join([e], rng, corpus.layout, recipe.stream) for e in chosen], rng, recipe, corpus.layout)
+            batch = as_estimated([join([e], rng, corpus.layout, recipe.stream) for e in chosen], rng, whole, corpus.layout)
         batches.append(batch)
-    return ReadClips(batches, np.array([entries[i].example.target for i in order], np.int64),
+    return ReadClips(batches, np.array([entries[i].kind for i in order], np.int64),
                      np.array([entries[i].data for i in order], dtype=str), len(corpus.classes))
 
 
@@ -61,6 +68,12 @@ def score(network: Network, clips: ReadClips) -> ClipScores:
     parts = [_at_fractions(network, batch) for batch in clips.batches]
     logits = np.concatenate(parts) if parts else np.zeros((0, len(metrics.OBSERVED_FRACTIONS), clips.classes))
     return ClipScores(logits, clips.truth, clips.data)
+
+
+def of_no_class(scores: ClipScores) -> ClipScores:
+    """Those of the clips that are of no class."""
+    rows = scores.truth == OTHER
+    return ClipScores(scores.logits[rows], scores.truth[rows], scores.data[rows])
 
 
 def score_clips(network: Network, entries: list[Entry], corpus: Corpus, recipe: Recipe,
@@ -109,9 +122,13 @@ class Calibration:
     unknown_auroc: float
 
 
-def calibrate(known: ClipScores, strange: ClipScores) -> Calibration:
+def calibrate(known: ClipScores, strange: ClipScores, nothing: ClipScores | None = None) -> Calibration:
     """Temperature and threshold from validation clips of the classes and of left-out actions. Both count at every observed
-    fraction from one half on: a robot asks all the time, not only at the end."""
+    fraction from one half on: a robot asks all the time, not only at the end.
+
+    :param nothing: clips of actions of no class that training knows. Where there are some, they count as much as those of
+        the classes, and three in four of the answers that pass are to be right; else nine in ten of those to the classes
+    """
     half = len(metrics.OBSERVED_FRACTIONS) // 2 - 1
     late = known.logits[:, half:]
     logits, truth = late.reshape(-1, late.shape[-1]), np.repeat(known.truth, late.shape[1])
@@ -119,6 +136,12 @@ def calibrate(known: ClipScores, strange: ClipScores) -> Calibration:
     chances = metrics.softmax(logits / temperature)
     confidence, correct = chances.max(-1), chances.argmax(-1) == truth
     outside = metrics.softmax(strange.logits[:, half:].reshape(-1, late.shape[-1]) / temperature).max(-1)
-    return Calibration(round(temperature, 4), metrics.choose_threshold(confidence, correct),
+    threshold = metrics.choose_threshold(confidence, correct)
+    if nothing is not None and len(nothing.truth):
+        idle = metrics.softmax(nothing.logits[:, half:].reshape(-1, late.shape[-1]) / temperature).max(-1)
+        threshold = metrics.choose_threshold(
+            np.concatenate([confidence, idle]), np.concatenate([correct, np.zeros(len(idle), bool)]), _QUIET_PRECISION,
+            np.concatenate([np.ones(len(confidence)), np.full(len(idle), len(confidence) / len(idle))]))
+    return Calibration(round(temperature, 4), threshold,
                        round(metrics.calibration_error(confidence, correct), 4),
                        round(metrics.area_under_roc(confidence, outside), 4))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -82,6 +84,23 @@ def test_rest_gives_the_label_up_and_starts_afresh_once():
     assert estimates[43].label == "old" and estimates[44].label == "unknown"
     assert estimates[44].state == LabelState.UNKNOWN and estimates[44].onset_ns == 4_400_000_000
     assert estimates[50].label == "young"  # what the model says of a person at rest counts again
+
+
+def test_rest_does_not_end_a_posture():
+    class Posture(Counter):
+        spec = dataclasses.replace(Counter.spec, postures=("old",))
+
+    stage = ActionStage(Posture(), ActionConfig(memory_s=0.0, rest_s=0.4))
+    speeds = [1.0] * 40 + ([0.1] * 20 + [1.0] * 5) * 3
+    estimates = [stage(graphs(i / RATE_HZ, speed)).people[0] for i, speed in enumerate(speeds)]
+    assert {estimate.label for estimate in estimates[40:]} == {"old"}
+    assert len(estimates[-1].frame_attention) == len(speeds)  # nothing was forgotten
+    assert len({estimate.onset_ns for estimate in estimates[40:]}) == 1
+
+
+def test_a_posture_is_a_class_of_the_model():
+    with pytest.raises(ValueError, match="sleep"):
+        dataclasses.replace(Counter.spec, postures=("sleep",))
 
 
 @pytest.mark.parametrize("speeds", [

@@ -53,6 +53,12 @@ def test_where_every_answer_is_right_nothing_says_how_sure_to_be():
     assert metrics.fit_temperature(np.array([[2.0, 0.0], [0.0, 1.0]]), np.array([0, 1])) == 1.0
 
 
+def test_answers_may_count_more_than_others():
+    confidence, correct = np.array([0.5, 0.5, 0.7, 0.7, 0.9]), np.array([False, True, True, False, True])
+    assert metrics.choose_threshold(confidence, correct, 0.6) == 0.2
+    assert metrics.choose_threshold(confidence, correct, 0.6, np.array([1, 1, 1, 3, 3])) == pytest.approx(0.71)
+
+
 @given(answers=st.lists(st.tuples(st.floats(0.0, 1.0), st.booleans()), min_size=1, max_size=100))
 def test_nine_of_ten_labels_above_the_threshold_are_right(answers):
     confidence, correct = (np.array(column) for column in zip(*answers))

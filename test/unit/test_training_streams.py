@@ -188,7 +188,7 @@ def test_scores_reach_training_and_a_joint_that_the_robot_would_not_see_is_missi
 @given(sizes=st.lists(st.integers(1, 200), min_size=2, max_size=6), balance=st.sampled_from([0.0, 0.5, 1.0]))
 def test_draw_chances(sizes, balance):
     targets = np.concatenate([np.full(n, k) for k, n in zip([OTHER, *range(len(sizes))], sizes)])
-    chances = draw_chances(targets, balance, 0.1)
+    chances = draw_chances(targets, ["a"] * len(targets), balance, 0.1)
     np.testing.assert_allclose(chances.sum(), 1)
     np.testing.assert_allclose(chances[targets == OTHER].sum(), 0.1)
     if balance == 1:

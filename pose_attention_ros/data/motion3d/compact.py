@@ -2,7 +2,7 @@
 
 Arrays: `xyz` (F, V, 3) metres; `offsets` (N+1,), clip i is rows offsets[i]:offsets[i+1]; `action` (N,) text, or `label` (N,)
 with `class_names`; `joints` (V,) canonical names; `fps` (N,) or one number. Optional (N,): `subject`, `dataset`, `style`,
-`form`.
+`form`, `sequence` (clips of one number follow one another in one motion).
 Three files of Kinect's sets were made before `joints` and `fps` were; what those lack stands in a table here.
 """
 
@@ -20,7 +20,7 @@ from pose_attention_ros.core.layouts import LAYOUTS, PART_OF_JOINT
 from pose_attention_ros.data.finishing import LeftOut
 from pose_attention_ros.data.motion3d.record import Motion, Proportions, measured
 
-EXTRA = ("dataset", "style", "form")
+EXTRA = ("dataset", "style", "form", "sequence")
 BODY = ("head", *(f"{side}_{joint}" for side in ("left", "right")
                    for joint in ("shoulder", "elbow", "wrist", "hip", "knee", "ankle")))
 _MSR_JOINTS = ("left_shoulder", "right_shoulder", "neck", "spine", "left_hip", "right_hip", "hip_center", "left_elbow",
@@ -149,3 +149,9 @@ def _person(arrays: Mapping[str, np.ndarray], i: int, extra: Mapping[str, str]) 
         return nobody(extra)
     subject = arrays["subject"][i]
     return f"s{int(subject):02d}" if np.issubdtype(arrays["subject"].dtype, np.integer) else str(subject)
+
+
+def is_motion_file(path: Path) -> bool:
+    """Whether an `.npz` holds 3D motions rather than a skeleton data set."""
+    with reading(path, "a data set file"), np.load(path, allow_pickle=False) as file:
+        return {"xyz", "offsets"} <= set(file.files)

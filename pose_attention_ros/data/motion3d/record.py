@@ -7,6 +7,8 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from pose_attention_ros.core.layouts import Layout
+
 # Of the trunk's length, as hand-annotated joints and MoveNet show a body.
 _THIGH, _HIP_WIDTH, _SHOULDER_WIDTH, _HEAD_HEIGHT = 0.8, 0.4, 0.65, 0.4
 _ENOUGH_FRAMES = 20_000  # a median over these says all about a set
@@ -29,7 +31,8 @@ class Proportions:
 @dataclass(frozen=True, eq=False)
 class Motion:
     """xyz (n, V, 3) float32 metres in the one world, as the sensor gave it; joints (V,) canonical names; fps > 0; group
-    `<set>/s<person>`; number of the clip in its source; extra what else the source says of it (style, form, dataset)."""
+    `<set>/s<person>`; number of the clip in its source; extra what else the source says of it (style, form, dataset, and
+    `sequence`, a number that clips share which follow one another in one motion without a gap)."""
 
     name: str
     xyz: np.ndarray
@@ -90,3 +93,11 @@ def _proportions(xyz: np.ndarray, joints: tuple[str, ...]) -> Proportions:
     factor = lambda share, length: float(np.clip(share * seen / length, 0.5, 2))  # noqa: E731
     return Proportions(hip_drop, factor(_HIP_WIDTH, hip_width), factor(_HEAD_HEIGHT, head_height),
                        max(1.0, factor(_SHOULDER_WIDTH, shoulder_width)))
+
+
+def on_the_floor(xyz: np.ndarray, layout: Layout) -> np.ndarray:
+    """(n, V, 3) moved so that the lowest ankle of most frames has height 0 and the hips are, in the middle, over (0, 0)."""
+    ankles = [layout.index("left_ankle"), layout.index("right_ankle")]
+    hips = xyz[:, [layout.index("left_hip"), layout.index("right_hip")]].mean(1)
+    middle = np.median(hips, 0)
+    return (xyz - np.array([middle[0], np.quantile(xyz[:, ankles, 1].min(1), 0.1), middle[2]])).astype(np.float32)
