@@ -33,7 +33,7 @@ _ROWS = ("accuracy", "accuracy_estimated", "accuracy_upper_body", "auroc_no_clas
 
 def without(recipe: Recipe, name: str) -> Recipe:
     """The recipe that leaves data set `name` out."""
-    return dataclasses.replace(recipe, train=dataclasses.replace(recipe.train, leave_out=(name,)))
+    return dataclasses.replace(recipe, leave_out=(name,))
 
 
 def askable(corpus: Corpus, name: str) -> list[Entry]:

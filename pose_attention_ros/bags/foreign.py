@@ -17,10 +17,11 @@ _HEADER, _SCHEMA = 0x01, 0x03
 _ROS2 = struct.pack("<I", 4) + b"ros2"
 _ENCODINGS = (b"ros2msg", b"ros2idl", b"omgidl", b"")  # of schemas, that rosbags knows
 _LARGEST_SCHEMA = 1 << 24
+_LONGEST_PROFILE = 64
 
 
 def profile_of(path: Path) -> str | None:
-    """The profile that an MCAP file states: ros2, ros1, or whatever its recorder wrote; None for another file."""
+    """The profile that an MCAP file states: ros2, ros1, what its recorder wrote; None for another or a damaged file."""
     try:
         with path.open("rb") as file:
             if file.read(len(_MAGIC)) != _MAGIC:
@@ -29,7 +30,9 @@ def profile_of(path: Path) -> str | None:
             content = file.read(min(length, 1 << 16))
             if opcode != _HEADER or len(content) < 8:
                 return None
-            return content[4:4 + struct.unpack_from("<I", content)[0]].decode(errors="replace")
+            length = struct.unpack_from("<I", content)[0]
+            profile = content[4:4 + length].decode(errors="replace")
+            return profile if length <= _LONGEST_PROFILE and profile.isprintable() else None  # else damaged
     except (OSError, struct.error):
         return None
 

@@ -156,7 +156,7 @@ def _entries(recipe: Recipe, name: str, clips: list[_Labelled], part: int) -> It
     for number, clip in enumerate(clips):
         if clip.label in targets and len(clip.example.keypoints) > 1:
             own = rule.split_of(clip.split, clip.group, part)
-            split, taught, target = "test" if name in recipe.train.leave_out else own, own == "train", targets[clip.label]
+            split, taught, target = "test" if name in recipe.leave_out else own, own == "train", targets[clip.label]
             if not clip.sequence or not taught:
                 example = dataclasses.replace(clip.example, target=target)
                 yield Entry(example, split, name, clip.label, clip.row, None, taught)
@@ -190,5 +190,5 @@ def _rest_entries(recipe: Recipe, name: str, clips: list[_Labelled], table: Layo
                 clip, rng = clips[i], np.random.default_rng([0, clips[i].row])
                 example = rest_example(clip.example, where, rng.uniform(*REST_SECONDS), rng, table, target)
                 own = rule.split_of(clip.split, clip.group, part)
-                split = "test" if name in recipe.train.leave_out else own
+                split = "test" if name in recipe.leave_out else own
                 yield Entry(example, split, name, f"{action} (held pose)", taught=own == "train")

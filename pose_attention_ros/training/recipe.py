@@ -28,7 +28,6 @@ class TrainConfig(Settings):
     streams_per_epoch: int = setting(4096, "training streams an epoch", low=1)
     fresh_epochs: int = setting(0, "epochs that show streams made anew; those after them show the same ones, begun at other "
                                 "moments and mirrored; 0: all", low=0)
-    leave_out: tuple[str, ...] = setting((), "data sets that training never sees; their clips of a class are the test")
     batch: int = setting(64, "streams a step", low=1)
     learning_rate: float = setting(2e-3, "highest learning rate", low=0)
     weight_decay: float = setting(0.02, "AdamW's weight decay", low=0)
@@ -65,6 +64,7 @@ class Recipe:
     rest: held poses, {class, or OTHER_REST for no class: {data set: {"start" or "end": [labels]}}};
     carriers: {class: "arm" or "leg"}, the limb without which it cannot be told;
     postures: classes that are states of a still body, which rest does not end;
+    leave_out: data sets that training never sees, their clips are the test;
     start_from: a model, by name or directory, whose weights training begins with (empty: random ones), its shape is then
     the network's; official_splits: trained one after another, the result is their mean (none: the file's own split);
     clips: how whole clips are seen anew, where no camera and estimator is simulated (then `stream`, `view` and `augment`
@@ -83,6 +83,7 @@ class Recipe:
     view: ViewConfig = field(default_factory=ViewConfig)
     carriers: Mapping[str, str] = field(default_factory=dict)
     postures: tuple[str, ...] = ()
+    leave_out: tuple[str, ...] = ()
     start_from: str = ""
     smoothing: SmoothingConfig = field(default_factory=SmoothingConfig)
     official_splits: tuple[int, ...] = ()
@@ -158,7 +159,8 @@ def _recipe(raw: dict[str, Any], model: type, train: type) -> Recipe:
         raise UserError(f"recipe lacks {', '.join(absent)}")
     values = {name: _settings(kinds[name], value or {}, name) if name in kinds else value for name, value in raw.items()}
     values["official_splits"] = tuple(_of_kind(raw.get("official_splits") or [], list, "official_splits"))
-    values["postures"] = tuple(_of_kind(raw.get("postures") or [], list, "postures"))
+    for name in ("postures", "leave_out"):
+        values[name] = tuple(_of_kind(raw.get(name) or [], list, name))
     values["model_id"] = str(raw["model_id"])
     for name in ("other", "held_out", "rest", "carriers"):
         values[name] = _of_kind(raw.get(name) or {}, dict, name)
@@ -186,7 +188,7 @@ def _recipe(raw: dict[str, Any], model: type, train: type) -> Recipe:
     named = [] if recipe.classes == ALL_LABELS else recipe.classes.values()
     tables = [*named, *recipe.rest.values(), recipe.other, recipe.held_out]
     used = {name for table in tables for name in table}
-    strangers = sorted(used - set(rules))
+    strangers = sorted((used | set(recipe.leave_out)) - set(rules))
     if strangers:
         raise UserError(f"classes use data sets that `data` does not list: {', '.join(strangers)}")
     return recipe

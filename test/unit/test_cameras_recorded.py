@@ -360,7 +360,8 @@ def wrong_sources(folder: Path) -> dict[str, tuple[str, str]]:
         "too long": ("x" * 5000, "does not exist; expected"),
         "missing camera": ("57", "no camera 57: /dev/video57 does not exist; cameras on this machine: "),
         "missing device": ("/dev/video58", "no camera /dev/video58"),
-        "dead address": ("rtsp://user:secret@127.0.0.1:9/x", "^rtsp://127.0.0.1:9/x: cannot be opened; check the address"),
+        "dead address": ("rtsp://user:secret@127.0.0.1:9/x",
+                         r"^rtsp://\*\*\*@127.0.0.1:9/x: cannot be opened; check the address"),
     }
 
 

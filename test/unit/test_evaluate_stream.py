@@ -100,7 +100,7 @@ def test_the_command_writes_numbers_and_pictures(data_file, tmp_path, capsys):
                  str(tmp_path / "map.yaml"), "--fps", "10", "30", "--json", str(tmp_path / "out.json"), "--out",
                  str(tmp_path / "pictures"), "--clips", "3"]) == 0
     result = json.loads((tmp_path / "out.json").read_text())
-    assert set(result["by_fps"]) == {"10", "30"} and result["resting"] == ["stand"]
+    assert set(result["by_fps"]) == {"10", "30"} and result["resting"] == ["stand", "sit", "lie"]
     for summary in result["by_fps"].values():
         assert summary["people"] == 2 and summary["segments"] == 6 and 0 < summary["frame_map"] <= 1
     assert "segmental F1 at 25 %" in capsys.readouterr().out

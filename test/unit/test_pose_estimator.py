@@ -213,14 +213,15 @@ def test_onnx_runtime_computes_in_bound_buffers():
     from pose_attention_ros.inference.locations import models_dir
 
     content = (models_dir() / "everyday" / "step.onnx").read_bytes()
-    state = json.loads((models_dir() / "everyday" / "model.json").read_text())["state_size"]
+    spec = json.loads((models_dir() / "everyday" / "model.json").read_text())
+    state = spec["state_size"]
     network = OnnxNetwork(NetworkFile("everyday", content, "0"))
     assert network.backend == "onnx-cpu" and network.inputs["features"] == (-1, 13, 5)
     with pytest.raises(ModelError, match="input 'features' has shape"):
         network.bind({"features": (2, 12, 5), "state": (2, state)})
     binding = network.bind({"features": (2, 13, 5), "state": (2, state)}, ("logits",))
     logits = binding.outputs["logits"]
-    assert list(binding.outputs) == ["logits"] and logits.shape == (2, 18)
+    assert list(binding.outputs) == ["logits"] and logits.shape == (2, len(spec["classes"]))
     seen = []
     for fill in (0.1, 0.7):
         binding.inputs["features"][...] = fill
