@@ -35,16 +35,18 @@ class StampOrder:
     """Lets only those stamps pass that are later than all before, and says of the others why not.
 
     * A stamp of zero is none: the time of arrival takes its place.
-    * A stamp that came before, or is earlier than one before it, or runs far ahead of its arrival, is left out.
+    * A stamp that came before, or is earlier than one before it, is left out; in a recording also one that runs far ahead of
+      the time at which it was recorded.
     * A handful of them in a row, each later than the last, is no accident: the clock was set, or a player began again. The
       stream then goes on from there, and whoever keeps state of it starts afresh.
 
     :param left_out: told what is left out
     :param one_round: what begins again is left out, too, as when a recording is evaluated
+    :param live: a stamp may run ahead, for a player may leave out a part of a recording
     """
 
-    def __init__(self, left_out: LeftOut, one_round: bool = False) -> None:
-        self._left_out, self._one_round = left_out, one_round
+    def __init__(self, left_out: LeftOut, one_round: bool = False, live: bool = False) -> None:
+        self._left_out, self._one_round, self._live = left_out, one_round, live
         self._first_ns: int | None = None
         self._newest_ns = -1
         self._newest_arrived_ns = 0
@@ -75,7 +77,8 @@ class StampOrder:
         step_ns, waited_ns = stamp_ns - self._newest_ns, arrived_ns - self._newest_arrived_ns
         if step_ns > 0:
             self._ahead += 1
-            return AHEAD if step_ns - waited_ns > _JUMP_NS and self._ahead <= _IN_A_ROW else ""
+            too_far = not self._live and step_ns - waited_ns > _JUMP_NS
+            return AHEAD if too_far and self._ahead <= _IN_A_ROW else ""
         if self._one_round:
             return self._why_not_first_round(stamp_ns)
         if step_ns == 0:

@@ -45,7 +45,7 @@ class ImageInput:
         self._repeated.clear()
         self._sequence: int | None = None
         self._stamps, self._left_out = StampWatch(), LeftOut()
-        self._order = StampOrder(self._left_out)
+        self._order = StampOrder(self._left_out, live=True)
         self._again = 0
         self._heard_s = time.monotonic()
         self._images.open()
@@ -89,6 +89,7 @@ class ImageInput:
             return
         used_ns = self._order.use(stamp_ns or int(stamped), now_ns)
         if used_ns is None:
+            frame_of(message)  # one that cannot be read is told, whatever its stamp
             return
         if stamped:
             used_ns = stamp_ns

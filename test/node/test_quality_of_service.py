@@ -58,7 +58,7 @@ def test_a_topics_policies_are_overridden_by_parameters(start: Callable, probe: 
 
 def test_a_profile_follows_its_setting_from_one_configuration_to_the_next(start: Callable, probe: Any,
                                                                           pose_weights: None) -> None:
-    start("pose", QUICK)
+    start("pose", {**QUICK, "image_reliability": "best_effort"})
     for reliability, policy in (("best_effort", ReliabilityPolicy.BEST_EFFORT), ("reliable", ReliabilityPolicy.RELIABLE)):
         if reliability == "reliable":
             for transition in (Transition.TRANSITION_DEACTIVATE, Transition.TRANSITION_CLEANUP):

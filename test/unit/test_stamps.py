@@ -54,3 +54,8 @@ def test_images_without_a_stamp_take_the_time_of_arrival_and_that_is_told_once(c
         used = [order.use(0, START + row * SECOND // 10) for row in range(50)]
     assert used == [START + row * SECOND // 10 for row in range(50)] and order.unstamped == 50
     assert len(caplog.records) == 1 and "without a stamp" in caplog.text
+
+
+def test_a_live_stream_may_leave_out_a_part() -> None:
+    order = StampOrder(LeftOut(), live=True)
+    assert [order.use(stamp_s * SECOND, START) for stamp_s in (1, 100, 2000)] == [SECOND, 100 * SECOND, 2000 * SECOND]
