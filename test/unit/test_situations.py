@@ -15,7 +15,7 @@ from pose_attention_ros.cameras import SourceError, open_source
 from pose_attention_ros.cli.main import main
 
 # What is beside the checkout and tried elsewhere: a driver and a cv_bridge, which need ROS.
-ELSEWHERE = {"live", "bag_duplicate_stamps"}
+ELSEWHERE = {"live"}
 
 
 @pytest.fixture(scope="module")
@@ -65,6 +65,11 @@ def bag_size_changes(case: Path, folder: Path, told: Callable[[], str]) -> None:
 
 def mixed_sizes(case: Path, folder: Path, told: Callable[[], str]) -> None:
     assert shown(case, folder, "--assumed-fps", "4") == (8, pytest.approx(2.0, abs=0.05))
+
+
+def bag_duplicate_stamps(case: Path, folder: Path, told: Callable[[], str]) -> None:
+    stamps_ns = [frame.stamp_ns for frame in frames_of(case / "dup")]
+    assert len(stamps_ns) == 20 and np.all(np.diff(stamps_ns) > 0) and "stamp" in told()
 
 
 def bag_depth_only(case: Path, folder: Path, told: Callable[[], str]) -> None:
@@ -118,7 +123,7 @@ def pyskl_old_list(case: Path, folder: Path, told: Callable[[], str]) -> None:
 
 
 ANSWERS = {answer.__name__: answer for answer in (
-    apple_files, bag_depth_only, bag_images_in_part, bag_size_changes, damaged_spot,
+    apple_files, bag_depth_only, bag_duplicate_stamps, bag_images_in_part, bag_size_changes, damaged_spot,
     mcap_profile_empty, mixed_sizes, names, ntu, pyskl_label_minus_one, pyskl_nan_second_person, pyskl_old_list,
     pyskl_split_train_val)}
 
