@@ -49,7 +49,8 @@ class AugmentConfig(Settings):
     occlusion: float = setting(0.15, "share of streams of which one limb is hidden for a while", low=0, high=1)
     cut_legs: float = setting(0.06, "share of streams that show no knees and ankles", low=0, high=1)
     cut_hips: float = setting(0.06, "share of streams that show no hips, knees and ankles", low=0, high=1)
-    # Edges, as benchmarks/pose_borders.py measured MoveNet's (docs/pose_choice.md).
+    # Edges: from a first measurement of MoveNet, on 82 people. A wider one (benchmarks/pose_borders.py, docs/pose_choice.md)
+    # has lower scores for guesses.
     guess_score: float = setting(0.62, "score of a joint just beyond the edge, as a share of one's seen", low=0, high=1)
     guess_fall: float = setting(0.75, "how much of that share is lost with each body unit beyond it", low=0, high=2)
     guess_least: float = setting(0.2, "what is left of that share, however far the joint is", low=0, high=1)
