@@ -19,7 +19,8 @@ RUNTIME = [
 ]
 EXTRAS = {
     # The two inference backends: MoveNet's pose model (.tflite) and the recogniser (.onnx); bags are read without ROS.
-    "cpu": ["ai-edge-litert>=1.0,<3", "onnxruntime>=1.17,<2", "rosbags>=0.11.9,<0.12"],
+    "cpu": ["ai-edge-litert>=1.0,<3", "tflite>=2.10,<3", "onnxruntime>=1.17,<2", "rosbags>=0.11.9,<0.12"],
+    "onnx": ["onnx>=1.16,<2"],  # MoveNet on ONNX Runtime or TensorRT: the file is written on the user's machine
     "train": ["torch==2.13.0", "scipy>=1.8", "onnx>=1.16,<2", "onnxscript>=0.5", "safetensors>=0.4", "matplotlib>=3.7",
               "pycocotools>=2.0.8"],
     # TensorRT for RTX builds engines without a GPU, so that what TensorRT makes of our ONNX files is seen anywhere.

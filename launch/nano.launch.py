@@ -2,7 +2,6 @@
 
 ros2 launch pose_attention_ros nano.launch.py csi:=0        # the camera on the CSI connector
 ros2 launch pose_attention_ros nano.launch.py source:=0     # a USB camera
-ros2 launch pose_attention_ros nano.launch.py csi:=0 pose_backend:=pose_cnn     # pose on the GPU by TensorRT
 """
 
 from pathlib import Path

@@ -5,9 +5,10 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from pose_attention_ros.cli import export_pose, export_tensorrt
+from pose_attention_ros.cli import export_movenet, export_pose, export_tensorrt
 from pose_attention_ros.cli.options import add_json, write_json
 from pose_attention_ros.core.errors import UserError
+from pose_attention_ros.inference import movenet_network
 from pose_attention_ros.inference.pose_model import is_pose_network
 from pose_attention_ros.inference.recogniser import find_model, load_recogniser
 
@@ -15,7 +16,8 @@ from pose_attention_ros.inference.recogniser import find_model, load_recogniser
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     formats = parser.add_subparsers(dest="format", required=True, metavar="FORMAT")
     onnx = formats.add_parser("onnx", help="the ONNX files of a model directory, from its weights")
-    onnx.add_argument("--model", required=True, metavar="M", help="name under models/, or a model directory with weights")
+    onnx.add_argument("--model", required=True, metavar="M",
+                      help="name under models/, a model directory with weights, or movenet_multipose")
     onnx.add_argument("--json", type=Path, metavar="FILE", help="write the differences from torch there")
     export_pose.add_arguments(onnx)
     tensorrt = formats.add_parser("tensorrt", help="a TensorRT engine of the ONNX file, for the GPU of this machine")
@@ -24,6 +26,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
+    if args.model == movenet_network.WEIGHTS:
+        return export_tensorrt.run(args) if args.format == "tensorrt" else export_movenet.run(args)
     folder = find_model(args.model)
     if args.format == "tensorrt":
         return export_tensorrt.run(args, folder)

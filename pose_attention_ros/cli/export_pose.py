@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 
 from pose_attention_ros.core.errors import UserError
+from pose_attention_ros.inference.networks import PRECISIONS
 
 CALIBRATION_PHOTOS = 200
 
@@ -15,17 +16,25 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("pose networks")
     group.add_argument("--stages", type=int, metavar="N",
                        help="stages of the head to export, at most those that were trained (default: all)")
-    group.add_argument("--precision", choices=("fp32", "int8"), default="fp32",
-                       help="int8: write the int8 files too, which needs --calibration (default %(default)s)")
+    group.add_argument("--precision", choices=PRECISIONS, default="fp32",
+                       help="int8: write the int8 files too, which needs --calibration; fp16: of movenet_multipose "
+                       "(default %(default)s)")
     group.add_argument("--calibration", type=Path, metavar="DIR", help="photos like those that the robot will see")
     group.add_argument("--calibration-photos", type=int, default=CALIBRATION_PHOTOS, metavar="N",
                        help="how many of them are used at most (default %(default)s)")
     group.add_argument("--out", type=Path, metavar="DIR", help="write another model directory (default: the model's own)")
 
 
-def run(args: argparse.Namespace, folder: Path) -> int:
+def check_calibration(args: argparse.Namespace) -> None:
+    """Raises UserError where int8 is asked for without photos."""
     if args.precision == "int8" and args.calibration is None:
         raise UserError("--precision int8 needs --calibration DIR: a folder of photos like those that the robot will see")
+
+
+def run(args: argparse.Namespace, folder: Path) -> int:
+    check_calibration(args)
+    if args.precision == "fp16":
+        raise UserError("--precision is fp16, expected fp32 or int8: TensorRT makes fp16 of the fp32 file (export tensorrt)")
     try:
         from pose_attention_ros.models.pose_bundle import add_int8, copy_weights, export_files, read_spec
         from pose_attention_ros.models.pose_int8 import calibration_images

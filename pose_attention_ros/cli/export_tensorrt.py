@@ -16,9 +16,10 @@ import numpy as np
 from pose_attention_ros.cameras import CameraConfig, open_source
 from pose_attention_ros.cli.options import write_json
 from pose_attention_ros.core.errors import UserError
+from pose_attention_ros.inference import movenet_network
 from pose_attention_ros.inference.letterbox import Letterbox
 from pose_attention_ros.inference.networks import PRECISIONS, NetworkFile, Profile, ShapeRange
-from pose_attention_ros.inference.pose import PoseConfig
+from pose_attention_ros.inference.pose import STRIDE, PoseConfig
 from pose_attention_ros.inference.pose_cnn import calibration_inputs, input_range
 from pose_attention_ros.inference.pose_model import PoseSpec, is_pose_network, read_pose_spec
 from pose_attention_ros.inference.recogniser import read_spec, step_file, step_profile
@@ -55,14 +56,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                       help="how many of them are used (default: %(default)s)")
 
 
-def run(args: argparse.Namespace, folder: Path) -> int:
-    """Build, and put the engine where the nodes look for it."""
+def run(args: argparse.Namespace, folder: Path | None = None) -> int:
+    """Build, and put the engine where the nodes look for it.
+
+    :param folder: of the model; None for MoveNet
+    """
     from pose_attention_ros.inference.trt.build import build_engine
     from pose_attention_ros.inference.trt.cache import EngineKey, store_engine
     from pose_attention_ros.inference.trt.cuda import Cuda
     from pose_attention_ros.inference.trt.library import find_library
 
-    request = pose_request(read_pose_spec(str(folder)), args) if is_pose_network(folder) else action_request(folder, args)
+    request = movenet_request(args) if folder is None else \
+        pose_request(read_pose_spec(str(folder)), args) if is_pose_network(folder) else action_request(folder, args)
     if args.compute_capability and not args.out:
         raise UserError("--compute-capability is for another machine's GPU: say with --out where the engine shall go")
     library = find_library()
@@ -91,11 +96,7 @@ def run(args: argparse.Namespace, folder: Path) -> int:
 
 def pose_request(spec: PoseSpec, args: argparse.Namespace) -> Request:
     """The pose network at the sizes and in the precision that the options name."""
-    PoseConfig(input_size=args.input_size)  # says what is wrong with a size
-    shapes = input_range(args.input_size, spec.stride)
-    if args.image_size:
-        size = Letterbox.fit(_image_size(args.image_size), args.input_size, spec.stride).input_size
-        shapes = ShapeRange.fixed((1, 3, *size[::-1]))
+    shapes = _shapes(args, spec.stride)
     profile = {"image": shapes}
     if args.calibration and args.precision != "int8":
         raise UserError(f"--calibration is for --precision int8, not {args.precision}")
@@ -105,6 +106,17 @@ def pose_request(spec: PoseSpec, args: argparse.Namespace) -> Request:
         return Request(spec.ranged_for_tensorrt() or spec.network("fp32", computes_in="int8"), profile)
     images = calibration_images(args.calibration, args.calibration_images)
     return Request(spec.network("fp32", computes_in="int8"), profile, calibration_inputs(images, shapes.best[:1:-1]))
+
+
+def movenet_request(args: argparse.Namespace) -> Request:
+    """MoveNet, read from its fetched weights."""
+    if args.calibration:
+        raise UserError(f"--calibration is not for {movenet_network.WEIGHTS}, whose int8 file brings its ranges: run "
+                        f"export onnx --precision int8 first")
+    profile = {"image": _shapes(args, STRIDE)}
+    if args.precision == "int8":
+        return Request(movenet_network.int8_file(tensorrt=True), profile)
+    return Request(movenet_network.onnx_file(args.precision), profile)
 
 
 def action_request(folder: Path, args: argparse.Namespace) -> Request:
@@ -131,6 +143,15 @@ def calibration_images(source: str, count: int) -> Iterator[np.ndarray]:
                 yield frame.image_bgr
     finally:
         camera.close()
+
+
+def _shapes(args: argparse.Namespace, stride: int) -> ShapeRange:
+    """The inputs that the options name."""
+    PoseConfig(input_size=args.input_size)  # says what is wrong with a size
+    if not args.image_size:
+        return input_range(args.input_size, stride)
+    size = Letterbox.fit(_image_size(args.image_size), args.input_size, stride).input_size
+    return ShapeRange.fixed((1, 3, *size[::-1]))
 
 
 def _image_size(text: str) -> tuple[int, int]:

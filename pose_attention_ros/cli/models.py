@@ -7,8 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from pose_attention_ros.cli.options import add_json, write_json
-from pose_attention_ros.core.errors import ModelError
-from pose_attention_ros.inference import weights
+from pose_attention_ros.core.errors import ModelError, UserError
+from pose_attention_ros.inference import movenet_network, weights
 from pose_attention_ros.inference.pose_model import available_pose_networks, is_pose_network, read_pose_spec
 from pose_attention_ros.inference.recogniser import available_models, find_model, read_spec
 
@@ -44,6 +44,18 @@ def _fetch(name: str) -> None:
     if name not in weights.WEIGHTS and name in (*available_pose_networks(), *available_models()):
         return  # it came with the package, and is verified like the others
     weights.fetch(name, on_source=print)
+    if name == movenet_network.WEIGHTS:
+        _prepare()
+
+
+def _prepare() -> None:
+    """Make of MoveNet what its runtimes read; without network, once."""
+    movenet_network.cut_tflite()
+    try:
+        for precision in ("fp32", "fp16"):
+            movenet_network.onnx_file(precision)
+    except UserError as error:  # a package that only other runtimes want
+        print(f"MoveNet is ready for LiteRT alone: {error}")
 
 
 def _rows(name: str | None) -> list[dict]:

@@ -1,10 +1,13 @@
-"""Keeps the chatter that native libraries write straight to file descriptor 2 away from the user's screen."""
+"""Keeps the chatter of libraries away from the user's screen."""
 
 from __future__ import annotations
 
 import contextlib
+import io
+import logging
 import os
 import threading
+import warnings
 from collections.abc import Iterator
 
 _lock = threading.Lock()
@@ -35,3 +38,16 @@ def quiet_native_stderr() -> Iterator[None]:
             if kept is not None:
                 os.dup2(kept, 2)
                 os.close(kept)
+
+
+@contextlib.contextmanager
+def quiet_exporters() -> Iterator[None]:
+    """Keep the progress and advice that exporters and quantisers print and log to ourselves while the block runs."""
+    level = logging.root.manager.disable
+    logging.disable(logging.WARNING)
+    try:
+        with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logging.disable(level)

@@ -14,7 +14,7 @@ _RUNTIMES = ("ai_edge_litert.interpreter", "tflite_runtime.interpreter")
 
 
 class LiteRtNetwork:
-    """One input tensor in, one output tensor out; the input may change its shape from call to call.
+    """One input tensor in, every output tensor out; the input may change its shape from call to call.
 
     :param content: the verified bytes of a .tflite file
     :param threads: CPU threads of the XNNPACK delegate
@@ -30,12 +30,12 @@ class LiteRtNetwork:
                 self._interpreter = interpreter(model_content=content, num_threads=threads)
         except ValueError as error:
             raise ModelError(f"LiteRT cannot read the model: {error}") from None
-        (source,), (sink,) = self._interpreter.get_input_details(), self._interpreter.get_output_details()
-        self._input, self._output = source["index"], sink["index"]
+        (source,) = self._interpreter.get_input_details()
+        self._input, self._outputs = source["index"], [sink["index"] for sink in self._interpreter.get_output_details()]
         self._shape: tuple[int, ...] | None = None
 
-    def __call__(self, batch: np.ndarray) -> np.ndarray:
-        """batch: the network's input, contiguous; the answer is a copy."""
+    def __call__(self, batch: np.ndarray) -> list[np.ndarray]:
+        """batch: the network's input, contiguous; the answers are copies, in the order of the file."""
         if batch.shape != self._shape:
             with quiet_native_stderr():
                 self._interpreter.resize_tensor_input(self._input, batch.shape, strict=True)
@@ -43,7 +43,7 @@ class LiteRtNetwork:
             self._shape = batch.shape
         self._interpreter.set_tensor(self._input, batch)
         self._interpreter.invoke()
-        return self._interpreter.get_tensor(self._output)
+        return [self._interpreter.get_tensor(index) for index in self._outputs]
 
     def close(self) -> None:
         """Free the network's memory."""

@@ -1,59 +1,47 @@
-"""MoveNet MultiPose: 17 COCO joints of up to six people in one pass.
+"""MoveNet MultiPose: 17 COCO joints of any number of people in one pass.
 
-Model: Google, "MoveNet.MultiPose Lightning" (https://www.kaggle.com/models/google/movenet). Input (1, H, W, 3) uint8 RGB,
-H and W multiples of 32. Output (1, 6, 56) float32, each person 17 x (y, x, score), then ymin, xmin, ymax, xmax, score;
-coordinates are fractions of the input.
+Model: Google, "MoveNet.MultiPose Lightning" (https://www.kaggle.com/models/google/movenet). Inputs are RGB images whose
+sides are multiples of 32. The network is run up to its heads (movenet_network.py, movenet_runtimes.py), people are decoded
+from these (movenet_decoding.py).
 """
 
 from __future__ import annotations
 
 import dataclasses
 import time
-from typing import Protocol
 
 import numpy as np
 
 from pose_attention_ros.core.layouts import LAYOUTS
 from pose_attention_ros.core.types import Frame, Skeletons
-from pose_attention_ros.inference import weights
 from pose_attention_ros.inference.detections import coco_sigmas, keep_distinct
 from pose_attention_ros.inference.letterbox import Letterbox
-from pose_attention_ros.inference.litert import LiteRtNetwork
+from pose_attention_ros.inference.movenet_decoding import RawPeople, decode
+from pose_attention_ros.inference.movenet_runtimes import HeadsNetwork, View, open_heads
 from pose_attention_ros.inference.pose import STRIDE, PoseConfig
 
-_JOINTS = 17
 # Joints below this certainty are guesses; they count neither as a match nor as a mismatch of two skeletons.
 _COMPARED_JOINT_SCORE = 0.1
 
 
-class Network(Protocol):
-    """What runs the network: (1, H, W, 3) uint8 RGB -> (1, 6, 56) float32."""
-
-    backend: str
-
-    def __call__(self, batch: np.ndarray) -> np.ndarray: ...
-
-    def close(self) -> None: ...
-
-
 def create_movenet(config: PoseConfig) -> MoveNet:
-    """MoveNet on LiteRT with the fetched weights. Raises ModelError where either is missing."""
-    return MoveNet(LiteRtNetwork(weights.load("movenet_multipose"), config.threads), config)
+    """MoveNet with the fetched weights on the runtime that `config` names. Raises ModelError where either is missing."""
+    return MoveNet(open_heads(config), config)
 
 
 class MoveNet:
     """Fits the image into the network's input, runs it, and takes people back to the image's pixels."""
 
     layout = LAYOUTS["coco17"]
-    resizable = True
 
-    def __init__(self, network: Network, config: PoseConfig) -> None:
+    def __init__(self, network: HeadsNetwork, config: PoseConfig) -> None:
+        self.resizable = network.resizable
         self._network = network
         self._config = config
         self._sigmas = coco_sigmas(self.layout.joints)
         self._letterbox: Letterbox | None = None
+        self._view: View | None = None
         self.network_s = 0.0
-        self._input = np.zeros((1, 0, 0, 3), np.uint8)
 
     @property
     def backend(self) -> str:
@@ -62,17 +50,18 @@ class MoveNet:
 
     def __call__(self, frame: Frame) -> Skeletons:
         """The people of `frame`, most certain first."""
-        self._fill_input(frame.image_bgr)
+        self._fit(frame.image_bgr)
+        self._view.write(frame.image_bgr, self._letterbox)
         began = time.perf_counter()
-        people = self._network(self._input)[0].astype(np.float32)
+        maps = self._view()
         self.network_s = time.perf_counter() - began
-        return self._skeletons(people, frame)
+        return self._skeletons(decode(maps, self._config.min_person_score), frame)
 
     def image_features(self) -> None:
         """See PoseEstimator."""
 
     def warm_up(self, image_size: tuple[int, int]) -> None:
-        """Allocate and run once for images of (width, height) pixels."""
+        """Allocate, build where that is needed, and run once for images of (width, height) pixels."""
         width, height = image_size
         self(Frame(np.zeros((height, width, 3), np.uint8), 0))
 
@@ -89,31 +78,26 @@ class MoveNet:
 
     def close(self) -> None:
         """Free the network."""
+        self._view = None
         self._network.close()
 
-    def _fill_input(self, image_bgr: np.ndarray) -> None:
-        """Write the scaled image as RGB into the input; the padding around it stays black."""
-        import cv2
+    def _fit(self, image_bgr: np.ndarray) -> None:
+        """Letterbox and view for images of this size."""
+        size = image_bgr.shape[1::-1]
+        if self._letterbox is not None and self._letterbox.image_size == size:
+            return
+        self._letterbox, before = Letterbox.fit(size, self._config.input_size, STRIDE), self._letterbox
+        if self._view is None or before is None or before.input_size != self._letterbox.input_size:
+            self._view = None  # its memory is free before the next one's is taken
+            self._view = self._network.view(self._letterbox.input_size)
 
-        height, width = image_bgr.shape[:2]
-        if self._letterbox is None or self._letterbox.image_size != (width, height):
-            self._letterbox = Letterbox.fit((width, height), self._config.input_size, STRIDE)
-            input_w, input_h = self._letterbox.input_size
-            self._input = np.zeros((1, input_h, input_w, 3), np.uint8)
-            self._small = np.empty((*self._letterbox.content_size[::-1], 3), np.uint8)
-        # Area averaging finds no more people than linear interpolation and takes ten times as long.
-        cv2.resize(image_bgr, self._letterbox.content_size, dst=self._small, interpolation=cv2.INTER_LINEAR)
-        cv2.cvtColor(self._small, cv2.COLOR_BGR2RGB, dst=self._input[0][self._letterbox.slices])
-
-    def _skeletons(self, people: np.ndarray, frame: Frame) -> Skeletons:
-        """people (6, 56) as the network gives them -> the record, weak and duplicate people left out."""
-        people = people[np.isfinite(people).all(1) & (people[:, 55] >= self._config.min_person_score)]
-        joints = people[:, :51].reshape(-1, _JOINTS, 3)
-        keypoints_px = self._letterbox.to_image(joints[..., 1::-1])
-        corners = people[:, 51:55].reshape(-1, 2, 2)[..., ::-1]
+    def _skeletons(self, people: RawPeople, frame: Frame) -> Skeletons:
+        """What was decoded -> the record, weak and duplicate people left out."""
         width, height = self._letterbox.image_size
-        boxes = np.clip(self._letterbox.to_image(corners), 0, (width, height)).reshape(-1, 4)
-        scores, person_scores = np.clip(joints[..., 2], 0, 1), np.clip(people[:, 55], 0, 1)
+        sure = (people.person_scores >= self._config.min_person_score) & np.isfinite(people.keypoints).all((1, 2))
+        keypoints_px, corners = (self._letterbox.to_image(points[sure]) for points in (people.keypoints, people.boxes))
+        boxes = np.clip(corners, 0, (width, height)).reshape(-1, 4).astype(np.float32)
+        scores, person_scores = people.scores[sure], people.person_scores[sure]
         rows = keep_distinct(keypoints_px, scores, boxes, person_scores, self._sigmas, self._config.same_person_oks,
                              _COMPARED_JOINT_SCORE)
         return Skeletons(frame.stamp_ns, frame.frame_id, self.layout, (width, height), keypoints_px[rows], scores[rows],

@@ -16,8 +16,9 @@ import numpy as np
 from pose_attention_ros.core.errors import ModelError
 
 # What a `runtime` setting may say, in core.config.setting's words; the first is the default.
-RUNTIMES = ("onnx", "tensorrt", "tensorrt_only")
-RUNTIME_DOC = "what computes: onnx (ONNX Runtime); tensorrt, with ONNX Runtime where it is missing; or tensorrt_only"
+RUNTIMES = ("onnx", "cuda", "tensorrt", "tensorrt_only")
+RUNTIME_DOC = ("what computes: onnx (ONNX Runtime); cuda (the same, on an NVIDIA GPU only); tensorrt, with ONNX Runtime "
+               "where it is missing; or tensorrt_only")
 PRECISIONS = ("fp32", "fp16", "int8")
 _GPU_PROVIDER, _CPU_PROVIDER = "CUDAExecutionProvider", "CPUExecutionProvider"
 _log = logging.getLogger(__name__)
@@ -170,8 +171,10 @@ def open_network(file: NetworkFile, runtime: str, profile: Profile, threads: int
 
     :param profile: the shapes that each input may have; only TensorRT needs to know them beforehand
     :param small: see OnnxNetwork
-    :raises ModelError: the runtime is tensorrt_only and cannot be had, or the file cannot be loaded
+    :raises ModelError: the runtime is cuda or tensorrt_only and cannot be had, or the file cannot be loaded
     """
+    if runtime == "cuda":
+        return _on_cuda(file, threads)
     if runtime != "onnx":
         from pose_attention_ros.inference.trt.library import TensorRtUnavailable
         from pose_attention_ros.inference.trt.network import TensorRtNetwork
@@ -183,6 +186,19 @@ def open_network(file: NetworkFile, runtime: str, profile: Profile, threads: int
                 raise
             _log.warning("TensorRT is not used (%s); ONNX Runtime computes %s instead", error, file.name)
     return OnnxNetwork(file, threads, small)
+
+
+def _on_cuda(file: NetworkFile, threads: int) -> OnnxNetwork:
+    import onnxruntime
+
+    if _GPU_PROVIDER not in onnxruntime.get_available_providers():
+        raise ModelError("runtime is 'cuda', which the installed ONNX Runtime lacks; run: pip install onnxruntime-gpu, or "
+                         "set runtime to onnx")
+    network = OnnxNetwork(file, threads, small=False)
+    if network.backend != "onnx-cuda":
+        raise ModelError("runtime is 'cuda', but ONNX Runtime finds no NVIDIA GPU that it can use; look at `nvidia-smi` and "
+                         "the CUDA version that onnxruntime-gpu wants, or set runtime to onnx")
+    return network
 
 
 def check_shapes(shapes: Mapping[str, Shape], inputs: Mapping[str, Shape]) -> None:

@@ -11,7 +11,7 @@ from pose_attention_ros.core.errors import UserError
 from pose_attention_ros.core.layouts import Layout
 from pose_attention_ros.core.pixels import ImageFeatures
 from pose_attention_ros.core.types import Frame, Skeletons
-from pose_attention_ros.inference.networks import PRECISIONS, RUNTIME_DOC, RUNTIMES
+from pose_attention_ros.inference.networks import PRECISIONS, RUNTIMES
 
 # name -> "module:factory"; factory(PoseConfig) -> PoseEstimator. A module is imported when its estimator is asked for.
 ESTIMATORS: dict[str, str] = {
@@ -19,6 +19,7 @@ ESTIMATORS: dict[str, str] = {
     "pose_cnn": "pose_attention_ros.inference.pose_cnn:create_pose_cnn",
 }
 STRIDE = 32
+POSE_RUNTIMES = ("auto", "litert", *RUNTIMES)
 
 
 class PoseEstimator(Protocol):
@@ -68,9 +69,11 @@ class PoseConfig(Settings):
                               "costs more", unit="px", low=64, high=1280)
     threads: int = setting(1, "CPU threads of the network", low=1, high=64)
     pose_model: str = setting("pose_cnn", "network of estimator pose_cnn: a name under models/, or the path of a directory")
-    runtime: str = setting(RUNTIMES[0], f"estimator pose_cnn: {RUNTIME_DOC}", choices=RUNTIMES)
-    precision: str = setting(PRECISIONS[0], "estimator pose_cnn: numbers that it computes in; fp16 is TensorRT's",
-                             choices=PRECISIONS)
+    runtime: str = setting(POSE_RUNTIMES[0], "what computes: auto (movenet: LiteRT, pose_cnn: ONNX Runtime); litert "
+                           "(movenet's); onnx (ONNX Runtime); cuda (the same, on an NVIDIA GPU only); tensorrt, with auto's "
+                           "where it is missing; tensorrt_only", choices=POSE_RUNTIMES)
+    precision: str = setting(PRECISIONS[0], "numbers that the network computes in; fp16 is for tensorrt and cuda; int8 of "
+                             "movenet must be exported first", choices=PRECISIONS)
     engine_shapes: str = setting("dynamic", "TensorRT: one engine for images of every shape, or one fixed to the shape at "
                                  "hand, which is faster and built anew for another", choices=("dynamic", "fixed"))
     min_person_score: float = setting(0.15, "people with less certainty are left out", low=0.0, high=1.0, live=True)

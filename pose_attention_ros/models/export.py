@@ -2,11 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import io
-import logging
-import warnings
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +10,7 @@ from torch import Tensor, nn
 
 from pose_attention_ros.core.errors import ModelError
 from pose_attention_ros.core.layouts import layout
+from pose_attention_ros.core.quiet import quiet_exporters
 from pose_attention_ros.core.types import FEATURE_NAMES
 from pose_attention_ros.models.pan import PoseAttentionNetwork
 
@@ -74,7 +70,7 @@ def write_onnx(module: nn.Module, arguments: tuple[Tensor, ...], path: Path, inp
     import onnx
 
     path.parent.mkdir(parents=True, exist_ok=True)
-    with quiet():
+    with quiet_exporters():
         program = torch.onnx.export(module, arguments, dynamo=True, opset_version=OPSET, input_names=list(inputs),
                                     output_names=list(outputs), dynamic_shapes=dims, external_data=False)
     model = program.model_proto
@@ -133,14 +129,3 @@ def random_features(people: int, ticks: int, network: nn.Module) -> Tensor:
     return torch.from_numpy(features * (rng.uniform(size=features.shape[:-1]) < 0.8)[..., None].astype(np.float32))
 
 
-@contextlib.contextmanager
-def quiet() -> Iterator[None]:
-    """Exporters print their progress and advice."""
-    level = logging.root.manager.disable
-    logging.disable(logging.WARNING)
-    try:
-        with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        logging.disable(level)

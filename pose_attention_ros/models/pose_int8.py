@@ -1,4 +1,4 @@
-"""Static int8 of the pose network: weights per output channel, activations by calibration on real images.
+"""Static int8 of a pose network stored as ONNX: weights per output channel, activations by calibration on real images.
 
 Weights use seven bits: without VNNI an x86 processor adds two products of eight bits in sixteen, which overflows.
 """
@@ -6,17 +6,16 @@ Weights use seven bits: without VNNI an x86 processor adds two products of eight
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 
 from pose_attention_ros.core.errors import UserError
 from pose_attention_ros.core.images import read_image
-from pose_attention_ros.models.export import quiet
-from pose_attention_ros.models.pose_cnn import STRIDE
-from pose_attention_ros.models.pose_graph import INPUT
+from pose_attention_ros.core.quiet import quiet_exporters
 
+INPUT = "image"
 _SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp")
 
 
@@ -47,24 +46,27 @@ def fitted(path: Path, size: int) -> np.ndarray | None:
     return canvas.transpose(2, 0, 1)[None].astype(np.float32) / 255
 
 
-def quantise(float_file: Path, path: Path, images: Iterable[np.ndarray], *, symmetric: bool = False) -> None:
-    """Write the int8 form of `float_file`, calibrated on `images`, each (1, 3, H, W) float32 with sides in multiples of 8.
+def quantise(float_file: Path, path: Path, images: Iterable[np.ndarray], *, symmetric: bool = False, stride: int = 8,
+             in_float: Sequence[str] = ()) -> None:
+    """Write the int8 form of `float_file`, calibrated on `images`, each (1, 3, H, W) float32 with sides in multiples of
+    `stride`.
 
     :param symmetric: ranges symmetric around 0 and signed activations, which TensorRT wants; ONNX Runtime is faster with
         unsigned ones
-    :raises UserError: no image, or a side that is not a multiple of 8
+    :param in_float: names of nodes that stay as they are
+    :raises UserError: no image, or a side that is not a multiple of `stride`
     """
     import onnx
     from onnxruntime.quantization import CalibrationMethod, QuantFormat, QuantType, quantize_static
 
     images = list(images)
-    if not images or any(side % STRIDE for image in images for side in image.shape[2:]):
-        raise UserError(f"int8 needs at least one image with sides in multiples of {STRIDE}, got {len(images)}")
+    if not images or any(side % stride for image in images for side in image.shape[2:]):
+        raise UserError(f"int8 needs at least one image with sides in multiples of {stride}, got {len(images)}")
     with tempfile.TemporaryDirectory() as scratch:
         partial = Path(scratch) / "int8.onnx"
-        with quiet():
+        with quiet_exporters():
             quantize_static(str(float_file), str(partial), _Reader(images), quant_format=QuantFormat.QDQ, per_channel=True,
-                            reduce_range=True, weight_type=QuantType.QInt8,
+                            reduce_range=True, nodes_to_exclude=list(in_float), weight_type=QuantType.QInt8,
                             activation_type=QuantType.QInt8 if symmetric else QuantType.QUInt8,
                             calibrate_method=CalibrationMethod.MinMax,
                             extra_options={"CalibMovingAverage": True, "CalibMovingAverageConstant": 0.05,

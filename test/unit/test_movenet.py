@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from movenet_maps import CELL, maps_of
 
 from pose_attention_ros.core.errors import ModelError, UserError
 from pose_attention_ros.core.types import Frame
@@ -16,23 +17,24 @@ SIZE = (1920, 1080)
 
 
 class TableNetwork:
-    """Answers with a table of people given in pixels, in MoveNet's form; keeps what it was shown."""
+    """Answers with a table of people given in pixels, in the form of MoveNet's heads; keeps what it was shown."""
 
     backend = "table"
+    resizable = True
 
     def __init__(self, people_px: list[tuple[np.ndarray, float]], input_size: int) -> None:
-        self._people, self._box = people_px, Letterbox.fit(SIZE, input_size)
+        self._maps = maps_of(people_px, Letterbox.fit(SIZE, input_size))
         self.closed = False
 
-    def __call__(self, batch: np.ndarray) -> np.ndarray:
-        self.batch = batch.copy()
-        answer = np.zeros((1, 6, 56), np.float32)
-        for row, (points_px, score) in enumerate(self._people):
-            xy = self._box.to_input(points_px)
-            answer[0, row, :51] = np.column_stack([xy[:, 1], xy[:, 0], np.full(17, 0.7)]).reshape(-1)
-            answer[0, row, 51:55] = [xy[:, 1].min(), xy[:, 0].min(), xy[:, 1].max(), xy[:, 0].max()]
-            answer[0, row, 55] = score
-        return answer
+    def view(self, size: tuple[int, int]) -> TableNetwork:
+        self.size = size
+        return self
+
+    def write(self, image_bgr: np.ndarray, letterbox: Letterbox) -> None:
+        self.image, self.letterbox = image_bgr, letterbox
+
+    def __call__(self) -> dict[str, np.ndarray]:
+        return self._maps
 
     def close(self) -> None:
         self.closed = True
@@ -53,14 +55,25 @@ def test_people_come_back_in_pixels_of_the_image_best_first():
     weak, strong = person_at(200, 300), person_at(1200.5, 500.25)
     found = estimate([(weak, 0.4), (strong, 0.8)])
     assert (found.stamp_ns, found.frame_id, found.image_size, found.layout.name) == (42, "eye", SIZE, "coco17")
-    np.testing.assert_allclose(found.person_scores, [0.8, 0.4])
-    np.testing.assert_allclose(found.keypoints_px, [strong, weak], atol=0.01)
-    np.testing.assert_allclose(found.boxes_xyxy[0], [*strong.min(0), *strong.max(0)], atol=0.01)
+    np.testing.assert_allclose(found.person_scores, [0.8, 0.4], rtol=1e-4)
+    np.testing.assert_allclose(found.keypoints_px, [strong, weak], atol=0.02)
+    cell_px = CELL * SIZE[0] / PoseConfig().input_size
+    np.testing.assert_allclose(found.boxes_xyxy[0], [*strong.min(0) - cell_px, *strong.max(0) + cell_px], atol=0.02)
 
 
 def test_weak_people_and_duplicates_are_left_out():
-    found = estimate([(person_at(200, 300), 0.4), (person_at(203, 302), 0.6), (person_at(900, 300), 0.1)])
-    np.testing.assert_allclose(found.person_scores, [0.6])
+    found = estimate([(person_at(200, 300), 0.4), (person_at(230, 302), 0.6), (person_at(900, 300), 0.1)])
+    np.testing.assert_allclose(found.person_scores, [0.6], rtol=1e-4)
+
+
+def test_there_is_no_limit_of_people():
+    """Twenty in four rows, which are more than the six that the published graph gives."""
+    small = (person_at(0, 0) * 0.5).astype(np.float32)
+    table = [(small + (150 + 350 * column, 40 + 260 * row), 0.2 + 0.02 * (5 * row + column))
+             for row in range(4) for column in range(5)]
+    found = estimate(table, input_size=640)
+    assert len(found) == 20
+    np.testing.assert_allclose(found.keypoints_px[::-1], [points for points, _ in table], atol=0.02)
 
 
 def test_boxes_stay_inside_the_image():
@@ -73,15 +86,11 @@ def test_nobody_and_nan_give_an_empty_record():
     assert len(estimate([(np.full((17, 2), np.nan), 0.9)])) == 0
 
 
-def test_the_network_sees_rgb_in_the_middle_of_black():
+def test_closing_frees_the_network():
     network = TableNetwork([], 320)
     estimator = MoveNet(network, PoseConfig(input_size=320))
-    image = np.zeros((SIZE[1], SIZE[0], 3), np.uint8)
-    image[:] = (10, 20, 30)
-    estimator(Frame(image, 0))
-    assert network.batch.shape == (1, 192, 320, 3)
-    assert (network.batch[0, 6:186] == (30, 20, 10)).all()
-    assert not network.batch[0, :6].any() and not network.batch[0, 186:].any()
+    estimator(Frame(np.zeros((SIZE[1], SIZE[0], 3), np.uint8), 0))
+    assert network.size == (320, 192)
     estimator.close()
     assert network.closed
 

@@ -88,9 +88,11 @@ def _choose_precision(library: Library, config: Any, network: Any, file: Network
                       calibration: Iterable[np.ndarray] | None, shapes: Any | None) -> Any | None:
     """Set the flags; returns the calibrator, which must outlive the build, where there is one."""
     trt, quantised = library.module, _is_quantised(trt=library.module, network=network)
-    if file.precision == "fp32" or (quantised and not library.chooses_precision):
+    if file.precision == "fp32":
         return None
     if not library.chooses_precision:
+        if quantised or (file.precision == "fp16" and _is_half(trt, network)):
+            return None
         raise TensorRtUnavailable(f"{library.name} {library.version} computes in the numbers of the ONNX file, and "
                                   f"{file.name} is in fp32; {file.precision} wants a file in {file.precision}")
     config.set_flag(trt.BuilderFlag.FP16)
@@ -114,6 +116,11 @@ def _is_quantised(trt: Any, network: Any) -> bool:
     """Whether the network brings its own int8 ranges."""
     quantise = getattr(trt.LayerType, "QUANTIZE", None)
     return quantise is not None and any(network.get_layer(i).type == quantise for i in range(network.num_layers))
+
+
+def _is_half(trt: Any, network: Any) -> bool:
+    """Whether the file itself computes in half precision."""
+    return any(network.get_layer(i).get_output(0).dtype == trt.float16 for i in range(network.num_layers))
 
 
 def make_calibrator(library: Library, shape: Shape, samples: Iterable[np.ndarray]) -> Any:

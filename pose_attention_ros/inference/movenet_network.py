@@ -1,0 +1,121 @@
+"""MoveNet MultiPose up to its heads, as TensorFlow Lite and as ONNX, from the fetched file.
+
+The published graph ends in a choice of the six best centres, which is why it finds no seventh person, and which runtimes on
+a GPU do not take. `movenet_decoding` does that part.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from pose_attention_ros.core.errors import ModelError
+from pose_attention_ros.inference import weights
+from pose_attention_ros.inference.derived import derived_dir, derived_file, store_file, stored_file
+from pose_attention_ros.inference.movenet_decoding import HEADS
+from pose_attention_ros.inference.networks import NetworkFile
+
+if TYPE_CHECKING:
+    from pose_attention_ros.inference.conversion.tflite_file import TfliteFile
+
+WEIGHTS = "movenet_multipose"
+# The tensors of the published file at which it is cut; its sha256 is held by `weights`.
+_TENSORS = {"centre": 300, "size": 291, "offset": 288, "heat": 373, "joint_offset": 404, "regression": 408}
+_IMAGE_TENSOR = 0
+_STRIDE = 32
+_BEHIND_BACKBONE = 24  # convolutions: six of the pyramid, three of each head
+_VERSION = 1  # of what this module writes
+
+
+def cut_tflite() -> bytes:
+    """The TensorFlow Lite file up to the heads: (1, H, W, 3) uint8 RGB -> HEADS, each (1, H / 4, W / 4, C) float32, in their
+    order. Raises ModelError where the weights are missing, UserError where a package is."""
+    source = weights.load(WEIGHTS)
+    return derived_file(_path("heads.tflite"), _made_of(), lambda: _read(source).cut(list(_TENSORS.values())))
+
+
+def onnx_file(precision: str) -> NetworkFile:
+    """The network as ONNX: image (N, 3, H, W) float32 RGB in [0, 1] -> HEADS, each (N, C, H / 4, W / 4) float32.
+
+    :param precision: fp32, or fp16: weights and layers in half precision, image and heads in float32 all the same
+    :raises ModelError: the weights are missing; UserError: a package is
+    """
+    source = weights.load(WEIGHTS)
+
+    def make() -> bytes:
+        from pose_attention_ros.inference.conversion.onnx_writing import write_onnx
+
+        outputs = {str(tensor): name for name, tensor in _TENSORS.items()}
+        return write_onnx(_read(source).network(list(_TENSORS.values())), str(_IMAGE_TENSOR), outputs, WEIGHTS,
+                          half=precision == "fp16")
+
+    return _network_file(derived_file(_path(f"{precision}.onnx"), _made_of(), make), precision)
+
+
+def int8_file(tensorrt: bool = False) -> NetworkFile:
+    """The int8 form that `write_int8` wrote.
+
+    :param tensorrt: the one whose ranges TensorRT reads
+    :raises ModelError: it has not been written
+    """
+    path = _int8_path(tensorrt)
+    content = stored_file(path, _made_of())
+    if content is None:
+        raise ModelError(f"MoveNet has no int8 file on this machine ({path}); run: pose-attention export onnx --model "
+                         f"{WEIGHTS} --precision int8 --calibration FOLDER_OF_PHOTOS")
+    return _network_file(content, "int8")
+
+
+def write_int8(images: Sequence[np.ndarray]) -> list[Path]:
+    """Write both int8 forms, calibrated on `images`, each (1, 3, H, W) float32 RGB in [0, 1], sides multiples of 32.
+    Returns their paths."""
+    from pose_attention_ros.models.pose_int8 import quantise
+
+    paths = []
+    with tempfile.TemporaryDirectory() as scratch:
+        whole, part = Path(scratch) / "fp32.onnx", Path(scratch) / "int8.onnx"
+        whole.write_bytes(onnx_file("fp32").content)
+        for tensorrt in (False, True):
+            quantise(whole, part, images, symmetric=tensorrt, stride=_STRIDE, in_float=_neck_and_heads(whole))
+            store_file(_int8_path(tensorrt), _made_of(), part.read_bytes())
+            paths.append(_int8_path(tensorrt))
+    return paths
+
+
+def _neck_and_heads(path: Path) -> list[str]:
+    """Names of the convolutions behind the backbone. They are a tenth of the work, and most of what int8 would spoil."""
+    import onnx
+
+    return [node.name for node in onnx.load(path).graph.node if node.op_type == "Conv"][-_BEHIND_BACKBONE:]
+
+
+def _int8_path(tensorrt: bool) -> Path:
+    return _path("int8_tensorrt.onnx" if tensorrt else "int8.onnx")
+
+
+def _path(kind: str) -> Path:
+    return derived_dir() / f"{WEIGHTS}_{_VERSION}_{kind}"
+
+
+def _made_of() -> str:
+    return weights.weight_file(WEIGHTS).sha256
+
+
+def _network_file(content: bytes, precision: str) -> NetworkFile:
+    return NetworkFile(WEIGHTS, content, hashlib.sha256(content).hexdigest(), precision)
+
+
+def _read(content: bytes) -> TfliteFile:
+    """The published file, looked over. Raises ModelError for another one."""
+    from pose_attention_ros.inference.conversion.tflite_file import TfliteFile
+
+    file = TfliteFile(content)
+    found = {name: file.channels(tensor) for name, tensor in _TENSORS.items()}
+    if found != HEADS:
+        raise ModelError(f"the TensorFlow Lite model is not MoveNet MultiPose: its heads have {found} channels, not {HEADS}")
+    return file
