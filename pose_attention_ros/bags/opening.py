@@ -16,6 +16,7 @@ from pose_attention_ros.bags.salvage import MendedMcap, MendedSqlite
 from pose_attention_ros.bags.types import TypeReader, known_types
 from pose_attention_ros.core.errors import MessageError, SourceError
 from pose_attention_ros.core.files import is_utf8
+from pose_attention_ros.core.messages import stamp_in
 from pose_attention_ros.core.stamps import LeftOut
 
 STORAGE_SUFFIXES = (".db3", ".mcap")
@@ -263,14 +264,6 @@ def _ros1_reader(path: Path) -> Any:
     from rosbags.rosbag1 import Reader
 
     return Reader(path)
-
-
-def stamp_in(raw: bytes) -> int:
-    """Stamp of a serialised message (CDR) that begins with a header, without reading the rest; -1 if there is none."""
-    if len(raw) < 12:
-        return -1
-    seconds, nanoseconds = struct.unpack_from("<iI" if raw[1] & 1 else ">iI", raw, 4)
-    return seconds * 1_000_000_000 + nanoseconds
 
 
 def _unpacked(raw: bytes) -> bytes:

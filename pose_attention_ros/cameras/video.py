@@ -11,6 +11,7 @@ from pose_attention_ros.cameras.base import CameraConfig
 from pose_attention_ros.cameras.capture import Capture, Properties
 from pose_attention_ros.cameras.stamps import Timeline
 from pose_attention_ros.core.errors import SourceError
+from pose_attention_ros.core.rates import even, holes
 from pose_attention_ros.core.types import Frame
 
 _HIGHEST_BELIEVABLE_FPS = 1000.0
@@ -123,11 +124,10 @@ class VideoFile:
         if len(steps_s) < _PROBED_FRAMES:
             return 0
         usual_s = float(np.median(steps_s))
-        even = _even(steps_s, usual_s)
-        holes = int(np.round(steps_s[~even] / usual_s - 1).sum()) if even.mean() >= _EVEN_SHARE else 0
         length_s = self._stated_count / self._stated_fps if self._stated_fps else 0.0
         missing_s = length_s - self._presented_ns[-1] * 1e-9
-        return holes + (round(missing_s / usual_s) if missing_s > _EARLY_END * length_s + usual_s else 0)
+        at_the_end = round(missing_s / usual_s) if missing_s > _EARLY_END * length_s + usual_s else 0
+        return holes(steps_s, _EVEN_SHARE, _SAME_RATE) + at_the_end
 
     def _measured_fps(self) -> float:
         """The usual rate of the first frames; what the file states, where they agree with it; 0 where neither tells."""
@@ -144,7 +144,8 @@ class VideoFile:
         if not len(steps_ms):
             return stated
         usual_ms = float(np.median(steps_ms))
-        measured = 1000 / (usual_ms if _even(steps_ms, usual_ms).mean() >= _EVEN_SHARE else float(np.mean(steps_ms)))
+        constant = even(steps_ms, usual_ms, _SAME_RATE).mean() >= _EVEN_SHARE
+        measured = 1000 / (usual_ms if constant else float(np.mean(steps_ms)))
         if measured > _HIGHEST_BELIEVABLE_FPS or abs(measured - stated) <= _SAME_RATE * stated:
             return stated
         return round(measured, 3)
@@ -160,11 +161,6 @@ class VideoFile:
         if not capture.opened:
             raise SourceError(f"{self._name} is not a video that OpenCV can read; {_why_not(self._path)}")
         return capture
-
-
-def _even(steps: np.ndarray, usual: float) -> np.ndarray:
-    """Which of the steps are the usual one."""
-    return np.abs(steps - usual) < _SAME_RATE * usual
 
 
 def _is_counted(path: str) -> bool:

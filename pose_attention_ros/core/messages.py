@@ -5,6 +5,7 @@ N people, V joints of the layout, C feature channels, K action classes.
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -27,6 +28,14 @@ _GREATEST = 1e9  # body units, or body units a second: more than any joint withi
 def ns_of(stamp: Any) -> int:
     """Nanoseconds of a message's time."""
     return stamp.sec * 1_000_000_000 + stamp.nanosec
+
+
+def stamp_in(raw: bytes) -> int:
+    """Stamp of a serialised message (CDR) that begins with a header, without reading the rest; -1 if there is none."""
+    if len(raw) < 12:
+        return -1
+    seconds, nanoseconds = struct.unpack_from("<iI" if raw[1] & 1 else ">iI", raw, 4)
+    return seconds * 1_000_000_000 + nanoseconds
 
 
 def rows(name: str, sequences: Iterable[Sequence[float]], width: int) -> np.ndarray:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
-from typing import Any
 
 from sensor_msgs.msg import CompressedImage, Image
 
@@ -19,14 +18,13 @@ from pose_attention_ros.ros.no_images import why_no_images
 from pose_attention_ros.ros.repeats import RepeatedStamp
 from pose_attention_ros.ros.stamps import SECOND_NS, age_s, stamp_ns_of
 
-_OTHER_PUBLISHER = 1000  # a jump of the publisher's count beyond this is another publisher, not a loss
 _REPEATED = 30  # images with the stamp of the one before them before it is worth a warning
 
 
 class ImageInput:
     """The image subscription of a node whose settings are an ImageInputConfig.
 
-    One message waits in the middleware while a frame is processed, and a newer one replaces it: that is the whole queue.
+    Of the images that came while a frame was processed the newest is taken: that is the whole queue.
 
     :param process: called with each frame to work on; returns how to publish its answer again
     :param admits: whether to work on the image of a stamp
@@ -38,12 +36,12 @@ class ImageInput:
         self._repeated = RepeatedStamp()
         self._missing = False
         self._images = ImageSubscription(node, self._on_image, transport=node.settings.image_transport,
-                                         reliability=node.settings.image_reliability, about=self._count_drops)
+                                         reliability=node.settings.image_reliability)
 
     def open(self) -> None:
         """Subscribe to the form of image that the settings ask for, or that there is."""
         self._repeated.clear()
-        self._sequence: int | None = None
+        self._counted = self._images.losses.dropped
         self._stamps, self._left_out = StampWatch(), LeftOut()
         self._order = StampOrder(self._left_out, live=True)
         self._again = 0
@@ -71,18 +69,10 @@ class ImageInput:
         self._node.warn_once(text)
         return text
 
-    def _count_drops(self, info: dict[str, Any]) -> None:
-        """What the publisher sent and we never saw: replaced by a newer image while we worked, or lost on the way."""
-        sequence = info.get("publication_sequence_number")
-        if sequence is None:
-            return
-        if self._sequence is not None and 0 < sequence - self._sequence < _OTHER_PUBLISHER:
-            self._node.meter.dropped += sequence - self._sequence - 1
-        self._sequence = sequence
-
     def _on_image(self, message: Image | CompressedImage) -> None:
         stamp_ns, now_ns = stamp_ns_of(message.header), self._node.now_ns()
         self._heard(stamp_ns, now_ns)
+        self._count_drops()
         stamped = stamp_ns != 0 or self._images.play_a_recording()  # whose stamps may begin at 0
         if stamped and self._repeated.answered(stamp_ns):
             self._tell_repeated(stamp_ns)
@@ -99,6 +89,11 @@ class ImageInput:
             self._node.meter.dropped += 1
             return
         self._repeated.keep(used_ns, self._process(frame_of(message, used_ns)))
+
+    def _count_drops(self) -> None:
+        """What the publisher sent and we never saw: replaced by a newer image while we worked, or lost on the way."""
+        counted, self._counted = self._counted, self._images.losses.dropped
+        self._node.meter.dropped += self._counted - counted
 
     def _tell_repeated(self, stamp_ns: int) -> None:
         """A camera in lockstep sends its first frame again until it is answered; a driver should not."""

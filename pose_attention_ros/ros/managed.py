@@ -123,19 +123,18 @@ class ManagedNode(LifecycleNode):
         self._own_publishers.append(publisher)
         return publisher
 
-    def listen(self, kind: type, topic: str, handle: Callable[[Any], None], profile: QoSProfile,
-               remedy: str = "give both sides the same reliability and durability",
-               about: Callable[[dict[str, Any]], None] | None = None, raw: bool = False,
-               events: dict[str, Callable[[Any], None]] | None = None, through: Node | None = None) -> Subscription:
+    def listen(self, kind: type, topic: str, handle: Callable[..., None], profile: QoSProfile,
+               remedy: str = "give both sides the same reliability and durability", *, with_info: bool = False,
+               raw: bool = False, events: dict[str, Callable[[Any], None]] | None = None,
+               through: Node | None = None) -> Subscription:
         """A subscription that lives until deactivation (or `silence`); what `handle` raises is counted and told, and drops
-        that message only. `about` gets what the middleware says of each message first, where rclpy tells it. With
-        `raw`, `handle` gets serialised bytes. `events` are more handlers of the middleware's events, see qos. It is made
-        `through` another node that works for this one, if there is one. qos_overrides.* parameters apply."""
+        that message only. `with_info`, `handle` also gets what the middleware says of the message, where rclpy tells it.
+        With `raw`, `handle` gets serialised bytes. `events` are more handlers of the middleware's events, see qos. It is
+        made `through` another node that works for this one, if there is one. qos_overrides.* parameters apply."""
         callback = guarded = self.guarded(topic, handle)
-        if about is not None and _GIVES_MESSAGE_INFO:
-            def callback(message: Any, info: dict[str, Any]) -> None:
-                about(info)
-                guarded(message)
+        if with_info and _GIVES_MESSAGE_INFO:
+            def callback(message: Any, info: dict[str, Any]) -> None:  # rclpy looks at the number of arguments
+                guarded(message, info)
         # Once declared, rclpy keeps what an override was first, so that a profile which follows a setting would no longer.
         overridden = self.overrides_qos_of(topic)
         owner = through or self
@@ -169,9 +168,9 @@ class ManagedNode(LifecycleNode):
 
     def guarded(self, what: str, handle: Callable[..., None]) -> Callable[..., None]:
         """`handle` for one message, such that no error leaves it."""
-        def call(message: Any) -> None:
+        def call(*message: Any) -> None:
             try:
-                handle(message)
+                handle(*message)
             except Exception as error:
                 self.tell_failure(what, error)
         return call

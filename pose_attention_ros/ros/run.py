@@ -15,6 +15,7 @@ from pose_attention_ros.core.errors import UserError
 from pose_attention_ros.core.secrets import masked
 from pose_attention_ros.program import Stop, stop_of
 from pose_attention_ros.ros.managed import ManagedNode
+from pose_attention_ros.ros.memory import keep_memory_of_images
 from pose_attention_ros.ros.parameters import parameter_table
 
 _MIDDLEWARE_LOGGERS = ("rcl", "rcl_lifecycle", "rclpy", "rmw_fastrtps_cpp", "rmw_fastrtps_shared_cpp", "rmw_cyclonedds_cpp")
@@ -33,6 +34,7 @@ def run(node_type: type[ManagedNode], arguments: list[str] | None = None) -> int
         return 0
     stop = stop_of(node_type.default_name)
     stop.starting()
+    keep_memory_of_images()
     try:
         rclpy.init(args=arguments, signal_handler_options=SignalHandlerOptions.NO)  # `stop` has them
     except Exception as error:

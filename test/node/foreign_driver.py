@@ -1,7 +1,8 @@
 """A camera driver that is not ours, in a process of its own: plain rclpy, Fast DDS as it comes, nothing of this package.
 
-foreign_driver.py TOPIC RELIABILITY FORM RATE_HZ [WIDTH HEIGHT [STAMPS]]: publishes noise until it is ended. FORM: raw or
-compressed; STAMPS: now, zero, twice (each image twice) or swapped (every fifth is late).
+foreign_driver.py TOPIC RELIABILITY FORM RATE_HZ [WIDTH HEIGHT [STAMPS]]: publishes noise until it is ended, and prints how
+many images that were. FORM: raw or compressed; STAMPS: now, zero, twice (each image twice), swapped (every fifth is late)
+or holes (every fourth image is not sent).
 """
 
 import array
@@ -36,6 +37,8 @@ def moment(stamps: str, number: int) -> Time:
     now_ns = time.time_ns()
     if stamps == "twice":
         now_ns = START_NS + number // 2 * 10**8
+    elif stamps == "holes":
+        now_ns = START_NS + round(number / float(rate_hz) * 10**9)
     elif stamps == "swapped":
         now_ns = START_NS + (number - 2 * (number % 5 == 4)) * 10**8 + 10**7 * (number % 5 == 4)
     return Time(sec=now_ns // 10**9, nanosec=now_ns % 10**9)
@@ -53,6 +56,8 @@ message, number, began = image(form, width, height), 0, time.monotonic()
 message.header.frame_id = "foreign"
 while rclpy.ok():
     message.header.stamp = moment(stamps, number)
-    publisher.publish(message)
+    if stamps != "holes" or number % 4:
+        publisher.publish(message)
     number += 1
+    print(number, flush=True)
     time.sleep(max(0.0, began + number / float(rate_hz) - time.monotonic()))

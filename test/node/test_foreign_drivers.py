@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,8 @@ from pose_attention_ros.ros.stamps import stamp_ns_of
 DRIVER = Path(__file__).with_name("foreign_driver.py")
 RATE_HZ = 30.0
 GOAL = 28 / 30
-WINDOW = 60
+WINDOW = 60  # images that a driver publishes; the counts of both sides are read up to 0.1 s apart
+QUIET_S = 30.0  # a machine that is never quiet for a window of these proves nothing
 
 
 @pytest.fixture
@@ -32,20 +33,37 @@ def everywhere(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("ROS_AUTOMATIC_DISCOVERY_RANGE", raising=False)
 
 
+class Driver:
+    """The process of foreign_driver.py; `published` is its own count."""
+
+    def __init__(self, command: list[str]) -> None:
+        self.published = 0
+        self._process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    def _read(self) -> None:
+        for line in self._process.stdout:
+            self.published = int(line)
+
+    def end(self) -> None:
+        self._process.terminate()
+        self._process.wait(30)
+        self._reader.join(30)
+
+
 @pytest.fixture
 def drive(probe: Any) -> Iterator[Callable]:
     """drive(topic, *arguments) starts a driver in the probe's namespace; it is ended with the test."""
-    drivers: list[subprocess.Popen] = []
+    drivers: list[Driver] = []
 
-    def begin(topic: str, *arguments: object) -> subprocess.Popen:
-        drivers.append(subprocess.Popen([sys.executable, str(DRIVER), f"{probe.namespace}/{topic}", *map(str, arguments)]))
+    def begin(topic: str, *arguments: object) -> Driver:
+        drivers.append(Driver([sys.executable, str(DRIVER), f"{probe.namespace}/{topic}", *map(str, arguments)]))
         return drivers[-1]
 
     yield begin
     for driver in drivers:
-        driver.terminate()
-    for driver in drivers:
-        driver.wait(30)
+        driver.end()
 
 
 def told(reports: list[DiagnosticArray], namespace: str) -> dict[str, str]:
@@ -57,30 +75,54 @@ def told(reports: list[DiagnosticArray], namespace: str) -> dict[str, str]:
     return {}
 
 
-@pytest.mark.parametrize("form", ["raw", "compressed"])
+@pytest.mark.parametrize("node", ["pose", "pipeline"])
 @pytest.mark.parametrize("offered", ["reliable", "best_effort"])
 def test_the_images_of_a_driver_arrive_at_its_rate(everywhere: None, start: Callable, drive: Callable, probe: Any,
-                                                   pose_weights: None, offered: str, form: str) -> None:
-    if offered == "best_effort" and form == "raw" and why_impossible():
-        pytest.skip(f"best-effort images of this size get lost here; the remedy: {why_impossible()}")
-    start("pose", {"input_size": 64})
-    answers = probe.collect(SkeletonArray, "skeletons")
+                                                   pose_weights: None, node: str, offered: str) -> None:
+    """At least 28 of 30, also of the largest images, whatever a busy machine has the time to work on."""
+    start(node, {"input_size": 64, "diagnostics_period_s": 0.1})
     reports = probe.collect(DiagnosticArray, "/diagnostics")
-    drive("image_raw" + ("/compressed" if form == "compressed" else ""), offered, form, RATE_HZ)
-    probe.until(lambda: told(reports, probe.namespace).get("image_reliability") == offered and len(answers) > 10, "answers")
+    for form, size in (("raw", (640, 480)), ("raw", (1920, 1080)), ("compressed", (640, 480))):
+        if offered == "best_effort" and form == "raw" and why_impossible():
+            continue  # these get lost here, and the node says why
+        driver = drive("image_raw" + ("/compressed" if form == "compressed" else ""), offered, form, RATE_HZ, *size)
 
-    def arrives() -> bool:
-        """Of the images of the last seconds at least 28 of 30, whatever a busy machine had time to work on."""
-        newest = told(reports, probe.namespace)
-        counts = int(newest["received"]), int(newest["lost"])
-        if not windows or counts[0] - windows[-1][0] >= WINDOW:
-            windows.append(counts)
-        return any((after[0] - before[0]) / max(sum(after) - sum(before), 1) >= GOAL for before, after in pairwise(windows))
+        def followed(form: str = form) -> bool:
+            values = told(reports, probe.namespace)
+            return (values.get("image_reliability"), values.get("image_transport")) == (offered, form)
 
-    windows: list[tuple[int, int]] = []
-    probe.until(arrives, f"{GOAL:.0%} of the images")
+        probe.until(lambda driver=driver: followed() and driver.published > 10, f"{form} images of {size}")
+        share = best_share(probe, reports, driver)
+        driver.end()
+        assert share is None or share >= GOAL, f"{share:.0%} of the {form} images of {size} arrived"
+
+
+def best_share(probe: Any, reports: list[DiagnosticArray], driver: Driver) -> float | None:
+    """The part of a driver's images that arrived, in the first window in which that was GOAL, else in the best one.
+
+    None where the machine was never quiet, so that the driver kept its rate and the node had the time to work.
+    """
+    best, until_s = None, time.monotonic() + QUIET_S
+    while (best is None or best < GOAL) and time.monotonic() < until_s:
+        began_s, published, before = time.monotonic(), driver.published, told(reports, probe.namespace)
+        probe.until(lambda: driver.published >= published + WINDOW, "a window of images")  # noqa: B023
+        probe.spin_for(0.2)
+        sent, took_s, after = driver.published - published, time.monotonic() - began_s, told(reports, probe.namespace)
+        if sent >= 0.95 * RATE_HZ * took_s and float(after["stage_ms_p95"]) < 1000 / RATE_HZ:
+            best = max(best or 0.0, (int(after["received"]) - int(before["received"])) / sent)
+    return best
+
+
+def test_images_that_a_driver_does_not_send_are_told_by_their_stamps(start: Callable, drive: Callable, probe: Any,
+                                                                     pose_weights: None) -> None:
+    process = start("pose", {"input_size": 64, "diagnostics_period_s": 0.2})
+    reports = probe.collect(DiagnosticArray, "/diagnostics")
+    drive("image_raw", "reliable", "raw", RATE_HZ, 160, 120, "holes")
+    assert "its publisher leaves them out" in process.wait_for_line("missing in its rate of 30 Hz")
+    seen = len(reports)
+    probe.until(lambda: len(reports) > seen + 10, "ten more reports")
     values = told(reports, probe.namespace)
-    assert values["images"].endswith("/compressed") == (form == "compressed") == (values["image_transport"] == "compressed")
+    assert int(values["missing"]) > 0 and values["lost"] == "0" and process.output.count("missing in its rate") == 1
 
 
 def test_a_driver_that_comes_back_with_other_reliability_is_followed(start: Callable, drive: Callable, probe: Any,
@@ -93,8 +135,7 @@ def test_a_driver_that_comes_back_with_other_reliability_is_followed(start: Call
         probe.until(lambda offered=offered: told(reports, probe.namespace).get("image_reliability") == offered, offered)
         before = len(answers)
         probe.until(lambda before=before: len(answers) > before + 3, f"answers to a driver that is {offered}")
-        driver.terminate()
-        driver.wait(30)
+        driver.end()
     assert "incompatible" not in process.output and "Traceback" not in process.output
 
 
