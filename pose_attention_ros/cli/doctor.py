@@ -15,6 +15,7 @@ from pose_attention_ros.cli.doctor_ros import ros
 from pose_attention_ros.cli.findings import BAD, GOOD, NOTE, Finding, imports, room, tried
 from pose_attention_ros.cli.options import add_json, write_json
 from pose_attention_ros.inference import weights
+from pose_attention_ros.inference.pose import PoseConfig
 from pose_attention_ros.inference.pose_model import available_pose_networks, read_pose_spec
 from pose_attention_ros.inference.recogniser import available_models, find_model, load_recogniser
 
@@ -72,6 +73,7 @@ def models() -> Iterator[Finding]:
         yield tried(f"pose {name}", lambda name=name: f"{len(weights.load(name)) / 1e6:.1f} MB, sha256 as expected")
     for name in available_pose_networks():
         yield tried(f"pose {name}", lambda name=name: _pose_network(name))
+    yield tried("estimator auto", _auto)
     names = available_models()
     if not names:
         yield Finding("recognisers", BAD, "there are none", "restore the folder models/ of the package")
@@ -113,6 +115,14 @@ def _tensorrt() -> Finding:
         return Finding("TensorRT", NOTE, str(error), "only for the parameter `runtime: tensorrt` on an NVIDIA GPU")
     return Finding("TensorRT", GOOD, f"{library.name} {library.version}, {device.name} (compute capability "
                    f"{device.compute_capability})")
+
+
+def _auto() -> str:
+    """What `estimator: auto` would take here."""
+    from pose_attention_ros.inference.auto import choose, described
+
+    chosen, why = choose(PoseConfig(estimator="auto"))
+    return f"{described(chosen)}: {why}"
 
 
 def _pose_network(name: str) -> str:

@@ -57,6 +57,11 @@ def onnx_file(precision: str) -> NetworkFile:
     return _network_file(derived_file(_path(f"{precision}.onnx"), _made_of(), make), precision)
 
 
+def is_written(precision: str) -> bool:
+    """Whether `onnx_file` has written this one already."""
+    return _path(f"{precision}.onnx").is_file()
+
+
 def int8_file(tensorrt: bool = False) -> NetworkFile:
     """The int8 form that `write_int8` wrote.
 

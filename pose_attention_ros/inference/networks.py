@@ -188,10 +188,15 @@ def open_network(file: NetworkFile, runtime: str, profile: Profile, threads: int
     return OnnxNetwork(file, threads, small)
 
 
-def _on_cuda(file: NetworkFile, threads: int) -> OnnxNetwork:
+def has_cuda() -> bool:
+    """Whether the ONNX Runtime that is installed has its CUDA provider; it may lack a GPU all the same."""
     import onnxruntime
 
-    if _GPU_PROVIDER not in onnxruntime.get_available_providers():
+    return _GPU_PROVIDER in onnxruntime.get_available_providers()
+
+
+def _on_cuda(file: NetworkFile, threads: int) -> OnnxNetwork:
+    if not has_cuda():
         raise ModelError("runtime is 'cuda', which the installed ONNX Runtime lacks; run: pip install onnxruntime-gpu, or "
                          "set runtime to onnx")
     network = OnnxNetwork(file, threads, small=False)

@@ -17,6 +17,7 @@ from pose_attention_ros.inference.networks import PRECISIONS, RUNTIMES
 ESTIMATORS: dict[str, str] = {
     "movenet": "pose_attention_ros.inference.movenet:create_movenet",
     "pose_cnn": "pose_attention_ros.inference.pose_cnn:create_pose_cnn",
+    "auto": "pose_attention_ros.inference.auto:create_auto",
 }
 STRIDE = 32
 POSE_RUNTIMES = ("auto", "litert", *RUNTIMES)
@@ -64,7 +65,8 @@ class PoseEstimator(Protocol):
 class PoseConfig(Settings):
     """Settings of the pose stage."""
 
-    estimator: str = setting("movenet", "pose estimator", choices=tuple(ESTIMATORS))
+    estimator: str = setting("movenet", "pose estimator; auto: what suits this machine, and one log line says why",
+                             choices=tuple(ESTIMATORS))
     input_size: int = setting(320, "longer side of the network's input, a multiple of 32; larger finds smaller people and "
                               "costs more", unit="px", low=64, high=1280)
     threads: int = setting(1, "CPU threads of the network", low=1, high=64)
