@@ -10,6 +10,8 @@ TORCH_INDEX ?=
 SOURCE ?=
 DEMO_ARGS ?=
 BENCH_ARGS ?=
+# make bench-quick: --stages TEXT for some of them, --store to make the counts the baseline.
+QUICK_ARGS ?=
 # make bench: folder of photos whose people are labelled (benchmarks/pose_photos.py); empty leaves accuracy out.
 PHOTOS ?=
 POSE_ARGS ?= --part validation --most-photos 120 --every-stage
@@ -27,7 +29,7 @@ export VENV SOURCE PHOTOS TORCH_INDEX
 ENVIRONMENT := $(PYTHON) scripts/ros_env.py --venv "$$VENV" --ros "$(ROS_WHEELS)" --torch-index "$$TORCH_INDEX" --extras
 FIND_SOURCE := if [ -z "$$SOURCE" ]; then SOURCE="$$($(PYTHON) scripts/sample_video.py)" || exit 1; fi
 .DEFAULT_GOAL := help
-.PHONY: help venv venv-train build demo test bench soak lint train-everyday clean
+.PHONY: help venv venv-train build demo test bench bench-quick soak lint train-everyday clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(firstword $(MAKEFILE_LIST)) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -51,7 +53,11 @@ bench: venv-train build  ## time and memory: composed, graph of nodes, evaluatin
 	@$(FIND_SOURCE); scripts/with_ros pose-attention bench --source "$$SOURCE" --out out/bench $(BENCH_ARGS) && \
 	  scripts/with_ros python -m benchmarks.bags --source "$$SOURCE" --out out/bench/bags && \
 	  scripts/with_ros python -m benchmarks.pose_cnn --json out/bench/pose_cnn.json && \
-	  exec scripts/with_ros python -m benchmarks.pose_choice --photos "$$PHOTOS" --source "$$SOURCE" --out out/bench/pose_choice $(POSE_ARGS)
+	  scripts/with_ros python -m benchmarks.pose_choice --photos "$$PHOTOS" --source "$$SOURCE" --out out/bench/pose_choice $(POSE_ARGS) && \
+	  exec scripts/with_ros python -m benchmarks.instructions --json out/bench/instructions.json
+
+bench-quick: build  ## instructions and milliseconds of our own stages against the stored baseline, a verdict for each
+	@exec scripts/with_ros python -m benchmarks.instructions $(QUICK_ARGS)
 
 soak: venv-train build  ## run both forms for MINUTES=30 and watch memory, latency, drops; 100 lifecycle cycles of each node; a flood
 	@$(FIND_SOURCE); scripts/with_ros python -m benchmarks.soak --source "$$SOURCE" --minutes $(MINUTES) --out out/soak && \

@@ -8,11 +8,9 @@ from setuptools import find_packages, setup
 
 HERE = Path(__file__).resolve().parent
 
-# What runs on a robot. norfair (tracking): 2.2 and later forbid NumPy 2, without which there is nothing for Python 3.13.
-# OpenCV stays at 4, which ROS distributions ship too.
+# What runs on a robot. OpenCV stays at 4, which ROS distributions ship too.
 RUNTIME = [
     "numpy>=1.21",
-    "norfair>=2.1.1,<2.2",
     "opencv-python-headless>=4.5,<5",
     "PyYAML>=5.4",
     "tqdm>=4.60",

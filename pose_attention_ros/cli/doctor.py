@@ -57,7 +57,6 @@ def runtimes() -> Iterator[Finding]:
     """The libraries that compute."""
     yield imports("numpy", "numpy", "pip install numpy")
     yield imports("OpenCV", "cv2", "apt install python3-opencv, or pip install 'opencv-python-headless<5'")
-    yield imports("tracking", "norfair", "pip install 'norfair>=2.1.1,<2.2'")
     lite = "tflite_runtime" if importlib.util.find_spec("ai_edge_litert") is None else "ai_edge_litert.interpreter"
     yield imports("LiteRT", lite, "pip install ai-edge-litert")
     yield imports("ONNX Runtime", "onnxruntime", "pip install onnxruntime")

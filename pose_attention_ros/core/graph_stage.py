@@ -59,7 +59,7 @@ class GraphStage:
         to_layout = layout_map(skeletons.layout.name, self._layout.name)
         keypoints_px, scores = to_layout(skeletons.keypoints_px, skeletons.scores)
         mask = scores >= max(self._config.min_joint_score, 1e-6)
-        ids, alive = self._tracker(keypoints_px, mask, skeletons.boxes_xyxy, dt_s)
+        ids, alive = self._tracker(keypoints_px, mask, skeletons.boxes_xyxy, skeletons.person_scores, dt_s)
         self._follow(alive, skeletons.stamp_ns)
 
         person = np.flatnonzero(ids >= 0)

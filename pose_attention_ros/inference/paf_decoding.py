@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from pose_attention_ros.core.assignment import assign
 from pose_attention_ros.core.config import Settings, setting
 from pose_attention_ros.core.layouts import Layout
 
@@ -187,8 +188,6 @@ def _along(affinity: np.ndarray, begin: np.ndarray, end: np.ndarray, limb: np.nd
 
 def _assign(first: np.ndarray, second: np.ndarray, limb: np.ndarray, score: np.ndarray) -> np.ndarray:
     """Rows of the pairs chosen so that no peak serves a limb twice and the scores' sum is greatest; (P,) in, by limb."""
-    from scipy.optimize import linear_sum_assignment
-
     bounds = np.flatnonzero(np.r_[True, np.diff(limb) > 0, True]) if len(limb) else np.zeros(1, np.int64)
     chosen = []
     for begin, end in zip(bounds[:-1].tolist(), bounds[1:].tolist()):
@@ -196,8 +195,9 @@ def _assign(first: np.ndarray, second: np.ndarray, limb: np.ndarray, score: np.n
             chosen.append([begin])
             continue
         columns = second[end - 1] - second[begin] + 1
-        row, column = linear_sum_assignment(score[begin:end].reshape(-1, columns), maximize=True)
-        chosen.append(begin + row * columns + column)
+        column = assign(-score[begin:end].reshape(-1, columns).astype(np.float64), alone=0.0)
+        row = np.flatnonzero(column >= 0)
+        chosen.append(begin + row * columns + column[row])
     rows = np.concatenate(chosen) if chosen else np.zeros(0, np.int64)
     return rows[score[rows] > 0]
 

@@ -39,7 +39,6 @@ ONLY_IN = {
     "launch_ros": {"launching"},
     "torch": {"models", "training", "inference.torch_backend"},
     "safetensors": {"models", "training", "inference.torch_backend"},
-    "norfair": {"core"},
     "onnxruntime": {"inference", "models"},
     "ai_edge_litert": {"inference"},
     "tensorrt": {"inference"},
@@ -52,7 +51,7 @@ ONLY_IN = {
     "pickle": {"data.plain_pickle"},  # reads a foreign format with an unpickler that calls nothing of it
 }
 # Loaded where they are used: they are heavy, or not there on every robot.
-LATE = {"norfair", "onnxruntime", "ai_edge_litert", "tensorrt", "rosbags", "matplotlib", "cv_bridge", "scipy"}
+LATE = {"onnxruntime", "ai_edge_litert", "tensorrt", "rosbags", "matplotlib", "cv_bridge", "scipy"}
 # What each part of a robot's process is made of; none of it may load torch.
 ON_A_ROBOT = ("core.pipeline", "inference.pose", "inference.recogniser", "cameras", "visualization.overlay",
               "evaluation.recording", "cli.main", "cli.run", "cli.models")

@@ -17,12 +17,11 @@ DOCKERFILES = sorted((ROOT / "docker").glob("Dockerfile*"))
 UNIT = ROOT / "config" / "systemd" / "pose-attention.service"
 
 # Modules whose name is not that of the package in package.xml.
-KEYS = {"cv2": "python3-opencv", "numpy": "python3-numpy", "yaml": "python3-yaml", "tqdm": "python3-tqdm",
-        "scipy": "python3-scipy"}
+KEYS = {"cv2": "python3-opencv", "numpy": "python3-numpy", "yaml": "python3-yaml", "tqdm": "python3-tqdm"}
 # Without a native rosdep key: pip brings these; the others are used where they are, never needed on a robot.
-PIP = {"norfair", "onnxruntime", "ai_edge_litert", "tflite", "rosbags"}
+PIP = {"onnxruntime", "ai_edge_litert", "tflite", "rosbags"}
 OPTIONAL = {"cv_bridge", "foxglove_msgs", "hri_msgs", "tensorrt", "tensorrt_rtx", "tflite_runtime", "torch", "onnx",
-            "onnxscript", "safetensors", "matplotlib", "ray", "pycocotools"}
+            "onnxscript", "scipy", "safetensors", "matplotlib", "ray", "pycocotools"}
 
 
 def requirements_of_a_robot() -> set[str]:

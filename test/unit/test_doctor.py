@@ -24,7 +24,7 @@ def findings(path: Path) -> dict[str, dict]:
 
 def test_a_whole_machine_has_no_problem(movenet_weights: Path, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
     found = findings(tmp_path / "doctor.json")
-    for about in ("python", "numpy", "OpenCV", "tracking", "LiteRT", "ONNX Runtime", "pose movenet_multipose",
+    for about in ("python", "numpy", "OpenCV", "LiteRT", "ONNX Runtime", "pose movenet_multipose",
                   "model everyday"):
         assert found[about]["state"] == doctor.GOOD, found[about]
     printed = capsys.readouterr().out

@@ -85,11 +85,11 @@ def test_two_people_who_cross_keep_their_ids(fps):
 
 def test_a_short_occlusion_keeps_the_id_and_a_long_one_does_not():
     def graphs_with_gap(hidden_s):
-        return run([(i / 20, [] if 1 <= i / 20 < 1 + hidden_s else [person(200)]) for i in range(80)])
+        return run([(i / 20, [] if 1 <= i / 20 < 1 + hidden_s else [person(200)]) for i in range(110)])
 
-    short = graphs_with_gap(0.5)
+    short = graphs_with_gap(1.6)
     assert {i for g in short for i in g.track_ids} == {1}
-    long = graphs_with_gap(1.6)
+    long = graphs_with_gap(3.0)
     assert sorted({i for g in long for i in g.track_ids}) == [1, 2]
 
 
