@@ -7,6 +7,8 @@ import re
 import time
 from typing import Any
 
+from pose_attention_ros.core.secrets import masked
+
 PACKAGE_LOGGER = "pose_attention_ros"
 _NUMBER = re.compile(r"\d[\d.]*")
 _MOST_KINDS = 100
@@ -25,7 +27,7 @@ class NodeLogHandler(logging.Handler):
         self._throttle = Throttle()
 
     def emit(self, record: logging.LogRecord) -> None:
-        text = self.format(record)
+        text = masked(self.format(record))
         if record.levelno >= logging.WARNING and (text := self._throttle.line(text)) is None:
             return
         # One call a severity: rclpy forbids a call site to change its severity.

@@ -22,6 +22,7 @@ from rclpy.timer import Timer
 
 from pose_attention_ros.core.config import Settings
 from pose_attention_ros.core.errors import UserError
+from pose_attention_ros.core.secrets import masked
 from pose_attention_ros.ros.diagnostics import StageMeter, diagnostic_array, process_age_s
 from pose_attention_ros.ros.errors import MessageError
 from pose_attention_ros.ros.logs import NodeLogHandler, Throttle, bridge_logging, unbridge_logging
@@ -179,24 +180,24 @@ class ManagedNode(LifecycleNode):
         """Count one failed message or frame; one line in a while, the traceback at debug level."""
         if not self.context.ok():
             return  # shutting down: publishing fails and nobody wants to know
-        self.meter.reject(f"{what}: {error}")
+        self.meter.reject(masked(f"{what}: {error}"))
         if isinstance(error, MessageError):
             self.warn_once(f"{what}: message dropped: {error}")
         elif isinstance(error, UserError):
             self.error_once(f"{what}: {error}")
         else:
             self.error_once(f"{what}: internal error, one item is lost: {type(error).__name__}: {error}")
-            self.get_logger().debug(traceback.format_exc())
+            self.get_logger().debug(masked(traceback.format_exc()))
 
     def warn_once(self, text: str) -> None:
         """A warning; lines that differ only in numbers come once every few seconds."""
-        line = self._throttle.line(text)
+        line = self._throttle.line(masked(text))
         if line:
             self.get_logger().warning(line)
 
     def error_once(self, text: str) -> None:
         """As `warn_once`, an error."""
-        line = self._throttle.line(text)
+        line = self._throttle.line(masked(text))
         if line:
             self.get_logger().error(line)
 
@@ -262,9 +263,9 @@ class ManagedNode(LifecycleNode):
             act()
         except Exception as error:
             internal = "" if isinstance(error, UserError) else f"internal error: {type(error).__name__}: "
-            self.get_logger().error(f"cannot {name}: {internal}{error}")
+            self.get_logger().error(masked(f"cannot {name}: {internal}{error}"))
             if internal:
-                self.get_logger().debug(traceback.format_exc())
+                self.get_logger().debug(masked(traceback.format_exc()))
             return False
         return True
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 import sys
 from collections.abc import Callable
 from typing import Any, Generic, TypeVar
@@ -14,6 +15,7 @@ from rclpy.parameter import Parameter
 
 from pose_attention_ros.core.config import Settings, checked
 from pose_attention_ros.core.errors import UserError
+from pose_attention_ros.core.secrets import filled, masked
 
 SettingsType = TypeVar("SettingsType", bound=Settings)
 _INT64 = (-(2**63), 2**63 - 1)
@@ -45,6 +47,10 @@ def descriptor(field: dataclasses.Field) -> ParameterDescriptor:
 class Parameters(Generic[SettingsType]):
     """Declares every field of `kind` on `node`, holds the current record in `.value` and keeps the two equal.
 
+    But for passwords in texts: ROS tells parameters to everybody, so there they are masked, and the record alone has them.
+    A text set as it is shown is the one that was there. In a text given at start ${NAME} stands for a password that the
+    environment has; not in one that is set later, for whoever may set it need not be one who may read the environment.
+
     :param locked: why settings that are not live cannot change now, or None when they can
     :param on_change: told of the new record after a change was accepted
     :raises UserError: a value given at start does not fit
@@ -54,13 +60,14 @@ class Parameters(Generic[SettingsType]):
                  on_change: Callable[[SettingsType], None]) -> None:
         self._fields = {field.name: field for field in dataclasses.fields(kind)}
         self._locked, self._on_change = locked, on_change
+        self._behind: dict[tuple[str, str], str] = {}  # what is behind a text, by setting and as it is shown
         overrides = getattr(node, "_parameter_overrides", {})  # rclpy ignores what is not declared; a typo must show
-        overrides.update({name: self._of_type(value) for name, value in overrides.items()})
+        overrides.update({name: self._shown(self._of_type(value)) for name, value in overrides.items()})
         self.unknown = sorted(name for name in overrides
                               if name not in self._fields and name not in _ROS_OWN and not name.startswith("qos_overrides."))
         self.value = kind(**{name: self._declare(node, field, overrides) for name, field in self._fields.items()})
         if hasattr(node, "add_pre_set_parameters_callback"):  # not in Humble, where the settings alone have the right type
-            node.add_pre_set_parameters_callback(lambda changes: [self._of_type(change) for change in changes])
+            node.add_pre_set_parameters_callback(lambda changes: [self._shown(self._of_type(change)) for change in changes])
         node.add_on_set_parameters_callback(self._on_set)
 
     def _of_type(self, given: Parameter) -> Parameter:
@@ -69,18 +76,30 @@ class Parameters(Generic[SettingsType]):
         value = given.value if field is None else _as_setting(field, given.value)
         return given if value is given.value else Parameter(given.name, value=value)
 
-    @staticmethod
-    def _declare(node: Node, field: dataclasses.Field, overrides: dict[str, Parameter]) -> Any:
+    def _shown(self, given: Parameter) -> Parameter:
+        """`given` as everybody may see it."""
+        if type(given.value) is not str or masked(given.value) == given.value:
+            return given
+        shown = masked(given.value)
+        self._behind[given.name, shown] = given.value
+        return Parameter(given.name, value=shown)
+
+    def _meant(self, name: str, value: Any) -> Any:
+        """What was given, where `value` is how it is shown."""
+        return self._behind.get((name, value), value) if type(value) is str else value
+
+    def _declare(self, node: Node, field: dataclasses.Field, overrides: dict[str, Parameter]) -> Any:
         if field.name in overrides:
             checked(field, _as_setting(field, overrides[field.name].value))
         try:
-            return _as_setting(field, node.declare_parameter(field.name, field.default, descriptor(field)).value)
+            value = _as_setting(field, node.declare_parameter(field.name, field.default, descriptor(field)).value)
+            return _filled(field.name, self._meant(field.name, value))
         except (InvalidParameterTypeException, InvalidParameterValueException) as error:
             raise UserError(str(error)) from None
 
     def _on_set(self, changes: list[Parameter]) -> SetParametersResult:
         """All changes or none; the reason is the settings' own message."""
-        wanted = {change.name: _as_setting(self._fields[change.name], change.value)
+        wanted = {change.name: self._meant(change.name, _as_setting(self._fields[change.name], change.value))
                   for change in changes if change.name in self._fields}
         if not wanted:
             return SetParametersResult(successful=True)
@@ -96,6 +115,17 @@ class Parameters(Generic[SettingsType]):
             self.value = before
             return SetParametersResult(successful=False, reason=str(error))
         return SetParametersResult(successful=True)
+
+
+def _filled(name: str, value: Any) -> Any:
+    """A text with the environment's passwords in it."""
+    try:
+        return filled(value, os.environ) if type(value) is str else value
+    except KeyError as error:
+        raise UserError(f"{name} is {value!r}, but the environment has no variable {error.args[0]}") from None
+    except ValueError:
+        raise UserError(f"{name} is {value!r}; ${{NAME}} may stand only for a password: in the login of an address, or "
+                        "behind a name such as pwd or token") from None
 
 
 def _as_setting(field: dataclasses.Field, value: Any) -> Any:

@@ -138,7 +138,7 @@ class Playback:
     def _failed(self, error: Exception) -> None:
         if not self._node.context.ok():
             return
-        self._node.get_logger().error(str(error))
+        self._node.get_logger().error(masked(str(error)))
         self._tell(SourceStatus.STATE_FAILED)
         self._leave(1)
 

@@ -1,9 +1,10 @@
-"""A camera's password is in nothing that nodes print, publish on source_status or /diagnostics, or log to /rosout."""
+"""A camera's password is in nothing that nodes print, publish, write or tell as a parameter."""
 
 from __future__ import annotations
 
 import functools
 import http.server
+import importlib
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -13,10 +14,9 @@ import pytest
 
 pytest.importorskip("rclpy", reason="ROS 2 is not here")
 
-from diagnostic_msgs.msg import DiagnosticArray
-from rcl_interfaces.msg import Log
+from rcl_interfaces.srv import GetParameters, ListParameters
 
-from pose_attention_ros.msg import SourceStatus
+from pose_attention_ros.msg import ActionLabelArray
 from pose_attention_ros.ros.qos import latched_profile, result_profile
 
 PASSWORD = "hunter2"
@@ -38,16 +38,66 @@ def served(drawn_video: Path) -> Iterator[str]:
     server.shutdown()
 
 
-@pytest.mark.parametrize("node", ["camera", "pipeline"])
-def test_a_password_is_told_nowhere(start: Callable, probe: Any, pose_weights: None, served: str, node: str) -> None:
-    heard = [probe.collect(SourceStatus, "source_status", latched_profile()),
-             probe.collect(DiagnosticArray, "/diagnostics"), probe.collect(Log, "/rosout", result_profile(100))]
-    process = start(node, {"source": f"http://admin:{PASSWORD}@{served}?pwd={PASSWORD}", "on_end": "stay", "max_frames": 3,
-                           "ready_timeout_s": 1.0, **({"input_size": 64} if node == "pipeline" else {})})
-    process.wait_for_line("end of http://***@127.0.0.1")
-    probe.until(lambda: any(message.state == SourceStatus.STATE_ENDED for message in heard[0]) and bool(heard[1]), "the end")
-    everything = process.output + "".join(str(message) for messages in heard for message in messages)
-    assert "***" in everything and PASSWORD not in everything
+class Everything:
+    """Whatever goes over the middleware: the messages of every topic there is, and the parameters of every node."""
+
+    def __init__(self, probe: Any) -> None:
+        self._probe, self._topics, self._raw = probe, set(), []
+
+    def listen(self) -> None:
+        """To the topics that came since the last time, from their first message on where that is kept."""
+        for topic, kinds in self._probe.node.get_topic_names_and_types():
+            if topic not in self._topics:
+                self._topics.add(topic)
+                package, _, kind = kinds[0].split("/")
+                profile = latched_profile() if topic.endswith(("source_status", "action_model")) else result_profile(100)
+                self._probe.node.create_subscription(getattr(importlib.import_module(f"{package}.msg"), kind), topic,
+                                                     self._raw.append, profile, raw=True)
+
+    def said(self) -> str:
+        return "".join(bytes(message).decode("latin-1") for message in self._raw)
+
+    def parameters_of(self, node: str) -> str:
+        names = self._probe.call(ListParameters, f"{node}/list_parameters", ListParameters.Request()).result.names
+        return str(self._probe.call(GetParameters, f"{node}/get_parameters", GetParameters.Request(names=names)).values)
+
+
+def test_no_node_tells_a_password(start: Callable, probe: Any, pose_weights: None, served: str,
+                                  tmp_path: Path) -> None:
+    """All nodes at once: what they print and write, all topics with /parameter_events and /rosout, all parameters."""
+    everything = Everything(probe)
+    everything.listen()
+    source = f"http://admin:{PASSWORD}@{served}?pwd={PASSWORD}"
+    others = {"pose": {"input_size": 64}, "skeleton_graph": {}, "action": {}, "overlay": {},
+              "recorder": {"out": str(tmp_path / "record")},
+              "bag_recorder": {"out": str(tmp_path / "bag"), "images": "none"},
+              "evaluator": {"out": str(tmp_path / "live"), "images": "none"}}
+    processes = {name: start(name, parameters) for name, parameters in others.items()}
+    processes["pipeline"] = start("pipeline", {"source": source, "input_size": 64, "on_end": "stay", "autostart": False},
+                                  remap={"actions": "others"})
+    for name, process in processes.items():
+        if name != "pipeline":
+            process.wait_for_line("active, ")
+    processes["camera"] = start("camera", {"source": "http://admin:${CAMERA_PW}@" + served, "pace": "lockstep", "loop": True,
+                                           "lockstep_timeout_s": 20.0}, environment={"CAMERA_PW": PASSWORD})
+    actions = probe.collect(ActionLabelArray, "actions")
+    probe.until(lambda: everything.listen() or len(actions) > 3, "answers")
+    told = everything.parameters_of(f"{probe.namespace}/pipeline")
+    assert probe.set_parameter("pipeline", "source", f"http://root:{PASSWORD}@{served}")[0]
+    told += everything.said() + "".join(everything.parameters_of(f"{probe.namespace}/{name}") for name in processes)
+    for process in processes.values():
+        process.interrupt()
+    told += everything.said() + "".join(process.output for process in processes.values())
+    files = [path.read_bytes().decode("latin-1") for path in tmp_path.rglob("*") if path.is_file()]
+    assert len(files) > 3 and f"http://***@{served}" in told and f"http://***@{served}?pwd=***" in told
+    assert PASSWORD not in told + "".join(files)
+
+
+@pytest.mark.parametrize(("source", "why"), [
+    ("rtsp://me:${NO_SUCH}@127.0.0.1:9/1", "no variable NO_SUCH"), ("http://${HOME}/1", "only for a password")])
+def test_a_password_that_cannot_be_had(start: Callable, source: str, why: str) -> None:
+    process = start("camera", {"source": source})
+    assert process.wait() == 1 and why in process.output and "Traceback" not in process.output
 
 
 def test_a_source_that_fails_is_told_without_its_password(start: Callable) -> None:

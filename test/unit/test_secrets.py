@@ -6,7 +6,7 @@ import pytest
 
 from pose_attention_ros.cameras import CameraConfig, open_source
 from pose_attention_ros.core.errors import UserError
-from pose_attention_ros.core.secrets import masked
+from pose_attention_ros.core.secrets import filled, masked
 
 
 @pytest.mark.parametrize(("address", "shown"), [
@@ -17,6 +17,9 @@ from pose_attention_ros.core.secrets import masked
     ("rtsp://10.0.0.5:554/stream", "rtsp://10.0.0.5:554/stream"),
     ("rtsp://admin:hunter2@10.0.0.5:554/stream", "rtsp://***@10.0.0.5:554/stream"),
     ("rtsp://admin:hun/ter@2@10.0.0.5/stream", "rtsp://***@10.0.0.5/stream"),
+    ("rtsp://admin:my hunter2@10.0.0.5/stream", "rtsp://***@10.0.0.5/stream"),
+    ("rtsp://admin:hunter2'@10.0.0.5/stream", "rtsp://***@10.0.0.5/stream"),
+    ("admin:hunter2@10.0.0.5/stream", "***@10.0.0.5/stream"),
     ("http://cam/video.cgi?user=admin&pwd=hunter2&res=1", "http://cam/video.cgi?user=admin&pwd=***&res=1"),
     ("https://cam/live?access_token=hunter2", "https://cam/live?access_token=***"),
     ("rtspsrc location=rtsp://cam/1 user-id=me user-pw=hunter2 ! decodebin", "rtspsrc location=rtsp://cam/1 user-id=me "
@@ -26,7 +29,21 @@ from pose_attention_ros.core.secrets import masked
 ])
 def test_what_is_shown_of_a_source(address: str, shown: str) -> None:
     assert masked(address) == shown
-    assert str(UserError(f"source is {address!r}")) == f"source is {shown!r}"
+    assert str(UserError(f"source is {address}")) == f"source is {shown}"
+
+
+@pytest.mark.parametrize(("text", "full"), [
+    ("0", "0"), ("rtsp://me:${PW}@cam/1", "rtsp://me:hunter2@cam/1"), ("http://cam/?user=me&pwd=${PW}", "http://cam/?user=me&pwd=hunter2"),
+    ("rtspsrc user-pw=${PW} ! decodebin", "rtspsrc user-pw=hunter2 ! decodebin"), ("/data/$PW.mp4", "/data/$PW.mp4")])
+def test_a_password_comes_from_the_environment(text: str, full: str) -> None:
+    assert filled(text, {"PW": "hunter2"}) == full and masked(full) == masked(text)
+
+
+@pytest.mark.parametrize(("text", "error"), [("rtsp://me:${NONE}@cam/1", KeyError), ("http://${PW}/1", ValueError),
+                                             ("http://cam/?pwd=${AND}", ValueError)])
+def test_a_password_may_not_stand_where_all_see_it(text: str, error: type[Exception]) -> None:
+    with pytest.raises(error):
+        filled(text, {"PW": "hunter2", "AND": "hunter2&x"})
 
 
 @pytest.mark.parametrize("source", ["rtsp://admin:hunter2@127.0.0.1:9/stream", "http://admin:hunter2@127.0.0.1:9/video.mp4",
