@@ -69,8 +69,7 @@ lint:  ## ruff
 	@"$$VENV/bin/ruff" check .
 
 train-everyday: venv-train build  ## train models/everyday anew from out/data (see its model card)
-	@scripts/with_ros pose-attention train config/train/everyday.yaml --seed 0 --out out/train/everyday_first
-	@scripts/with_ros pose-attention train config/train/everyday_finish.yaml --seed 0 --out out/train/everyday
+	@scripts/with_ros pose-attention train config/train/everyday.yaml --seed 0 --out out/train/everyday
 
 clean:  ## remove what was built and made; .venv and downloads stay
 	rm -rf out/build out/install out/log out/inputs.cksum out/demo out/bench

@@ -18,7 +18,7 @@ from pose_attention_ros.data.originals import ORIGINALS, open_original
 from pose_attention_ros.data.pixel_clips import SKELETONS_FILE, open_pixels
 from pose_attention_ros.data.pixel_views import StoreConfig, store_pixels
 from pose_attention_ros.data.rendered.clips import RenderConfig, render_dataset
-from pose_attention_ros.data.simulated.sequences import FallConfig, write_falls
+from pose_attention_ros.data.simulated.sequences import KINDS, SimulationConfig, write_simulated
 
 STORED = "stored"  # a folder that `pixels` or `render` wrote
 
@@ -36,10 +36,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     rendering.add_argument("output", type=Path, metavar="OUT", help="folder for skeletons.npz and images.npy")
     add_settings(rendering, "rendering", RenderConfig)
     simulating = actions.add_parser("simulate",
-                                    help="simulate a body in 3D: falls, lying, getting up, and what is none of it")
-    simulating.add_argument("kind", choices=("falls",), help="what is simulated")
+                                    help="simulate a body in 3D: falls, exercises, gestures, and what is none of it")
+    simulating.add_argument("kind", choices=tuple(KINDS), help="falls and what is like them, or actions: exercises and gestures")
     simulating.add_argument("output", type=Path, metavar="OUT.npz", help="a compact 3D file")
-    add_settings(simulating, "simulation", FallConfig)
+    add_settings(simulating, "simulation", SimulationConfig)
     inspecting = actions.add_parser("inspect", help="show what a data set file holds")
     inspecting.add_argument("file", type=Path, metavar="FILE.npz")
     for sub in (importing, storing, rendering, simulating, inspecting):
@@ -86,9 +86,9 @@ def _render(args: argparse.Namespace) -> None:
 def _simulate(args: argparse.Namespace) -> dict:
     from tqdm import tqdm
 
-    config = read_settings(args, FallConfig)
+    config = read_settings(args, SimulationConfig)
     with tqdm(unit="sequence", total=config.sequences, disable=None, leave=False, desc="simulating") as bar:
-        arrays = write_falls(config, args.output, bar.update)
+        arrays = write_simulated(args.kind, config, args.output, bar.update)
     frames = np.diff(arrays["offsets"])
     summary = {"file": str(args.output), "sha256": file_sha256(args.output), "sequences": config.sequences,
                "clips": len(frames), "frames": int(frames.sum()), "subjects": len(set(arrays["subject"].tolist())),

@@ -24,6 +24,9 @@ _ROUGH = {"wrist": 1.6, "ankle": 1.5, "elbow": 1.2, "knee": 1.2}
 _OFFSET = {"head": 2.5, "hip": 1.5}
 _FEWEST_JOINTS = 3
 # Mean scores that MoveNet MultiPose gives on people seen well.
+_LYING_SCORE = {"head": 0.8, "shoulder": 0.72, "elbow": 0.55, "wrist": 0.6, "hip": 0.8, "knee": 0.77, "ankle": 0.6}
+_GUESS_SCORE = {"ankle": 1.6, "knee": 1.2, "elbow": 0.85, "wrist": 0.75}  # beyond the edge, beside the others
+_SIZE_POWER = 1.35  # how the wandering noise, in body units, grows as a person gets smaller
 _SCORE = {"head": 0.55, "shoulder": 0.72, "elbow": 0.55, "wrist": 0.4, "hip": 0.75, "knee": 0.65, "ankle": 0.6}
 
 
@@ -49,24 +52,29 @@ class AugmentConfig(Settings):
     occlusion: float = setting(0.15, "share of streams of which one limb is hidden for a while", low=0, high=1)
     cut_legs: float = setting(0.06, "share of streams that show no knees and ankles", low=0, high=1)
     cut_hips: float = setting(0.06, "share of streams that show no hips, knees and ankles", low=0, high=1)
-    # Edges: from a first measurement of MoveNet, on 82 people. A wider one (benchmarks/pose_borders.py, docs/pose_choice.md)
-    # has lower scores for guesses.
-    guess_score: float = setting(0.62, "score of a joint just beyond the edge, as a share of one's seen", low=0, high=1)
-    guess_fall: float = setting(0.75, "how much of that share is lost with each body unit beyond it", low=0, high=2)
-    guess_least: float = setting(0.2, "what is left of that share, however far the joint is", low=0, high=1)
-    guess_waver: float = setting(0.1, "spread of the score of a joint of which nothing is seen", low=0, high=1)
-    guess_in: float = setting(0.1, "how far inside the edge such a joint is guessed, twice that where it is far beyond",
-                              unit="body units", low=0)
-    guess_spread: float = setting(0.12, "spread of such a guess", unit="body units", low=0)
-    edge_score: float = setting(0.62, "score of a joint inside, at the edge, as a share of one's amid the image", low=0,
+    # Edges, furniture and sizes: measured of MoveNet, see docs/pose_choice.md (benchmarks/pose_borders.py).
+    guess_score: float = setting(0.52, "mean score of a joint just beyond the edge, as a share of one's seen", low=0, high=1)
+    guess_least: float = setting(0.07, "what is left of that share, however far the joint is", low=0, high=1)
+    guess_reach: float = setting(0.3, "how far beyond, or below furniture's top, it has fallen to 1/e", unit="body units",
+                                 low=0.01)
+    guess_waver: float = setting(0.9, "spread of the logarithm of that share, one a joint and stream", low=0, high=3)
+    guess_in: float = setting(0.06, "mean distance of such a guess from the edge, inwards", unit="body units", low=0)
+    guess_spread: float = setting(0.11, "its spread along the edge; twice that where it is far beyond", unit="body units",
+                                  low=0)
+    edge_score: float = setting(0.5, "score of a joint inside, at the edge, as a share of one's amid the image", low=0,
                                 high=1)
-    edge_error: float = setting(2.2, "its error, as a multiple", low=1)
-    edge_width: float = setting(0.2, "how far inside the edge is felt", unit="body units", low=0.01)
-    hidden_score: float = setting(0.55, "score of a joint behind furniture, as a share of that of one seen", low=0, high=1)
-    hidden_error: float = setting(2.5, "its error, as a multiple of that of one seen", low=1)
+    edge_reach: float = setting(0.4, "how far inside the edge scores are lower", unit="body units", low=0.01)
+    edge_error: float = setting(3.8, "error of a joint at the edge, as a multiple", low=1)
+    edge_width: float = setting(0.12, "how far inside the edge that is felt", unit="body units", low=0.01)
+    hidden_score: float = setting(0.65, "score of a joint just behind furniture, as a share of that of one seen", low=0,
+                                  high=1)
+    hidden_least: float = setting(0.14, "what is left of that share, however deep the joint is", low=0, high=1)
+    hidden_error: float = setting(5.0, "its error, as a multiple of that of one seen", low=1)
     lying_error: float = setting(1.6, "error on a person who lies, as a multiple", low=1)
     size_px: float = setting(28.0, "body unit in the network's input at which noise is as stated; it grows as people get "
                              "smaller", unit="px", low=1)
+    size_score: float = setting(0.55, "share of its score that the smallest person loses", low=0, high=1)
+    size_score_px: float = setting(12.0, "body unit at which 1/e of that is lost", unit="px", low=1)
     swap: float = setting(0.02, "share of time in which left and right are taken for each other", low=0, high=1)
     strength: float = setting(1.0, "0 leaves the joints as they are, 1 is all of the above", low=0, high=2)
 
@@ -124,12 +132,16 @@ class Surroundings:
                 config: AugmentConfig) -> np.ndarray:
         """(B, M, V, 2): where an estimator puts joints that lie outside: at the nearest edge, a little inside."""
         low, high = self.window_xyxy[:, None, None, :2], self.window_xyxy[:, None, None, 2:]
-        far = np.minimum(self.beyond(keypoints)[..., None] / UNIT_PX, 1)
-        spread = correlated(rng, dt_s, 0.4, keypoints.shape[2:]) * config.guess_spread * UNIT_PX
-        inside = np.abs(config.guess_in * UNIT_PX * (1 + far) + spread)
+        far = self.beyond(keypoints)[..., None] > 0.25 * UNIT_PX
+        spread = correlated(rng, dt_s, 1.0, keypoints.shape[2:]) * config.guess_spread * UNIT_PX * np.where(far, 2, 1)
+        inside = rng.gamma(2.0, config.guess_in / 2, (len(keypoints), 1, *keypoints.shape[2:])) * UNIT_PX
         out = (keypoints < low) | (keypoints > high)
         clamped = np.clip(keypoints, low + inside, np.maximum(high - inside, low + inside))
         return np.where(out, clamped, np.clip(keypoints + spread, low, high))
+
+    def depth(self, keypoints: np.ndarray) -> np.ndarray:
+        """(B, M, V) pixels that a joint lies below the top edge of furniture; negative above it."""
+        return keypoints[..., 1] - self.furniture_xyxy[:, None, None, 1]
 
 
 def estimate(rng: np.random.Generator, keypoints: np.ndarray, mask: np.ndarray, dt_s: np.ndarray, layout: Layout,
@@ -144,25 +156,25 @@ def estimate(rng: np.random.Generator, keypoints: np.ndarray, mask: np.ndarray, 
         keypoints = viewed(rng, keypoints, config)
     scores = _scores(rng, mask, dt_s, layout, config)
     level = np.exp(rng.uniform(*np.log((config.level_low, config.level_high)), (len(keypoints), 1, 1)))
+    tremble = level
     error = np.ones_like(scores)
     beyond = np.zeros_like(scores)
-    if around is not None:
-        level = _small(around, config) * np.exp(rng.normal(0, 0.35, level.shape))
-        beyond = around.beyond(keypoints) / UNIT_PX
-        behind = around.behind(keypoints)
-        near = np.exp(-around.inside(keypoints) / (config.edge_width * UNIT_PX))
-        faint = np.maximum(config.guess_score - config.guess_fall * beyond, config.guess_least)
-        share = np.where(beyond > 0, faint, np.where(behind, config.hidden_score, 1 - (1 - config.edge_score) * near))
-        wavers = config.guess_waver * correlated(rng, dt_s, 0.4, scores.shape[2:])
-        scores = np.where(mask, np.clip(scores * share + wavers * (1 - share), 0, 1), 0)
-        error = np.where(behind, config.hidden_error, 1 + (config.edge_error - 1) * near)
     lying = _lies(keypoints, layout)[..., None]
+    scores = scores * np.where(lying, _by_joint(layout, _LYING_SCORE, 1.0), 1)
+    if around is not None:
+        beyond = around.beyond(keypoints) / UNIT_PX
+        share, error = _borders(rng, keypoints, layout, config, around)
+        smaller, rough_px = config.size_px / around.unit_input_px[:, None, None], np.exp(rng.normal(0, 0.35, level.shape))
+        level, tremble = (np.clip(smaller**power, config.level_low, 3 * config.level_high) * rough_px
+                          for power in (_SIZE_POWER, 1.0))
+        faint = 1 - config.size_score * np.exp(-around.unit_input_px / config.size_score_px)
+        scores = np.where(mask, np.clip(scores * share * faint[:, None, None], 0, 1), 0)
     error = error * np.where(lying, config.lying_error, 1.0)
     rough = _by_joint(layout, _ROUGH, 1.0)
     doubt = 0.5 + 1.5 * (1 - scores)
     wander = correlated(rng, dt_s, config.noise_time_s, (len(rough), 2)) * (rough * doubt * error)[..., None]
     jitter = rng.standard_normal(keypoints.shape).astype(np.float32) * (rough * doubt)[..., None]
-    noise = (level * config.strength * UNIT_PX)[..., None] * (config.noise * wander + config.jitter * jitter)
+    noise = config.strength * UNIT_PX * (level[..., None] * config.noise * wander + tremble[..., None] * config.jitter * jitter)
     moved = keypoints + _offsets(rng, keypoints, layout, config) + noise
     if around is not None:
         moved = np.where((beyond > 0)[..., None], around.guessed(rng, keypoints, dt_s, config) + noise / 2, moved)
@@ -171,9 +183,22 @@ def estimate(rng: np.random.Generator, keypoints: np.ndarray, mask: np.ndarray, 
     return keypoints.astype(np.float32), np.where(_found(scores), scores, 0).astype(np.float32)
 
 
-def _small(around: Surroundings, config: AugmentConfig) -> np.ndarray:
-    """(B, 1, 1) how much the noise grows, in body units, because a person is small in the network's input."""
-    return np.clip(config.size_px / around.unit_input_px, config.level_low, 2 * config.level_high)[:, None, None]
+def _borders(rng: np.random.Generator, keypoints: np.ndarray, layout: Layout, config: AugmentConfig,
+             around: Surroundings) -> tuple[np.ndarray, np.ndarray]:
+    """What edges and furniture leave of a joint's score, and the multiple of its error, (B, M, V) each."""
+    each = (len(keypoints), 1, keypoints.shape[2])
+    beyond, inside = around.beyond(keypoints) / UNIT_PX, around.inside(keypoints) / UNIT_PX
+    behind, depth = around.behind(keypoints), np.maximum(around.depth(keypoints) / UNIT_PX, 0)
+    waver = np.exp(config.guess_waver * rng.standard_normal(each) - config.guess_waver**2 / 2)
+    guessed = (config.guess_least + (config.guess_score - config.guess_least) * np.exp(-beyond / config.guess_reach)) * \
+        waver * _by_joint(layout, _GUESS_SCORE, 1.0)
+    near = (1 - config.edge_score) * np.exp(-inside / config.edge_reach)
+    seen = 1 - near * np.clip(1 + 0.6 * rng.standard_normal(each), 0, 2)
+    hidden = (config.hidden_least + (config.hidden_score - config.hidden_least) * np.exp(-depth / config.guess_reach)) * \
+        np.clip(1 + 0.4 * rng.standard_normal(each), 0, 2)
+    error = 1 + (config.edge_error - 1) * np.exp(-inside / config.edge_width)
+    error = np.where(beyond > 0, 1, np.where(behind, config.hidden_error, error))
+    return np.where(beyond > 0, guessed, np.where(behind, hidden, seen)), error
 
 
 def _lies(keypoints: np.ndarray, layout: Layout) -> np.ndarray:

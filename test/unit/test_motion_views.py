@@ -90,17 +90,17 @@ def seen(surroundings: Surroundings, seed: int, frames: int = 400) -> tuple[np.n
     return keypoints, estimated, scores
 
 
-@pytest.mark.parametrize("seed", range(3))
-def test_what_lies_beyond_the_edge_is_guessed_at_the_edge_with_little_score(seed):
+def test_what_lies_beyond_the_edge_is_guessed_at_the_edge_or_missing():
     edge = 40.0
-    _, estimated, scores = seen(around((-500, -500, 500, edge)), seed)
     knees, ankles, shoulders = (np.array([name.endswith(end) for name in LAYOUT.joints]) for end in (
         "knee", "ankle", "shoulder"))
-    for low in (knees, ankles):
-        guessed = estimated[0][:, low][scores[0][:, low] > 0]
-        assert len(guessed) and (guessed[:, 1] < edge + 20).all() and (guessed[:, 1] > edge - 110).all()
-    there = [(scores[0][:, rows] > 0).mean() for rows in (shoulders, knees, ankles)]
-    assert there[0] > 0.95 > 0.9 > there[1] > there[2]
+    there = np.zeros(3)
+    for seed in range(30):
+        _, estimated, scores = seen(around((-500, -500, 500, edge)), seed, 60)
+        there += [(scores[0][:, rows] > 0).mean() / 30 for rows in (shoulders, knees, ankles)]
+        guessed = estimated[0][:, knees | ankles][scores[0][:, knees | ankles] > 0]
+        assert len(guessed) == 0 or (np.quantile(guessed[:, 1], (0.02, 0.98)) - edge == pytest.approx(-15, abs=45))
+    assert there[0] > 0.9 and 0.6 > there[1] > 0.1 > there[2]  # the knees are 0.6 units beyond it, the ankles 1.3
 
 
 @pytest.mark.parametrize("seed", range(3))

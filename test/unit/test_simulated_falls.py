@@ -13,9 +13,9 @@ from pose_attention_ros.data.simulated.body import BONES, INDEX, JOINTS, ROOT, B
 from pose_attention_ros.data.simulated.falls import CAUSES, begin
 from pose_attention_ros.data.simulated.poses import SIT, STAND, mirrored, pose, tilt_and_directions
 from pose_attention_ros.data.simulated.ragdoll import Tumbles, tumble
-from pose_attention_ros.data.simulated.sequences import LABELS, FallConfig, as_arrays, simulate
+from pose_attention_ros.data.simulated.sequences import LABELS, SimulationConfig, as_arrays, simulate
 
-CONFIG = FallConfig(sequences=48, bodies=20, seed=3)
+CONFIG = SimulationConfig(sequences=48, bodies=20, seed=3)
 HIP, NECK, HEAD = ROOT, INDEX["neck"], INDEX["head"]
 
 
@@ -132,9 +132,9 @@ def test_people_walk_forward_and_their_feet_stay_where_they_stand(sequences):
 
 
 def test_a_seed_repeats_and_another_differs():
-    first, again = (simulate(FallConfig(sequences=4, seed=5, falling=0.0)) for _ in range(2))
+    first, again = (simulate(SimulationConfig(sequences=4, seed=5, falling=0.0)) for _ in range(2))
     assert all(np.array_equal(a.joints_m, b.joints_m) and a.labels == b.labels for a, b in zip(first, again, strict=True))
-    other = simulate(FallConfig(sequences=1, seed=6, falling=0.0))
+    other = simulate(SimulationConfig(sequences=1, seed=6, falling=0.0))
     assert not np.array_equal(first[0].joints_m[0], other[0].joints_m[0])
     begun = [[begin(rng, Body.drawn(rng)) for rng in map(np.random.default_rng, range(3))] for _ in range(2)]
     fallen = [tumble(Tumbles(**{name: np.stack([one.row[name] for one in some]) for name in some[0].row}),
@@ -159,7 +159,7 @@ def test_the_command_writes_a_compact_3d_file(tmp_path, capsys):
     assert main(["data", "simulate", "falls", str(out), "--sequences", "4", "--falling", "0", "--json",
                  str(tmp_path / "s.json")]) == 0
     assert "4 sequences" in capsys.readouterr().out
-    wanted = as_arrays(simulate(FallConfig(sequences=4, falling=0.0)))
+    wanted = as_arrays(simulate(SimulationConfig(sequences=4, falling=0.0)))
     with np.load(out, allow_pickle=False) as file:
         assert set(file.files) == {"xyz", "offsets", "action", "sequence", "subject", "fps", "joints"}
         assert all(np.array_equal(file[name], wanted[name]) for name in file.files)

@@ -41,16 +41,6 @@ def crawl(track: Track) -> None:
     track.follow(angles, "other", 10 * drifting(rng, n, (), 1.5))
 
 
-def push_ups(track: Track) -> None:
-    track.to(taken(track, poses.ALL_FOURS), lasting(track, 0.5, 0.9), "other", FLOOR)
-    track.to(jittered(poses.PLANK, track.rng, 3), lasting(track, 0.5, 0.9), "other", FLOOR)
-    for _ in range(track.rng.integers(1, 4)):
-        beat = track.rng.uniform(0.5, 1.0)
-        track.to(jittered(poses.PLANK_LOW, track.rng, 3), beat, "other", FLOOR)
-        track.to(jittered(poses.PLANK, track.rng, 3), beat, "other", FLOOR)
-    track.to(taken(track, poses.ALL_FOURS), 0.7, "other", FLOOR)
-
-
 def rise_from_knees(track: Track) -> None:
     beat = lasting(track, 0.5, 0.9)
     track.to(taken(track, poses.HALF_KNEEL), beat, "get_up", FLOOR)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from pose_attention_ros.data.simulated import kneeling, lying, manner, poses, sitting, standing
+from pose_attention_ros.data.simulated import exercises, kneeling, lying, manner, poses, sitting, standing
 from pose_attention_ros.data.simulated.body import Body
 from pose_attention_ros.data.simulated.track import FLOOR, Support, Track
 
@@ -22,8 +22,8 @@ NEXT: dict[str, tuple[tuple[Motion, float, str], ...]] = {
     "seated": ((sitting.sit, 2.0, "seated"), (sitting.stand_up, 2.5, "standing"), (lying.lie_down_on_bed, 1.8, "bed")),
     "floor": ((sitting.sit_floor, 2.0, "floor"), (lying.get_up, 2.0, "standing"),
               (lying.lie_down_from_floor_seat, 2.0, "lying")),
-    "kneeling": ((kneeling.rest_on_knees, 1.0, "kneeling"), (kneeling.crawl, 1.5, "kneeling"), (kneeling.push_ups, 1.0,
-                                                                                              "kneeling"),
+    "kneeling": ((kneeling.rest_on_knees, 1.0, "kneeling"), (kneeling.crawl, 1.5, "kneeling"), (exercises.push_ups, 1.0,
+                                                                                              "standing"),
                  (kneeling.rise_from_knees, 2.0, "standing")),
     "lying": ((lying.lie, 3.0, "lying"), (lying.turn_over, 1.5, "lying"), (lying.rise_up, 0.8, "floor"),
               (lying.get_up, 1.4, "standing")),

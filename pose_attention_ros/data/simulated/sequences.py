@@ -11,23 +11,25 @@ from pathlib import Path
 import numpy as np
 
 from pose_attention_ros.core.config import Settings, setting
-from pose_attention_ros.data.simulated import falls, lying, scripts
+from pose_attention_ros.data.simulated import acting, falls, lying, scripts
 from pose_attention_ros.data.simulated.body import INDEX, JOINTS, ROOT, Body
 from pose_attention_ros.data.simulated.track import FPS, Track
 
-LABELS = ("stand", "walk", "sit", "sit_down", "stand_up", "fall", "lie", "lie_down", "rise_up", "get_up", "pick_up", "other")
+LABELS = ("stand", "walk", "sit", "sit_down", "stand_up", "fall", "lie", "lie_down", "rise_up", "get_up", "pick_up", "push_up",
+          "other")  # of falls and of what is like them
+ACTED = ("wave", "clap", "throw", "push", "kick", "squat", "sit_up", "jumping_jacks")  # actions have these as well
 _SHORTEST = 3  # frames of a clip
 _BLOCK = 500  # simulated side by side
 
 
 @dataclass(frozen=True)
-class FallConfig(Settings):
+class SimulationConfig(Settings):
     """What is simulated."""
 
-    sequences: int = setting(2000, "sequences of 6 to 15 s", low=1, high=1_000_000)
+    sequences: int = setting(2000, "sequences of 6 to 16 s", low=1, high=1_000_000)
     seed: int = setting(0, "everything random follows from it", low=0)
     bodies: int = setting(200, "different people; sequences take turns", low=1, high=100_000)
-    falling: float = setting(0.6, "share of sequences with a fall", low=0, high=1)
+    falling: float = setting(0.6, "of falls: share of sequences with one", low=0, high=1)
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,9 +50,23 @@ class Sequence:
     fps: float = float(FPS)
 
 
-def simulate(config: FallConfig, done: Callable[[int], object] = lambda number: None) -> list[Sequence]:
-    """All sequences that `config` describes; `done` is told how many were added."""
-    bodies = [Body.drawn(np.random.default_rng([config.seed, 1, k])) for k in range(config.bodies)]
+def _bodies(config: SimulationConfig) -> list[Body]:
+    return [Body.drawn(np.random.default_rng([config.seed, 1, k])) for k in range(config.bodies)]
+
+
+def simulate_actions(config: SimulationConfig, done: Callable[[int], object] = lambda number: None) -> list[Sequence]:
+    """Exercises and gestures, with a name and without one; `done` is told how many sequences were added."""
+    bodies, found = _bodies(config), []
+    for i in range(config.sequences):
+        joints, labels = acting.acted(np.random.default_rng([config.seed, 3, i]), bodies[i % config.bodies])
+        found.append(Sequence(_in_the_middle(joints), _whole(labels), i % config.bodies))
+        done(1)
+    return found
+
+
+def simulate(config: SimulationConfig, done: Callable[[int], object] = lambda number: None) -> list[Sequence]:
+    """Falls and what is like them; `done` is told how many sequences were added."""
+    bodies = _bodies(config)
     sequences: list[Sequence] = []
     for first in range(0, config.sequences, _BLOCK):
         numbers = range(first, min(first + _BLOCK, config.sequences))
@@ -59,7 +75,7 @@ def simulate(config: FallConfig, done: Callable[[int], object] = lambda number: 
     return sequences
 
 
-def _block(config: FallConfig, bodies: list[Body], numbers: range) -> list[Sequence]:
+def _block(config: SimulationConfig, bodies: list[Body], numbers: range) -> list[Sequence]:
     rngs = {i: np.random.default_rng([config.seed, 2, i]) for i in numbers}
     body = {i: bodies[i % config.bodies] for i in numbers}
     falling = [i for i in numbers if rngs[i].uniform() < config.falling]
@@ -71,11 +87,16 @@ def _block(config: FallConfig, bodies: list[Body], numbers: range) -> list[Seque
             joints, labels = _with_fall(rngs[i], begun[i], fallen[i])
         else:
             joints, labels = _without_fall(rngs[i], body[i])
-        path = joints[:, ROOT, (0, 2),]
-        middle = (path.min(0) + path.max(0)) / 2
-        joints = (joints - np.array([middle[0], 0, middle[1]])).astype(np.float32)
-        found.append(Sequence(joints, _whole(labels), i % config.bodies, begun[i].cause if i in begun else ""))
+        found.append(Sequence(_in_the_middle(joints), _whole(labels), i % config.bodies,
+                              begun[i].cause if i in begun else ""))
     return found
+
+
+def _in_the_middle(joints: np.ndarray) -> np.ndarray:
+    """The joints (n, 20, 3) with the middle of the root's path over the origin."""
+    path = joints[:, ROOT, (0, 2),]
+    middle = (path.min(0) + path.max(0)) / 2
+    return (joints - np.array([middle[0], 0, middle[1]])).astype(np.float32)
 
 
 def _whole(labels: list[str]) -> list[str]:
@@ -135,10 +156,13 @@ def as_arrays(sequences: list[Sequence]) -> dict[str, np.ndarray]:
             "fps": np.full(len(action), FPS, np.float32), "joints": np.array(JOINTS)}
 
 
-def write_falls(config: FallConfig, path: Path, done: Callable[[int], object] = lambda number: None) -> dict[str,
-                                                                                                             np.ndarray]:
-    """Simulates and writes the compact 3D file (no pickles). Returns its arrays."""
-    arrays = as_arrays(simulate(config, done))
+KINDS = {"falls": simulate, "actions": simulate_actions}
+
+
+def write_simulated(kind: str, config: SimulationConfig, path: Path,
+                    done: Callable[[int], object] = lambda number: None) -> dict[str, np.ndarray]:
+    """Simulates one of `KINDS` and writes the compact 3D file (no pickles). Returns its arrays."""
+    arrays = as_arrays(KINDS[kind](config, done))
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("wb") as file:
         np.savez_compressed(file, **arrays)
