@@ -25,7 +25,7 @@ def squats(track: Track) -> None:
     """With arms held in some way, raised while going down or not; shallow ones too."""
     rng, down = track.rng, _arms(track)
     up = down if rng.uniform() < 0.5 else _ARMS[0]
-    wide, deep = rng.uniform(4, 28), rng.uniform(0.5, 1.0)
+    wide, deep = rng.uniform(4, 28), rng.uniform(0.62, 1.0)
     high = pose(upright(track), hip_abd=wide * 0.6, hip_twist=-0.4 * wide, **up)
     low = pose(pitch=rng.uniform(12, 42) * deep, hip_flex=rng.uniform(85, 118) * deep, knee=rng.uniform(95, 125) * deep,
                ankle=-25 * deep, hip_abd=wide, hip_twist=-1.2 * wide, spine_flex=rng.uniform(-5, 15), neck_flex=-15 * deep,

@@ -1,0 +1,95 @@
+"""Simulated exercises and gestures: what each is called is what the body does."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from pose_attention_ros.data.simulated.body import BONES, INDEX, ROOT
+from pose_attention_ros.data.simulated.sequences import ACTED, LABELS, SimulationConfig, simulate, simulate_actions
+
+CONFIG = SimulationConfig(sequences=70, bodies=15, seed=4)
+
+
+@pytest.fixture(scope="module")
+def sequences():
+    return simulate_actions(CONFIG)
+
+
+def spans(sequences, label):
+    """The joints (n, 20, 3) of each span of a label, but those that the sequence's end has cut short."""
+    found = []
+    for sequence in sequences:
+        there = np.flatnonzero(np.array([*sequence.labels[:-15], ""]) == label)
+        found += [sequence.joints_m[rows] for rows in np.split(there, np.flatnonzero(np.diff(there) > 1) + 1) if len(rows)]
+    assert found, f"nobody does {label}"
+    return found
+
+
+def height(joints, name):
+    return joints[:, [INDEX[f"left_{name}"], INDEX[f"right_{name}"]], 1]
+
+
+def test_labels_are_known_and_bones_keep_their_lengths(sequences):
+    children, parents = (list(side) for side in zip(*BONES, strict=True))
+    for sequence in sequences:
+        assert len(sequence.labels) == len(sequence.joints_m) and set(sequence.labels) <= {*LABELS, *ACTED}
+        bones = np.linalg.norm(sequence.joints_m[:, children] - sequence.joints_m[:, parents], axis=-1)
+        assert np.ptp(bones, axis=0).max() < 1e-4
+        assert -0.03 < sequence.joints_m[..., 1].min() < 0.3
+        assert 8 <= len(sequence.labels) / sequence.fps <= 16.1
+
+
+def test_whoever_squats_goes_down_upright_and_comes_up(sequences):
+    for joints in spans(sequences, "squat"):
+        hips, neck = joints[:, ROOT, 1], joints[:, INDEX["neck"], 1]
+        assert (neck - hips > 0.2).all()
+        if len(joints) > 60:
+            assert hips.min() < 0.88 * hips.max()
+
+
+def test_push_ups_are_low_and_sit_ups_lift_the_head(sequences):
+    for joints in spans(sequences, "push_up"):
+        assert joints[:, [ROOT, INDEX["neck"]], 1].max() < 0.75
+        assert height(joints, "wrist").max() < 0.2
+    for joints in spans(sequences, "sit_up"):
+        if len(joints) > 60:
+            assert np.ptp(joints[:, INDEX["head"], 1]) > 0.2
+
+
+def test_hands_meet_in_a_clap_swing_in_a_wave_and_leave_the_body_in_a_push(sequences):
+    apart = [np.linalg.norm(joints[:, INDEX["left_hand"]] - joints[:, INDEX["right_hand"]], axis=-1)
+             for joints in spans(sequences, "clap") if len(joints) > 25]
+    assert np.median([each.min() for each in apart]) < 0.2 < np.median([np.ptp(each) for each in apart]) + 0.15
+    for joints in spans(sequences, "wave"):
+        if len(joints) > 20:
+            raised = height(joints, "wrist").mean(0) - height(joints, "elbow").mean(0)
+            assert raised.max() > 0
+    reach = [np.ptp(np.linalg.norm(joints[:, INDEX[f"{side}_wrist"]] - joints[:, INDEX[f"{side}_shoulder"]], axis=-1))
+             for joints in spans(sequences, "push") for side in ("left", "right") if len(joints) > 15]
+    assert np.median(reach) > 0.15
+
+
+def test_jumping_jacks_spread_arms_and_legs_and_a_kick_lifts_one_foot(sequences):
+    for joints in spans(sequences, "jumping_jacks"):
+        if len(joints) > 40:
+            assert np.ptp(height(joints, "wrist").mean(1)) > 0.5
+    lifted = [height(joints, "ankle").max() - height(joints, "ankle").min() for joints in spans(sequences, "kick")
+              if len(joints) > 20]
+    assert np.median(lifted) > 0.2
+
+
+def test_some_sit_and_act_and_much_has_no_name(sequences):
+    seated = [sequence for sequence in sequences if "sit" in sequence.labels and {"wave", "clap", "push"} & set(sequence.labels)]
+    assert len(seated) > 3
+    labels = np.concatenate([sequence.labels for sequence in sequences])
+    assert 0.2 < (labels == "other").mean() < 0.5
+
+
+def test_a_seed_gives_the_same_and_falls_know_push_ups():
+    first, again = (simulate_actions(SimulationConfig(sequences=3, seed=5)) for _ in range(2))
+    for a, b in zip(first, again, strict=True):
+        np.testing.assert_array_equal(a.joints_m, b.joints_m)
+        assert a.labels == b.labels
+    assert "push_up" in {label for sequence in simulate(SimulationConfig(sequences=60, seed=1, falling=0.0))
+                         for label in sequence.labels}
