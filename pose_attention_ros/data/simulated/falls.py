@@ -24,6 +24,8 @@ _UPPER = [INDEX[name] for name in ("neck", "head", "left_shoulder", "right_shoul
 _PELVIS = [INDEX[name] for name in ("hip_center", "left_hip", "right_hip", "spine")]
 _SHOES = [INDEX[name] for name in ("left_ankle", "left_foot", "right_ankle", "right_foot")]
 STARTS = {"stand": 0.28, "walk": 0.26, "chair": 0.15, "bed": 0.1, "rising": 0.12, "busy": 0.09}
+_ONTO_A_BED = 0.2  # share of the falls from standing and walking that end on something as high as a bed
+_CAUSES_BESIDE_A_BED = ("topple", "collapse", "faint", "slump")
 CAUSES = {"topple": 0.35, "slip": 0.15, "collapse": 0.17, "faint": 0.09, "slump": 0.24}
 
 
@@ -47,7 +49,8 @@ def begin(rng: np.random.Generator, body: Body) -> Beginning:
         rng.choice(list(CAUSES), p=list(CAUSES.values())))
     if start == "walk" and rng.uniform() < 0.5:
         cause = "trip"
-    beginning = Beginning(body, joints, track.labels, _row(rng, body, joints, cause, track), cause)
+    bed = cause in _CAUSES_BESIDE_A_BED and start in ("stand", "walk", "busy") and rng.uniform() < _ONTO_A_BED
+    beginning = Beginning(body, joints, track.labels, _row(rng, body, joints, cause, track, bed), cause)
     if cause == "roll":
         _roll_out(rng, beginning, float(track.supports[-1][-1][0]))
     return beginning
@@ -76,8 +79,12 @@ def _before(rng: np.random.Generator, body: Body, start: str) -> Track:
     return track
 
 
-def _row(rng: np.random.Generator, body: Body, joints: np.ndarray, cause: str, track: Track) -> dict[str, np.ndarray]:
-    """One body's row of every array of `Tumbles`."""
+def _row(rng: np.random.Generator, body: Body, joints: np.ndarray, cause: str, track: Track,
+         bed: bool) -> dict[str, np.ndarray]:
+    """One body's row of every array of `Tumbles`.
+
+    :param bed: whether something as high as a bed stands where it falls
+    """
     frame = frames_of(joints[-1])
     facing = np.arctan2(frame[2, 2], frame[0, 2])
     speed = (joints[-1] - joints[-2]) * FPS
@@ -111,7 +118,10 @@ def _row(rng: np.random.Generator, body: Body, joints: np.ndarray, cause: str, t
     if cause == "slide":
         gravity = rng.uniform(0.4, 1.0)
     wall = _NO_WALL
-    if cause not in ("slide", "roll", "tip") and rng.uniform() < 0.2:
+    if bed:
+        pushes[_UPPER + _PELVIS] += rng.uniform(3.0, 7.0) * ahead
+        pushes[_PELVIS, 1] += rng.uniform(0, 3)
+    elif cause not in ("slide", "roll", "tip") and rng.uniform() < 0.2:
         normal = -ahead
         nearest_m = float((joints[-1] @ normal - body.radii_m).min())
         wall = (normal[0], normal[2], nearest_m - rng.uniform(0.02, 0.4))
@@ -123,7 +133,8 @@ def _row(rng: np.random.Generator, body: Body, joints: np.ndarray, cause: str, t
             "fading_s": np.array(rng.uniform(0.25, 0.9)), "pushes": pushes,
             "push_s": np.array(rng.uniform(0.2, 0.4) if cause != "slide" else rng.uniform(0.6, 1.0)),
             "gravity": np.array(gravity), "slip": np.array(rng.uniform(0.02, 0.1) if cause == "slip" else 0.7),
-            "box": np.array(_furniture(rng, body, joints[-1], heading, facing, cause, track)), "wall": np.array(wall)}
+            "box": np.array(_bed(rng, joints[-1], heading) if bed else
+                            _furniture(rng, body, joints[-1], heading, facing, cause, track)), "wall": np.array(wall)}
 
 
 def _straight(directions: np.ndarray, body: Body) -> np.ndarray:
@@ -198,6 +209,21 @@ def _furniture(rng: np.random.Generator, body: Body, joints: np.ndarray, heading
     return _NO_BOX
 
 
+def _bed(rng: np.random.Generator, joints: np.ndarray, heading: float) -> tuple[float, ...]:
+    """A bed or sofa whose edge is near, in the direction of the fall."""
+    half_m = rng.uniform(0.4, 0.95)
+    way = np.array([np.cos(heading), np.sin(heading)])
+    centre = joints[ROOT, (0, 2),] + (rng.uniform(0.06, 0.2) + half_m) * way
+    return (*centre, half_m, 1.2, heading, rng.uniform(0.3, 0.52))
+
+
+def borne_m(joints: np.ndarray, box: np.ndarray) -> float:
+    """Height of what is below the pelvis of (20, 3) joints: of the furniture `box` (6,), or 0 for the floor."""
+    x, z, depth, width, way, height_m = box
+    along, across = (joints[ROOT, (0, 2),] - (x, z)) @ np.array([[np.cos(way), -np.sin(way)], [np.sin(way), np.cos(way)]])
+    return float(height_m) if abs(along) < depth and abs(across) < width and joints[ROOT, 1] > 0.8 * height_m else 0.0
+
+
 def _roll_out(rng: np.random.Generator, beginning: Beginning, height_m: float) -> None:
     """Sets the bed's edge beside the body and pushes over it."""
     joints, row = beginning.joints[-1], beginning.row
@@ -223,8 +249,9 @@ def simulate(beginnings: list[Beginning]) -> list[np.ndarray]:
         paths = tumble(Tumbles(**{name: np.stack([row[name] for row in rows]) for name in rows[0]}), int(LONGEST_S * FPS))
         for k, path in zip(upright, paths, strict=True):
             path = _exact(path.astype(float), beginnings[k].body)
-            end = _settled(path)
-            if _down(path[end - 1], beginnings[k].body) or attempt == _ATTEMPTS - 1:
+            box = beginnings[k].row["box"]
+            end = _settled(path, borne_m(path[-1], box))
+            if _down(path[end - 1], beginnings[k].body, borne_m(path[end - 1], box)) or attempt == _ATTEMPTS - 1:
                 found[k] = path[:end]
     return [fall for fall in found if fall is not None]
 
@@ -247,15 +274,16 @@ def _exact(path: np.ndarray, body: Body) -> np.ndarray:
     return joints
 
 
-def _settled(path: np.ndarray) -> int:
-    """Number of frames until trunk, knees and hands have been still, and the pelvis low, for `_STILL_S`."""
+def _settled(path: np.ndarray, floor_m: float) -> int:
+    """Number of frames until trunk, knees and hands have been still, and the pelvis low above `floor_m`, for `_STILL_S`."""
     speed = np.linalg.norm(np.diff(smoothed(path[:, _WATCHED], 1.5), axis=0), axis=-1).max(1) * FPS
-    busy = np.flatnonzero((speed > _STILL_M_S) | (path[1:, ROOT, 1] > 0.6 * path[:15, ROOT, 1].max()))
+    busy = np.flatnonzero((speed > _STILL_M_S) | (path[1:, ROOT, 1] - floor_m > 0.6 * path[:15, ROOT, 1].max()))
     still = round(_STILL_S * FPS)
     gaps = np.flatnonzero(np.diff([*busy, len(path) + still]) > still) if len(busy) else []
     return min(len(path), int(busy[gaps[0]]) + 2 + still) if len(gaps) else len(path)
 
 
-def _down(joints: np.ndarray, body: Body) -> bool:
-    """Whether the body lies or sits on the floor."""
-    return bool(joints[ROOT, 1] < 0.17 * body.height_m and joints[INDEX["neck"], 1] < 0.42 * body.height_m)
+def _down(joints: np.ndarray, body: Body, floor_m: float) -> bool:
+    """Whether the body lies or sits on what is at `floor_m`."""
+    heights = joints[[ROOT, INDEX["neck"]], 1] - floor_m
+    return bool(heights[0] < 0.17 * body.height_m and heights[1] < 0.42 * body.height_m)

@@ -13,11 +13,12 @@ import numpy as np
 from pose_attention_ros.core.config import Settings, setting
 from pose_attention_ros.data.simulated import acting, falls, lying, scripts
 from pose_attention_ros.data.simulated.body import INDEX, JOINTS, ROOT, Body
-from pose_attention_ros.data.simulated.track import FPS, Track
+from pose_attention_ros.data.simulated.track import FPS, Support, Track
 
 LABELS = ("stand", "walk", "sit", "sit_down", "stand_up", "fall", "lie", "lie_down", "rise_up", "get_up", "pick_up", "push_up",
           "other")  # of falls and of what is like them
 ACTED = ("wave", "clap", "throw", "push", "kick", "squat", "sit_up", "jumping_jacks")  # actions have these as well
+ANKLES = [INDEX["left_ankle"], INDEX["right_ankle"]]
 _SHORTEST = 3  # frames of a clip
 _BLOCK = 500  # simulated side by side
 
@@ -121,7 +122,9 @@ def _without_fall(rng: np.random.Generator, body: Body) -> tuple[np.ndarray, lis
 
 def _with_fall(rng: np.random.Generator, begun: falls.Beginning, fallen: np.ndarray) -> tuple[np.ndarray, list[str]]:
     """The beginning, the fall, and lying, turning and perhaps getting up after it."""
-    track = Track.going_on(rng, begun.body, fallen[-1])
+    bed_m = falls.borne_m(fallen[-1], begun.row["box"])
+    hanging = fallen[-1, ANKLES, 1].min() < bed_m
+    track = Track.going_on(rng, begun.body, fallen[-1], Support(bed_m, bed_m, 0.0 if hanging else bed_m))
     so_far = (len(begun.joints) + len(fallen)) / FPS
     sits = fallen[-1, INDEX["neck"], 1] > fallen[-1, ROOT, 1] + 0.5 * (begun.body.lengths_m[0] + begun.body.lengths_m[1])
     if sits or lying.on_what(track) == "seat":
@@ -131,7 +134,7 @@ def _with_fall(rng: np.random.Generator, begun: falls.Beginning, fallen: np.ndar
     if rng.uniform() < 0.3:
         lying.turn_over(track)
     if rng.uniform() < 0.5:
-        scripts.go_on(track, "lying", seconds)
+        scripts.go_on(track, "bed" if bed_m else "lying", seconds)
     else:
         scripts.go_on_with(track, lying.lie, seconds)
     track.cut(int(min(track.seconds, max(15 - so_far, 2.0)) * FPS))

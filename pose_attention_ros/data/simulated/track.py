@@ -132,11 +132,11 @@ class Track:
         self._add(turned_about_y(yaw_deg) @ tilt, bones, support.array()[None], label, 0.5)
 
     @staticmethod
-    def going_on(rng: np.random.Generator, body: Body, joints: np.ndarray) -> Track:
-        """From the joints (20, 3) of a body that lies or sits on the floor; the first frame repeats them."""
+    def going_on(rng: np.random.Generator, body: Body, joints: np.ndarray, support: Support = FLOOR) -> Track:
+        """From the joints (20, 3) of a body that lies or sits on `support`; the first frame repeats them."""
         track = Track(rng, body, start=joints)
         frame = frames_of(joints)
-        track._add(frame[None], (directions_of(joints) @ frame)[None], FLOOR.array()[None], "lie", 0.0)
+        track._add(frame[None], (directions_of(joints) @ frame)[None], support.array()[None], "lie", 0.0)
         return track
 
     def _add(self, frames: np.ndarray, bones: np.ndarray, supports: np.ndarray, label: str, sway_deg: float) -> None:
