@@ -37,7 +37,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_settings(rendering, "rendering", RenderConfig)
     simulating = actions.add_parser("simulate",
                                     help="simulate a body in 3D: falls, exercises, gestures, and what is none of it")
-    simulating.add_argument("kind", choices=tuple(KINDS), help="falls and what is like them, or actions: exercises and gestures")
+    simulating.add_argument("kind", choices=tuple(KINDS),
+                            help="falls and what is like them, or actions: exercises and gestures")
     simulating.add_argument("output", type=Path, metavar="OUT.npz", help="a compact 3D file")
     add_settings(simulating, "simulation", SimulationConfig)
     inspecting = actions.add_parser("inspect", help="show what a data set file holds")

@@ -174,7 +174,8 @@ def estimate(rng: np.random.Generator, keypoints: np.ndarray, mask: np.ndarray, 
     doubt = 0.5 + 1.5 * (1 - scores)
     wander = correlated(rng, dt_s, config.noise_time_s, (len(rough), 2)) * (rough * doubt * error)[..., None]
     jitter = rng.standard_normal(keypoints.shape).astype(np.float32) * (rough * doubt)[..., None]
-    noise = config.strength * UNIT_PX * (level[..., None] * config.noise * wander + tremble[..., None] * config.jitter * jitter)
+    noise = config.strength * UNIT_PX * (
+        level[..., None] * config.noise * wander + tremble[..., None] * config.jitter * jitter)
     moved = keypoints + _offsets(rng, keypoints, layout, config) + noise
     if around is not None:
         moved = np.where((beyond > 0)[..., None], around.guessed(rng, keypoints, dt_s, config) + noise / 2, moved)

@@ -66,8 +66,8 @@ def throw(track: Track, base: np.ndarray) -> None:
     """Overarm, hard or soft."""
     rng, hard = track.rng, track.rng.uniform(0.5, 1.0)
     back, forth, after = _either(
-        track, pose(base, arm_abd_r=rng.uniform(70, 110), arm_twist_r=-100, arm_flex_r=-20 * hard, elbow_r=rng.uniform(70, 115),
-                    spine_twist=-35 * hard, spine_flex=-8),
+        track, pose(base, arm_abd_r=rng.uniform(70, 110), arm_twist_r=-100, arm_flex_r=-20 * hard,
+                    elbow_r=rng.uniform(70, 115), spine_twist=-35 * hard, spine_flex=-8),
         pose(base, arm_abd_r=30, arm_flex_r=rng.uniform(95, 135), elbow_r=15, arm_twist_r=-20, spine_twist=20 * hard,
              spine_flex=12 * hard),
         pose(base, arm_flex_r=rng.uniform(20, 60), arm_abd_r=5, arm_twist_r=30, elbow_r=20, spine_twist=35 * hard,
@@ -147,8 +147,9 @@ def handle(track: Track, base: np.ndarray) -> None:
 def point(track: Track, base: np.ndarray) -> None:
     """An arm out, to point, stop, beckon or swipe."""
     rng = track.rng
-    out, across = _either(track, pose(base, arm_flex_r=rng.uniform(60, 100), arm_abd_r=rng.uniform(0, 60), elbow_r=rng.uniform(
-        2, 30)), pose(base, arm_flex_r=rng.uniform(50, 100), arm_twist_r=rng.uniform(10, 60), elbow_r=rng.uniform(20, 110)))
+    out, across = _either(
+        track, pose(base, arm_flex_r=rng.uniform(60, 100), arm_abd_r=rng.uniform(0, 60), elbow_r=rng.uniform(2, 30)),
+        pose(base, arm_flex_r=rng.uniform(50, 100), arm_twist_r=rng.uniform(10, 60), elbow_r=rng.uniform(20, 110)))
     _shown(track, base, out, lasting(track, 0.35, 0.8), "other")
     for _ in range(rng.integers(0, 4)):
         _shown(track, base, across, lasting(track, 0.3, 0.8), "other")
