@@ -9,6 +9,7 @@ TORCH_INDEX ?=
 # make demo, make bench: a video, folder of images or bag; empty takes the sample video.
 SOURCE ?=
 DEMO_ARGS ?=
+VIEW_ARGS ?=
 BENCH_ARGS ?=
 # make bench-quick: --stages TEXT for some of them, --store to make the counts the baseline.
 QUICK_ARGS ?=
@@ -29,22 +30,25 @@ export VENV SOURCE PHOTOS TORCH_INDEX
 ENVIRONMENT := $(PYTHON) scripts/ros_env.py --venv "$$VENV" --ros "$(ROS_WHEELS)" --torch-index "$$TORCH_INDEX" --extras
 FIND_SOURCE := if [ -z "$$SOURCE" ]; then SOURCE="$$($(PYTHON) scripts/sample_video.py)" || exit 1; fi
 .DEFAULT_GOAL := help
-.PHONY: help venv venv-train build demo test bench bench-quick soak lint train-everyday clean
+.PHONY: help venv venv-train build demo view test bench bench-quick soak lint train-everyday clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(firstword $(MAKEFILE_LIST)) | sed -E 's/:.*## /\t/' | expand -t 18
 
 venv:  ## make .venv: ROS 2 (the sourced one, else wheels), build tools, run-time packages; no torch
-	@$(ENVIRONMENT) cpu
+	@$(ENVIRONMENT) cpu,web
 
 venv-train:
-	@$(ENVIRONMENT) cpu,train,test$(if $(EXTRAS),$(comma)$(EXTRAS))
+	@$(ENVIRONMENT) cpu,web,train,test$(if $(EXTRAS),$(comma)$(EXTRAS))
 
 build: venv  ## colcon build into out/install
 	@scripts/build
 
 demo: build  ## label the people in SOURCE= (default: a sample video) over real ROS 2, into out/demo
 	@$(FIND_SOURCE); exec scripts/with_ros python scripts/demo.py --source "$$SOURCE" --out out/demo $(DEMO_ARGS)
+
+view: build  ## show SOURCE= (default: the sample video, again and again) in a browser page at http://127.0.0.1:8765
+	@$(FIND_SOURCE); exec scripts/with_ros pose-attention view --source "$$SOURCE" --loop $(VIEW_ARGS)
 
 test: venv-train build  ## unit, node and end-to-end tests (TESTS=test/unit PYTEST_ARGS="-k name" narrow them)
 	@scripts/run_tests $(TESTS) -- $(PYTEST_ARGS)

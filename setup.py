@@ -23,14 +23,16 @@ EXTRAS = {
               "pycocotools>=2.0.8"],
     # TensorRT for RTX builds engines without a GPU, so that what TensorRT makes of our ONNX files is seen anywhere.
     "test": ["pytest>=8", "pytest-timeout>=2.3", "pytest-xdist>=3.5", "hypothesis>=6.100", "rosbags>=0.11.9,<0.12",
+             "playwright>=1.40",  # drives the browser that the system has, if any
              "tensorrt-rtx>=1.4,<2; sys_platform == 'linux' and platform_machine == 'x86_64' and python_version < '3.14'"],
+    "web": ["aiohttp>=3.8,<4"],  # the page: pose-attention view, web:=true
     "ray": ["ray>=2.9"],  # evaluate bags --ray
     "lint": ["ruff==0.17.5"],
 }
 
 # What code looks for in its share folder (pose_attention_ros/inference/locations.py), laid out as CMakeLists.txt does.
 SHARE = "share/pose_attention_ros"
-SHARED = ("config", "launch", "models", "msg")
+SHARED = ("config", "launch", "models", "msg", "srv")
 
 
 def share_files() -> list[tuple[str, list[str]]]:
@@ -58,6 +60,7 @@ setup(
     long_description=(HERE / "README.md").read_text(encoding="utf-8"),
     long_description_content_type="text/markdown",
     python_requires=">=3.10",
+    package_data={"pose_attention_ros.web": ["page/*"]},
     packages=find_packages(include=["pose_attention_ros", "pose_attention_ros.*"]),
     package_dir={"": "."},
     data_files=[] if "editable_wheel" in sys.argv else share_files(),  # an editable install reads the checkout itself

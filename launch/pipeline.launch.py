@@ -22,7 +22,7 @@ from pose_attention_ros.launching.graph import Graph, Member, fail
 
 PACKAGE = "pose_attention_ros"
 CONFIG = Path(__file__).resolve().parents[1] / "config"
-OPTIONAL = ("overlay", "hri_bridge")  # the graph goes on without them
+OPTIONAL = ("overlay", "hri_bridge", "web")  # the graph goes on without them
 PROFILE_VARIABLES = ("FASTRTPS_DEFAULT_PROFILES_FILE", "FASTDDS_DEFAULT_PROFILES_FILE")  # until Jazzy, since Kilted
 
 ARGUMENTS = (
@@ -58,6 +58,8 @@ ARGUMENTS = (
                           description=f"{SWITCH}: all stages in one process, so that no image crosses DDS"),
     DeclareLaunchArgument("overlay", default_value="true",
                           description=f"{SWITCH}: start the overlay node (it works only while someone subscribes to it)"),
+    DeclareLaunchArgument("web", default_value="false",
+                          description=f"{SWITCH}: a page for browsers at http://127.0.0.1:8765 (its parameters: node web)"),
     DeclareLaunchArgument("hri", default_value="false",
                           description=f"{SWITCH}: publish people as bodies of ROS4HRI, too; it needs hri_msgs"),
     DeclareLaunchArgument("autostart", default_value="true",
@@ -131,6 +133,8 @@ def wanted_nodes(args: Arguments) -> dict[str, dict[str, Any]]:
         wanted |= {"pose": {**see, **pose, **reliable}, "skeleton_graph": shape, "action": {**recognise, **see, **reliable}}
     if args.on("overlay"):
         wanted["overlay"] = see
+    if args.on("web"):
+        wanted["web"] = see
     if args.on("hri"):
         wanted["hri_bridge"] = {}
     if args.record:

@@ -57,6 +57,9 @@ def add_import_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--views", type=int, default=CameraRing().views,
                         help="kinect, utd, bvh: virtual cameras a clip (default %(default)s); 0 writes the motion itself, a "
                         "compact 3D file")
+    parser.add_argument("--side-deg", type=float, default=CameraRing().side_deg,
+                        help="kinect, utd, bvh: how far to either side "
+                        "of the recording's own camera the virtual ones stand (default %(default)s: all round)")
     parser.add_argument("--seed", type=int, default=0, help="kinect, utd, bvh: of the cameras' places (default 0)")
     parser.add_argument("--joint-names", type=Path, metavar="FILE.yaml",
                         help="bvh: the files' name of each joint, such as left_wrist: LeftHand (default: built-in tables)")
@@ -77,7 +80,7 @@ def _from_3d(args: argparse.Namespace, read: Callable[[Path, LeftOut], list[Moti
     """3D motion seen by virtual cameras; without any, the motion itself, which has to stand the same checks."""
     left_out = LeftOut()
     motions = read(args.source, left_out)
-    seen = seen_by_cameras(motions, CameraRing(views=args.views or 1), args.seed, left_out)
+    seen = seen_by_cameras(motions, CameraRing(views=args.views or 1, side_deg=args.side_deg), args.seed, left_out)
     return seen if args.views else MotionSet(motions, left_out)
 
 

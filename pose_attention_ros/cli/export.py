@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from pose_attention_ros.cli import export_movenet, export_pose, export_tensorrt
+from pose_attention_ros.cli import export_movenet, export_pose, export_teaching, export_tensorrt
 from pose_attention_ros.cli.options import add_json, write_json
 from pose_attention_ros.core.errors import UserError
 from pose_attention_ros.inference import movenet_network
@@ -23,6 +23,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     tensorrt = formats.add_parser("tensorrt", help="a TensorRT engine of the ONNX file, for the GPU of this machine")
     export_tensorrt.add_arguments(tensorrt)
     add_json(tensorrt)
+    export_teaching.add_arguments(formats.add_parser("teaching", help="what a model needs to be taught actions by showing"))
 
 
 def run(args: argparse.Namespace) -> int:
@@ -31,6 +32,8 @@ def run(args: argparse.Namespace) -> int:
     folder = find_model(args.model)
     if args.format == "tensorrt":
         return export_tensorrt.run(args, folder)
+    if args.format == "teaching":
+        return export_teaching.run(args, folder)
     if is_pose_network(folder):
         return export_pose.run(args, folder)
     try:

@@ -14,6 +14,8 @@ from pose_attention_ros.inference.locations import package_version
 # verb -> (module with add_arguments(parser) and run(args) -> int, one line of help); a module is imported when it is used.
 VERBS = {
     "run": ("run", "label the people in a video or camera stream, without ROS"),
+    "view": ("view", "show a source in a web page, where actions can be taught, without ROS"),
+    "teach": ("teach", "teach actions by showing them, and list, rename, remove, export what was taught"),
     "models": ("models", "list, fetch and verify model files"),
     "data": ("data", "import and inspect skeleton data sets"),
     "train": ("train", "train a recogniser from a recipe"),

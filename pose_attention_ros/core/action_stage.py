@@ -13,6 +13,10 @@ from pose_attention_ros.core.labels import LabelConfig, LabelMachine
 from pose_attention_ros.core.pixels import PixelFeed
 from pose_attention_ros.core.recogniser import ModelSpec, Recogniser
 from pose_attention_ros.core.resampling import GapConfig, TickResampler
+from pose_attention_ros.core.teaching.actions import TaughtActions, joined
+from pose_attention_ros.core.teaching.described import with_taught
+from pose_attention_ros.core.teaching.lesson import Lesson
+from pose_attention_ros.core.teaching.window import TaughtWindow
 from pose_attention_ros.core.types import ActionEstimate, ActionEstimates, Frame, SkeletonGraphs
 
 _log = logging.getLogger(__name__)
@@ -30,6 +34,7 @@ class _Track:
         self.resampler = TickResampler(spec.rate_hz)
         self.labels = LabelMachine(begin_ns)
         self.memory = Memory(spec)
+        self.window: TaughtWindow | None = None  # where there are taught actions
         self.probabilities = np.full(len(spec.classes), 1 / len(spec.classes), np.float32)
         self.joint_attention = np.full(len(spec.layout.joints), 1 / len(spec.layout.joints), np.float32)
 
@@ -47,6 +52,9 @@ class ActionStage:
                              "model that reads joints")
         self._recogniser, self._feed = recogniser, feed
         self.spec = recogniser.spec
+        self.described = recogniser.spec  # with the taught actions among the classes
+        self.lesson: Lesson | None = None  # what is being shown now
+        self._taught: TaughtActions | None = None
         self.config = config or ActionConfig()
         self._tracks: dict[int, _Track] = {}
         self._stamp_ns: int | None = None
@@ -54,6 +62,17 @@ class ActionStage:
     def configure(self, config: ActionConfig) -> None:
         """Other live settings from the next frame on; the people stay."""
         self.config = config
+
+    def teach(self, taught: TaughtActions | None) -> None:
+        """Tell these actions too, from the next frame on; the people stay."""
+        self._taught = taught if taught and taught.actions else None
+        self.described = with_taught(self.spec, self._taught)
+        classes = len(self.spec.classes)
+        for track in self._tracks.values():
+            track.window = None
+            track.labels.forget_from(classes, self._stamp_ns or 0)
+            added = np.zeros(len(self.described.classes) - classes, np.float32)
+            track.probabilities = np.concatenate([track.probabilities[:classes], added])
 
     def reset(self) -> None:
         """Forget everybody."""
@@ -75,7 +94,7 @@ class ActionStage:
         ids = graphs.track_ids.tolist()
         for track_id in ids:
             if track_id not in self._tracks:
-                self._tracks[track_id] = _Track(self.spec, graphs.stamp_ns)
+                self._tracks[track_id] = _Track(self.described, graphs.stamp_ns)
         tracks = [self._tracks[track_id] for track_id in ids]
         if self._feed is not None:
             self._feed.see(frame, graphs)
@@ -84,8 +103,8 @@ class ActionStage:
             self._step([(tracks[person], person, ticks[tick], stamps[tick])
                         for person, (ticks, stamps) in enumerate(due) if tick < len(stamps)])
         people = tuple(self._estimate(track_id, track) for track_id, track in zip(ids, tracks))
-        return ActionEstimates(graphs.stamp_ns, graphs.frame_id, graphs.layout, self.spec.classes, self.spec.model_id,
-                               self.spec.sha256, people)
+        return ActionEstimates(graphs.stamp_ns, graphs.frame_id, graphs.layout, self.described.classes, self.spec.model_id,
+                               self.described.sha256, people)
 
     def _forget(self, stamp_ns: int) -> None:
         """Free the tracks that a gap in time has ended: those not seen for long, or all where stamps go backwards."""
@@ -104,9 +123,11 @@ class ActionStage:
         rows: list[tuple[_Track, int, np.ndarray, int, Evidence]] = []
         batch_speeds = speeds(np.stack([features for _, _, features, _ in batch]))
         for (track, person, features, stamp_ns), speed in zip(batch, batch_speeds):
-            resting_in = track.labels.label(self.spec.classes) in self.spec.postures
+            resting_in = track.labels.label(self.described.classes) in self.spec.postures
             if track.memory.comes_to_rest(stamp_ns, speed, self.config, restart=not resting_in) and not resting_in:
                 track.labels.give_up(stamp_ns)
+                if track.window is not None:
+                    track.window.restart()
             running = track.memory.running(self.config.memory_s)
             rows += [(track, person, features, stamp_ns, evidence) for evidence in running]
         pixels = self._feed and self._feed.pixels([person for _, person, *_ in rows])
@@ -114,6 +135,10 @@ class ActionStage:
                                        np.stack([evidence.state for *_, evidence in rows]), pixels)
         probabilities = _softmax(output.logits / np.float32(self.spec.temperature))
         threshold = self.config.threshold or self.spec.threshold
+        if output.embedding is not None and (self._taught or self.lesson):
+            likeness = self._watch_taught(rows, output.embedding)
+            if self._taught:
+                probabilities = joined(probabilities, likeness, self._taught.limits, threshold)
         for row, (track, _, _, stamp_ns, evidence) in enumerate(rows):
             evidence.add(stamp_ns, output.state[row], output.frame_energy[row])
             if evidence is track.memory.current:
@@ -121,10 +146,28 @@ class ActionStage:
                 track.joint_attention = output.joint_attention[row]
                 track.labels.update(stamp_ns, probabilities[row], threshold, self.config)
 
+    def _watch_taught(self, rows: list[tuple[_Track, int, np.ndarray, int, Evidence]], embeddings: np.ndarray) -> np.ndarray:
+        """Likeness of each row's person to each taught action; the lesson's person is watched by the lesson too.
+
+        :param embeddings: one a row
+        """
+        likeness = np.full((len(rows), len(self._taught.actions) if self._taught else 0), -1, np.float32)
+        learner = self._tracks.get(self.lesson.track_id) if self.lesson else None
+        for row, (track, _, features, stamp_ns, evidence) in enumerate(rows):
+            if evidence is not track.memory.current:
+                continue
+            if track is learner:
+                self.lesson.add(stamp_ns, speeds(features[None])[0], embeddings[row], features)
+            if self._taught:
+                track.window = track.window or TaughtWindow(embeddings.shape[1], self.spec.rate_hz)
+                track.window.add(embeddings[row])
+                likeness[row] = track.window.likeness(self._taught)
+        return likeness
+
     def _estimate(self, track_id: int, track: _Track) -> ActionEstimate:
         weights, stamps_ns = track.memory.current.frame_attention(self.spec.decay_per_s)
         return ActionEstimate(
-            track_id, track.labels.label(self.spec.classes), track.labels.state, float(track.probabilities.max()),
+            track_id, track.labels.label(self.described.classes), track.labels.state, float(track.probabilities.max()),
             track.probabilities, track.labels.onset_ns, int(stamps_ns[0]), int(stamps_ns[-1]), track.joint_attention,
             weights, stamps_ns)
 

@@ -59,6 +59,11 @@ class LabelMachine:
             self._current, self.onset_ns = None, stamp_ns
         self._pending, self._pending_ns = None, stamp_ns
 
+    def forget_from(self, first: int, stamp_ns: int) -> None:
+        """Classes from number `first` on mean something else from now on."""
+        if max(-1 if each is None else each for each in (self._current, self._pending)) >= first:
+            self.give_up(stamp_ns)
+
     def label(self, classes: tuple[str, ...]) -> str:
         """The class name, or UNKNOWN_LABEL."""
         return UNKNOWN_LABEL if self._current is None else classes[self._current]

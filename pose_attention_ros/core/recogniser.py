@@ -39,6 +39,7 @@ class ModelSpec:
     :param pixels_shape: of these, a person and tick
     :param extractor: which feature extractor made the pixels in training: name, sha256, image_size, crop_size
     :param postures: classes that are states of a still body; coming to rest ends an action, not one of these
+    :param network_sha256: hash of the trained weights, whatever form they are exported in
     :param frame_window: W, ticks that it scores anew with each step; 0 where a moment keeps its score
     """
 
@@ -60,6 +61,7 @@ class ModelSpec:
     extractor: Mapping[str, Any] = field(default_factory=dict)
     frame_window: int = 0
     postures: tuple[str, ...] = ()
+    network_sha256: str = ""
 
     def __post_init__(self) -> None:
         if self.features != FEATURE_NAMES:
@@ -79,12 +81,13 @@ class ModelSpec:
 class StepOutput:
     """logits (N, K); joint_attention (N, V), rows sum to 1; frame_energy (N,) the moment's attention score e before
     the softmax over moments, or (N, W) those of the last W ticks, newest last, in place of what was said of them before;
-    state (N, S) for the next step. All float32."""
+    state (N, S) for the next step; embedding (N, E) of this tick, None where the model gives none. All float32."""
 
     logits: np.ndarray
     joint_attention: np.ndarray
     frame_energy: np.ndarray
     state: np.ndarray
+    embedding: np.ndarray | None = None
 
 
 class Recogniser(Protocol):

@@ -19,6 +19,7 @@ DEFAULT_MODEL = "everyday"
 SPEC_FILE = "model.json"
 TASK = "action"
 _OUTPUTS = ("logits", "joint_attention", "frame_energy", "next_state")
+_EMBEDDING = "embedding"  # models that can be taught give it too
 _MOST_PEOPLE = 32  # in one step of the network; more are taken in turns
 _USUAL_PEOPLE = 4
 
@@ -79,7 +80,8 @@ def read_spec(folder: Path) -> tuple[ModelSpec, bytes]:
             threshold=float(raw["threshold"]), smoothing=SmoothingConfig(**raw.get("smoothing", {})),
             kind=str(raw.get("kind", "pan")), pixels=str(raw.get("pixels", "")),
             pixels_shape=tuple(map(int, raw.get("pixels_shape", ()))), extractor=dict(raw.get("extractor", {})),
-            frame_window=int(raw.get("frame_window", 0)), postures=tuple(map(str, raw.get("postures", ()))))
+            frame_window=int(raw.get("frame_window", 0)), postures=tuple(map(str, raw.get("postures", ()))),
+            network_sha256=str(raw.get("safetensors_sha256", raw["sha256"])))
         weights_path = folder / Path(raw["weights"]).name
     except KeyError as error:
         raise ModelError(f"{path} lacks {error}") from None
@@ -107,6 +109,7 @@ class OnnxRecogniser:
         self.spec = spec
         self._network = open_network(step_file(spec, weights), runtime, step_profile(spec), threads, small=True)
         self._check_graph()
+        self._outputs = (*_OUTPUTS, *(name for name in (_EMBEDDING,) if name in self._network.outputs))
         self._bound: dict[int, Binding] = {}
 
     def _check_graph(self) -> None:
@@ -134,7 +137,7 @@ class OnnxRecogniser:
         if not people:
             logits, joints = (np.zeros((0, len(names)), np.float32) for names in (spec.classes, spec.layout.joints))
             energy = np.zeros((0, spec.frame_window) if spec.frame_window else 0, np.float32)
-            return StepOutput(logits, joints, energy, state)
+            return StepOutput(logits, joints, energy, state, np.zeros((0, self.embedding_size), np.float32))
         inputs = {"features": features, "state": state}
         if spec.pixels:
             if pixels is None:
@@ -144,6 +147,11 @@ class OnnxRecogniser:
         parts = [self._run({name: array[begin : begin + _MOST_PEOPLE] for name, array in inputs.items()})
                  for begin in range(0, people, _MOST_PEOPLE)]
         return StepOutput(*(np.concatenate(arrays) if len(parts) > 1 else arrays[0] for arrays in zip(*parts)))
+
+    @property
+    def embedding_size(self) -> int:
+        """E: channels of a step's embedding, 0 where the model gives none."""
+        return self._network.outputs[_EMBEDDING][-1] if _EMBEDDING in self._network.outputs else 0
 
     def warm_up(self) -> None:
         """Do what only the first step pays for."""
@@ -155,12 +163,12 @@ class OnnxRecogniser:
         """One step of at most _MOST_PEOPLE people, on buffers made once for that many of them."""
         people = len(inputs["state"])
         if people not in self._bound:
-            self._bound[people] = self._network.bind({name: array.shape for name, array in inputs.items()}, _OUTPUTS)
+            self._bound[people] = self._network.bind({name: array.shape for name, array in inputs.items()}, self._outputs)
         binding = self._bound[people]
         for name, array in inputs.items():
             binding.inputs[name][:] = array
         binding()
-        return tuple(binding.outputs[name].copy() for name in _OUTPUTS)
+        return tuple(binding.outputs[name].copy() for name in self._outputs)
 
 
 def step_file(spec: ModelSpec, weights: bytes) -> NetworkFile:

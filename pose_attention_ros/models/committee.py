@@ -32,10 +32,18 @@ class Committee(nn.Module):
 
     def step(self, features: Tensor, state: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """As PoseAttentionNetwork.step."""
+        return self.embedded_step(features, state)[:4]
+
+    @property
+    def embedding_size(self) -> int:
+        return sum(member.embedding_size for member in self.members)
+
+    def embedded_step(self, features: Tensor, state: Tensor) -> tuple[Tensor, ...]:
+        """As PoseAttentionNetwork.embedded_step; the members' vectors stand side by side."""
         size = self.members[0].state_size
-        answers = [member.step(features, part) for member, part in zip(self.members, state.split(size, -1))]
+        answers = [member.embedded_step(features, part) for member, part in zip(self.members, state.split(size, -1))]
         logits, weights, energy = _mean([answer[:3] for answer in answers])
-        return logits, weights, energy, torch.cat([answer[3] for answer in answers], -1)
+        return logits, weights, energy, *(torch.cat([answer[k] for answer in answers], -1) for k in (3, 4))
 
 
 def _mean(answers: list[tuple[Tensor, ...]]) -> list[Tensor]:

@@ -19,6 +19,7 @@ OPSET = 18
 IR_VERSION = 8
 TOLERANCE = 1e-5
 STEP_INPUTS, STEP_OUTPUTS = ("features", "state"), ("logits", "joint_attention", "frame_energy", "next_state")
+EMBEDDING = "embedding"  # one more output of a step that is no comparator's
 CLIP_INPUTS, CLIP_OUTPUTS = ("features",), ("logits", "joint_attention", "frame_energy")
 
 
@@ -28,7 +29,7 @@ class _Step(nn.Module):
         self.network = network
 
     def forward(self, features: Tensor, state: Tensor) -> tuple[Tensor, ...]:
-        return self.network.step(features, state)
+        return self.network.embedded_step(features, state)
 
 
 class _Clip(nn.Module):
@@ -42,11 +43,11 @@ class _Clip(nn.Module):
 
 
 def export_step(network: PoseAttentionNetwork, path: Path) -> float:
-    """Write the streaming step: features (N, V, C), state (N, S) -> STEP_OUTPUTS, for any N. Returns the largest difference
-    from torch over a random stream. Raises ModelError where it is above TOLERANCE."""
+    """Write the streaming step: features (N, V, C), state (N, S) -> STEP_OUTPUTS and the embedding, for any N. Returns the
+    largest difference from torch over a random stream. Raises ModelError where it is above TOLERANCE."""
     features, state = random_features(3, 2, network)[:, 0], torch.rand(3, network.state_size)
     people = torch.export.Dim("people", max=1024)
-    write_onnx(_Step(network.eval()), (features, state), path, STEP_INPUTS, STEP_OUTPUTS,
+    write_onnx(_Step(network.eval()), (features, state), path, STEP_INPUTS, (*STEP_OUTPUTS, EMBEDDING),
             {"features": {0: people}, "state": {0: people}})
     return checked(path, _step_difference(network, path))
 
@@ -98,7 +99,7 @@ def _step_difference(network: PoseAttentionNetwork, path: Path) -> float:
         output = network(features)
     worst = 0.0
     for tick in range(features.shape[1]):
-        logits, joints, energy, state = session.run(None, {"features": features[:, tick].numpy(), "state": state})
+        logits, joints, energy, state, _ = session.run(None, {"features": features[:, tick].numpy(), "state": state})
         pairs = ((logits, output.logits), (joints, output.joint_attention), (energy, output.frame_energy))
         worst = max(worst, *(float(np.abs(found - wanted[:, tick].numpy()).max()) for found, wanted in pairs))
     return worst

@@ -184,6 +184,16 @@ class PoseAttentionNetwork(nn.Module):
 
     def step(self, features: Tensor, state: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """One tick: features (N, V, C), state (N, S) -> logits (N, K), joint weights (N, V), e (N,), next state (N, S)."""
+        return self.embedded_step(features, state)[:4]
+
+    @property
+    def embedding_size(self) -> int:
+        """E: channels of what `embedded_step` gives beside the rest."""
+        return self._moment
+
+    def embedded_step(self, features: Tensor, state: Tensor) -> tuple[Tensor, ...]:
+        """As `step`, and the moment's vector (N, E) that pose-attention weighs: what taught actions are told by. It says
+        more of actions that the network never learnt than the layer before the classes does (docs/teaching.md)."""
         if not self.config.mirrored:
             logits, *rest = self._step(features, state)
             return self._of_classes(logits), *rest
@@ -191,9 +201,9 @@ class PoseAttentionNetwork(nn.Module):
         people = features.shape[0]
         output = self._merged(PanOutput(views[0], views[0], views[1], views[2]), people)
         after = torch.cat([views[3][:people], views[3][people:]], -1)
-        return output.logits, output.joint_attention, output.frame_energy, after
+        return output.logits, output.joint_attention, output.frame_energy, after, views[4][:people]
 
-    def _step(self, features: Tensor, state: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    def _step(self, features: Tensor, state: Tensor) -> tuple[Tensor, ...]:
         config = self.config
         memory, total, mass, highest, *held = state.split(self._memory_sizes, -1)
         moment, weights = self.read_frame(features)
@@ -211,7 +221,7 @@ class PoseAttentionNetwork(nn.Module):
         if config.head:
             seen, _ = self.head.step(seen, [])
         after = torch.cat([memory, total, mass, highest, *held], -1)
-        return self.classify(seen), weights, energy.squeeze(-1), after
+        return self.classify(seen), weights, energy.squeeze(-1), after, moment
 
 
 def running_maximum(values: Tensor) -> Tensor:

@@ -2,6 +2,7 @@
 
 Subscribes skeleton_graphs; where the model reads the image too, image_raw or image_raw/compressed (`image_transport`)
 Publishes  actions, labels (std_msgs/String: "3 wave 0.92" for each person, only while subscribed), action_model (latched)
+Serves     teach_action
 """
 
 from __future__ import annotations
@@ -18,7 +19,9 @@ from pose_attention_ros.core.types import Frame, SkeletonGraphs
 from pose_attention_ros.inference.networks import RUNTIME_DOC, RUNTIMES
 from pose_attention_ros.inference.pixel_feeds import PixelFeedConfig, create_pixel_feed
 from pose_attention_ros.inference.recogniser import DEFAULT_MODEL, load_recogniser
+from pose_attention_ros.inference.teaching import TAUGHT_DOC
 from pose_attention_ros.msg import ActionModel
+from pose_attention_ros.nodes.teach_service import TeachService
 from pose_attention_ros.ros.action_messages import message_of_model
 from pose_attention_ros.ros.answer_topics import AnswerTopics
 from pose_attention_ros.ros.graph_input import GraphAndImageInput, GraphInput
@@ -35,6 +38,7 @@ class ModelConfig(Settings):
 
     model: str = setting(DEFAULT_MODEL, "recogniser: a name under models/, or the path of a model directory")
     model_runtime: str = setting(RUNTIMES[0], f"recogniser: {RUNTIME_DOC}", choices=RUNTIMES)
+    taught: str = setting("", TAUGHT_DOC)
 
 
 @dataclass(frozen=True)
@@ -50,6 +54,7 @@ class ActionNode(ManagedNode):
     _stage: ActionStage | None = None
     _input: GraphInput | None = None
     _feed: PixelFeed | None = None
+    _teacher: TeachService | None = None
 
     def configure(self) -> None:
         recogniser = load_recogniser(self.settings.model, runtime=self.settings.model_runtime)
@@ -58,21 +63,24 @@ class ActionNode(ManagedNode):
         self._stage = ActionStage(recogniser, self.settings, self._feed)
         self._input = (GraphAndImageInput if self._feed else GraphInput)(self, self._process)
         self._answers = AnswerTopics(self)
-        self.advertise(ActionModel, "action_model", latched_profile()).publish(message_of_model(recogniser.spec))
+        model = self.advertise(ActionModel, "action_model", latched_profile())
+        self._teacher = TeachService(self, self._stage, recogniser, lambda spec: model.publish(message_of_model(spec)))
 
     def activate(self) -> None:
         self._stage.reset()
         self._input.open()
 
     def cleanup(self) -> None:
-        self._stage = self._input = self._feed = None
+        if self._teacher is not None:
+            self._teacher.close()
+        self._teacher = self._stage = self._input = self._feed = None
 
     def settings_changed(self, settings: ActionNodeConfig) -> None:
         if self._stage is not None:
             self._stage.configure(settings)
 
     def details(self) -> dict[str, str]:
-        spec = self._stage.spec if self._stage else None
+        spec = self._stage.described if self._stage else None
         told = {"model": spec.model_id, "model_sha256": spec.sha256} if spec else {}
         return told | (self._feed.details() if self._feed else {})
 

@@ -5,6 +5,7 @@ Publishes  skeletons, skeleton_graphs (both only while subscribed), actions, lab
            while subscribed), action_model (latched); with a `source` also
            image_raw, image_raw/compressed (both only while subscribed), camera_info (with `calibration`) and
            source_status (latched)
+Serves     teach_action
 Subscribes recorded (`pace: lockstep` with `acknowledge: recorded` only)
 """
 
@@ -31,6 +32,7 @@ from pose_attention_ros.inference.recogniser import load_recogniser
 from pose_attention_ros.msg import ActionModel, SkeletonArray, SkeletonGraphArray
 from pose_attention_ros.nodes.action import ModelConfig
 from pose_attention_ros.nodes.pose import WARM_UP_SIZE
+from pose_attention_ros.nodes.teach_service import TeachService
 from pose_attention_ros.ros.action_messages import message_of_actions, message_of_model
 from pose_attention_ros.ros.answer_topics import AnswerTopics
 from pose_attention_ros.ros.diagnostics import StageMeter
@@ -68,6 +70,7 @@ class PipelineNode(ManagedNode):
     _images: CameraTopics | None = None
     _stages: tuple[GraphStage, ActionStage] | None = None
     _feed: PixelFeed | None = None
+    _teacher: TeachService | None = None
 
     def configure(self) -> None:
         size = self._open_input()
@@ -86,7 +89,8 @@ class PipelineNode(ManagedNode):
         self._skeletons = self.advertise(SkeletonArray, "skeletons", result_profile())
         self._graphs = self.advertise(SkeletonGraphArray, "skeleton_graphs", result_profile())
         self._answers = AnswerTopics(self)
-        self.advertise(ActionModel, "action_model", latched_profile()).publish(message_of_model(recogniser.spec))
+        model = self.advertise(ActionModel, "action_model", latched_profile())
+        self._teacher = TeachService(self, self._stages[1], recogniser, lambda spec: model.publish(message_of_model(spec)))
 
     def activate(self) -> None:
         self._pipeline.reset()
@@ -104,6 +108,9 @@ class PipelineNode(ManagedNode):
             self._playback.close()
         if self._estimator is not None:
             self._estimator.close()
+        if self._teacher is not None:
+            self._teacher.close()
+        self._teacher = None
         self._playback = self._input = self._estimator = self._load = self._images = self._stages = self._feed = None
 
     def settings_changed(self, settings: PipelineNodeConfig) -> None:

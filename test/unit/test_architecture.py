@@ -27,9 +27,10 @@ ARROWS = {
     "evaluation": {"core", "bags", "cameras", "inference", "data", "visualization"},
     "training": {"core", "models", "inference", "data", "evaluation"},
     "ros": {"core", "cameras", "msg", "program"},
+    "web": {"core"},
     "launching": set(),
-    "nodes": {"core", "bags", "inference", "cameras", "visualization", "evaluation", "ros", "msg"},
-    "cli": {"core", "bags", "models", "inference", "cameras", "visualization", "data", "evaluation", "training"},
+    "nodes": {"core", "bags", "inference", "cameras", "visualization", "evaluation", "ros", "msg", "srv", "web"},
+    "cli": {"core", "bags", "models", "inference", "cameras", "visualization", "data", "evaluation", "training", "web"},
 }
 # library -> the only parts, or modules, that may import it
 ONLY_IN = {
@@ -44,17 +45,18 @@ ONLY_IN = {
     "tensorrt": {"inference"},
     "rosbags": {"bags"},
     # Downloads happen by `pose-attention models fetch` alone; a report's page quotes its links, a source unquotes file://.
-    "urllib": {"inference.weights", "evaluation.recordings.fleet_result", "cameras.sources"},
+    "urllib": {"inference.weights", "evaluation.recordings.fleet_result", "cameras.sources", "web.guard"},
+    "aiohttp": {"web"},
     "requests": set(),
     "http": set(),
     "matplotlib": {"training", "evaluation"},
     "pickle": {"data.plain_pickle"},  # reads a foreign format with an unpickler that calls nothing of it
 }
 # Loaded where they are used: they are heavy, or not there on every robot.
-LATE = {"onnxruntime", "ai_edge_litert", "tensorrt", "rosbags", "matplotlib", "cv_bridge", "scipy"}
+LATE = {"aiohttp", "onnxruntime", "ai_edge_litert", "tensorrt", "rosbags", "matplotlib", "cv_bridge", "scipy"}
 # What each part of a robot's process is made of; none of it may load torch.
 ON_A_ROBOT = ("core.pipeline", "inference.pose", "inference.recogniser", "cameras", "visualization.overlay",
-              "evaluation.recording", "cli.main", "cli.run", "cli.models")
+              "evaluation.recording", "cli.main", "cli.run", "cli.models", "cli.teach", "cli.view")
 RUNS_CODE = ("pickle.load", "pickle.loads", "eval", "exec", "os.system", "os.popen", "subprocess.getoutput",
              "subprocess.getstatusoutput", "yaml.load", "yaml.unsafe_load", "yaml.full_load")
 ROS_MESSAGES = re.compile(r"\w+_(msgs|interfaces)$")

@@ -21,9 +21,11 @@ NEAREST_M = 0.3  # a joint closer than this to the image plane is not seen
 
 @dataclass(frozen=True)
 class CameraRing(Settings):
-    """Where the virtual cameras stand: all round the person, drawn at random for every clip."""
+    """Where the virtual cameras stand: by default all round the person, drawn at random for every clip."""
 
     views: int = setting(4, "cameras a clip", low=1)
+    side_deg: float = setting(180.0, "how far to either side of the recording's own camera they stand", unit="deg", low=0,
+                              high=180)
     elevation_low_deg: float = setting(-5.0, "lowest camera, seen from the person", unit="deg", low=-60, high=80)
     elevation_high_deg: float = setting(40.0, "highest camera", unit="deg", low=-60, high=80)
     distance_low_m: float = setting(2.5, "nearest camera", unit="m", low=1)
@@ -55,7 +57,7 @@ def _clips(motions: Sequence[Motion], ring: CameraRing, seed: int) -> Iterator[C
 def project(xyz: np.ndarray, root: np.ndarray, rng: np.random.Generator, ring: CameraRing) -> tuple[np.ndarray, np.ndarray]:
     """xyz (n, V, 3) and root (n, 3) metres -> keypoints (n, V, 2) float32 pixels and depth (n, V) metres, by a pinhole
     camera that looks at the middle of the person's path from a random side."""
-    yaw = rng.uniform(-np.pi, np.pi)
+    yaw = rng.uniform(-np.pi, np.pi) * ring.side_deg / 180
     elevation = np.deg2rad(rng.uniform(ring.elevation_low_deg, ring.elevation_high_deg))
     distance_m = rng.uniform(ring.distance_low_m, ring.distance_high_m)
     path = xyz - np.median(root, axis=0)

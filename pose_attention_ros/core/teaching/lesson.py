@@ -1,0 +1,131 @@
+"""A lesson: one person shows an action several times; the takes are cut by motion.
+
+T ticks, E channels of an embedding, V joints.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from pose_attention_ros.core.config import Settings, setting
+from pose_attention_ros.core.errors import UserError
+from pose_attention_ros.core.teaching.actions import MOST_TAKES, TaughtAction, taught_action
+from pose_attention_ros.core.teaching.space import TeachingSpace, pooled
+
+LONGEST_LESSON_S = 300.0
+
+
+@dataclass(frozen=True)
+class TakeConfig(Settings):
+    """How a lesson is cut into takes."""
+
+    still_speed: float = setting(0.35, "a person whose joints move more slowly, on average, stands still between two takes",
+                                 unit="body units/s", low=0.0, high=10.0)
+    still_s: float = setting(0.35, "being still for this long ends a take", unit="s", low=0.0, high=5.0)
+    shortest_take_s: float = setting(0.6, "a motion shorter than this is no take", unit="s", low=0.1, high=10.0)
+    longest_take_s: float = setting(6.0, "a motion that goes on is cut after this", unit="s", low=0.5, high=30.0)
+
+
+@dataclass(frozen=True, eq=False)
+class Take:
+    """embeddings (T, E); figure (T, V, 3), each joint's place in body units and its score; stamps of its ends."""
+
+    begin_ns: int
+    end_ns: int
+    embeddings: np.ndarray
+    figure: np.ndarray
+
+    @property
+    def length_s(self) -> float:
+        return (self.end_ns - self.begin_ns) * 1e-9
+
+
+def cut(stamps_ns: np.ndarray, speeds: np.ndarray, config: TakeConfig) -> list[slice]:
+    """The ticks of each take; stamps_ns, speeds (T,) body units a second, NaN where nothing was seen."""
+    moving = np.nan_to_num(speeds) >= config.still_speed
+    takes: list[slice] = []
+    begin = last = None
+    for tick, moves in enumerate([*moving.tolist(), None]):
+        over = moves is None or (begin is not None and (
+            (stamps_ns[tick] - stamps_ns[last]) * 1e-9 > config.still_s
+            or (stamps_ns[tick] - stamps_ns[begin]) * 1e-9 >= config.longest_take_s))
+        if over and begin is not None:
+            if (stamps_ns[last] - stamps_ns[begin]) * 1e-9 >= config.shortest_take_s:
+                takes.append(slice(begin, last + 1))
+            begin = None
+        if moves:
+            begin, last = tick if begin is None else begin, tick
+    return takes
+
+
+class Lesson:
+    """What is seen of the person while an action is taught."""
+
+    def __init__(self, name: str, track_id: int, rate_hz: float, config: TakeConfig | None = None,
+                 spans_ns: Sequence[tuple[int, int]] = ()) -> None:
+        """
+        :param spans_ns: stamps between which the action is shown, where that is known
+        """
+        self.name, self.track_id, self.config = name, track_id, config or TakeConfig()
+        ticks = math.ceil(LONGEST_LESSON_S * rate_hz)
+        self._ticks: deque[tuple[int, float, np.ndarray, np.ndarray]] = deque(maxlen=ticks)
+        self._deleted: set[int] = set()
+        self._spans_ns = spans_ns
+        self._closed = False
+
+    def add(self, stamp_ns: int, speed: float, embedding: np.ndarray, features: np.ndarray) -> None:
+        """One tick of the person: speed as of `evidence.speeds`, embedding (E,), features (V, C)."""
+        if self._ticks and stamp_ns <= self._ticks[-1][0]:
+            self._ticks.clear()  # another time begins
+        self._ticks.append((stamp_ns, speed, embedding.astype(np.float32), features[:, [0, 1, 4]].astype(np.float32)))
+
+    def takes(self) -> list[Take]:
+        """Those cut so far and not deleted, at most MOST_TAKES, the first ones."""
+        if not self._ticks:
+            return []
+        stamps_ns, speeds, embeddings, figures = (np.array(part) for part in zip(*self._ticks))
+        parts = self._spans(stamps_ns) if self._spans_ns else cut(stamps_ns, speeds, self.config)
+        if parts and self._going_on(parts[-1], stamps_ns):
+            parts.pop()
+        found = [Take(int(stamps_ns[part.start]), int(stamps_ns[part.stop - 1]), embeddings[part], figures[part])
+                 for part in parts]
+        return [take for take in found if take.begin_ns not in self._deleted][:MOST_TAKES]
+
+    def _spans(self, stamps_ns: np.ndarray) -> list[slice]:
+        """The ticks between the stamps that were given, of those that were seen."""
+        ends = [np.searchsorted(stamps_ns, [begin, end + 1]).tolist() for begin, end in self._spans_ns]
+        return [slice(begin, end) for begin, end in ends if end - begin > 1]
+
+    def _going_on(self, part: slice, stamps_ns: np.ndarray) -> bool:
+        """Whether the motion may not be over yet."""
+        return not self._closed and part.stop > len(stamps_ns) - max(self.config.still_s, 0.1) / self._tick_s(stamps_ns)
+
+    def close(self) -> None:
+        """Nothing more comes: the last motion is over."""
+        self._closed = True
+
+    @staticmethod
+    def _tick_s(stamps_ns: np.ndarray) -> float:
+        return float(np.median(np.diff(stamps_ns))) * 1e-9 if len(stamps_ns) > 1 else 1.0
+
+    def delete(self, number: int) -> None:
+        """Forget take `number`, from 0 on. Raises UserError where there is none."""
+        takes = self.takes()
+        if not 0 <= number < len(takes):
+            raise UserError(f"take is {number}, expected 0 to {len(takes) - 1}" if takes else "there is no take to delete")
+        self._deleted.add(takes[number].begin_ns)
+
+    def learnt(self, space: TeachingSpace) -> TaughtAction:
+        """The action that the takes show. Raises UserError without a take."""
+        self.close()
+        takes = self.takes()
+        if not takes:
+            raise UserError(f"no take of {self.name!r}: stand still, move, stand still again; a take lasts "
+                            f"{self.config.shortest_take_s:g} to {self.config.longest_take_s:g} s")
+        places = space.place(np.stack([pooled(take.embeddings) for take in takes]))
+        return taught_action(self.name, places, tuple(take.length_s for take in takes), space)

@@ -1,0 +1,164 @@
+"""web: a page for browsers, at http://127.0.0.1:8765 unless told otherwise. It works only while somebody looks on.
+
+Subscribes action_model; while a page is open also skeleton_graphs, actions, /diagnostics, and image_raw or
+           image_raw/compressed (`image_transport`)
+Calls      teach_action, and the parameter services of action, pose and pipeline
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from dataclasses import dataclass
+from typing import Any
+
+from diagnostic_msgs.msg import DiagnosticArray
+from rclpy.subscription import Subscription
+from sensor_msgs.msg import CompressedImage, Image
+
+from pose_attention_ros.core.layouts import layout
+from pose_attention_ros.core.types import Frame
+from pose_attention_ros.inference.locations import config_dir
+from pose_attention_ros.msg import ActionLabelArray, ActionModel, SkeletonGraphArray
+from pose_attention_ros.nodes.web_feed import GraphFeed
+from pose_attention_ros.ros.action_messages import actions_of_message
+from pose_attention_ros.ros.image_subscription import ImageSubscription
+from pose_attention_ros.ros.images import bgr_of
+from pose_attention_ros.ros.managed import ManagedNode
+from pose_attention_ros.ros.middleware import make_room_for_images
+from pose_attention_ros.ros.qos import latched_profile, result_profile
+from pose_attention_ros.ros.run import run
+from pose_attention_ros.ros.settings import NodeConfig, SynchroniserConfig, WatchImageConfig
+from pose_attention_ros.ros.skeleton_messages import graphs_of_message
+from pose_attention_ros.ros.stamps import age_s, stamp_ns_of
+from pose_attention_ros.ros.sync import StampSynchroniser
+from pose_attention_ros.web.hub import Hub, Meter
+from pose_attention_ros.web.records import record_of, record_of_model
+from pose_attention_ros.web.server import WebServer
+from pose_attention_ros.web.settings import WebConfig
+
+_LOOK_PERIOD_S, _HEALTH_PERIOD_S = 0.25, 1.0
+_SHOWN_DETAILS = ("backend", "model", "dropped", "hardware")
+
+
+@dataclass(frozen=True)
+class WebNodeConfig(WebConfig, WatchImageConfig, SynchroniserConfig, NodeConfig):
+    """Parameters of the web node."""
+
+
+class WebNode(ManagedNode):
+    """See the module."""
+
+    default_name = "web"
+    settings_type = WebNodeConfig
+    _server: WebServer | None = None
+    _feed: GraphFeed | None = None
+
+    def configure(self) -> None:
+        self._hub, self._meter = Hub(self.settings), Meter()
+        self._model: ActionModel | None = None
+        self._reports: dict[str, Any] = {}
+        self._server = WebServer(self._hub)
+        self._hub.feed = self._feed = GraphFeed(self)
+        self._server.start()
+        self.get_logger().info(f"open {self._server.address}")
+
+    def activate(self) -> None:
+        self.listen(ActionModel, "action_model", self._on_model, latched_profile())
+        self._inputs: list[Subscription] = []
+        self._camera = ImageSubscription(self, self._on_image, transport=self.settings.image_transport,
+                                         reliability=self.settings.image_reliability)
+        self._watched = False
+        self._timers = [self.watch(_LOOK_PERIOD_S, self._look), self.watch(_HEALTH_PERIOD_S, self._tell_health)]
+
+    def deactivate(self) -> None:
+        for timer in self._timers:
+            self.destroy_timer(timer)
+
+    def cleanup(self) -> None:
+        if self._server is not None:
+            self._server.close()
+        if self._feed is not None:
+            self._feed.close()
+        self._server = self._feed = None
+
+    def settings_changed(self, settings: WebNodeConfig) -> None:
+        if self._server is not None:
+            self._hub.config = settings
+
+    def details(self) -> dict[str, str]:
+        return {"address": self._server.address, "pages": str(len(self._hub.pages))} if self._server else {}
+
+    def idle(self) -> bool:
+        return not self._watched
+
+    def _look(self) -> None:
+        """Subscribe while somebody looks on; at other times nothing crosses the middleware for us."""
+        wanted = self._hub.watched
+        if wanted == self._watched:
+            return
+        self._watched = wanted
+        self.silence(self._inputs)
+        self._inputs = []
+        self._camera.close()
+        if wanted:
+            self._sync = StampSynchroniser(("skeleton_graphs", "actions"), self.settings.buffer_frames)
+            self._inputs = [self._listen(SkeletonGraphArray, "skeleton_graphs"), self._listen(ActionLabelArray, "actions"),
+                            self.listen(DiagnosticArray, "/diagnostics", self._on_diagnostics, result_profile())]
+            self._camera.open()
+
+    def _listen(self, kind: type, topic: str) -> Subscription:
+        return self.listen(kind, topic, lambda message: self._join(topic, message), result_profile())
+
+    def _join(self, name: str, message: Any) -> None:
+        """Complete sets of messages go to the pages."""
+        complete = self._sync.add(name, stamp_ns_of(message.header), message)
+        self.meter.dropped = self._sync.given_up
+        if complete is None:
+            return
+        began = time.perf_counter()
+        graphs = graphs_of_message(complete[0])
+        actions = None if self._model is None else actions_of_message(complete[1], self._model)
+        self._feed.see(graphs)
+        self._hub.result(record_of(graphs, actions))
+        age = age_s(graphs.stamp_ns, self.now_ns())
+        self._meter.done(age)
+        self.meter.done(time.perf_counter() - began, age)
+
+    def _on_image(self, message: Image | CompressedImage) -> None:
+        stamp_ns = stamp_ns_of(message.header)
+        if self._hub.wants_image(stamp_ns):
+            self._hub.image(Frame(bgr_of(message), stamp_ns))
+
+    def _on_model(self, message: ActionModel) -> None:
+        self._model = message
+        taught = tuple(name for name in message.classes if name in self._feed.taught)
+        self._hub.keep(record_of_model(
+            message.model_id, message.model_sha256, tuple(message.classes), layout(message.layout), message.threshold,
+            taught, self._feed.why_not))
+
+    def _on_diagnostics(self, message: DiagnosticArray) -> None:
+        for status in message.status:
+            self._reports[status.name] = status
+
+    def _tell_health(self) -> None:
+        if not self._watched:
+            return
+        values: dict[str, Any] = {**self._meter.read(), "pages": len(self._hub.pages)}
+        warnings = []
+        for name, status in sorted(self._reports.items()):
+            told = {pair.key: pair.value for pair in status.values}
+            values |= {f"{name}: {key}": told[key] for key in _SHOWN_DETAILS if told.get(key)}
+            if status.level not in (b"\x00", 0):
+                warnings.append([name, status.message])
+        self._hub.keep({"type": "health", "values": values, "warnings": warnings})
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the node; returns the exit code."""
+    make_room_for_images(config_dir)
+    return run(WebNode, arguments)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
