@@ -19,7 +19,8 @@ from pose_attention_ros.evaluation.recording import ResultWriter, summary_table
 from pose_attention_ros.inference.networks import RUNTIME_DOC, RUNTIMES
 from pose_attention_ros.inference.pixel_feeds import PixelFeedConfig, create_pixel_feed
 from pose_attention_ros.inference.pose import PoseConfig, create_pose_estimator
-from pose_attention_ros.inference.recogniser import DEFAULT_MODEL, load_recogniser
+from pose_attention_ros.inference.recogniser import DEFAULT_MODEL, find_model, load_recogniser
+from pose_attention_ros.inference.teaching import TAUGHT_DOC, Teaching
 from pose_attention_ros.visualization.overlay import Overlay, OverlayConfig
 
 _log = logging.getLogger(__name__)
@@ -31,6 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                         "address, video file, folder of images, or bag")
     parser.add_argument("--model", default=DEFAULT_MODEL, help="name under models/ or path of a model directory "
                         "(default: %(default)s)")
+    parser.add_argument("--taught", default="", metavar="FILE", help=TAUGHT_DOC)
     parser.add_argument("--model-runtime", choices=RUNTIMES, default=RUNTIMES[0],
                         help=f"recogniser: {RUNTIME_DOC} (default: %(default)s)")
     parser.add_argument("--out", type=Path, default=Path("out/run"), metavar="DIR",
@@ -55,8 +57,10 @@ def run(args: argparse.Namespace) -> int:
         pose = create_pose_estimator(read_settings(args, PoseConfig))
         pose.warm_up(camera.size)
         feed = create_pixel_feed(spec, read_settings(args, PixelFeedConfig), pose.image_features)
-        pipeline = Pipeline(pose, GraphStage(read_settings(args, GraphConfig, layout=spec.layout.name)),
-                            ActionStage(recogniser, read_settings(args, ActionConfig), feed))
+        stage = ActionStage(recogniser, read_settings(args, ActionConfig), feed)
+        stage.teach(Teaching(recogniser, find_model(args.model), args.taught).taught)
+        pipeline = Pipeline(pose, GraphStage(read_settings(args, GraphConfig, layout=spec.layout.name)), stage)
+        spec = stage.described
         about = {"source": masked(args.source), "backend": pose.backend, "model": spec.model_id, "model_sha256": spec.sha256}
         summary = _record(camera, pipeline, args, about)
     finally:

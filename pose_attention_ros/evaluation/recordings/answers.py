@@ -22,7 +22,8 @@ from pose_attention_ros.core.types import ActionEstimates, Frame, SkeletonGraphs
 from pose_attention_ros.evaluation.recordings.graph_process import WORTH_A_PROCESS, TimedGraphs, graphs_beside
 from pose_attention_ros.inference.pixel_feeds import PixelFeedConfig, create_pixel_feed
 from pose_attention_ros.inference.pose import PoseConfig, create_pose_estimator
-from pose_attention_ros.inference.recogniser import load_recogniser
+from pose_attention_ros.inference.recogniser import find_model, load_recogniser
+from pose_attention_ros.inference.teaching import Teaching
 
 Answer = tuple[ActionEstimates, SkeletonGraphs | None, tuple[float, ...]]
 _JOINTS = ("skeletons", "skeleton_graphs")  # inputs without images
@@ -61,10 +62,12 @@ def make_answers(bag: Bag | None, chosen: Input, model: str, pose: PoseConfig, g
         return _recorded(bag, chosen, model)
     recogniser = load_recogniser(model)
     spec = recogniser.spec
-    about = {"model_id": spec.model_id, "sha256": spec.sha256, "classes": list(spec.classes)}
     estimator = None if chosen.kind in _JOINTS else create_pose_estimator(pose)
     feed = None if estimator is None else create_pixel_feed(spec, PixelFeedConfig(), estimator.image_features)
     action_stage = ActionStage(recogniser, action, feed)
+    action_stage.teach(Teaching(recogniser, find_model(model)).taught)
+    spec = action_stage.described
+    about = {"model_id": spec.model_id, "sha256": spec.sha256, "classes": list(spec.classes)}
     graph = replace(graph, layout=spec.layout.name)
     graph_stage = GraphStage(graph)
     if chosen.kind == "skeleton_graphs":
