@@ -89,7 +89,8 @@ def test_the_launch_files_are_there() -> None:
 
 def test_every_started_program_is_built_and_is_a_node() -> None:
     started = started_nodes()
-    assert started == {"camera", "pose", "skeleton_graph", "action", "pipeline", "overlay", "hri_bridge", "recorder"}
+    assert started == {"camera", "pose", "skeleton_graph", "action", "pipeline", "overlay", "web", "hri_bridge",
+                       "recorder"}
     assert started <= set(built_nodes())
     for name in built_nodes():
         tree = tree_of(ROOT / "pose_attention_ros" / "nodes" / f"{name}.py")

@@ -1,0 +1,171 @@
+"""The page in a real browser against the running graph: composed pipeline on a video, and the web node."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("rclpy", reason="needs ROS 2")
+pytest.importorskip("playwright", reason="the browser is driven by playwright")
+
+import rclpy
+from node_helpers import NodeProcess, Probe
+from playwright import sync_api
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here: apt-get install chromium")
+FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+         "--disable-component-update", "--disable-sync", "--disable-dev-shm-usage"]
+PATIENCE_MS = 120_000
+
+
+@pytest.fixture(scope="module")
+def graph(shared, movenet_weights, tmp_path_factory) -> Iterator[tuple[str, NodeProcess, str]]:
+    """Namespace, web node and address of a graph that plays a video of three people again and again."""
+    namespace = f"/web_{uuid.uuid4().hex[:8]}"
+    rclpy.init()
+    folder = tmp_path_factory.mktemp("web")
+    pipeline = NodeProcess("pipeline", namespace, {"source": str(shared / "videos" / "felixchenfy_exercise.avi"),
+                                                   "loop": True, "input_size": 192, "taught": str(folder / "taught.json")})
+    web = NodeProcess("web", namespace, {"port": 0})
+    try:
+        address = web.wait_for_line("open http").rpartition("open ")[2].strip()
+        yield namespace, web, address
+    finally:
+        for process in (web, pipeline):
+            process.terminate()
+        for process in (web, pipeline):
+            process.wait_or_kill()
+        rclpy.try_shutdown()
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[sync_api.Browser]:
+    with sync_api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def page(browser, graph) -> Iterator[sync_api.Page]:
+    """The page, loaded, with people in it; it may complain of nothing."""
+    context = browser.new_context(viewport={"width": 1280, "height": 860}, accept_downloads=True)
+    page, complaints = context.new_page(), []
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.on("console", lambda said: complaints.append(said.text) if said.type == "error" else None)
+    page.goto(graph[2])
+    until(page, "document.querySelectorAll('#people .person').length >= 2")
+    yield page
+    context.close()
+    assert not [each for each in complaints if "ERR_CONNECTION_REFUSED" not in each and "WebSocket" not in each], complaints
+
+
+def until(page: sync_api.Page, condition: str) -> None:
+    page.wait_for_function(condition, timeout=PATIENCE_MS)
+
+
+def picture(page: sync_api.Page, name: str) -> None:
+    """Kept for people to look at where POSE_ATTENTION_PICTURES names a folder."""
+    if folder := os.environ.get("POSE_ATTENTION_PICTURES"):
+        page.screenshot(path=str(Path(folder) / f"{name}.png"), full_page=True)
+
+
+def test_people_appear_with_image_labels_and_lanes(page):
+    until(page, "page.picture && document.getElementById('live').width > 100 && page.health.model")
+    colours = page.evaluate("""() => {
+        const canvas = document.getElementById("live");
+        const data = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data;
+        return new Set(Array.from({length: data.length / 400}, (_, k) => data.slice(400 * k, 400 * k + 3).join())).size;
+    }""")
+    assert colours > 50  # a real image, not one colour
+    person = page.locator("#people .person").first
+    assert person.locator("meter").count() == 3 and "looks at" in person.inner_text()
+    assert page.locator("#link").get_attribute("data-state") == "on"
+    assert page.locator("#log li").count() >= 2
+    with page.expect_download() as download:
+        page.click("#save-log")
+    assert download.value.path().read_text().startswith("stamp_s,person,label,confidence\n")
+    picture(page, "desktop")
+
+
+def test_a_setting_arrives_at_the_node_by_keyboard(page, graph):
+    page.keyboard.press("s")
+    page.wait_for_selector("#set-threshold", timeout=PATIENCE_MS)
+    page.focus("#set-threshold")
+    for key in ("Home", *["ArrowRight"] * 40):
+        page.keyboard.press(key)
+    until(page, "document.getElementById('settings-said').textContent.startsWith('threshold is 0.4')")
+    probe = Probe(graph[0])
+    try:
+        assert probe.get_parameter("pipeline", "threshold") == pytest.approx(0.4)
+    finally:
+        probe.close()
+    with page.expect_download() as download:
+        page.click("#save-settings")
+    text = download.value.path().read_text()
+    assert "/**/pipeline:" in text and "threshold: 0.4" in text
+    picture(page, "settings")
+
+
+def test_an_action_is_taught_and_recognised_in_the_next_round(page):
+    page.keyboard.press("t")
+    page.evaluate("page.count_ms = 50")
+    page.fill("#teach-name", "gymnastics")
+    page.click("#teach-form button")
+    until(page, "document.querySelectorAll('#takes li').length >= 2")
+    picture(page, "teach")
+    takes = page.evaluate("page.lesson.takes.length")
+    page.click("#takes li button >> nth=0")
+    until(page, f"page.lesson.takes && page.lesson.takes.length >= 1 && page.lesson.takes.length < {takes} + 2")
+    page.click("#learn")
+    until(page, "document.getElementById('taught').textContent.includes('gymnastics')")
+    until(page, "page.model.classes.includes('gymnastics')")
+    until(page, "page.events.some((event) => event.label === 'gymnastics')")
+    page.click("#taught button >> nth=0")
+    page.fill("#taught input", "stretching")
+    page.keyboard.press("Enter")
+    until(page, "page.model.classes.includes('stretching') && !page.model.classes.includes('gymnastics')")
+    page.click("#taught li button >> nth=1")
+    until(page, "!page.model.classes.includes('stretching')")
+
+
+def test_two_browsers_and_a_phone_and_one_in_the_background(page, browser, graph):
+    phone = browser.new_context(viewport={"width": 390, "height": 844}, device_scale_factor=2, is_mobile=True,
+                                has_touch=True, color_scheme="dark")
+    try:
+        other = phone.new_page()
+        other.goto(graph[2])
+        until(other, "document.querySelectorAll('#people .person').length >= 2 && page.picture")
+        assert other.evaluate("document.documentElement.scrollWidth <= window.innerWidth")  # nothing to scroll sideways
+        picture(other, "phone")
+        until(page, "page.health.pages === 2")
+        # A browser without a screen shows every page; what it would say of one in the background is said here.
+        other.evaluate("""() => {
+            Object.defineProperty(document, "visibilityState", {value: "hidden", configurable: true});
+            document.dispatchEvent(new Event("visibilitychange"));
+            window.before = page.newest.stamp;
+        }""")
+        until(page, "(window.seen = (window.seen ?? 0) + 1) > 100")
+        stamp = other.evaluate("page.newest.stamp")
+        until(page, "(window.later = window.later ?? page.newest.stamp) !== page.newest.stamp")
+        assert other.evaluate("page.newest.stamp") == stamp
+    finally:
+        phone.close()
+
+
+def test_the_connection_is_lost_and_comes_back(page, graph):
+    context = page.context
+    page.evaluate("page.socket.close()")
+    until(page, "document.getElementById('link').dataset.state === 'off'")
+    until(page, "document.getElementById('link').dataset.state === 'on'")
+    context.set_offline(True)
+    page.evaluate("page.socket.close(); window.stamp = page.newest.stamp")
+    until(page, "document.getElementById('link').dataset.state === 'off'")
+    context.set_offline(False)
+    until(page, "document.getElementById('link').dataset.state === 'on' && page.newest.stamp !== window.stamp")
