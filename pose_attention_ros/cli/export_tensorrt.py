@@ -18,7 +18,8 @@ from pose_attention_ros.cli.options import write_json
 from pose_attention_ros.core.errors import UserError
 from pose_attention_ros.inference import movenet_network
 from pose_attention_ros.inference.letterbox import Letterbox
-from pose_attention_ros.inference.networks import PRECISIONS, NetworkFile, Profile, ShapeRange
+from pose_attention_ros.inference.network_types import NetworkFile, Profile, ShapeRange
+from pose_attention_ros.inference.networks import PRECISIONS
 from pose_attention_ros.inference.pose import STRIDE, PoseConfig
 from pose_attention_ros.inference.pose_cnn import calibration_inputs, input_range
 from pose_attention_ros.inference.pose_model import PoseSpec, is_pose_network, read_pose_spec

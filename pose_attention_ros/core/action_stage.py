@@ -85,7 +85,7 @@ class ActionStage:
         """The estimates of everybody in `graphs`.
 
         :param frame: the image of the graphs' stamp; read only where there is a feed
-        :raises ModelError: the model was trained on another layout
+        :raises ModelError: the model was trained on another layout, or reads the image and there is none
         """
         if graphs.layout.joints != self.spec.layout.joints:
             raise ModelError(f"model {self.spec.model_id!r} reads the layout {self.spec.layout.name!r}, the graphs come in "
@@ -97,6 +97,8 @@ class ActionStage:
                 self._tracks[track_id] = _Track(self.described, graphs.stamp_ns)
         tracks = [self._tracks[track_id] for track_id in ids]
         if self._feed is not None:
+            if frame is None:
+                raise ModelError(f"model {self.spec.model_id!r} reads the image too, and none came with the graphs")
             self._feed.see(frame, graphs)
         due = [track.resampler.push(graphs.stamp_ns, features) for track, features in zip(tracks, graphs.features)]
         for tick in range(max((len(stamps) for _, stamps in due), default=0)):
@@ -114,7 +116,7 @@ class ActionStage:
                          len(self._tracks))
             self._tracks.clear()
         oldest_ns = stamp_ns - round(self.config.max_gap_s * 1e9)
-        for track_id in [i for i, track in self._tracks.items() if track.resampler.last_stamp_ns < oldest_ns]:
+        for track_id in [i for i, track in self._tracks.items() if (track.resampler.last_stamp_ns or 0) < oldest_ns]:
             _log.debug("person %d not seen for %.2f s: forgotten", track_id, self.config.max_gap_s)
             del self._tracks[track_id]
 
@@ -130,7 +132,7 @@ class ActionStage:
                     track.window.restart()
             running = track.memory.running(self.config.memory_s)
             rows += [(track, person, features, stamp_ns, evidence) for evidence in running]
-        pixels = self._feed and self._feed.pixels([person for _, person, *_ in rows])
+        pixels = self._feed.pixels([person for _, person, *_ in rows]) if self._feed is not None else None
         output = self._recogniser.step(np.stack([features for _, _, features, *_ in rows]),
                                        np.stack([evidence.state for *_, evidence in rows]), pixels)
         probabilities = _softmax(output.logits / np.float32(self.spec.temperature))

@@ -27,6 +27,7 @@ def setting(default: Any, doc: str, *, unit: str = "", low: float | None = None,
     return dataclasses.field(default=default, metadata=metadata)
 
 
+@dataclasses.dataclass(frozen=True)
 class Settings:
     """Base of the settings dataclasses: checks every field's type, range and choices when the record is made."""
 
@@ -37,7 +38,8 @@ class Settings:
 
 def checked(field: dataclasses.Field, value: Any) -> Any:
     """`value` as the field's type. Raises UserError that names the setting, the value and what was expected."""
-    kind = type(field.default)
+    default: Any = field.default
+    kind = type(default)
     if kind is float and isinstance(value, int) and not isinstance(value, bool):
         value = float(value)
     if kind is tuple and isinstance(value, (list, tuple)):

@@ -84,13 +84,14 @@ def _extent_px(keypoints_px: np.ndarray, mask: np.ndarray) -> np.ndarray:
     there = mask[..., None]
     low = np.where(there, keypoints_px, np.inf).min(-2)
     high = np.where(there, keypoints_px, -np.inf).max(-2)
-    return np.where(mask.any(-1), np.linalg.norm(np.where(mask.any(-1)[..., None], high - low, 0), axis=-1), 0)
+    some = np.asarray(mask.any(-1))
+    return np.where(some, np.linalg.norm(np.where(some[..., None], high - low, 0), axis=-1), 0)
 
 
 def _middle(keypoints: np.ndarray, mask: np.ndarray, joints: list[int] | slice) -> tuple[np.ndarray, np.ndarray]:
     """Mean of those of `joints` that are there (..., 2), and whether any is (...)."""
     there = mask[..., joints]
-    count = there.sum(-1)
+    count: np.ndarray = there.sum(-1)
     total = np.where(there[..., None], keypoints[..., joints, :], 0).sum(-2)
     return total / np.maximum(count, 1)[..., None], count > 0
 

@@ -26,7 +26,7 @@ class SmoothingConfig(Settings):
     joint_memory_s: float = setting(0.4, "a joint missing for longer starts afresh", unit="s", low=0.0, high=10.0)
 
 
-def _gain(cutoff_hz: np.ndarray, dt_s: np.ndarray) -> np.ndarray:
+def _gain(cutoff_hz: np.ndarray | np.floating, dt_s: np.ndarray) -> np.ndarray:
     """Weight of a new sample in a first-order low-pass filter after dt_s seconds."""
     turn = 2 * np.pi * cutoff_hz * dt_s
     return turn / (turn + 1)

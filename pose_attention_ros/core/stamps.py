@@ -93,8 +93,9 @@ class StampOrder:
         return ""
 
     def _why_not_first_round(self, stamp_ns: int) -> str:
-        long_enough = self._newest_ns - self._first_ns > _LOOP_NS
-        self._round_over = self._round_over or (long_enough and abs(stamp_ns - self._first_ns) < _LOOP_NS // 2)
+        first_ns = stamp_ns if self._first_ns is None else self._first_ns
+        long_enough = self._newest_ns - first_ns > _LOOP_NS
+        self._round_over = self._round_over or (long_enough and abs(stamp_ns - first_ns) < _LOOP_NS // 2)
         if self._round_over:
             return NEXT_ROUND
         return AGAIN if stamp_ns == self._newest_ns else EARLIER

@@ -114,6 +114,7 @@ class PersonTracker:
     def __init__(self, config: TrackingConfig | None = None) -> None:
         self._config = config or TrackingConfig()
         self._highest = 0
+        self._distances: _Distances
         self.reset()
 
     def reset(self) -> None:

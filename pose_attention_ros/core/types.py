@@ -18,7 +18,7 @@ FARTHEST_PX = 1e6  # nothing that was measured lies beyond
 
 def _array(owner: object, name: str, shape: tuple, dtype: type) -> None:
     """Coerce field `name` of a frozen record to a contiguous `dtype` array."""
-    value = np.ascontiguousarray(getattr(owner, name), dtype=dtype)
+    value: np.ndarray = np.ascontiguousarray(getattr(owner, name), dtype=dtype)
     if value.shape != shape:
         raise ValueError(f"{type(owner).__name__}.{name} has shape {value.shape}, expected {shape}")
     object.__setattr__(owner, name, value)

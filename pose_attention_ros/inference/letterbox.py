@@ -40,7 +40,7 @@ class Letterbox:
         scale = min(input_w / image_size[0], input_h / image_size[1])
         content = (max(1, min(input_w, round(image_size[0] * scale))), max(1, min(input_h, round(image_size[1] * scale))))
         offset = ((input_w - content[0]) // 2, (input_h - content[1]) // 2)
-        return cls(tuple(image_size), (input_w, input_h), content, offset)
+        return cls((image_size[0], image_size[1]), (input_w, input_h), content, offset)
 
     @property
     def slices(self) -> tuple[slice, slice]:

@@ -18,7 +18,7 @@ from pose_attention_ros.core.errors import ModelError
 from pose_attention_ros.inference import weights
 from pose_attention_ros.inference.derived import derived_dir, derived_file, store_file, stored_file
 from pose_attention_ros.inference.movenet_decoding import HEADS
-from pose_attention_ros.inference.networks import NetworkFile
+from pose_attention_ros.inference.network_types import NetworkFile
 
 if TYPE_CHECKING:
     from pose_attention_ros.inference.conversion.tflite_file import TfliteFile

@@ -13,7 +13,8 @@ from pose_attention_ros.inference import movenet_network
 from pose_attention_ros.inference.letterbox import Letterbox
 from pose_attention_ros.inference.litert import LiteRtNetwork
 from pose_attention_ros.inference.movenet_decoding import HEADS
-from pose_attention_ros.inference.networks import Network, NetworkFile, ShapeRange, open_network
+from pose_attention_ros.inference.network_types import Network, NetworkFile, ShapeRange
+from pose_attention_ros.inference.networks import open_network
 from pose_attention_ros.inference.pose import STRIDE, PoseConfig
 from pose_attention_ros.inference.pose_cnn import fill_input, input_range
 

@@ -1,19 +1,15 @@
-"""What runs a network that is stored as ONNX: one protocol, ONNX Runtime behind it, and the choice of the runtime.
-
-A network is bound to the shapes of its inputs once. The binding owns the buffers, so that a frame allocates nothing: fill
-`inputs`, call, read `outputs`.
-"""
+"""What runs a network that is stored as ONNX: ONNX Runtime, and the choice of the runtime; protocol: `network_types.py`."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
 from pose_attention_ros.core.errors import ModelError
+from pose_attention_ros.inference.network_types import Network, NetworkFile, Profile, Shape, check_shapes
 
 # What a `runtime` setting may say, in core.config.setting's words; the first is the default.
 RUNTIMES = ("onnx", "cuda", "tensorrt", "tensorrt_only")
@@ -22,82 +18,6 @@ RUNTIME_DOC = ("what computes: onnx (ONNX Runtime); cuda (the same, on an NVIDIA
 PRECISIONS = ("fp32", "fp16", "int8")
 _GPU_PROVIDER, _CPU_PROVIDER = "CUDAExecutionProvider", "CPUExecutionProvider"
 _log = logging.getLogger(__name__)
-
-Shape = tuple[int, ...]
-
-
-class Binding(Protocol):
-    """A network at one set of input shapes. Its arrays are the same in every call.
-
-    `inputs`, `outputs`: name -> contiguous array; outputs hold what the newest call computed.
-    """
-
-    inputs: Mapping[str, np.ndarray]
-    outputs: Mapping[str, np.ndarray]
-
-    def __call__(self) -> None:
-        """Compute the outputs from what `inputs` hold."""
-        ...
-
-    def fetch(self, name: str) -> np.ndarray:
-        """An output that was not asked for when binding, of the newest call."""
-        ...
-
-
-class Network(Protocol):
-    """`backend` says what computes, for example "onnx-cpu"; `inputs`, `outputs`: name -> shape, -1 where it may vary."""
-
-    backend: str
-    inputs: Mapping[str, Shape]
-    outputs: Mapping[str, Shape]
-
-    def bind(self, shapes: Mapping[str, Shape], outputs: Sequence[str] = ()) -> Binding:
-        """Make buffers for inputs of these shapes.
-
-        :param outputs: those that every call hands out, empty for all; the others cost nothing until they are fetched
-        :raises ModelError: the network does not take these shapes
-        """
-        ...
-
-    def close(self) -> None:
-        """Free memory and devices; neither the network nor its bindings are used afterwards."""
-        ...
-
-
-@dataclass(frozen=True)
-class NetworkFile:
-    """A verified ONNX file: its name for people, its bytes and their hash, and the numbers that it computes in."""
-
-    name: str
-    content: bytes
-    sha256: str
-    precision: str = "fp32"
-
-
-@dataclass(frozen=True)
-class ShapeRange:
-    """What an input may be: from `least` to `most`, fastest at `best`. All three alike make a fixed engine."""
-
-    least: Shape
-    best: Shape
-    most: Shape
-
-    @classmethod
-    def fixed(cls, shape: Shape) -> ShapeRange:
-        """This shape and no other."""
-        return cls(shape, shape, shape)
-
-    def holds(self, shape: Shape) -> bool:
-        """Whether `shape` lies in the range."""
-        return len(shape) == len(self.least) and all(
-            low <= size <= high for low, size, high in zip(self.least, shape, self.most))
-
-    def __str__(self) -> str:
-        least, best, most = ("x".join(map(str, shape)) for shape in (self.least, self.best, self.most))
-        return best if least == most else f"{least}..{best}..{most}"
-
-
-Profile = Mapping[str, ShapeRange]  # by input
 
 
 class OnnxNetwork:
@@ -204,14 +124,6 @@ def _on_cuda(file: NetworkFile, threads: int) -> OnnxNetwork:
         raise ModelError("runtime is 'cuda', but ONNX Runtime finds no NVIDIA GPU that it can use; look at `nvidia-smi` and "
                          "the CUDA version that onnxruntime-gpu wants, or set runtime to onnx")
     return network
-
-
-def check_shapes(shapes: Mapping[str, Shape], inputs: Mapping[str, Shape]) -> None:
-    """Raises ModelError unless `shapes` name every input and fit its fixed sizes."""
-    for name, wanted in inputs.items():
-        found = tuple(shapes.get(name, ()))
-        if len(found) != len(wanted) or any(size not in (have, -1) for have, size in zip(found, wanted)):
-            raise ModelError(f"input {name!r} has shape {found}, expected {tuple(n if n > 0 else '*' for n in wanted)}")
 
 
 def _shape(shape: Sequence[int | str | None]) -> Shape:

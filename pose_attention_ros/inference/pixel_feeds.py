@@ -141,6 +141,7 @@ class ExtractedPixels:
         """See PixelFeed."""
         self._people: dict[int, Squares] = {}
         self._frame: Frame | None = None
+        self._known: dict[int, np.ndarray] = {}
 
     def see(self, frame: Frame, graphs: SkeletonGraphs) -> None:
         """See PixelFeed."""

@@ -16,7 +16,8 @@ from pose_attention_ros.core.pixels import ImageFeatures
 from pose_attention_ros.core.types import Frame, Skeletons
 from pose_attention_ros.inference.detections import coco_sigmas, keep_distinct
 from pose_attention_ros.inference.letterbox import Letterbox
-from pose_attention_ros.inference.networks import RUNTIMES, Binding, Network, NetworkFile, Profile, ShapeRange, open_network
+from pose_attention_ros.inference.network_types import Binding, Network, NetworkFile, Profile, ShapeRange
+from pose_attention_ros.inference.networks import RUNTIMES, open_network
 from pose_attention_ros.inference.paf_decoding import People, decode
 from pose_attention_ros.inference.pose import PoseConfig
 from pose_attention_ros.inference.pose_model import OUTPUTS, PoseSpec, read_pose_spec

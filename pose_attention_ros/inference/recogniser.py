@@ -13,7 +13,8 @@ from pose_attention_ros.core.layouts import layout
 from pose_attention_ros.core.recogniser import ModelSpec, Recogniser, StepOutput
 from pose_attention_ros.core.smoothing import SmoothingConfig
 from pose_attention_ros.inference.locations import models_dir
-from pose_attention_ros.inference.networks import RUNTIMES, Binding, NetworkFile, Profile, ShapeRange, open_network
+from pose_attention_ros.inference.network_types import Binding, NetworkFile, Profile, ShapeRange
+from pose_attention_ros.inference.networks import RUNTIMES, open_network
 
 DEFAULT_MODEL = "everyday"
 SPEC_FILE = "model.json"

@@ -103,5 +103,5 @@ def compressed_from_bgr(image_bgr: np.ndarray, stamp_ns: int, frame_id: str, qua
 
 def _bytes(values: np.ndarray) -> array:
     data = array("B")  # rclpy copies an array.array in one go and any other sequence value by value
-    data.frombytes(memoryview(values).cast("B"))
+    data.frombytes(values.data.cast("B"))
     return data

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from typing import Any
 
 from pose_attention_ros.core.errors import UserError
 from pose_attention_ros.core.heat import throttling
@@ -32,13 +33,13 @@ class LoadControl:
                                    "machine's speed")
         self._adaptation = Adaptation(node.settings, node.settings.input_size, stride)
 
-    def check(self, settings: object) -> None:
+    def check(self, settings: Any) -> None:
         """Raises UserError where `settings.adapt` cannot be done."""
         if settings.adapt == "input_size" and not self._stride:
             raise UserError(f"adapt is 'input_size', but the network of estimator {settings.estimator!r} has one fixed "
                             "size; expected rate or off")
 
-    def configure(self, settings: object) -> None:
+    def configure(self, settings: Any) -> None:
         """Use live settings that changed. Raises UserError, and keeps the old ones."""
         self.check(settings)
         self._adaptation.configure(settings)

@@ -20,7 +20,6 @@ from rclpy.qos_overriding_options import QoSOverridingOptions
 from rclpy.subscription import Subscription
 from rclpy.timer import Timer
 
-from pose_attention_ros.core.config import Settings
 from pose_attention_ros.core.errors import UserError
 from pose_attention_ros.core.secrets import masked
 from pose_attention_ros.ros.diagnostics import StageMeter, diagnostic_array, process_age_s
@@ -44,7 +43,7 @@ class ManagedNode(LifecycleNode):
     """
 
     default_name: ClassVar[str]
-    settings_type: ClassVar[type[Settings]]
+    settings_type: ClassVar[type[NodeConfig]]
     _log_bridge: NodeLogHandler | None = None
 
     def __init__(self, **node_options: Any) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 from rclpy.node import Node, NodeNameNonExistentError
 from rclpy.publisher import Publisher
@@ -73,8 +74,10 @@ class Playback:
         for topic, answers in self._answers.items():
             answers.clear()
             kind, stamp_of = _ANSWER_TYPES[topic]
-            self._node.listen(kind, topic, lambda message, to=answers, stamp_of=stamp_of: to.seen(stamp_of(message)),
-                              result_profile())
+            def seen(message: Any, to=answers, stamp_of=stamp_of) -> None:
+                to.seen(stamp_of(message))
+
+            self._node.listen(kind, topic, seen, result_profile())
         self.player.start()
 
     def stop(self) -> None:

@@ -60,7 +60,7 @@ def subscription_events(warn: Callable[[str], None], topic: str, remedy: str,
 
     :param more: handlers of events by rclpy's names; those that this ROS does not know are left out
     """
-    handlers = {"incompatible_qos": _reporter(warn, topic, "publisher", remedy), **(more or {})}
+    handlers: dict[str, Any] = {"incompatible_qos": _reporter(warn, topic, "publisher", remedy), **(more or {})}
     known = inspect.signature(SubscriptionEventCallbacks.__init__).parameters
     return SubscriptionEventCallbacks(**{name: handle for name, handle in handlers.items() if name in known})
 

@@ -13,7 +13,7 @@ import pytest
 from fake_tensorrt import NAMED, NUMBERED, make_tensorrt
 
 from pose_attention_ros.inference import weights
-from pose_attention_ros.inference.networks import NetworkFile
+from pose_attention_ros.inference.network_types import NetworkFile
 from pose_attention_ros.inference.trt import cuda
 
 

@@ -20,7 +20,7 @@ from pose_attention_ros.inference.letterbox import Letterbox
 from pose_attention_ros.inference.litert import LiteRtNetwork
 from pose_attention_ros.inference.movenet_decoding import HEADS, decode
 from pose_attention_ros.inference.movenet_runtimes import LiteRtHeads, OnnxHeads, open_heads
-from pose_attention_ros.inference.networks import ShapeRange
+from pose_attention_ros.inference.network_types import ShapeRange
 from pose_attention_ros.inference.pose import PoseConfig, create_pose_estimator
 from pose_attention_ros.inference.trt.build import build_engine
 from pose_attention_ros.inference.trt.cuda import Cuda

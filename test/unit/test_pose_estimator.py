@@ -16,7 +16,8 @@ from pose_attention_ros.core.types import Frame
 from pose_attention_ros.inference import pose_cnn
 from pose_attention_ros.inference.letterbox import Letterbox
 from pose_attention_ros.inference.locations import MODELS_VARIABLE
-from pose_attention_ros.inference.networks import NetworkFile, OnnxNetwork, check_shapes
+from pose_attention_ros.inference.network_types import NetworkFile, check_shapes
+from pose_attention_ros.inference.networks import OnnxNetwork
 from pose_attention_ros.inference.pose import PoseConfig, create_pose_estimator
 from pose_attention_ros.inference.pose_cnn import PoseCnn, boxes_of, calibration_inputs, input_range
 from pose_attention_ros.inference.pose_model import PoseSpec, available_pose_networks, read_pose_spec

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from pose_attention_ros.inference.networks import NetworkFile, Profile, Shape
+from pose_attention_ros.inference.network_types import NetworkFile, Profile, Shape
 from pose_attention_ros.inference.trt.cuda import Buffer, Cuda, Stream
 from pose_attention_ros.inference.trt.library import Library, TensorRtUnavailable
 
@@ -126,7 +126,7 @@ def _is_half(trt: Any, network: Any) -> bool:
 def make_calibrator(library: Library, shape: Shape, samples: Iterable[np.ndarray]) -> Any:
     """An entropy calibrator of this library over arrays of `shape`, the network's one input."""
 
-    class Calibrator(library.module.IInt8EntropyCalibrator2):
+    class Calibrator(library.module.IInt8EntropyCalibrator2):  # type: ignore[name-defined]  # known when it runs
         """Hands samples to TensorRT one by one, in device memory."""
 
         def __init__(self) -> None:

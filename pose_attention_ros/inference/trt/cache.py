@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from pose_attention_ros.core.errors import ModelError
-from pose_attention_ros.inference.networks import NetworkFile, Profile
+from pose_attention_ros.inference.network_types import NetworkFile, Profile
 from pose_attention_ros.inference.trt.cuda import Device
 from pose_attention_ros.inference.trt.library import Library
 from pose_attention_ros.inference.weights import CACHE_VARIABLE, cache_dir
@@ -147,7 +147,7 @@ def _why_none(key: EngineKey) -> str:
     others = [key.differences(other) for _, other in _others(key)]
     if not others:
         return "there is none yet"
-    return f"the one that is there is for {', '.join(min(others, key=len))}"
+    return f"the one that is there is for {', '.join(sorted(others, key=len)[0])}"
 
 
 def _others(key: EngineKey) -> list[tuple[Path, EngineKey]]:

@@ -115,7 +115,7 @@ class Buffer:
             raise
         self._host_address: int = host.value
         memory = (ctypes.c_byte * self._bytes).from_address(self._host_address)
-        self.host = np.frombuffer(memory, dtype, int(np.prod(shape))).reshape(shape)
+        self.host: np.ndarray = np.frombuffer(memoryview(memory), dtype, int(np.prod(shape))).reshape(shape)
         self.host[...] = 0
 
     def to_device(self, stream: Stream) -> None:

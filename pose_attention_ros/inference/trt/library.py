@@ -74,7 +74,7 @@ def _logger(module: ModuleType) -> Any:
     """TensorRT's messages in Python's log. What fails says so by itself, with the newest error."""
     errors = (module.ILogger.INTERNAL_ERROR, module.ILogger.ERROR)
 
-    class Logger(module.ILogger):
+    class Logger(module.ILogger):  # type: ignore[name-defined]  # the module is known when it runs
         """Remembers the newest error, which TensorRT's functions do not return."""
 
         def __init__(self) -> None:

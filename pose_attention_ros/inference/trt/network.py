@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from pose_attention_ros.core.errors import ModelError
-from pose_attention_ros.inference.networks import NetworkFile, Profile, Shape, check_shapes
+from pose_attention_ros.inference.network_types import NetworkFile, Profile, Shape, check_shapes
 from pose_attention_ros.inference.trt.build import build_engine
 from pose_attention_ros.inference.trt.cache import EngineKey, cached_engine, load_engine
 from pose_attention_ros.inference.trt.cuda import Buffer, Cuda, Stream
