@@ -30,29 +30,46 @@ export VENV SOURCE PHOTOS TORCH_INDEX
 ENVIRONMENT := $(PYTHON) scripts/ros_env.py --venv "$$VENV" --ros "$(ROS_WHEELS)" --torch-index "$$TORCH_INDEX" --extras
 FIND_SOURCE := if [ -z "$$SOURCE" ]; then SOURCE="$$($(PYTHON) scripts/sample_video.py)" || exit 1; fi
 .DEFAULT_GOAL := help
-.PHONY: help venv venv-train build demo view test bench bench-quick soak lint train-everyday clean
+.PHONY: help venv venv-train build demo view test test-fast hooks bench bench-quick soak lint train-everyday clean
 
 help:  ## list the targets
-	@grep -hE '^[a-z-]+:.*##' $(firstword $(MAKEFILE_LIST)) | sed -E 's/:.*## /\t/' | expand -t 18
+	@awk -F ':.*## ' '/^##@/ { printf "\n%s\n", substr($$0, 5) } /^[a-z-]+:.*## / { printf "  %-15s %s\n", $$1, $$2 }' \
+	  $(firstword $(MAKEFILE_LIST))
 
-venv:  ## make .venv: ROS 2 (the sourced one, else wheels), build tools, run-time packages; no torch
-	@$(ENVIRONMENT) cpu,web
-
-venv-train:
-	@$(ENVIRONMENT) cpu,web,train,test$(if $(EXTRAS),$(comma)$(EXTRAS))
-
-build: venv  ## colcon build into out/install
-	@scripts/build
-
+##@ See it work
 demo: build  ## label the people in SOURCE= (default: a sample video) over real ROS 2, into out/demo
 	@$(FIND_SOURCE); exec scripts/with_ros python scripts/demo.py --source "$$SOURCE" --out out/demo $(DEMO_ARGS)
 
 view: build  ## show SOURCE= (default: the sample video, again and again) in a browser page at http://127.0.0.1:8765
 	@$(FIND_SOURCE); exec scripts/with_ros pose-attention view --source "$$SOURCE" --loop $(VIEW_ARGS)
 
+##@ Set up
+venv:  ## make .venv: ROS 2 (the sourced one, else wheels), build tools, run-time packages; no torch
+	@$(ENVIRONMENT) cpu,web
+
+venv-train:  ## the same with torch and the test tools (EXTRAS= more of setup.py's)
+	@$(ENVIRONMENT) cpu,web,train,test$(if $(EXTRAS),$(comma)$(EXTRAS))
+
+build: venv  ## colcon build into out/install
+	@scripts/build
+
+hooks:  ## check every commit as `make lint` does (pre-commit)
+	@$(ENVIRONMENT) lint
+	@"$$VENV/bin/pre-commit" install
+
+##@ Check a change
+test-fast: venv-train  ## unit tests without ROS and torch, in less than a minute (TESTS=test/unit/test_x.py: one file in seconds)
+	@"$$VENV/bin/python" -m pytest -q -n auto --maxprocesses 4 -m "not slow and not training" \
+	  $(if $(filter test,$(TESTS)),test/unit,$(TESTS)) $(PYTEST_ARGS)
+
+lint:  ## ruff, and mypy of core, inference and ros
+	@$(ENVIRONMENT) lint
+	@"$$VENV/bin/ruff" check . && "$$VENV/bin/mypy"
+
 test: venv-train build  ## unit, node and end-to-end tests (TESTS=test/unit PYTEST_ARGS="-k name" narrow them)
 	@scripts/run_tests $(TESTS) -- $(PYTEST_ARGS)
 
+##@ Measure
 bench: venv-train build  ## time and memory: composed, graph of nodes, evaluating bags, pose estimators; into out/bench
 	@$(FIND_SOURCE); scripts/with_ros pose-attention bench --source "$$SOURCE" --out out/bench $(BENCH_ARGS) && \
 	  scripts/with_ros python -m benchmarks.bags --source "$$SOURCE" --out out/bench/bags && \
@@ -68,12 +85,10 @@ soak: venv-train build  ## run both forms for MINUTES=30 and watch memory, laten
 	  POSE_ATTENTION_CYCLES=100 POSE_ATTENTION_FLOOD=1000000 exec scripts/with_ros python -m pytest -q -rP \
 	  test/node/test_lifecycle_stress.py test/node/test_fault_matrix.py -k "left_behind or flood"
 
-lint:  ## ruff
-	@$(ENVIRONMENT) lint
-	@"$$VENV/bin/ruff" check .
-
+##@ Train
 train-everyday: venv-train build  ## train models/everyday anew from out/data (see its model card)
 	@scripts/with_ros pose-attention train config/train/everyday.yaml --seed 0 --out out/train/everyday
 
+##@ Tidy up
 clean:  ## remove what was built and made; .venv and downloads stay
-	rm -rf out/build out/install out/log out/inputs.cksum out/demo out/bench
+	rm -rf out/build out/install out/log out/inputs.cksum out/demo out/bench out/mypy

@@ -158,7 +158,7 @@ class ActionStage:
         for row, (track, _, features, stamp_ns, evidence) in enumerate(rows):
             if evidence is not track.memory.current:
                 continue
-            if track is learner:
+            if self.lesson is not None and track is learner:
                 self.lesson.add(stamp_ns, speeds(features[None])[0], embeddings[row], features)
             if self._taught:
                 track.window = track.window or TaughtWindow(embeddings.shape[1], self.spec.rate_hz)

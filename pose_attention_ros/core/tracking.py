@@ -114,7 +114,6 @@ class PersonTracker:
     def __init__(self, config: TrackingConfig | None = None) -> None:
         self._config = config or TrackingConfig()
         self._highest = 0
-        self._distances: _Distances
         self.reset()
 
     def reset(self) -> None:

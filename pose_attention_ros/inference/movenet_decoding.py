@@ -48,7 +48,7 @@ def decode(maps: Mapping[str, np.ndarray], least_score: float = 0.0, most_people
     """
     rows, columns, certain = _centres(maps["centre"][..., 0], least_score, most_people)
     height, width = maps["centre"].shape[:2]
-    limits = np.float32([height, width])
+    limits = np.array([height, width], np.float32)
     cells = np.stack([rows, columns], 1).astype(np.float32)
     middle, half = cells + maps["offset"][rows, columns], np.maximum(maps["size"][rows, columns], 0) / 2
     corners = np.stack([np.clip(middle - half, 0, limits), np.clip(middle + half, 0, limits)], 1)

@@ -113,8 +113,8 @@ class ImageSubscription:
         topic = self._choice.topic
         if found := self.losses.lost_recently():
             return f"{found[0]} of the last {found[1]} images of {topic} were lost on their way: {self._remedy()}"
-        if found := self.losses.never_sent():
-            missing, expected, rate_hz = found
+        if holes := self.losses.never_sent():
+            missing, expected, rate_hz = holes
             return (f"{missing} of the last {expected} images of {topic} are missing in its rate of {rate_hz:.0f} Hz: "
                     "its publisher leaves them out; look at its load, exposure time and USB or network bandwidth")
         return ""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import graphlib
 import re
 import subprocess
 import sys
@@ -113,6 +114,23 @@ def test_parts_import_only_along_the_arrows() -> None:
         if names[0] == PACKAGE and len(names) > 1 and names[1] not in ARROWS[found.part] | {found.part}:
             wrong.append(str(found))
     assert not wrong, "\n".join(wrong)
+
+
+def test_no_files_import_each_other_in_a_circle() -> None:
+    """Whoever reads one file of a circle must read them all. Imports for annotations alone do not count."""
+    files = {".".join(file.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): file
+             for file in (ROOT / PACKAGE).rglob("*.py")}
+    imported: dict[str, set[str]] = {}
+    for name, file in files.items():
+        tree = ast.parse(file.read_text(encoding="utf-8"))
+        annotations = {id(node) for test in ast.walk(tree) if isinstance(test, ast.If)
+                       and ast.unparse(test.test).endswith("TYPE_CHECKING") for node in ast.walk(test)}
+        nodes = [node for node in ast.walk(tree) if id(node) not in annotations]
+        whole = {alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names}
+        named = {f"{node.module}.{alias.name}" for node in nodes if isinstance(node, ast.ImportFrom) for alias in node.names}
+        targets = whole | {target if target in files else target.rpartition(".")[0] for target in named}
+        imported[name] = targets & set(files) - {name}
+    graphlib.TopologicalSorter(imported).prepare()  # raises CycleError, which names the files
 
 
 def test_libraries_stay_where_they_belong() -> None:

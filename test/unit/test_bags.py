@@ -85,6 +85,7 @@ def test_images_raw_and_compressed(tmp_path):
         assert len(items) == 3 and np.abs(items[0].image_bgr.astype(int) - image).max() < 5
 
 
+@pytest.mark.slow
 @settings(max_examples=40)
 @given(share=st.floats(0, 1), storage=st.sampled_from(["mcap", "sqlite3"]))
 def test_a_bag_cut_anywhere_gives_what_is_left_or_one_clear_line(share, storage):

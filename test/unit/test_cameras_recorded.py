@@ -365,6 +365,7 @@ def wrong_sources(folder: Path) -> dict[str, tuple[str, str]]:
     }
 
 
+@pytest.mark.slow
 def test_wrong_sources_give_one_line_with_a_remedy(tmp_path, capfd):
     for case, (source, expected) in wrong_sources(tmp_path).items():
         with pytest.raises(SourceError, match=expected) as caught:

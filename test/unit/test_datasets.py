@@ -294,6 +294,7 @@ def test_inspect_writes_what_it_shows(tmp_path, capsys):
     assert "2 clips, 8 frames" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind, name, clips", [
     ("penn", "penn_action_joints", 2326), ("jhmdb", "jhmdb14", 609), ("jhmdb", "jhmdb_804of928_pos_world", 804),
     ("kinect", "utkinect_3d", 200), ("kinect", "msr_action3d_3d", 566)])

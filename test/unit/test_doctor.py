@@ -22,6 +22,7 @@ def findings(path: Path) -> dict[str, dict]:
     return found
 
 
+@pytest.mark.slow
 def test_a_whole_machine_has_no_problem(movenet_weights: Path, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
     found = findings(tmp_path / "doctor.json")
     for about in ("python", "numpy", "OpenCV", "LiteRT", "ONNX Runtime", "pose movenet_multipose",
@@ -58,6 +59,7 @@ def ros_findings(monkeypatch: pytest.MonkeyPatch, **variables: str) -> dict[str,
     return {finding.about: finding for finding in doctor_ros.ros()}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("variables", "about", "words"), [
     ({"RMW_IMPLEMENTATION": "rmw_nonsense_cpp"}, "middleware", "sudo apt install ros-$ROS_DISTRO-rmw-nonsense-cpp"),
     ({"FASTDDS_DEFAULT_PROFILES_FILE": "/no/such/profile.xml"}, "middleware", "FASTDDS_DEFAULT_PROFILES_FILE"),

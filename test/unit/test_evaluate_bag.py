@@ -69,6 +69,7 @@ def test_result_report_and_junit(waving, capsys):
     assert (suite.get("tests"), suite.get("failures"), suite.get("errors")) == ("4", "0", "0")
 
 
+@pytest.mark.slow
 def test_two_runs_differ_in_timings_alone(waving):
     texts = []
     for out in ("first", "second"):
@@ -269,6 +270,7 @@ def test_labels_file_that_is_not_text(tmp_path):
         read_labels(tmp_path / "labels.csv", LeftOut())
 
 
+@pytest.mark.slow
 def test_two_processes_give_the_same_as_one(waving, monkeypatch):
     """What could not be used is told all the same."""
     from pose_attention_ros.evaluation.recordings import answers

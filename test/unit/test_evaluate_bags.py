@@ -75,6 +75,7 @@ class Bomb:
         return os._exit, (3,)
 
 
+@pytest.mark.slow
 def test_a_process_that_dies_costs_its_own_bag_alone(fleet):
     task = RecordingTask(str(fleet / "monday"), pictures=False)
     outcomes = {outcome.name: outcome for outcome in in_processes(

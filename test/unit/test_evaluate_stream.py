@@ -75,6 +75,7 @@ def test_frame_rate_and_estimator_keep_the_length_of_a_stream(fps):
         np.testing.assert_allclose(np.diff(seen.stamps_ns), 1e9 / fps, atol=1)
 
 
+@pytest.mark.slow
 def test_people_of_different_streams_do_not_disturb_each_other():
     """Several at once, of different lengths, as one by one."""
     recogniser = load_recogniser("everyday")
@@ -94,6 +95,7 @@ def data_file(tmp_path):
     return tmp_path / "data.npz"
 
 
+@pytest.mark.slow
 def test_the_command_writes_numbers_and_pictures(data_file, tmp_path, capsys):
     (tmp_path / "map.yaml").write_text("jumping_jacks: jumping_jacks\njuggling: null\n")
     assert main(["evaluate", "stream", "--data", str(data_file), "--model", "everyday", "--split", "test", "--label-map",

@@ -49,6 +49,7 @@ def alone(videos, tmp_path_factory):
     return out, result
 
 
+@pytest.mark.slow
 def test_one_video_with_the_labels_beside_it(alone):
     out, result = alone
     assert result["bag"] == "man.avi" and result["stream"]["frames"] == FRAMES
@@ -83,6 +84,7 @@ def test_a_folder_gives_the_same_numbers_again_and_tells_what_failed(videos, alo
     assert "1 of 2 videos evaluated" in report and 'href="room/man.avi/report.html"' in report
 
 
+@pytest.mark.slow
 def test_a_bag_of_the_same_images_gives_the_same_answers(videos, alone, tmp_path):
     camera = open_source(str(videos / "room" / "man.avi"), start_stamp_ns=10**18)
     with BagWriter(tmp_path / "bag") as bag:
@@ -94,6 +96,7 @@ def test_a_bag_of_the_same_images_gives_the_same_answers(videos, alone, tmp_path
     assert of_bag["people"] == alone[1]["people"] and of_bag["metrics"] == alone[1]["metrics"]
 
 
+@pytest.mark.slow
 def test_labels_that_are_no_class_may_be_given_a_meaning(videos, tmp_path):
     (tmp_path / "map.yaml").write_text("juggle: null\n")
     (tmp_path / "limits.yaml").write_text("labels: {labelled_person_frames: {min: 1000}}\n")

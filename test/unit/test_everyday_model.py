@@ -103,6 +103,7 @@ def test_a_person_who_stands_after_waving_no_longer_waves(recogniser):
     assert after["wave"] < recogniser.spec.threshold and max(after, key=after.get) == "stand"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind, name, least", [
     ("jhmdb", "jhmdb_804of928_pos_world", 0.55), ("penn", "penn_action_joints", 0.85)])
 def test_real_clips_of_people_never_seen_in_training(shared, tmp_path, kind, name, least):

@@ -52,6 +52,7 @@ def shown(speeds, config=None):
     return [stage(graphs(i / RATE_HZ, speed)).people[0] for i, speed in enumerate(speeds)], recogniser
 
 
+@pytest.mark.slow
 @given(memory_ticks=st.integers(1, 30), ticks=st.integers(1, 120))
 def test_what_counts_is_between_one_and_two_memories_long(memory_ticks, ticks):
     estimates, recogniser = shown([1.0] * ticks, ActionConfig(memory_s=memory_ticks / RATE_HZ))

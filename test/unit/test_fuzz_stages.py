@@ -128,6 +128,7 @@ CONVERTERS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", CONVERTERS)
 def test_a_message_is_read_or_refused_with_one_line(name: str) -> None:
     """Nothing but a UserError leaves a converter, and its text is one line."""

@@ -39,6 +39,7 @@ def run(frames, stage=None):
     return [stage(skeletons(round(stamp_s * 1e9), people)) for stamp_s, people in frames]
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=25)
 @given(scale=st.floats(0.2, 5), dx=st.floats(-500, 500), dy=st.floats(-500, 500))
 def test_features_do_not_depend_on_where_and_how_large_a_person_is(scale, dx, dy):

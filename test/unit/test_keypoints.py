@@ -88,6 +88,7 @@ def test_photos_may_have_no_people():
     assert score.ap == pytest.approx(1.0) and replace(score, ap=1).photos == 2
 
 
+@pytest.mark.slow
 def test_movenet_on_real_photos_through_the_command(shared, movenet_weights, tmp_path):
     photos = shared / "person-images"
     if not photos.is_dir():

@@ -63,6 +63,7 @@ def test_a_capped_stream_never_has_more_than_the_rate(gaps_ms: list[int], rate_h
             assert last - first <= (taken[last] - taken[first]) * rate_hz + 1.25 + 1e-6
 
 
+@pytest.mark.slow
 @given(fps=st.floats(5, 60), share=st.floats(0.2, 1.0), jitter=st.floats(0, 0.2), seed=st.randoms())
 def test_a_cap_below_the_cameras_rate_is_used_up(fps: float, share: float, jitter: float, seed: object) -> None:
     """On average at least 95 % of what is allowed, whatever the two rates and the camera's jitter."""
@@ -98,6 +99,7 @@ def test_a_machine_that_gets_slow_is_followed_down_and_up_again() -> None:
     assert all(moment_s < 200 for moment_s, _ in changes)
 
 
+@pytest.mark.slow
 @settings(max_examples=20)
 @given(cost_s=st.floats(0.02, 2.0), fps=st.floats(2, 30), mode=MODES, delay_s=st.sampled_from([0.0, 0.5]))
 def test_on_a_steady_machine_the_steps_settle(cost_s: float, fps: float, mode: str, delay_s: float) -> None:
@@ -125,6 +127,7 @@ def test_a_machine_that_is_fast_enough_is_left_alone(cost_s: float, fps: float, 
     assert simulate(adaptation_of(adapt=mode), lambda now_s: cost_s, 30.0, fps)[0] == []
 
 
+@pytest.mark.slow
 @settings(max_examples=20)
 @given(cost_s=st.floats(0.25, 0.9), fps=st.floats(10, 60))
 def test_if_a_smaller_input_is_fast_enough_it_is_found(cost_s: float, fps: float) -> None:

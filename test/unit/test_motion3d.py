@@ -105,6 +105,7 @@ def test_files_that_contradict_themselves(tmp_path, changes, words):
         read_motions(compact(tmp_path / "a.npz", **changes))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name, clips, joints, fps, group", [
     ("kinder_gator", 1159, 13, 30.3, "kinder_gator/s103"), ("reactidle", 22, 13, 24.0, "reactidle/s00")])
 def test_real_compact_files(shared, tmp_path, name, clips, joints, fps, group):

@@ -132,6 +132,7 @@ def test_hidden_joints_have_no_score():
     assert np.concatenate([render_clip(free, number).scores for number in range(12)]).mean() > 0.97
 
 
+@pytest.mark.slow
 def test_the_command_writes_a_balanced_data_set_that_reads_back(tmp_path, capsys):
     out = tmp_path / "drawn"
     assert main(["data", "render", str(out), "--clips", "200", "--frames", "2", "--size", "48",

@@ -76,6 +76,7 @@ def lifted_clips(count: int = 12) -> list[np.ndarray]:
     return list(clips)
 
 
+@pytest.mark.slow
 def test_taking_away_what_a_truthful_model_names_hurts_more_than_chance():
     ticks = lifted_clips()
     result = attention.faithfulness(LeftWristHigh(), ticks, [1] * len(ticks), seed=0)
@@ -106,6 +107,7 @@ def test_as_many_moments_go_whichever_are_chosen(length, share, seed):
     assert weights[cuts[0]].min() > weights[~cuts[0]].max() and weights[cuts[2]].max() < weights[~cuts[2]].min()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind, extra, written", [
     ("clips", ["--robustness"], {"confusion.png", "early.png", "reliability.png"}),
     ("attention", ["--clips", "3"], {"faithfulness.png", "attention_maps.png"}),

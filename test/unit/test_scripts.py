@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+import yaml
 
 SCRIPTS = Path(__file__).resolve().parents[2] / "scripts"
 
@@ -138,3 +140,24 @@ def test_a_sample_that_is_missing_or_altered_is_not_taken(content: bytes | None,
 def test_the_cached_sample_is_used(shared: Path, tmp_path: Path) -> None:
     (tmp_path / "vtest.avi").symlink_to(shared / "videos" / "opencv_vtest.avi")
     assert run("sample_video.py", "--cache", str(tmp_path), PATH="").stdout == f"{tmp_path / 'vtest.avi'}\n"
+
+
+def test_make_help_lists_every_target_under_a_heading() -> None:
+    done = subprocess.run(["make", "help"], cwd=SCRIPTS.parent, capture_output=True, text=True, timeout=60)
+    targets = re.search(r"^\.PHONY: (.+)$", (SCRIPTS.parent / "Makefile").read_text(), re.MULTILINE)[1].split()
+    listed = re.findall(r"^  ([a-z-]+) +\S", done.stdout, re.MULTILINE)
+    headings = re.findall(r"^[A-Z].+$", done.stdout, re.MULTILINE)
+    assert sorted(listed) == sorted(targets) and len(headings) >= 4, done.stdout
+
+
+def test_a_tool_that_is_not_installed_is_told_with_the_remedy(tmp_path: Path) -> None:
+    done = run("in_venv", "ruff", VENV=str(tmp_path))
+    assert done.returncode == 1 and "run 'make hooks' first" in done.stderr and len(done.stderr.splitlines()) == 1
+
+
+def test_the_hooks_of_a_commit_are_tools_that_setup_py_pins() -> None:
+    hooks = yaml.safe_load((SCRIPTS.parent / ".pre-commit-config.yaml").read_text())["repos"]
+    lint = re.search(r'"lint": \[(.+)\]', (SCRIPTS.parent / "setup.py").read_text())[1]
+    for hook in (hook for repository in hooks for hook in repository["hooks"]):
+        script, tool, *_ = hook["entry"].split()
+        assert (SCRIPTS.parent / script).is_file() and f'"{tool}==' in lint, hook["entry"]

@@ -32,6 +32,7 @@ def falls_of(sequences):
             yield sequence.joints_m[falling], sequence
 
 
+@pytest.mark.slow
 def test_bones_keep_their_lengths_and_bodies_differ(sequences):
     children, parents = (list(side) for side in zip(*BONES, strict=True))
     heights = []

@@ -72,6 +72,7 @@ def for_tensorrt(path) -> bool:
     return not ("int8_tensorrt" in files and files["int8"]["file"] == path.name)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", FILES, ids=str)
 def test_every_shipped_file_becomes_an_engine(library, path):
     if not for_tensorrt(path):

@@ -32,6 +32,7 @@ def videos(tmp_path_factory, shared, movenet_weights):
     return folder
 
 
+@pytest.mark.slow
 def test_videos_become_clips_with_their_people_in_one_part(videos, tmp_path):
     out = tmp_path / "out.npz"
     assert main(["data", "import", "video", str(videos), str(out), "--group-by", "^s[0-9]+", *OPTIONS]) == 0
@@ -43,6 +44,7 @@ def test_videos_become_clips_with_their_people_in_one_part(videos, tmp_path):
     assert (data.scores > 0.3).mean() > 0.7  # joints as the estimator saw them
 
 
+@pytest.mark.slow
 def test_a_bag_of_the_same_images_gives_the_same_clips(videos, tmp_path):
     camera = open_source(str(videos / "s1_day.avi"), start_stamp_ns=10**9)
     with BagWriter(tmp_path / "bag") as bag:

@@ -49,7 +49,8 @@ def cut(stamps_ns: np.ndarray, speeds: np.ndarray, config: TakeConfig) -> list[s
     """The ticks of each take; stamps_ns, speeds (T,) body units a second, NaN where nothing was seen."""
     moving = np.nan_to_num(speeds) >= config.still_speed
     takes: list[slice] = []
-    begin = last = None
+    begin: int | None = None
+    last = 0
     for tick, moves in enumerate([*moving.tolist(), None]):
         over = moves is None or (begin is not None and (
             (stamps_ns[tick] - stamps_ns[last]) * 1e-9 > config.still_s

@@ -76,7 +76,7 @@ class _Writer:
             self._node(layer.kind.capitalize(), [self._operand(name) for name in layer.inputs], before)
         elif layer.kind == of.RESIZE:
             if "twice" not in self._constants:
-                self._constants["twice"] = self._onnx.numpy_helper.from_array(np.float32([1, 1, 2, 2]), "twice")
+                self._constants["twice"] = self._onnx.numpy_helper.from_array(np.array([1, 1, 2, 2], np.float32), "twice")
             self._node("Resize", [self._operand(layer.inputs[0]), "", "twice"], before, mode="linear",
                        coordinate_transformation_mode="half_pixel")
         elif layer.kind == of.SIGMOID:
