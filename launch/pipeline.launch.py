@@ -171,6 +171,12 @@ def environment(args: Arguments) -> dict[str, str]:
     return dict.fromkeys(PROFILE_VARIABLES, str(profile.resolve()))
 
 
+def camera_info(image_topic: str) -> str:
+    """Where a driver publishes its calibration: beside its images."""
+    beside, slash, _ = image_topic.removesuffix("/compressed").rpartition("/")
+    return f"{beside}{slash}camera_info"
+
+
 def node(args: Arguments, params_file: str, environment: dict[str, str], name: str, parameters: dict[str, Any],
          on_exit: Any) -> Node:
     """One node with the common settings."""
@@ -182,7 +188,7 @@ def node(args: Arguments, params_file: str, environment: dict[str, str], name: s
         namespace=args.namespace,
         parameters=[params_file, {**common, **parameters}],
         additional_env=environment,
-        remappings=[] if args.source else [("image_raw", args.image_topic)],
+        remappings=[] if args.source else [("image_raw", args.image_topic), ("camera_info", camera_info(args.image_topic))],
         arguments=["--ros-args", "--log-level", args.log_level],
         output="screen",
         emulate_tty=True,

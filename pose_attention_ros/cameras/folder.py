@@ -7,10 +7,10 @@ import re
 from pathlib import Path
 
 from pose_attention_ros.cameras.base import CameraConfig
-from pose_attention_ros.cameras.stamps import Timeline
 from pose_attention_ros.core.errors import SourceError
 from pose_attention_ros.core.files import visible
 from pose_attention_ros.core.images import read_image
+from pose_attention_ros.core.stamps import FileStamps, LeftOut
 from pose_attention_ros.core.types import Frame
 
 IMAGE_SUFFIXES = (".bmp", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp")
@@ -38,7 +38,7 @@ class ImageFolder:
         self._paths, self._config = names, config
         self.fps = config.assumed_fps
         self.frame_count = 0 if config.loop else len(names)
-        self._timeline = Timeline(start_stamp_ns, self.fps)
+        self._stamps = FileStamps(start_stamp_ns, self.fps, LeftOut())
         self._row = 0
         self._ahead = self._next()
         if self._ahead is None:
@@ -54,7 +54,7 @@ class ImageFolder:
             frame = self._next()
             if frame is None and self._config.loop and self._paths:
                 self._row = 0
-                self._timeline.restart()
+                self._stamps.restart()
                 frame = self._next()
         return frame
 
@@ -67,7 +67,7 @@ class ImageFolder:
         while self._row < len(self._paths):
             path = self._paths[self._row]
             self._row += 1
-            stamp_ns = self._timeline.stamp(None)
+            stamp_ns = self._stamps.use(None)
             image = read_image(path)
             if image is not None:
                 return Frame(image, stamp_ns, self._config.frame_id)

@@ -9,9 +9,9 @@ import numpy as np
 
 from pose_attention_ros.cameras.base import CameraConfig
 from pose_attention_ros.cameras.capture import Capture, Properties
-from pose_attention_ros.cameras.stamps import Timeline
 from pose_attention_ros.core.errors import SourceError
 from pose_attention_ros.core.rates import even, holes
+from pose_attention_ros.core.stamps import FileStamps, LeftOut
 from pose_attention_ros.core.types import Frame
 
 _HIGHEST_BELIEVABLE_FPS = 1000.0
@@ -26,7 +26,8 @@ log = logging.getLogger(__name__)
 
 
 class VideoFile:
-    """Every frame of a video, stamped `start_stamp_ns` plus its presentation time.
+    """Every frame of a video, stamped `start_stamp_ns` plus its presentation time; `left_out` counts those that
+    `core.stamps.FileStamps` leaves out for it.
 
     What cannot be decoded is left out; at the end one warning says how much that was, also where the file gives fewer
     frames than it states. The rate is that of the stamps where the file states another.
@@ -50,7 +51,8 @@ class VideoFile:
         count = self._stated_count if self._counted or not self._stated_fps else \
             round(self._stated_count / self._stated_fps * self.fps)
         self.frame_count = 0 if config.loop else count
-        self._timeline = Timeline(start_stamp_ns, self.fps)
+        self.left_out = LeftOut()
+        self._stamps = FileStamps(start_stamp_ns, self.fps, self.left_out)
         self._closed = self._told = False
         self._begin_round()
         self._ahead = self._next()
@@ -81,11 +83,13 @@ class VideoFile:
         while not self._closed and self._grab():
             image = self._capture.retrieve()
             presented_ns = round(self._capture.get("CAP_PROP_POS_MSEC") * 1e6)
-            stamp_ns = self._timeline.stamp(presented_ns)
-            if image is not None:
-                self._presented_ns.append(presented_ns)
+            if image is None:
+                self._failures += 1
+                continue
+            stamp_ns = self._stamps.use(presented_ns if presented_ns > 0 or not self._presented_ns else None)
+            self._presented_ns.append(presented_ns)
+            if stamp_ns is not None:
                 return Frame(image, stamp_ns, self._config.frame_id)
-            self._failures += 1
         return None
 
     def _grab(self) -> bool:
@@ -153,7 +157,7 @@ class VideoFile:
     def _rewind(self) -> None:
         self._capture.release()
         self._capture = self._opened()
-        self._timeline.restart()
+        self._stamps.restart()
         self._begin_round()
 
     def _opened(self) -> Capture:

@@ -1,4 +1,4 @@
-"""Which stamps of a stream can be used: one rule for live topics, bags and videos."""
+"""Which stamps of a stream can be used: one rule for live topics, bags, videos and folders of images."""
 
 from __future__ import annotations
 
@@ -9,13 +9,14 @@ from dataclasses import dataclass, field
 _log = logging.getLogger(__name__)
 
 UNSTAMPED = "images without a stamp (zero): the time of their arrival is taken; let the driver stamp its images"
-AGAIN = "messages with the stamp of the one before them"
-EARLIER = "messages out of order: their stamp is earlier than that of one before them"
+AGAIN = "messages or images with the stamp of the one before them"
+EARLIER = "messages or images out of order: their stamp is earlier than that of one before them"
 AHEAD = "messages whose stamp jumps ahead of the time of their arrival"
 NEXT_ROUND = "stamps begin again (a looping player was recorded?): only the first round is used"
 
 _JUMP_NS = 10_000_000_000  # stamps that run ahead of their arrival by more are wrong,
 _IN_A_ROW = 5  # unless so many say the same: then the clock was set, or a player began again
+_ABOVE_ZERO_NS = 1 << 62  # a file's frame at 0 has a stamp; the rule takes 0 for none
 _LOOP_NS = 1_000_000_000  # stamps that come back this close to the first one begin another round
 
 
@@ -42,11 +43,13 @@ class StampOrder:
 
     :param left_out: told what is left out
     :param one_round: what begins again is left out, too, as when a recording is evaluated
-    :param live: a stamp may run ahead, for a player may leave out a part of a recording
+    :param live: a stamp may run ahead: a player may leave out a part of a recording, and nobody knows when a file's frames
+        came
+    :param stamped: messages without a stamp are worth a warning
     """
 
-    def __init__(self, left_out: LeftOut, one_round: bool = False, live: bool = False) -> None:
-        self._left_out, self._one_round, self._live = left_out, one_round, live
+    def __init__(self, left_out: LeftOut, one_round: bool = False, live: bool = False, stamped: bool = True) -> None:
+        self._left_out, self._one_round, self._live, self._stamped = left_out, one_round, live, stamped
         self._first_ns: int | None = None
         self._newest_ns = -1
         self._newest_arrived_ns = 0
@@ -58,7 +61,7 @@ class StampOrder:
     def use(self, stamp_ns: int, arrived_ns: int) -> int | None:
         """The stamp to use, None where the message is to be left out. Times in nanoseconds, `arrived_ns` of any clock."""
         if stamp_ns == 0:
-            if not self.unstamped:
+            if self._stamped and not self.unstamped:
                 _log.warning(UNSTAMPED)
             self.unstamped += 1
             stamp_ns = arrived_ns
@@ -99,3 +102,45 @@ class StampOrder:
         if self._round_over:
             return NEXT_ROUND
         return AGAIN if stamp_ns == self._newest_ns else EARLIER
+
+
+class FileStamps:
+    """Stamps of the frames of a file: where playing started, plus the time at which the file presents them.
+
+    The rule is StampOrder's: a frame arrives one period after the one before it, and that is its stamp where the file states
+    none. But time never goes back: where the file's begins again, as in parts that were joined, the stamps go on.
+
+    :param start_ns: stamp of the first frame
+    :param fps: nominal rate
+    """
+
+    def __init__(self, start_ns: int, fps: float, left_out: LeftOut) -> None:
+        self._period_ns, self._left_out = round(1e9 / fps), left_out
+        self._next_ns = start_ns  # one period after the newest stamp
+        self.restart()
+
+    def restart(self) -> None:
+        """The next frame is the first of a new round, one period after the last."""
+        self._order = StampOrder(self._left_out, live=True, stamped=False)
+        self._shift_ns: int | None = None
+        self._newest_ns: int | None = None
+
+    def use(self, presented_ns: int | None) -> int | None:
+        """Stamp of the next frame, None where it is to be left out.
+
+        :param presented_ns: None for a frame that states no time
+        """
+        if presented_ns is not None and self._shift_ns is None:
+            self._shift_ns = self._next_ns - presented_ns
+        stated_ns = 0 if presented_ns is None else presented_ns + self._shift_ns + _ABOVE_ZERO_NS
+        stamp_ns = self._order.use(stated_ns, self._next_ns + _ABOVE_ZERO_NS)
+        if stamp_ns is None:
+            return None
+        stamp_ns -= _ABOVE_ZERO_NS
+        if self._newest_ns is not None and stamp_ns <= self._newest_ns:
+            self._shift_ns += self._next_ns - stamp_ns
+            stamp_ns = self._next_ns
+            self._order = StampOrder(self._left_out, live=True, stamped=False)
+            self._order.use(stamp_ns + _ABOVE_ZERO_NS, stamp_ns + _ABOVE_ZERO_NS)
+        self._newest_ns, self._next_ns = stamp_ns, stamp_ns + self._period_ns
+        return stamp_ns

@@ -91,9 +91,9 @@ class ActionNode(ManagedNode):
         """The answer to one image's people; what is returned publishes it again."""
         began = time.perf_counter()
         estimates = self._stage(graphs, frame)
-        answer = self._answers.publish(estimates)
+        answer = self._answers.publish(graphs, estimates)
         self.meter.done(time.perf_counter() - began, age_s(estimates.stamp_ns, self.now_ns()))
-        return lambda: self._answers.publish(estimates, answer)
+        return lambda: self._answers.publish(graphs, estimates, answer)
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -1,9 +1,11 @@
-"""hri_bridge: publishes the tracked people as bodies of ROS4HRI (REP-155); needs the package hri_msgs.
+"""hri_bridge: publishes the tracked people as bodies and persons of ROS4HRI (REP-155); needs the package hri_msgs.
 
-Subscribes skeletons, skeleton_graphs, actions
+Subscribes skeletons, skeleton_graphs, actions, camera_info
 Publishes  /humans/bodies/tracked (hri_msgs/IdsList), and for each body /humans/bodies/<id>/roi
            (NormalizedRegionOfInterest2D), skeleton2d (Skeleton2D) and gesture (Gesture: WAVING or OTHER, while an action
-           is confirmed)
+           is confirmed); with `persons` /humans/persons/tracked and for each person /humans/persons/<id>/anonymous, body_id
+           (both latched) and location_confidence; where camera_info has a calibration, on /tf the frames body_<id>,
+           head_<id> and person_<id>, at distances that rest on `person_height_m`
 """
 
 from __future__ import annotations
@@ -14,14 +16,17 @@ import time
 from dataclasses import dataclass
 
 from rclpy.publisher import Publisher
+from sensor_msgs.msg import CameraInfo
 
 from pose_attention_ros.core.config import setting
 from pose_attention_ros.core.errors import UserError
+from pose_attention_ros.core.placing import Pinhole, place
 from pose_attention_ros.core.types import SkeletonGraphs, Skeletons
 from pose_attention_ros.msg import ActionLabelArray, SkeletonArray, SkeletonGraphArray
 from pose_attention_ros.ros.hri_messages import BodyMessages, confirmed_label, rows_of_people
+from pose_attention_ros.ros.hri_persons import Frames, Persons
 from pose_attention_ros.ros.managed import ManagedNode
-from pose_attention_ros.ros.qos import result_profile
+from pose_attention_ros.ros.qos import result_profile, sensor_profile
 from pose_attention_ros.ros.run import run
 from pose_attention_ros.ros.settings import NodeConfig, SynchroniserConfig
 from pose_attention_ros.ros.skeleton_messages import graphs_of_message, skeletons_of_message
@@ -39,6 +44,10 @@ class HriBridgeNodeConfig(SynchroniserConfig, NodeConfig):
     id_prefix: str = setting("body", "a body's id is this and the track id; give each camera another one")
     forget_s: float = setting(1.0, "a body that was not seen for this long, by image stamps, is no longer listed", unit="s",
                               low=0.0, high=60.0, live=True)
+
+    persons: bool = setting(True, "publish each body as an anonymous person, too; false leaves them to hri_person_manager")
+    person_height_m: float = setting(1.7, "height that everybody is taken to have: one camera sees no distance, and who is "
+                                     "shorter is placed too far by as much", unit="m", low=0.5, high=2.5, live=True)
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -59,15 +68,19 @@ class HriBridgeNode(ManagedNode):
             raise UserError(f"hri_bridge needs hri_msgs ({error}); run: sudo apt install ros-$ROS_DISTRO-hri-msgs, or build "
                             "github.com/ros4hri/hri_msgs (branch humble-devel) in your workspace") from None
         self._tracked = self.advertise(self._messages.types["tracked"], f"{BODIES}/tracked", result_profile(1))
+        self._frames = Frames(self)
+        self._persons = Persons(self, self._messages.tracked) if self.settings.persons else None
 
     def activate(self) -> None:
         self._bodies: dict[int, dict[str, Publisher]] = {}
         self._seen_ns: dict[int, int] = {}
+        self._camera: Pinhole | None = None
         self._sync = StampSynchroniser(("skeletons", "skeleton_graphs"), self.settings.buffer_frames)
         self.listen(SkeletonArray, "skeletons", lambda message: self._join("skeletons", message), result_profile())
         self.listen(SkeletonGraphArray, "skeleton_graphs", lambda message: self._join("skeleton_graphs", message),
                     result_profile())
         self.listen(ActionLabelArray, "actions", self._on_actions, result_profile())
+        self.listen(CameraInfo, "camera_info", self._on_camera, sensor_profile("best_effort"))
 
     def deactivate(self) -> None:
         """Nobody is tracked any more."""
@@ -75,7 +88,13 @@ class HriBridgeNode(ManagedNode):
             self._forget(track_id)
 
     def details(self) -> dict[str, str]:
-        return {"bodies": str(len(self._bodies))} if self.active else {}
+        if not self.active:
+            return {}
+        placed = "no calibration on camera_info" if self._camera is None else str(len(self._frames.placed))
+        return {"bodies": str(len(self._bodies)), "placed": placed}
+
+    def _on_camera(self, message: CameraInfo) -> None:
+        self._camera = Pinhole.of(list(message.k), (message.width, message.height))
 
     def _join(self, name: str, message: SkeletonArray | SkeletonGraphArray) -> None:
         complete = self._sync.add(name, stamp_ns_of(message.header), message)
@@ -101,6 +120,18 @@ class HriBridgeNode(ManagedNode):
             self._bodies[track_id]["roi"].publish(made.roi(graphs, row, score))
             if source is not None:
                 self._bodies[track_id]["skeleton2d"].publish(made.skeleton2d(skeletons, source))
+        self._place(graphs)
+
+    def _place(self, graphs: SkeletonGraphs) -> None:
+        """Frames of those who can be placed, where they were of those who are out of sight, and persons."""
+        places = {} if self._camera is None else {
+            self._id(int(track_id)): place(graphs, row, self._camera, self.settings.person_height_m)
+            for row, track_id in enumerate(graphs.track_ids)}
+        listed = [self._id(track_id) for track_id in self._bodies]
+        self._frames.send(graphs, listed, places)
+        if self._persons is not None:
+            seen = {self._id(int(track_id)) for track_id in graphs.track_ids}
+            self._persons.publish(graphs, listed, {each: each in seen for each in self._frames.placed})
 
     def _on_actions(self, message: ActionLabelArray) -> None:
         for person in message.actions:
@@ -121,6 +152,9 @@ class HriBridgeNode(ManagedNode):
         self._seen_ns.pop(track_id, None)
         for publisher in self._bodies.pop(track_id, {}).values():
             self.destroy_publisher(publisher)
+        self._frames.forget(self._id(track_id))
+        if self._persons is not None:
+            self._persons.forget(self._id(track_id))
 
 
 def main(arguments: list[str] | None = None) -> int:

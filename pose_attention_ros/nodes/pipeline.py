@@ -157,7 +157,7 @@ class PipelineNode(ManagedNode):
                 self._skeletons.publish(message_of_skeletons(result.skeletons))
             if self._graphs.get_subscription_count():
                 self._graphs.publish(message_of_graphs(result.graphs))
-            self._answers.publish(result.actions, actions)
+            self._answers.publish(result.graphs, result.actions, actions)
             if self._images is not None:
                 self._images.publish(frame)
 

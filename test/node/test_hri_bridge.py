@@ -12,11 +12,15 @@ import pytest
 
 pytest.importorskip("rclpy", reason="ROS 2 is not here")
 
+from sensor_msgs.msg import CameraInfo
+from std_msgs.msg import Float32, String
+
 from pose_attention_ros.core.graph_stage import GraphConfig, GraphStage
 from pose_attention_ros.core.layouts import layout
 from pose_attention_ros.core.types import Skeletons
 from pose_attention_ros.msg import ActionLabel, ActionLabelArray, SkeletonArray, SkeletonGraphArray
 from pose_attention_ros.ros.hri_messages import hri_joints
+from pose_attention_ros.ros.qos import latched_profile
 from pose_attention_ros.ros.skeleton_messages import message_of_graphs, message_of_skeletons
 from pose_attention_ros.ros.stamps import header_of
 
@@ -136,3 +140,66 @@ def test_bodies_are_published_as_the_standard_says(start: Callable, probe: Any) 
     assert ids() == [first]
     probe.until(lambda: probe.node.count_publishers(f"/humans/bodies/{second}/roi") == 0, "the end of its topics")
     assert process.running and "Traceback" not in process.output
+
+
+HAS_TF = importlib.util.find_spec("tf2_msgs") is not None
+
+
+@WITH_HRI
+@pytest.mark.skipif(not HAS_TF, reason="tf2_msgs is not installed")
+def test_a_person_before_a_calibrated_camera_has_frames(start: Callable, probe: Any) -> None:
+    """What clients of ROS4HRI do: take the ids of persons, their confidence, and look their frames up in /tf."""
+    from hri_msgs.msg import IdsList
+    from tf2_msgs.msg import TFMessage
+
+    prefix = f"c{probe.namespace.strip('/')}_"
+    start("hri_bridge", {"id_prefix": prefix})
+    persons, transforms = probe.collect(IdsList, "/humans/persons/tracked"), probe.collect(TFMessage, "/tf")
+    publishers = {name: probe.publisher(kind, name) for name, kind in (
+        ("skeletons", SkeletonArray), ("skeleton_graphs", SkeletonGraphArray), ("camera_info", CameraInfo))}
+    stage, stamps = GraphStage(GraphConfig(confirm_s=0.0)), iter(np.arange(1, 1000) / 10)
+    focal_px, distance_m = 500.0, 3.0
+    calibration = CameraInfo(width=640, height=480, k=[focal_px, 0.0, 320.0, 0.0, focal_px, 240.0, 0.0, 0.0, 1.0])
+
+    def show(calibrated: bool) -> None:
+        seen = standing(next(stamps), distance_m, focal_px)
+        if calibrated:
+            publishers["camera_info"].publish(calibration)
+        publishers["skeletons"].publish(message_of_skeletons(seen))
+        publishers["skeleton_graphs"].publish(message_of_graphs(stage(seen)))
+        probe.spin_for(0.05)
+
+    def ids() -> list[str]:
+        return [each for message in persons for each in message.ids if each.startswith(prefix)]
+
+    probe.until(lambda: show(False) or bool(ids()), "a person")
+    person = ids()[-1]
+    sure = probe.collect(Float32, f"/humans/persons/{person}/location_confidence")
+    body = probe.collect(String, f"/humans/persons/{person}/body_id", latched_profile())
+    probe.until(lambda: show(False) or (bool(sure) and bool(body)), "what is told of the person")
+    assert body[0].data == person and sure[-1].data == 0 and not transforms
+
+    def frames() -> dict[str, Any]:
+        return {each.child_frame_id: each for message in transforms for each in message.transforms}
+
+    probe.until(lambda: show(True) or (f"person_{person}" in frames() and sure[-1].data == 1), "its frames")
+    placed, head = frames()[f"body_{person}"], frames()[f"head_{person}"]
+    where = placed.transform.translation
+    assert placed.header.frame_id == "camera" and head.header.frame_id == f"body_{person}"
+    assert (where.x, where.y, where.z) == pytest.approx((0, 0, distance_m), abs=0.1)
+    assert head.transform.translation.z == pytest.approx(0.7, abs=0.1)  # above the hips
+    assert frames()[f"person_{person}"].header.frame_id == f"head_{person}"
+
+
+def standing(stamp_s: float, distance_m: float, focal_px: float) -> Skeletons:
+    """Somebody of 1.7 m who faces the camera, the hips on its axis."""
+    heights = {"shoulder": (0.22, 0.49), "elbow": (0.24, 0.174), "wrist": (0.26, -0.074), "hip": (0.1, 0.0),
+               "knee": (0.1, -0.4165), "ankle": (0.1, -0.835), "eye": (0.03, 0.7), "ear": (0.07, 0.7), "nose": (0.0, 0.7)}
+    points = []
+    for joint in COCO.joints:
+        left_m, up_m = heights[joint.split("_")[-1]]
+        left_m = -left_m if joint.startswith("right") else left_m
+        points.append((320 + left_m * focal_px / distance_m, 240 - up_m * focal_px / distance_m))
+    points = np.array([points])
+    return Skeletons(round(stamp_s * 1e9), "camera", COCO, SIZE, points, np.full((1, 17), 0.9),
+                     np.array([[*points[0].min(0), *points[0].max(0)]]), np.ones(1))

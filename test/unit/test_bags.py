@@ -145,8 +145,8 @@ def stamped(offsets_s: list[float]):
 
 
 @pytest.mark.parametrize(("offsets_s", "kept", "reason"), [
-    ([0, 0.1, 0.1, 0.2], 3, "messages with the stamp of the one before them"),
-    ([0, 0.1, 0.3, 0.2, 0.4], 4, "messages out of order: their stamp is earlier than that of one before them"),
+    ([0, 0.1, 0.1, 0.2], 3, "messages or images with the stamp of the one before them"),
+    ([0, 0.1, 0.3, 0.2, 0.4], 4, "messages or images out of order: their stamp is earlier than that of one before them"),
     ([0, 1, 2, 3, 0, 1, 2, 3, 0, 1], 4, "stamps begin again (a looping player was recorded?): only the first round is used"),
 ])
 def test_stamps_that_do_not_rise(tmp_path, offsets_s, kept, reason):

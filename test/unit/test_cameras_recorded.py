@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import os
 import threading
 from functools import partial
@@ -12,14 +11,11 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from rosbags.rosbag2 import StoragePlugin, Writer
 from rosbags.typesys import Stores, get_typestore
 
 from pose_attention_ros.cameras import CameraConfig, SourceError, open_source
 from pose_attention_ros.cameras.folder import natural_key
-from pose_attention_ros.cameras.stamps import Timeline
 from pose_attention_ros.evaluation.mp4_times import set_times
 
 STORE = get_typestore(Stores.ROS2_JAZZY)
@@ -372,16 +368,6 @@ def test_wrong_sources_give_one_line_with_a_remedy(tmp_path, capfd):
             open_source(source, CameraConfig(timeout_s=2.0))
         assert "\n" not in str(caught.value), case
     assert capfd.readouterr() == ("", ""), "libraries must not write to the terminal"
-
-
-@given(st.lists(st.one_of(st.none(), st.integers(-10**12, 10**12)), min_size=1, max_size=40), st.floats(1, 240))
-def test_stamps_always_rise_whatever_a_file_states(times, fps):
-    timeline = Timeline(7, fps)
-    stamps = [timeline.stamp(time) for time in times]
-    timeline.restart()
-    stamps += [timeline.stamp(time) for time in times]
-    assert stamps[0] == 7
-    assert all(early < late for early, late in itertools.pairwise(stamps))
 
 
 def test_natural_order():

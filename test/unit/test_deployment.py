@@ -21,7 +21,8 @@ KEYS = {"cv2": "python3-opencv", "numpy": "python3-numpy", "yaml": "python3-yaml
 # Without a native rosdep key: pip brings these; the others are used where they are, never needed on a robot.
 PIP = {"onnxruntime", "ai_edge_litert", "tflite", "rosbags"}
 OPTIONAL = {"cv_bridge", "foxglove_msgs", "hri_msgs", "tensorrt", "tensorrt_rtx", "tflite_runtime", "torch", "onnx",
-            "onnxscript", "scipy", "safetensors", "matplotlib", "ray", "pycocotools"}
+            "onnxscript", "scipy", "safetensors", "matplotlib", "ray", "pycocotools",
+            "tf2_msgs", "vision_msgs"}
 
 
 def requirements_of_a_robot() -> set[str]:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import logging
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from pose_attention_ros.core.stamps import AGAIN, AHEAD, EARLIER, NEXT_ROUND, LeftOut, StampOrder
+from pose_attention_ros.core.stamps import AGAIN, AHEAD, EARLIER, NEXT_ROUND, FileStamps, LeftOut, StampOrder
 
 SECOND = 10**9
 START = 1_700_000_000 * SECOND
@@ -59,3 +61,42 @@ def test_images_without_a_stamp_take_the_time_of_arrival_and_that_is_told_once(c
 def test_a_live_stream_may_leave_out_a_part() -> None:
     order = StampOrder(LeftOut(), live=True)
     assert [order.use(stamp_s * SECOND, START) for stamp_s in (1, 100, 2000)] == [SECOND, 100 * SECOND, 2000 * SECOND]
+
+
+def of_file(times_s: list[float | None], rounds: int = 1) -> tuple[list[float | None], dict[str, int]]:
+    """Seconds after START that the frames of a file get, which states 10 Hz; None: left out."""
+    left_out = LeftOut()
+    stamps = FileStamps(START, 10.0, left_out)
+    used = []
+    for number in range(rounds):
+        if number:
+            stamps.restart()
+        used += [stamps.use(None if time_s is None else round(time_s * SECOND)) for time_s in times_s]
+    return [None if stamp is None else round((stamp - START) / SECOND, 6) for stamp in used], dict(left_out.reasons)
+
+
+@pytest.mark.parametrize(("times_s", "used", "left_out"), [
+    ([5, 5.1, 5.3], [0, 0.1, 0.3], {}),
+    ([None, None, None], [0, 0.1, 0.2], {}),
+    ([0, None, 0.2, 0.35], [0, 0.1, 0.2, 0.35], {}),
+    ([0, 0.1, 0.1, 0.2], [0, 0.1, None, 0.2], {AGAIN: 1}),
+    ([0, 0.2, 0.1, 0.3], [0, 0.2, None, 0.3], {EARLIER: 1}),
+    ([0, 0.1, 3000, 3000.1], [0, 0.1, 3000, 3000.1], {}),  # a pause: nobody knows when they came
+    ([*(row / 10 for row in range(20))] * 2,  # parts that were joined
+     [*(row / 10 for row in range(20)), *[None] * 5, *(2 + row / 10 for row in range(15))], {EARLIER: 5}),
+])
+def test_frames_of_a_file_follow_the_same_rule(times_s: list, used: list, left_out: dict[str, int]) -> None:
+    assert of_file(times_s) == (pytest.approx(used) if None not in used else used, left_out)
+
+
+def test_a_file_that_is_played_again_goes_on() -> None:
+    assert of_file([3, 3.1, 3.2], rounds=2)[0] == pytest.approx([0, 0.1, 0.2, 0.3, 0.4, 0.5])
+
+
+@given(st.lists(st.one_of(st.none(), st.integers(-10**12, 10**12)), min_size=1, max_size=40), st.floats(1, 240))
+def test_stamps_of_a_file_always_rise_whatever_it_states(times_ns: list, fps: float) -> None:
+    stamps = FileStamps(7, fps, LeftOut())
+    used = [stamps.use(time_ns) for time_ns in times_ns]
+    stamps.restart()
+    used = [stamp for stamp in [*used, *(stamps.use(time_ns) for time_ns in times_ns)] if stamp is not None]
+    assert used[0] == 7 and used == sorted(set(used))
