@@ -68,7 +68,7 @@ def runtimes() -> Iterator[Finding]:
 
 def models() -> Iterator[Finding]:
     """Every file against its sha256; the recognisers are loaded too."""
-    for name in weights.WEIGHTS:
+    for name in (name for name, file in weights.WEIGHTS.items() if not file.optional or file.path.exists()):
         yield tried(f"pose {name}", lambda name=name: f"{len(weights.load(name)) / 1e6:.1f} MB, sha256 as expected")
     for name in available_pose_networks():
         yield tried(f"pose {name}", lambda name=name: _pose_network(name))

@@ -30,11 +30,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """List, fetch or verify; the exit code is 1 where a model that was asked for is not ready."""
     if args.what == "fetch":
-        for name in [args.name] if args.name else weights.WEIGHTS:
+        for name in [args.name] if args.name else (name for name, file in weights.WEIGHTS.items() if not file.optional):
             _fetch(name)
     rows = _rows(getattr(args, "name", None))
     if args.what == "fetch" and not args.name:
         rows = [row for row in rows if row["kind"] == "pose"]
+    if args.what != "list" and not args.name:
+        rows = [row for row in rows if row["state"] != ABSENT or not weights.WEIGHTS[row["name"]].optional]
     _print(rows)
     write_json(args.json, rows)
     return int(args.what != "list" and any(row["state"] != READY for row in rows))
@@ -73,8 +75,8 @@ def _row(name: str) -> dict:
 
 def _fetched_row(name: str) -> dict:
     entry = weights.weight_file(name)
-    state, problem = (ABSENT, "run: pose-attention models fetch") if not entry.path.exists() else \
-        _state(lambda: weights.load(name))
+    how = f"run: pose-attention models fetch{f' {name}' * entry.optional}"
+    state, problem = _state(lambda: weights.load(name)) if entry.path.exists() else (ABSENT, how)
     return {"name": name, "kind": "pose", "state": state, "problem": problem, "summary": entry.summary,
             "bytes": entry.size_bytes, "sha256": entry.sha256, "path": str(entry.path)}
 

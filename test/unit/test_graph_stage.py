@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from pose_attention_ros.core.features import FeatureStream
 from pose_attention_ros.core.graph_stage import GraphConfig, GraphStage
 from pose_attention_ros.core.layouts import layout
-from pose_attention_ros.core.smoothing import JointSmoother
+from pose_attention_ros.core.smoothing import JointSmoother, SmoothingConfig
 from pose_attention_ros.core.types import Skeletons
 
 LAYOUT = layout("common13")
@@ -174,3 +174,23 @@ def test_one_euro_against_its_published_recursion():
         got, got_velocity = smoother(signal[t], np.array([True]), np.float32(1), np.float32(dt))
         np.testing.assert_allclose(got, position, atol=1e-4)
         np.testing.assert_allclose(got_velocity, velocity, atol=1e-3)
+
+
+STEADY = SmoothingConfig(min_cutoff_hz=0.4, cutoff_slope=4.0, still_speed=0.5)  # docs/pose_choice.md
+
+
+def smoothed(signal, config, dt_s=0.1):
+    smoother = JointSmoother((1,), config)
+    return np.array([smoother(point, np.array([True]), np.float32(1), np.float32(dt_s))[0]
+                     for point in signal.astype(np.float32)])
+
+
+def test_the_steady_settings_halve_the_tremble_and_are_no_later():
+    rng = np.random.default_rng(5)
+    still = rng.normal(0, 0.02, (300, 1, 2))
+    fast = np.stack([np.linspace(0, 6, 31), np.zeros(31)], -1)[:, None]  # two body units a second
+    tremble = {name: np.linalg.norm(np.diff(smoothed(still, config), axis=0), axis=-1).mean()
+               for name, config in (("now", SmoothingConfig()), ("steady", STEADY))}
+    late = {name: (fast - smoothed(fast, config))[10:, 0, 0].mean()
+            for name, config in (("now", SmoothingConfig()), ("steady", STEADY))}
+    assert tremble["steady"] < 0.5 * tremble["now"] and late["steady"] <= late["now"]
