@@ -14,6 +14,7 @@ from pose_attention_ros.core.files import visible
 from pose_attention_ros.core.layouts import LAYOUTS
 from pose_attention_ros.data.dataset import NO_PART, Clip, SkeletonDataset
 from pose_attention_ros.data.finishing import finished
+from pose_attention_ros.data.matlab import read_mat
 from pose_attention_ros.data.pyskl import source_video
 
 LAYOUT = LAYOUTS["jhmdb15"]
@@ -107,12 +108,10 @@ def _tables(arrays: Mapping[str, np.ndarray]) -> Iterator[Clip]:
 
 def _original(source: Path, splits: tuple[int, ...]) -> Iterator[Clip]:
     """joint_positions/<action>/<video>/joint_positions.mat, `pos_img` (2, 15, frames) pixels counted from 1."""
-    from scipy.io import loadmat
-
     for action, video, parts in original_videos(source, splits):
         path = source / "joint_positions" / action / video / "joint_positions.mat"
         with reading(path, "a file of J-HMDB's joints"):
-            keypoints = loadmat(path)["pos_img"].transpose(2, 1, 0) - 1
+            keypoints = read_mat(path)["pos_img"].transpose(2, 1, 0) - 1
         yield _clip(keypoints, action, parts, source_video(video))
 
 

@@ -13,6 +13,7 @@ from pose_attention_ros.core.files import visible
 from pose_attention_ros.core.layouts import LAYOUTS
 from pose_attention_ros.data.dataset import Clip, SkeletonDataset
 from pose_attention_ros.data.finishing import finished
+from pose_attention_ros.data.matlab import read_mat
 
 LAYOUT = LAYOUTS["penn13"]
 # A joint that was never placed was left in the image's corner, at (1, 1) before the annotations were scaled to the images:
@@ -76,11 +77,9 @@ def label_files(source: Path) -> list[Path]:
 
 
 def _original(source: Path) -> Iterator[Clip]:
-    from scipy.io import loadmat
-
     for path in label_files(source):
         with reading(path, "a PennAction label file"):
-            mat = loadmat(path, squeeze_me=True)
+            mat = read_mat(path, squeeze=True)
             keypoints = np.stack([np.atleast_2d(mat["x"]), np.atleast_2d(mat["y"])], -1)
             height, width, _ = np.atleast_1d(mat["dimensions"])
             yield _clip(keypoints, str(mat["action"]), int(mat["train"]), path.stem, height, width)

@@ -13,6 +13,7 @@ import numpy as np
 from pose_attention_ros.core.errors import UserError, reading
 from pose_attention_ros.core.files import visible
 from pose_attention_ros.data.finishing import LeftOut
+from pose_attention_ros.data.matlab import read_mat
 from pose_attention_ros.data.motion3d.record import Motion, measured
 
 FPS = 30.0
@@ -45,10 +46,8 @@ def read_utd(folder: Path, left_out: LeftOut | None = None) -> list[Motion]:
 
 def read_skeleton(path: Path) -> np.ndarray:
     """(n, 20, 3) float32 metres. Raises UserError."""
-    from scipy.io import loadmat
-
     with reading(path, "a skeleton file of UTD-MHAD"):
-        skeleton = np.asarray(loadmat(path)["d_skel"], np.float32)
+        skeleton = np.asarray(read_mat(path)["d_skel"], np.float32)
         if skeleton.ndim != 3 or skeleton.shape[:2] != (len(JOINTS), 3) or skeleton.shape[2] < 2:
             raise UserError(f"{path}: d_skel has shape {skeleton.shape}, expected (20, 3, frames)")
         if not np.isfinite(skeleton).all():
