@@ -148,7 +148,8 @@ class WebNode(ManagedNode):
         warnings = []
         for name, status in sorted(self._reports.items()):
             told = {pair.key: pair.value for pair in status.values}
-            values |= {f"{name}: {key}": told[key] for key in _SHOWN_DETAILS if told.get(key)}
+            for key in (key for key in _SHOWN_DETAILS if told.get(key)):  # of several nodes each with its name
+                values[f"{name}: {key}" if key in values else key] = told[key]
             if status.level not in (b"\x00", 0):
                 warnings.append([name, status.message])
         self._hub.keep({"type": "health", "values": values, "warnings": warnings})

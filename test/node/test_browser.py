@@ -105,7 +105,7 @@ def test_a_setting_arrives_at_the_node_by_keyboard(page, graph):
     page.focus("#set-threshold")
     for key in ("Home", *["ArrowRight"] * 40):
         page.keyboard.press(key)
-    until(page, "document.getElementById('settings-said').textContent.startsWith('threshold is 0.4')")
+    until(page, "document.getElementById('settings-said').textContent.startsWith('threshold is 0.4 ')")
     probe = Probe(graph[0])
     try:
         assert probe.get_parameter("pipeline", "threshold") == pytest.approx(0.4)

@@ -5,6 +5,8 @@ const COLOURS = ["#56b4e9", "#e69f00", "#2fb98f", "#f0e442", "#cc79a7", "#d9793b
 // From no attention to the most, even to the eye and readable without colours: it grows lighter.
 const SCALE = [[68, 1, 84], [59, 82, 139], [33, 145, 140], [94, 201, 98], [253, 231, 37]];
 
+const MOST_LANES = 12;
+
 export const colourOf = (id) => COLOURS[((id % COLOURS.length) + COLOURS.length) % COLOURS.length];
 
 export function attentionColour(level) {
@@ -103,7 +105,8 @@ export function drawMoments(canvas, levels) {
 
 // lanes: Map of id -> [{from, to, label}], seconds; the newest at the right.
 export function drawLanes(canvas, lanes, now, seconds) {
-  const ids = [...lanes.keys()].sort((a, b) => a - b);
+  const gone = (id) => lanes.get(id).at(-1).label === null;  // those who left stand below
+  const ids = [...lanes.keys()].sort((a, b) => gone(a) - gone(b) || a - b).slice(0, MOST_LANES);
   const [row, left, foot] = [26, 40, 18];
   const width = canvas.clientWidth || 300;
   const height = Math.max(ids.length, 1) * row + foot;

@@ -243,18 +243,28 @@ function showSettings(settings) {
   $("settings-form").replaceChildren(...settings.map((setting) => {
     const high = setting.high !== null && setting.high <= 60 ? setting.high : 60;
     const input = element("input", { type: "range", min: setting.low ?? 0, max: high, step: high <= 1 ? 0.01 : 0.1, id: `set-${setting.name}`, disabled: page.readOnly });
-    input.value = setting.value;
-    const shown = element("output", { textContent: `${setting.value} ${setting.unit}` });
-    input.oninput = () => { shown.textContent = `${input.value} ${setting.unit}`; };
-    input.onchange = async () => {
+    const shown = element("output");
+    const show = (value) => {
+      input.value = value;
+      shown.textContent = `${Number(Number(value).toFixed(3))} ${setting.unit}`;
+    };
+    show(setting.value);
+    let waiting = null;
+    const send = async () => {
+      const value = Number(input.value);
       try {
-        showSettings((await ask({ type: "set", name: setting.name, value: Number(input.value) })).settings);
-        say("settings-said", `${readable(setting.name)} is ${input.value} ${setting.unit} now`);
+        const { settings: now } = await ask({ type: "set", name: setting.name, value });
+        say("settings-said", `${readable(setting.name)} is ${value} ${setting.unit} now`);
+        setting.value = now.find((each) => each.name === setting.name)?.value ?? value;
       } catch (error) {
         say("settings-said", error.message, true);
-        loadSettings();
+        show(setting.value);
       }
-      $(`set-${setting.name}`)?.focus();
+    };
+    input.oninput = () => {  // a slider says so at each step; the node hears where it comes to rest
+      shown.textContent = `${input.value} ${setting.unit}`;
+      clearTimeout(waiting);
+      waiting = setTimeout(send, 250);
     };
     return element("label", { className: "setting" }, element("span", {}, readable(setting.name), ": ", shown), input,
       element("span", { className: "note", textContent: setting.doc }));
