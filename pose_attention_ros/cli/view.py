@@ -17,8 +17,7 @@ from pose_attention_ros.core.graph_stage import GraphConfig, GraphStage
 from pose_attention_ros.core.load import RateCap, RateConfig
 from pose_attention_ros.core.pipeline import Pipeline
 from pose_attention_ros.core.secrets import masked
-from pose_attention_ros.core.teaching.actions import checked_name
-from pose_attention_ros.core.teaching.lesson import Lesson
+from pose_attention_ros.core.teaching.lesson import Lesson, lesson_of
 from pose_attention_ros.inference.pixel_feeds import PixelFeedConfig, create_pixel_feed
 from pose_attention_ros.inference.pose import PoseConfig, create_pose_estimator
 from pose_attention_ros.inference.recogniser import DEFAULT_MODEL, find_model, load_recogniser
@@ -104,8 +103,7 @@ class ViewFeed:
             return answer
 
     def _begin(self, name: str, track_id: int) -> None:
-        spec = self._teaching.spec
-        self._stage.lesson = Lesson(checked_name(name, spec.classes), track_id, spec.rate_hz)
+        self._stage.lesson = lesson_of(self._stage.lesson, name, track_id, self._teaching.spec)
 
     def _lesson(self) -> Lesson:
         if self._stage.lesson is None:

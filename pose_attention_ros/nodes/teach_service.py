@@ -7,8 +7,7 @@ from collections.abc import Callable
 from pose_attention_ros.core.action_stage import ActionStage
 from pose_attention_ros.core.errors import UserError
 from pose_attention_ros.core.recogniser import ModelSpec
-from pose_attention_ros.core.teaching.actions import checked_name
-from pose_attention_ros.core.teaching.lesson import Lesson
+from pose_attention_ros.core.teaching.lesson import Lesson, lesson_of
 from pose_attention_ros.inference.recogniser import Recogniser, find_model
 from pose_attention_ros.inference.teaching import Teaching
 from pose_attention_ros.ros.managed import ManagedNode
@@ -68,8 +67,7 @@ class TeachService:
     def _begin(self, asked: TeachAction.Request) -> None:
         if not self._node.active:
             raise UserError("the node is not active, expected one that sees people: activate it first")
-        self._stage.lesson = Lesson(checked_name(asked.name, self._teaching.spec.classes), int(asked.track_id),
-                                    self._teaching.spec.rate_hz)
+        self._stage.lesson = lesson_of(self._stage.lesson, asked.name, int(asked.track_id), self._teaching.spec)
 
     def _lesson(self) -> Lesson:
         if self._stage.lesson is None:

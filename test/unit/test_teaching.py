@@ -13,7 +13,7 @@ from pose_attention_ros.core.errors import ModelError, UserError
 from pose_attention_ros.core.layouts import layout
 from pose_attention_ros.core.recogniser import ModelSpec, StepOutput
 from pose_attention_ros.core.teaching.actions import TaughtActions, checked_name, joined, taught_action
-from pose_attention_ros.core.teaching.lesson import Lesson, TakeConfig, cut
+from pose_attention_ros.core.teaching.lesson import Lesson, TakeConfig, cut, lesson_of
 from pose_attention_ros.core.teaching.space import TeachingSpace, fitted, pooled, unit
 from pose_attention_ros.core.types import FEATURE_NAMES, SkeletonGraphs
 from pose_attention_ros.inference.teaching import Teaching, read_taught, write_space, write_taught
@@ -150,6 +150,17 @@ def test_takes_can_be_deleted_and_a_lesson_without_takes_says_what_to_do():
     with pytest.raises(UserError, match="take is 1, expected 0 to 0"):
         lesson.delete(1)
     assert len(lesson.learnt(space()).takes) == 1
+
+
+def test_a_lesson_goes_on_with_another_person_and_keeps_its_takes():
+    lesson = lesson_of(None, "circle", 1, Echo.spec)
+    for tick, speed in enumerate([0.0] * 10 + [1.0] * 20 + [0.0] * 20):
+        lesson.add(round(tick / RATE_HZ * 1e9), speed, np.ones(E), np.ones((13, 5)))
+    again = lesson_of(lesson, "circle", 2, Echo.spec)
+    assert again.track_id == 2 and len(again.takes()) == 1
+    assert not lesson_of(lesson, "bow", 2, Echo.spec).takes()
+    with pytest.raises(UserError, match="which the model knows already"):
+        lesson_of(lesson, "up", 2, Echo.spec)
 
 
 def test_the_limit_keeps_out_what_is_shipped_as_no_taught_action():

@@ -14,7 +14,8 @@ import numpy as np
 
 from pose_attention_ros.core.config import Settings, setting
 from pose_attention_ros.core.errors import UserError
-from pose_attention_ros.core.teaching.actions import MOST_TAKES, TaughtAction, taught_action
+from pose_attention_ros.core.recogniser import ModelSpec
+from pose_attention_ros.core.teaching.actions import MOST_TAKES, TaughtAction, checked_name, taught_action
 from pose_attention_ros.core.teaching.space import TeachingSpace, pooled
 
 LONGEST_LESSON_S = 300.0
@@ -130,3 +131,15 @@ class Lesson:
                             f"{self.config.shortest_take_s:g} to {self.config.longest_take_s:g} s")
         places = space.place(np.stack([pooled(take.embeddings) for take in takes]))
         return taught_action(self.name, places, tuple(take.length_s for take in takes), space)
+
+
+def lesson_of(before: Lesson | None, name: str, track_id: int, spec: ModelSpec) -> Lesson:
+    """A new lesson, or the one before where it teaches the same: it goes on with this person, and keeps its takes.
+
+    :raises UserError: no action may be called so
+    """
+    checked_name(name, spec.classes)
+    if before is None or before.name != name:
+        return Lesson(name, track_id, spec.rate_hz)
+    before.track_id = track_id
+    return before

@@ -156,6 +156,7 @@ export function drawLanes(canvas, lanes, now, seconds) {
 // A take as a stick figure that moves; returns a function that ends it.
 export function playTake(canvas, take, limbs) {
   const points = take.figure.flat().filter(Boolean);
+  if (!points.length) return () => {};  // nobody looked on while it was shown
   const xs = points.map((point) => point[0]);
   const ys = points.map((point) => point[1]);
   const [low, high] = [[Math.min(...xs), Math.min(...ys)], [Math.max(...xs), Math.max(...ys)]];

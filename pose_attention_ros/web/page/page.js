@@ -324,8 +324,16 @@ function showLesson() {
       : `${takes.length} takes of “${lesson}”. Press Learn, or show it again.`;
   }
   $("learn").disabled = !takes.length;
+  const there = (page.newest?.people ?? []).map((person) => person.id);
+  const away = lesson && !there.includes(page.lesson.track_id);
+  $("go-on").replaceChildren(...(away ? [element("p", { className: "note", textContent: `Person ${page.lesson.track_id} is out of view.` }),
+    ...there.map((id) => {
+      const button = element("button", { type: "button", textContent: `Go on with person ${id}` });
+      button.onclick = () => tryTeach("begin", { name: lesson, track_id: id });
+      return button;
+    })] : []));
   const list = $("takes");
-  const wanted = takes.map((take) => take.begin).join();
+  const wanted = takes.map((take) => [take.begin, take.figure.length]).join();
   if (list.dataset.shown !== wanted) {
     list.dataset.shown = wanted;
     page.ends.forEach((end) => end());
