@@ -73,6 +73,7 @@ test: venv-train build  ## unit, node and end-to-end tests (TESTS=test/unit PYTE
 bench: venv-train build  ## time and memory: composed, graph of nodes, evaluating bags, pose estimators; into out/bench
 	@$(FIND_SOURCE); scripts/with_ros pose-attention bench --source "$$SOURCE" --out out/bench $(BENCH_ARGS) && \
 	  scripts/with_ros python -m benchmarks.bags --source "$$SOURCE" --out out/bench/bags && \
+	  scripts/with_ros python -m benchmarks.web --source "$$SOURCE" --out out/bench && \
 	  scripts/with_ros python -m benchmarks.pose_cnn --json out/bench/pose_cnn.json && \
 	  scripts/with_ros python -m benchmarks.pose_choice --photos "$$PHOTOS" --source "$$SOURCE" --out out/bench/pose_choice $(POSE_ARGS) && \
 	  exec scripts/with_ros python -m benchmarks.instructions --json out/bench/instructions.json
