@@ -160,7 +160,8 @@ def actions_message(actions: ActionEstimates, latency_s: float = float("nan")) -
                  label=person.label, state=int(person.state), confidence=person.confidence, scores=person.scores,
                  onset=time_of(person.onset_ns), evidence_start=time_of(person.evidence_start_ns),
                  evidence_end=time_of(person.evidence_end_ns), joint_attention=person.joint_attention,
-                 frame_attention=person.frame_attention, frame_stamps=list(map(time_of, person.frame_stamps_ns.tolist())))
+                 frame_attention=person.frame_attention,
+                 frame_offsets=np.asarray(person.frame_stamps_ns - person.evidence_end_ns, np.int64))
             for person in actions.people]
     return make(ACTIONS, header=header_of(actions.stamp_ns, actions.frame_id), model_id=actions.model_id,
                 model_sha256=actions.model_sha256, latency=latency_s, actions=each)

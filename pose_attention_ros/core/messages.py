@@ -129,7 +129,12 @@ def actions_of_message(message: Any, model: Any) -> ActionEstimates:
 
 
 def _action_of_message(person: Any, classes: int, joints: int) -> ActionEstimate:
-    moments = len(person.frame_stamps)
+    evidence_end_ns = ns_of(person.evidence_end)
+    if hasattr(person, "frame_stamps"):  # of a bag that was recorded before offsets took their place
+        stamps_ns = np.array([ns_of(stamp) for stamp in person.frame_stamps], np.int64)
+    else:
+        stamps_ns = evidence_end_ns + np.array(person.frame_offsets, np.int64)
+    moments = len(stamps_ns)
     weights = {}
     for name, width in (("scores", classes), ("joint_attention", joints), ("frame_attention", moments)):
         values = np.array(getattr(person, name), np.float32)
@@ -139,5 +144,4 @@ def _action_of_message(person: Any, classes: int, joints: int) -> ActionEstimate
     return ActionEstimate(
         track_id=person.track_id, label=person.label, state=LabelState(person.state), confidence=person.confidence,
         onset_ns=ns_of(person.onset), evidence_start_ns=ns_of(person.evidence_start),
-        evidence_end_ns=ns_of(person.evidence_end),
-        frame_stamps_ns=np.array([ns_of(stamp) for stamp in person.frame_stamps], np.int64), **weights)
+        evidence_end_ns=evidence_end_ns, frame_stamps_ns=stamps_ns, **weights)

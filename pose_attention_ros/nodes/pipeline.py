@@ -1,8 +1,8 @@
 """pipeline: camera or image topic to actions in one process; no image crosses the middleware unless someone wants it.
 
 Reads      `source`; or, where that is empty, subscribes image_raw (image_raw/compressed with `image_transport: compressed`)
-Publishes  skeletons, skeleton_graphs (both only while subscribed), actions, labels (a line for each person, only
-           while subscribed), action_model (latched); with a `source` also
+Publishes  skeletons, skeleton_graphs, actions, labels (a line for each person; all only while subscribed), action_model
+           (latched); with a `source` also
            image_raw, image_raw/compressed (both only while subscribed), camera_info (with `calibration`) and
            source_status (latched)
 Serves     teach_action
@@ -29,11 +29,11 @@ from pose_attention_ros.inference.locations import config_dir
 from pose_attention_ros.inference.pixel_feeds import PixelFeedConfig, create_pixel_feed
 from pose_attention_ros.inference.pose import STRIDE, PoseConfig, PoseEstimator, create_pose_estimator
 from pose_attention_ros.inference.recogniser import load_recogniser
-from pose_attention_ros.msg import ActionModel, SkeletonArray, SkeletonGraphArray
+from pose_attention_ros.msg import ActionLabelArray, ActionModel, SkeletonArray, SkeletonGraphArray
 from pose_attention_ros.nodes.action import ModelConfig
 from pose_attention_ros.nodes.pose import WARM_UP_SIZE
 from pose_attention_ros.nodes.teach_service import TeachService
-from pose_attention_ros.ros.action_messages import message_of_actions, message_of_model
+from pose_attention_ros.ros.action_messages import message_of_model
 from pose_attention_ros.ros.answer_topics import AnswerTopics
 from pose_attention_ros.ros.diagnostics import StageMeter
 from pose_attention_ros.ros.image_input import ImageInput
@@ -150,14 +150,15 @@ class PipelineNode(ManagedNode):
         """One frame through all stages; what is returned publishes its answers again."""
         began = time.perf_counter()
         result = self._pipeline(frame)
-        actions = message_of_actions(result.actions, self.now_ns())
+        answer: ActionLabelArray | None = None
 
         def publish() -> None:
+            nonlocal answer
             if self._skeletons.get_subscription_count():
                 self._skeletons.publish(message_of_skeletons(result.skeletons))
             if self._graphs.get_subscription_count():
                 self._graphs.publish(message_of_graphs(result.graphs))
-            self._answers.publish(result.graphs, result.actions, actions)
+            answer = self._answers.publish(result.graphs, result.actions, answer)
             if self._images is not None:
                 self._images.publish(frame)
 

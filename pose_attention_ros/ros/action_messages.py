@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
+from array import array
 
-from builtin_interfaces.msg import Time
+import numpy as np
 
 from pose_attention_ros.core.messages import actions_of_message
 from pose_attention_ros.core.recogniser import ModelSpec
@@ -40,10 +40,11 @@ def _message_of_action(person: ActionEstimate) -> ActionLabel:
         scores=floats(person.scores), onset=time_of(person.onset_ns), evidence_start=time_of(person.evidence_start_ns),
         evidence_end=time_of(person.evidence_end_ns), joint_attention=floats(person.joint_attention),
         frame_attention=floats(person.frame_attention),
-        frame_stamps=[_moment(stamp) for stamp in person.frame_stamps_ns.tolist()])
+        frame_offsets=_whole_numbers(person.frame_stamps_ns - person.evidence_end_ns))
 
 
-@lru_cache(maxsize=1024)
-def _moment(stamp_ns: int) -> Time:
-    """`time_of`, shared by the messages that name this moment: most of the time to make a message went into these."""
-    return time_of(stamp_ns)
+def _whole_numbers(values: np.ndarray) -> array:
+    """int64 values as the array that rclpy copies in one go."""
+    packed = array("q")
+    packed.frombytes(np.ascontiguousarray(values, np.int64).tobytes())
+    return packed

@@ -30,10 +30,12 @@ class AnswerTopics:
         return self._actions.get_subscription_count()
 
     def publish(self, graphs: SkeletonGraphs, estimates: ActionEstimates,
-                message: ActionLabelArray | None = None) -> ActionLabelArray:
-        """Send the answer to the people of one image, or that `message` of it again; returns the message."""
-        message = message or message_of_actions(estimates, self._node.now_ns())
-        self._actions.publish(message)
+                message: ActionLabelArray | None = None) -> ActionLabelArray | None:
+        """Send the answer to the people of one image, or that `message` of it again, to those who subscribe; returns the
+        message, None where it was not made because nobody does."""
+        if self._actions.get_subscription_count():
+            message = message or message_of_actions(estimates, self._node.now_ns())
+            self._actions.publish(message)
         if self._labels.get_subscription_count():
             for person in estimates.people:
                 self._labels.publish(String(data=label_line(person)))

@@ -50,7 +50,7 @@ def compare(heard: list[Any], wanted: list[Any]) -> None:
     for person in heard[-1].actions:
         assert sum(person.joint_attention) == pytest.approx(1, abs=1e-4)
         assert sum(person.frame_attention) == pytest.approx(1, abs=1e-4)
-        assert len(person.frame_attention) == len(person.frame_stamps) > 3
+        assert len(person.frame_attention) == len(person.frame_offsets) > 3
         assert sum(person.scores) == pytest.approx(1, abs=1e-4)
 
 

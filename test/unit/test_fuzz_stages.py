@@ -115,7 +115,7 @@ ACTION_ARRAYS = messages(lambda draw: {
         "evidence_start": draw(STAMPS),
         "evidence_end": draw(STAMPS), "joint_attention": _fitting(draw, 13),
         "frame_attention": draw(_floats(draw(st.integers(0, 2)))),
-        "frame_stamps": draw(st.lists(STAMPS, max_size=2))})})
+        "frame_offsets": draw(st.lists(st.integers(-(2**63), 2**63 - 1), max_size=2))})})
 IMAGES = messages(lambda draw: {
     "height": draw(st.integers(0, 6)), "width": draw(st.integers(0, 6)), "step": draw(st.integers(0, 60)),
     "encoding": draw(st.sampled_from([*ENCODINGS, "", "32FC1", "h264", "bgr8; nonsense"])),
@@ -143,3 +143,18 @@ def test_a_message_is_read_or_refused_with_one_line(name: str) -> None:
             assert "\n" not in str(error) and len(str(error)) < 500, str(error)
 
     check()
+
+
+def test_moments_are_offsets_and_in_older_bags_stamps() -> None:
+    def stamp(sec: int, nanosec: int) -> SimpleNamespace:
+        return SimpleNamespace(sec=sec, nanosec=nanosec)
+
+    def person(**moments: object) -> SimpleNamespace:
+        return SimpleNamespace(track_id=1, label="walk", state=2, confidence=0.9, scores=[1.0], onset=stamp(1, 0),
+                               evidence_start=stamp(1, 500), evidence_end=stamp(3, 0), joint_attention=[1 / 13] * 13,
+                               frame_attention=[0.25, 0.75], **moments)
+    model = SimpleNamespace(model_id="m", model_sha256="00", layout="common13", classes=["walk"])
+    for moments in ({"frame_offsets": [-1_999_999_500, 0]}, {"frame_stamps": [stamp(1, 500), stamp(3, 0)]}):
+        message = SimpleNamespace(header=SimpleNamespace(stamp=stamp(3, 0), frame_id="c"), model_id="m", model_sha256="00",
+                                  actions=[person(**moments)])
+        assert actions_of_message(message, model).people[0].frame_stamps_ns.tolist() == [1_000_000_500, 3_000_000_000]
