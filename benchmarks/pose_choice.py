@@ -16,6 +16,7 @@ import dataclasses
 import json
 import multiprocessing
 import os
+import shutil
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
@@ -33,13 +34,15 @@ from pose_attention_ros.core.errors import UserError
 from pose_attention_ros.core.layouts import LAYOUTS
 from pose_attention_ros.core.types import Frame
 from pose_attention_ros.data.pose_targets import TargetConfig, make_targets
-from pose_attention_ros.inference import weights
+from pose_attention_ros.inference import movenet_network, weights
 from pose_attention_ros.inference.paf_decoding import decode
 from pose_attention_ros.inference.pose import PoseConfig, create_pose_estimator
 from pose_attention_ros.inference.pose_model import PoseSpec, read_pose_spec
 from pose_attention_ros.inference.recogniser import find_model
 
 MOVENET_SIZES = (192, 256, 320, 384)
+MOVENET_RUNTIME_SIZES = (256, 320)
+THUNDER = "movenet_thunder"
 POSE_CNN_SIZES = (192, 224, 256, 320)
 STAGES_SIZE = 224
 ROUNDS = 15
@@ -49,6 +52,7 @@ DECODED = (0, 1, 5, 20)
 PLACE_PX = (64, 128)
 CALIBRATION_PHOTOS = 100
 RESULT = "pose_choice.json"
+MARKS = ("<!-- measured: begin -->", "<!-- measured: end -->")
 
 
 @dataclass(frozen=True)
@@ -61,9 +65,18 @@ class Contender:
 
 
 def contenders(models: Sequence[PoseSpec], sizes: Sequence[int], threads: int) -> Iterator[Contender]:
-    """MoveNet and every precision of the pose network at each size; with other numbers of stages at one size."""
+    """MoveNet on its runtimes, Thunder where it is fetched, and every precision of the pose network at each size; with other
+    numbers of stages at one size."""
     for size in MOVENET_SIZES:
         yield Contender("MoveNet MultiPose", PoseConfig(input_size=size, threads=threads, min_person_score=0.0))
+    others = [("onnx", "fp32"), *([("onnx", "int8")] if movenet_network.is_written("int8") else [])]
+    for runtime, precision in others:
+        for size in MOVENET_RUNTIME_SIZES:
+            config = PoseConfig(runtime=runtime, precision=precision, input_size=size, threads=threads, min_person_score=0.0)
+            yield Contender(f"MoveNet MultiPose, {runtime}, {precision}", config)
+    if weights.weight_file(THUNDER).path.is_file():
+        config = PoseConfig(estimator=THUNDER, input_size=256, threads=threads, min_person_score=0.0)
+        yield Contender("MoveNet Thunder on MultiPose's boxes", config)
     for number, spec in enumerate(models):
         for precision in (name for name in ("fp32", "int8") if name in spec.files):
             for size in sizes if number == 0 else (STAGES_SIZE,):
@@ -206,7 +219,8 @@ def measure(args: argparse.Namespace) -> dict:
 def describe(row: Contender, part: str, photos: int) -> dict:
     """What a row is of: the same description has the same accuracy."""
     spec = read_pose_spec(row.config.pose_model) if row.stages else None
-    sha256 = spec.files[row.config.precision][1] if spec else weights.weight_file("movenet_multipose").sha256
+    fetched = THUNDER if row.config.estimator == THUNDER else movenet_network.WEIGHTS
+    sha256 = spec.files[row.config.precision][1] if spec else weights.weight_file(fetched).sha256
     return {"title": row.title, "input_size": row.config.input_size, "stages": row.stages, "sha256": sha256,
             "part": part, "photos": photos}
 
@@ -274,6 +288,24 @@ def picture(result: dict, path: Path) -> None:
     pyplot.close(figure)
 
 
+def write_page(page: Path, text: str) -> None:
+    """Put `text` into the page in place of what lies between MARKS. Raises UserError where it has none."""
+    before, after = marked(page)
+    page.write_text(f"{before}{MARKS[0]}\n\n{text.strip()}\n\n{MARKS[1]}{after}", encoding="utf-8")
+
+
+def marked(page: Path) -> tuple[str, str]:
+    """What lies before and after MARKS in a page. Raises UserError where it has none."""
+    try:
+        before, begin, rest = page.read_text(encoding="utf-8").partition(MARKS[0])
+    except OSError as error:
+        raise UserError(f"--docs {page} cannot be read: {error.strerror}") from None
+    _, end, after = rest.partition(MARKS[1])
+    if not begin or not end:
+        raise UserError(f"--docs {page} lacks the lines {MARKS[0]} and {MARKS[1]}, between which the table goes")
+    return before, after
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--photos", default="", metavar="DIR", help="folder with images/, labels and lists of file names")
@@ -289,9 +321,13 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=2, help="CPU threads (default: %(default)s)")
     parser.add_argument("--most-photos", type=int, default=0, help="score on so many only (default: all)")
     parser.add_argument("--out", type=Path, default=Path("out/bench/pose_choice"), help="folder (default: %(default)s)")
+    parser.add_argument("--docs", type=Path, metavar="FILE.md",
+                        help="put the table into this page, between the two lines that mark its place, and its picture")
     args = parser.parse_args()
     try:
         weights.fetch("movenet_multipose")
+        if args.docs:
+            marked(args.docs)  # before hours are spent
         result = measure(args)
     except UserError as error:
         raise SystemExit(f"pose_choice: {error}") from None
@@ -300,6 +336,10 @@ def main() -> None:
     (args.out / "pose_choice.md").write_text(table(result) + "\n")
     if result["photos"]:
         picture(result, args.out / "pose_choice.png")
+    if args.docs:
+        write_page(args.docs, table(result))
+        if result["photos"]:
+            shutil.copy(args.out / "pose_choice.png", args.docs.parent / "pictures")
     print(f"\n{table(result)}\n\nwritten to {args.out}")
 
 
