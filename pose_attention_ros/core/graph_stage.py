@@ -16,6 +16,7 @@ from pose_attention_ros.core.tracking import PersonTracker, TrackingConfig
 from pose_attention_ros.core.types import SkeletonGraphs, Skeletons
 
 _log = logging.getLogger(__name__)
+_SAME_SHAPE = 0.02  # widths over heights that differ by less are those of one camera in several sizes
 
 
 @dataclass(frozen=True)
@@ -29,7 +30,11 @@ class GraphConfig(GapConfig, TrackingConfig, SmoothingConfig):
 
 
 class GraphStage:
-    """Call it with the Skeletons of successive images; state is kept a track and freed with it."""
+    """Call it with the Skeletons of successive images; state is kept a track and freed with it.
+
+    A camera that goes on with images of another size but the same shape sees the same people: they are followed in pixels
+    of the first size.
+    """
 
     def __init__(self, config: GraphConfig | None = None) -> None:
         self._config = config or GraphConfig()
@@ -49,6 +54,7 @@ class GraphStage:
 
     def _restart(self) -> None:
         self._stamp_ns: int | None = None
+        self._size: tuple[int, int] | None = None
         self._tracks: list[int] = []  # row of the feature stream -> track id
         self._born_ns: dict[int, int] = {}
         self._stream = FeatureStream(self._layout, (0,), self._config)
@@ -59,7 +65,9 @@ class GraphStage:
         to_layout = layout_map(skeletons.layout.name, self._layout.name)
         keypoints_px, scores = to_layout(skeletons.keypoints_px, skeletons.scores)
         mask = scores >= max(self._config.min_joint_score, 1e-6)
-        ids, alive = self._tracker(keypoints_px, mask, skeletons.boxes_xyxy, skeletons.person_scores, dt_s)
+        zoom = self._zoom(skeletons.image_size)
+        keypoints_px = keypoints_px * zoom
+        ids, alive = self._tracker(keypoints_px, mask, skeletons.boxes_xyxy * zoom, skeletons.person_scores, dt_s)
         self._follow(alive, skeletons.stamp_ns)
 
         person = np.flatnonzero(ids >= 0)
@@ -68,8 +76,14 @@ class GraphStage:
         ages_s = [(skeletons.stamp_ns - self._born_ns[track_id]) * 1e-9 for track_id in ids[person]]
         return SkeletonGraphs(
             skeletons.stamp_ns, skeletons.frame_id, self._layout, skeletons.image_size, ids[person], body.nodes[row],
-            body.features[row], mask[person], np.array(ages_s), body.root_px[row], body.scale_px[row],
+            body.features[row], mask[person], np.array(ages_s), body.root_px[row] / zoom, body.scale_px[row] / zoom,
             skeletons.boxes_xyxy[person])
+
+    def _zoom(self, size: tuple[int, int]) -> np.float32:
+        """Pixels in which the people are followed, a pixel of this image."""
+        if self._size is None or abs(self._size[0] * size[1] / max(self._size[1] * size[0], 1) - 1) > _SAME_SHAPE:
+            self._size = size
+        return np.float32(self._size[0] / max(size[0], 1))
 
     def _elapsed_s(self, stamp_ns: int) -> float:
         """Seconds since the image before; starts afresh, with one log line, where time jumps."""

@@ -194,3 +194,27 @@ def test_the_steady_settings_halve_the_tremble_and_are_no_later():
     late = {name: (fast - smoothed(fast, config))[10:, 0, 0].mean()
             for name, config in (("now", SmoothingConfig()), ("steady", STEADY))}
     assert tremble["steady"] < 0.5 * tremble["now"] and late["steady"] <= late["now"]
+
+
+@pytest.mark.parametrize("zoom", [0.5, 1.25, 2.0])
+def test_a_camera_that_changes_its_image_size_keeps_everybody(zoom: float) -> None:
+    """Ids, nodes and velocities as if nothing had changed; pixels are those of each image."""
+    def frames(zoom: float) -> list[Skeletons]:
+        made = []
+        for number in range(30):
+            people = np.stack([person(100 + 4 * number, wave=0.1 * number), person(400, wave=0.2 * number)])
+            scale = zoom if number >= 15 else 1.0
+            plain = skeletons(10**9 + number * 10**8, people)
+            made.append(Skeletons(plain.stamp_ns, plain.frame_id, plain.layout,
+                                  tuple(round(side * scale) for side in plain.image_size), plain.keypoints_px * scale,
+                                  plain.scores, plain.boxes_xyxy * scale, plain.person_scores))
+        return made
+
+    def last(frames: list[Skeletons]):
+        stage = GraphStage()
+        return [stage(frame) for frame in frames][-1]
+
+    expected, found = last(frames(1.0)), last(frames(zoom))
+    assert found.track_ids.tolist() == expected.track_ids.tolist() and len(found) == 2
+    assert found.features == pytest.approx(expected.features, abs=1e-3)
+    assert found.keypoints_px() == pytest.approx(expected.keypoints_px() * zoom, rel=1e-3, abs=0.05)
