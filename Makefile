@@ -30,7 +30,7 @@ export VENV SOURCE PHOTOS TORCH_INDEX
 ENVIRONMENT := $(PYTHON) scripts/ros_env.py --venv "$$VENV" --ros "$(ROS_WHEELS)" --torch-index "$$TORCH_INDEX" --extras
 FIND_SOURCE := if [ -z "$$SOURCE" ]; then SOURCE="$$($(PYTHON) scripts/sample_video.py)" || exit 1; fi
 .DEFAULT_GOAL := help
-.PHONY: help venv venv-train build demo view test test-fast hooks bench bench-quick soak lint train-everyday clean
+.PHONY: help venv venv-train build demo view test test-fast test-arm64 hooks bench bench-quick soak lint train-everyday clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^##@/ { printf "\n%s\n", substr($$0, 5) } /^[a-z-]+:.*## / { printf "  %-15s %s\n", $$1, $$2 }' \
@@ -68,6 +68,9 @@ lint:  ## ruff, and mypy of core, inference and ros
 
 test: venv-train build  ## unit, node and end-to-end tests (TESTS=test/unit PYTEST_ARGS="-k name" narrow them)
 	@scripts/run_tests $(TESTS) -- $(PYTEST_ARGS)
+
+test-arm64: build  ## the package on Debian arm64 under qemu, 60 frames against this machine's labels (an hour; root; not part of CI)
+	@$(FIND_SOURCE); exec scripts/test_arm64 "$$SOURCE"
 
 ##@ Measure
 bench: venv-train build  ## time and memory: composed, graph of nodes, evaluating bags, pose estimators; into out/bench

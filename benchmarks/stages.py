@@ -8,7 +8,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -37,9 +37,9 @@ class Workload:
 
 @cache
 def _people(count: int) -> list[Skeletons]:
-    """Enough frames, with all of `count` people in view in every one of them."""
+    """Enough frames, with all of `count` people in view and surely seen in every one of them."""
     config = CrowdConfig(count, (_WARM_UP + _COUNTED) / _FPS, _FPS, seed=count, slowest=0.2, fastest=0.5, missed=0, unseen=2)
-    return [skeletons for skeletons, _ in crowd(config)]
+    return [replace(skeletons, person_scores=np.ones(count)) for skeletons, _ in crowd(config)]
 
 
 @cache
@@ -106,7 +106,7 @@ def messages(people: int) -> Workload:
 
 
 def bag(people: int) -> Workload:
-    """A bag of skeletons at 30 Hz, evaluated: a frame more of it. Opening the bag and the report are not a frame's."""
+    """A bag of skeletons of one second at 30 Hz, evaluated; opening it and the report are shared out among its frames."""
     from pose_attention_ros.bags.writing import BagWriter, skeletons_message
     from pose_attention_ros.evaluation.recordings.recorded_run import RecordingTask, evaluate_recording
 

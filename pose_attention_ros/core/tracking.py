@@ -161,11 +161,15 @@ class PersonTracker:
         """Fill in the track row of each person (N,); who is nobody's stays -1."""
         cost = self._costs(tracks, seen)
         known = tracks.ids >= 0
-        for whose, whom in ((known, sure), (known, ~sure), (~known, np.ones_like(sure))):
-            people, free = np.flatnonzero(whom & (row_of < 0)), whose.copy()
-            free[row_of[row_of >= 0]] = False
+        for whose, whom in ((known, sure), (known, ~sure), (~known, sure | ~sure)):
+            waiting = row_of < 0
+            people = np.flatnonzero(whom & waiting)
+            if not len(people):
+                continue
+            free = whose.copy()
+            free[row_of[~waiting]] = False
             rows = np.flatnonzero(free)
-            if len(people) and len(rows):
+            if len(rows):
                 chosen = assign(cost[people[:, None], rows])
                 row_of[people] = np.where(chosen >= 0, rows[chosen], -1)
 
