@@ -33,7 +33,7 @@ FIND_SOURCE := if [ -z "$$SOURCE" ]; then SOURCE="$$($(PYTHON) scripts/sample_vi
 .PHONY: help venv venv-train build demo view test test-fast test-arm64 hooks bench bench-quick soak lint train-everyday clean
 
 help:  ## list the targets
-	@awk -F ':.*## ' '/^##@/ { printf "\n%s\n", substr($$0, 5) } /^[a-z-]+:.*## / { printf "  %-15s %s\n", $$1, $$2 }' \
+	@awk -F ':.*## ' '/^##@/ { printf "\n%s\n", substr($$0, 5) } /^[a-z0-9-]+:.*## / { printf "  %-15s %s\n", $$1, $$2 }' \
 	  $(firstword $(MAKEFILE_LIST))
 
 ##@ See it work
