@@ -45,6 +45,8 @@ class Bag:
         self.path, self.left_out = path, left_out or LeftOut()
         if not path.exists():
             raise SourceError(f"bag {path} does not exist")
+        if not path.is_file() and not path.is_dir():  # opening a pipe would wait for whoever may write into it
+            raise SourceError(f"bag {path} is a pipe, a socket or a device; expected a rosbag2 folder, .db3, .mcap or .bag")
         self._stack = ExitStack()
         known_types()  # tells that rosbags is missing
         try:

@@ -69,6 +69,8 @@ def _existing(source: str) -> Path | None:
 
 def _open_path(path: Path, config: CameraConfig, start_stamp_ns: int) -> Camera:
     try:
+        if not path.is_file() and not path.is_dir():  # opening a pipe would wait for whoever may write into it
+            raise SourceError(f"{path} is a pipe, a socket or a disk; expected {_EXPECTED}")
         if path.suffix.lower() in _BAG_SUFFIXES or is_bag(path):
             return ReadAhead(BagImages(path, config))
         if path.is_dir():

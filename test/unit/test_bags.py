@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import re
 import shutil
 import sqlite3
@@ -389,3 +390,10 @@ def test_a_damaged_database_without_bytes_has_messages_of_none(tmp_path: Path) -
                 assert opened.stamp_of(raw) == -1
                 with pytest.raises(MessageError):
                     opened.read(topic, raw)
+
+
+@pytest.mark.timeout(20)
+def test_a_pipe_is_no_bag_and_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "pipe.mcap")
+    with pytest.raises(SourceError, match="is a pipe"):
+        Bag(tmp_path / "pipe.mcap")

@@ -370,6 +370,14 @@ def test_wrong_sources_give_one_line_with_a_remedy(tmp_path, capfd):
     assert capfd.readouterr() == ("", ""), "libraries must not write to the terminal"
 
 
+@pytest.mark.timeout(20)
+@pytest.mark.parametrize("suffix", [".mp4", ".mcap", ""])
+def test_a_pipe_is_refused_and_not_waited_for(tmp_path, suffix):
+    os.mkfifo(tmp_path / f"pipe{suffix}")
+    with pytest.raises(SourceError, match="pipe"):
+        open_source(tmp_path / f"pipe{suffix}")
+
+
 def test_natural_order():
     names = ["b.png", "a10.png", "a9.png", "A1.png", "10.png", "9.png"]
     assert sorted(names, key=natural_key) == ["9.png", "10.png", "A1.png", "a9.png", "a10.png", "b.png"]
