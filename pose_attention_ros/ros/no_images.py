@@ -9,6 +9,7 @@ from pose_attention_ros.ros.image_subscription import ImageSubscription
 
 _KINDS = ("sensor_msgs/msg/Image", "sensor_msgs/msg/CompressedImage")
 _MOST_TOLD = 4
+_DRAWN = ("overlay", "overlay/compressed")
 
 
 def why_no_images(node: Node, images: ImageSubscription) -> str:
@@ -33,8 +34,9 @@ def why_no_images(node: Node, images: ImageSubscription) -> str:
 
 def _nobody(node: Node, topic: str) -> str:
     """What there is instead. A topic of compressed images is taken by its own name, see `offers.choose`."""
+    drawn = {node.resolve_topic_name(name) for name in _DRAWN}  # from the images that are missing
     there = sorted((name, kinds[0]) for name, kinds in node.get_topic_names_and_types()
-                   if kinds and kinds[0] in _KINDS and node.count_publishers(name))
+                   if kinds and kinds[0] in _KINDS and name not in drawn and node.count_publishers(name))
     names = [name for name, _ in there]
     if topic.removesuffix("/compressed") in names or f"{topic}/compressed" in names:
         return "nobody publishes it, but its other form is there: set image_transport:=auto"

@@ -227,3 +227,11 @@ def test_a_callback_that_fails_does_not_end_the_node(ros: None) -> None:
     finally:
         executor.shutdown()
         node.destroy_node()
+
+
+def test_what_is_drawn_from_missing_images_is_no_camera(start, probe):
+    """The overlay's own topics are no advice for somebody who has no images."""
+    probe.publisher(Image, "overlay", subscribers=0)
+    process = start("pose", {"input_size": 64, "image_timeout_s": 0.5, "diagnostics_period_s": 0.2})
+    line = process.wait_for_line("no image on")
+    assert f"{probe.namespace}/overlay" not in line and "nobody publishes" in line
