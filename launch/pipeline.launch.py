@@ -13,7 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from launch.actions import DeclareLaunchArgument, OpaqueFunction, Shutdown
+from launch.actions import DeclareLaunchArgument, LogInfo, OpaqueFunction, Shutdown
 from launch_ros.actions import Node
 
 from launch import LaunchContext, LaunchDescription
@@ -85,7 +85,8 @@ def launch_graph(context: LaunchContext) -> list[Any]:
         whole = args.on("required")
         graph = Graph.of(context, whole=whole,
                          respawn_s=args.number("respawn_delay_s") if args.on("respawn") else None)
-        return graph.start(*members(args, graph.names))
+        told = [LogInfo(msg=f"pose_attention_ros: {line}") for line in args.near_misses()]
+        return [*told, *graph.start(*members(args, graph.names))]
     except ArgumentError as error:
         fail(context, str(error))
         return [Shutdown(reason=str(error))] if whole else []

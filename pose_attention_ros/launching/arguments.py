@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from launch.substitutions import LaunchConfiguration
 
 from launch import LaunchContext
 
+_NEAR = 0.8  # of 1: a letter too many, too few or swapped
 SWITCH = "true or false"
 _ON, _OFF = ("true", "yes", "on", "1"), ("false", "no", "off", "0")
 
@@ -25,12 +27,19 @@ class Arguments:
 
     def __init__(self, declared: Iterable[DeclareLaunchArgument], context: LaunchContext) -> None:
         self._values = {argument.name: LaunchConfiguration(argument.name).perform(context) for argument in declared}
+        self._others = sorted(set(context.launch_configurations) - set(self._values))
 
     def __getattr__(self, name: str) -> str:
         try:
             return self._values[name]
         except KeyError:
             raise AttributeError(name) from None
+
+    def near_misses(self) -> list[str]:
+        """A line for each argument that is none of these but nearly one: `launch` takes any name without a word. It may be
+        another launch file's own."""
+        near = {name: difflib.get_close_matches(name, self._values, 1, _NEAR) for name in self._others}
+        return [f"there is no argument {name!r}; is {found[0]} meant?" for name, found in near.items() if found]
 
     def on(self, name: str) -> bool:
         """Whether the switch `name` is on. Raises ArgumentError for what is neither on nor off."""

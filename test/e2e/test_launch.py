@@ -132,6 +132,18 @@ def test_arguments_that_do_not_fit_fail_the_launch_and_start_nothing(
     assert complaint in told and "process started" not in told
 
 
+def test_a_misspelt_argument_is_told() -> None:
+    from launch.actions import DeclareLaunchArgument
+
+    from launch import LaunchContext
+    from pose_attention_ros.launching.arguments import Arguments
+
+    context = LaunchContext()
+    context.launch_configurations.update(source="0", model="", sorce="1", robot_model="x")
+    args = Arguments([DeclareLaunchArgument("source"), DeclareLaunchArgument("model")], context)
+    assert args.near_misses() == ["there is no argument 'sorce'; is source meant?"]
+
+
 @pytest.mark.parametrize("word", ["true", "True", "yes", "on", "1"])
 def test_a_switch_is_on_in_every_usual_spelling(word: str) -> None:
     from launch.actions import DeclareLaunchArgument
