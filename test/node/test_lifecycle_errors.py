@@ -20,6 +20,7 @@ from pose_attention_ros.core.errors import UserError
 from pose_attention_ros.nodes.skeleton_graph import SkeletonGraphNode
 
 PARAMETERS = {
+    "web": {"port": 0},
     "camera": {"source": "VIDEO", "loop": True},
     "pose": {"input_size": 64},
     "pipeline": {"source": "VIDEO", "loop": True, "input_size": 64},

@@ -20,7 +20,8 @@ from pose_attention_ros.nodes.skeleton_graph import SkeletonGraphNode
 from pose_attention_ros.ros.managed import ManagedNode
 from pose_attention_ros.ros.parameters import parameter_table
 
-NODES = ("camera", "pose", "skeleton_graph", "action", "overlay", "pipeline", "recorder", "bag_recorder", "evaluator")
+NODES = ("camera", "pose", "skeleton_graph", "action", "overlay", "web", "pipeline", "recorder", "bag_recorder",
+         "evaluator")
 
 
 def node_class(name: str) -> type[ManagedNode]:

@@ -68,7 +68,7 @@ def test_no_node_tells_a_password(start: Callable, probe: Any, pose_weights: Non
     everything = Everything(probe)
     everything.listen()
     source = f"http://admin:{PASSWORD}@{served}?pwd={PASSWORD}"
-    others = {"pose": {"input_size": 64}, "skeleton_graph": {}, "action": {}, "overlay": {},
+    others = {"pose": {"input_size": 64}, "skeleton_graph": {}, "action": {}, "overlay": {}, "web": {"port": 0},
               "recorder": {"out": str(tmp_path / "record")},
               "bag_recorder": {"out": str(tmp_path / "bag"), "images": "none"},
               "evaluator": {"out": str(tmp_path / "live"), "images": "none"}}
