@@ -17,7 +17,8 @@ DOCKERFILES = sorted((ROOT / "docker").glob("Dockerfile*"))
 UNIT = ROOT / "config" / "systemd" / "pose-attention.service"
 
 # Modules whose name is not that of the package in package.xml.
-KEYS = {"cv2": "python3-opencv", "numpy": "python3-numpy", "yaml": "python3-yaml", "tqdm": "python3-tqdm"}
+KEYS = {"aiohttp": "python3-aiohttp", "cv2": "python3-opencv", "numpy": "python3-numpy", "yaml": "python3-yaml",
+        "tqdm": "python3-tqdm"}
 # Without a native rosdep key: pip brings these; the others are used where they are, never needed on a robot.
 PIP = {"onnxruntime", "ai_edge_litert", "tflite", "rosbags"}
 OPTIONAL = {"cv_bridge", "foxglove_msgs", "hri_msgs", "tensorrt", "tensorrt_rtx", "tflite_runtime", "torch", "onnx",
