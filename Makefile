@@ -30,7 +30,7 @@ export VENV SOURCE PHOTOS TORCH_INDEX
 ENVIRONMENT := $(PYTHON) scripts/ros_env.py --venv "$$VENV" --ros "$(ROS_WHEELS)" --torch-index "$$TORCH_INDEX" --extras
 FIND_SOURCE := if [ -z "$$SOURCE" ]; then SOURCE="$$($(PYTHON) scripts/sample_video.py)" || exit 1; fi
 .DEFAULT_GOAL := help
-.PHONY: help venv venv-train build demo view test test-fast test-arm64 hooks bench bench-quick soak lint train-everyday clean
+.PHONY: help venv venv-train build demo view test test-fast test-arm64 hooks docs bench bench-quick soak lint train-everyday clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^##@/ { printf "\n%s\n", substr($$0, 5) } /^[a-z0-9-]+:.*## / { printf "  %-15s %s\n", $$1, $$2 }' \
@@ -89,10 +89,14 @@ soak: venv-train build  ## run both forms for MINUTES=30 and watch memory, laten
 	  POSE_ATTENTION_CYCLES=100 POSE_ATTENTION_FLOOD=1000000 exec scripts/with_ros python -m pytest -q -rP \
 	  test/node/test_lifecycle_stress.py test/node/test_fault_matrix.py -k "left_behind or flood"
 
-##@ Train
+##@ Write and train
+docs: build  ## the manual as a site, with a reference made from the code: out/docs/index.html
+	@$(ENVIRONMENT) docs
+	@scripts/with_ros python -m sphinx -q -W --keep-going -d out/docs_cache docs out/docs && echo out/docs/index.html
+
 train-everyday: venv-train build  ## train models/everyday anew from out/data (see its model card)
 	@scripts/with_ros pose-attention train config/train/everyday.yaml --seed 0 --out out/train/everyday
 
 ##@ Tidy up
 clean:  ## remove what was built and made; .venv and downloads stay
-	rm -rf out/build out/install out/log out/inputs.cksum out/demo out/bench out/mypy
+	rm -rf out/build out/install out/log out/inputs.cksum out/demo out/bench out/docs out/docs_cache out/mypy

@@ -27,6 +27,7 @@ EXTRAS = {
              "tensorrt-rtx>=1.4,<2; sys_platform == 'linux' and platform_machine == 'x86_64' and python_version < '3.14'"],
     "web": ["aiohttp>=3.8,<4"],  # the page: pose-attention view, web:=true
     "ray": ["ray>=2.9"],  # evaluate bags --ray
+    "docs": ["sphinx==8.1.3", "myst-parser==4.0.1", "furo==2025.12.19"],
     "lint": ["ruff==0.17.5", "mypy==2.4.1", "types-PyYAML==6.0.12.20261122", "pre-commit==4.7.0"],
 }
 

@@ -28,19 +28,8 @@ VERBS = {
 
 def main(argv: list[str] | None = None) -> int:
     """Entry point of the console tool; returns the exit code."""
-    parser = argparse.ArgumentParser(prog="pose-attention", description=__doc__.split(":")[0])
-    parser.add_argument("--version", action="version", version=f"pose-attention {package_version()}")
-    parser.add_argument("--log-level", default="info", choices=("debug", "info", "warning", "error"))
-    verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
     argv = sys.argv[1:] if argv is None else argv
-    wanted = next((word for word in argv if word in VERBS), None)
-    for verb, (module_name, summary) in VERBS.items():
-        verb_parser = verbs.add_parser(verb, help=summary, description=summary)
-        if verb == wanted:
-            module = importlib.import_module(f"pose_attention_ros.cli.{module_name}")
-            module.add_arguments(verb_parser)
-            verb_parser.set_defaults(run=module.run)
-    args = parser.parse_args(argv)
+    args = parser_for(next((word for word in argv if word in VERBS), None)).parse_args(argv)
     sys.stdout.reconfigure(errors="backslashreplace")  # names of files need not be text
     logging.basicConfig(level=args.log_level.upper(), format="%(levelname)s: %(message)s", stream=sys.stderr)
     try:
@@ -53,6 +42,21 @@ def main(argv: list[str] | None = None) -> int:
         return 141
     except KeyboardInterrupt:
         return 130
+
+
+def parser_for(*wanted: str | None) -> argparse.ArgumentParser:
+    """The parser, with the arguments of the verbs that are `wanted`: only their modules are imported."""
+    parser = argparse.ArgumentParser(prog="pose-attention", description=__doc__.split(":")[0])
+    parser.add_argument("--version", action="version", version=f"pose-attention {package_version()}")
+    parser.add_argument("--log-level", default="info", choices=("debug", "info", "warning", "error"))
+    verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
+    for verb, (module_name, summary) in VERBS.items():
+        verb_parser = verbs.add_parser(verb, help=summary, description=summary)
+        if verb in wanted:
+            module = importlib.import_module(f"pose_attention_ros.cli.{module_name}")
+            module.add_arguments(verb_parser)
+            verb_parser.set_defaults(run=module.run)
+    return parser
 
 
 if __name__ == "__main__":

@@ -1,0 +1,87 @@
+"""Sphinx: the manual as a site (`make docs`). What is generated lies in docs/generated/, which git ignores.
+
+Pages link as they do on a code host. What they link outside this folder (README, model cards, CONTRIBUTING) becomes a page of
+the site; links to other files of the repository become plain names.
+"""
+
+import os
+import re
+import sys
+import xml.etree.ElementTree as ElementTree
+from pathlib import Path
+
+HERE = next(folder for folder in map(Path, (globals().get("__file__", "."), os.getcwd(), "docs")) if folder)
+HERE = HERE.resolve().parent if HERE.is_file() else HERE.resolve()
+ROOT = next((folder for folder in (HERE, *HERE.parents, *Path.cwd().parents) if (folder / "package.xml").is_file()), HERE.parent)
+SOURCE = HERE if (HERE / "index.md").is_file() else ROOT / "docs"
+sys.path[:0] = [str(ROOT / "docs" / "tools"), str(ROOT)]
+
+about = ElementTree.parse(ROOT / "package.xml").getroot()
+project = about.findtext("name")
+author = about.find("maintainer").text
+release = version = about.findtext("version")
+extensions = ["myst_parser"]
+html_theme = "furo"
+html_title = "Pose attention for ROS 2"
+html_show_sourcelink = False
+html_show_copyright = False
+exclude_patterns = ["tools"]
+myst_heading_anchors = 4
+myst_enable_extensions = ["colon_fence"]
+suppress_warnings = ["misc.highlighting_failure"]
+nitpicky = False
+rosdoc2_settings = {"enable_autodoc": False, "enable_intersphinx": False, "override_theme": False, "support_markdown": False,
+                    "enable_breathe": False, "enable_exhale": False, "init_using_package_xml": False}
+
+# Pages of the repository that are pages of the site, too.
+ALSO = {"CONTRIBUTING.md": "contributing", "SECURITY.md": "security_policy", "README.md": "readme",
+        "benchmarks/README.md": "benchmarks", **{str(card.relative_to(ROOT)): f"card_{card.parent.name}"
+                                                 for card in sorted((ROOT / "models").glob("*/README.md"))}}
+LINK = re.compile(r"(!?)\[([^\]]*)\]\(([^)\s#]+)(#[^)\s]*)?\)")
+
+
+def fitted(text, folder, page_folder):
+    """`text` of a page in `folder` of the repository, with links that hold in `page_folder` of the site's source."""
+    def link(match):
+        picture, words, target, anchor = match[1], match[2], match[3], match[4] or ""
+        if re.match(r"[a-z]+:", target):
+            return match[0]
+        file = (folder / target).resolve()
+        name = os.path.relpath(file, ROOT)
+        if name in ALSO:
+            new = SOURCE / "generated" / "project" / f"{ALSO[name]}.md"
+        elif file.is_relative_to(ROOT / "docs"):
+            new = SOURCE / file.relative_to(ROOT / "docs")
+        else:
+            return f"{words} (`{name}`)" if words.strip("`") != name else f"`{name}`"
+        return f"{picture}[{words}]({os.path.relpath(new, page_folder)}{anchor})"
+    return LINK.sub(link, text)
+
+
+def generate(app):
+    """Reference pages from the code, pictures from the code, and the pages of ALSO."""
+    import arrows
+    import reference
+
+    reference.write(SOURCE / "generated" / "reference")
+    if SOURCE == ROOT / "docs":
+        arrows.main()
+    pages = SOURCE / "generated" / "project"
+    pages.mkdir(parents=True, exist_ok=True)
+    for name, page in ALSO.items():
+        text = fitted((ROOT / name).read_text(encoding="utf-8"), (ROOT / name).parent, pages)
+        file = pages / f"{page}.md"
+        if not file.is_file() or file.read_text(encoding="utf-8") != text:
+            file.write_text(text, encoding="utf-8")
+
+
+def read(app, docname, source):
+    """Links of a page of docs/ that point outside it."""
+    if not docname.startswith("generated/"):
+        page = SOURCE / f"{docname}.md"
+        source[0] = fitted(source[0], (ROOT / "docs" / docname).parent, page.parent)
+
+
+def setup(app):
+    app.connect("builder-inited", generate)
+    app.connect("source-read", read)
