@@ -1,7 +1,7 @@
 """Sphinx: the manual as a site (`make docs`). What is generated lies in docs/generated/, which git ignores.
 
-Pages link as they do on a code host. What they link outside this folder (README, model cards, CONTRIBUTING) becomes a page of
-the site; links to other files of the repository become plain names.
+Pages link as they do on a code host. What they link outside this folder (README, model cards, CONTRIBUTING) becomes a page
+of the site; links to other files of the repository become plain names.
 """
 
 import os
@@ -12,7 +12,8 @@ from pathlib import Path
 
 HERE = next(folder for folder in map(Path, (globals().get("__file__", "."), os.getcwd(), "docs")) if folder)
 HERE = HERE.resolve().parent if HERE.is_file() else HERE.resolve()
-ROOT = next((folder for folder in (HERE, *HERE.parents, *Path.cwd().parents) if (folder / "package.xml").is_file()), HERE.parent)
+FOLDERS = (HERE, *HERE.parents, *Path.cwd().parents)
+ROOT = next((folder for folder in FOLDERS if (folder / "package.xml").is_file()), HERE.parent)
 SOURCE = HERE if (HERE / "index.md").is_file() else ROOT / "docs"
 sys.path[:0] = [str(ROOT / "docs" / "tools"), str(ROOT)]
 

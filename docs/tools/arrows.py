@@ -61,14 +61,14 @@ def folders_picture(package: Path = ROOT / PACKAGE) -> str:
     for name in sorted(graph, key=lambda name: (-len(graph[name]), name)):
         columns.setdefault(top - level[name], []).append(name)
     most = max(map(len, columns.values()))
-    place = {name: (column, 1.6 + row + (most - len(names)) / 2) for column, names in columns.items()
-             for row, name in enumerate(names)}
+    place = {name: (column, 1.6 + row + (most - len(names)) / 2)
+             for column, names in columns.items() for row, name in enumerate(names)}
     arrows = [(name, target, "") for name in sorted(graph) for target in sorted(graph[name])]
     return drawn(place, arrows, "Folders of the package; an arrow points to what is imported")
 
 
 def heard(policy: Path) -> list[tuple[str, str, str]]:
-    """(who publishes, who subscribes, topics) for the nodes of NODES, read from the SROS2 policy, which a test holds true."""
+    """(who publishes, who subscribes, topics) for the nodes of NODES, from the SROS2 policy, which a test holds true."""
     says: dict[str, dict[str, set[str]]] = {}
     for profile in ElementTree.parse(policy).getroot().iter("profile"):
         topics = says.setdefault(profile.get("node", ""), {"publish": set(), "subscribe": set()})
@@ -100,7 +100,8 @@ def nodes_picture(policy: Path = ROOT / "config" / "sros2_policy.xml") -> str:
     return drawn(place, [*arrows, ("action", "your robot", "actions")], "Nodes and the topics between them")
 
 
-def drawn(place: Mapping[str, tuple[float, float]], arrows: Iterable[tuple[str, str, str]], title: str, gap: float = 1.0) -> str:
+def drawn(place: Mapping[str, tuple[float, float]], arrows: Iterable[tuple[str, str, str]], title: str,
+          gap: float = 1.0) -> str:
     """An SVG of boxes at (column, row) and arrows with a word each."""
     wide = round(max(x for x, _ in place.values()) * COLUMN * gap + WIDTH + 20)
     high = round(max(y for _, y in place.values()) * ROW + HEIGHT + (120 if len(place) > 9 else 20))

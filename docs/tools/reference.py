@@ -95,7 +95,8 @@ def quality(profile: ast.Call | None, named: dict[str, str]) -> str:
 def topics_page() -> str:
     """Who publishes and who subscribes: from the SROS2 policy, which a test compares with the running nodes."""
     says: dict[str, dict[str, list[str]]] = {}
-    for profile in ElementTree.parse(ROOT / "config" / "sros2_policy.xml").getroot().iter("profile"):
+    policy = ElementTree.parse(ROOT / "config" / "sros2_policy.xml").getroot()
+    for profile in policy.iter("profile"):
         for group in profile.findall("topics"):
             for way in ("publish", "subscribe"):
                 for topic in group if group.get(way) == "ALLOW" else ():
@@ -104,11 +105,10 @@ def topics_page() -> str:
     ours = [topic for topic in says if topic not in ("/parameter_events", "/rosout", "/clock") and not topic.startswith("~")]
     rows = [(f"`{topic}`", *kinds.get(topic, OTHERS), ", ".join(says[topic].get("publish", [])),
              ", ".join(node for node in says[topic].get("subscribe", []) if node != "robot")) for topic in sorted(ours)]
-    services = sorted({service.text or "" for group in ElementTree.parse(ROOT / "config" / "sros2_policy.xml").getroot().iter(
-        "services") for service in group if "/" not in (service.text or "~/")})
+    services = sorted({service.text or "" for group in policy.iter("services") for service in group if "/" not in (service.text or "~/")})
     own = f"\nServices of our own: {', '.join(f'`{name}`' for name in services)}.\n" if services else ""
-    return ("# Topics and quality of service\n\n" + "Names are relative to the node's namespace. *Keeps* is the depth of the "
-            "queue. How images are received, and how to override: [topics and messages](../../messages.md).\n\n"
+    return ("# Topics and quality of service\n\n" + "Names are relative to the node's namespace. *Keeps* is the depth of "
+            "the queue. How images are received, and how to override: [topics and messages](../../messages.md).\n\n"
             + table(("topic", "type", "quality of service", "published by", "subscribed by"), rows) + own)
 
 
@@ -134,12 +134,12 @@ def limits(about: dict) -> str:
 
 
 def parameters_page() -> str:
-    parts = ["# Parameters of every node\n", "`ros2 run pose_attention_ros pose_node --help` prints those of a node. *Live*: may "
-             "change while the node is active; the others while it is unconfigured.\n"]
+    parts = ["# Parameters of every node\n", "`ros2 run pose_attention_ros pose_node --help` prints those of a node. *Live*: "
+             "may change while the node is active; the others while it is unconfigured.\n"]
     try:
         nodes = node_classes()
     except ImportError as error:
-        return "\n".join([*parts, f"They are left out here: the page was made without ROS 2 and the built messages ({error}).\n"])
+        return "\n".join([*parts, f"Left out here: this page was made without ROS 2 and the built messages ({error}).\n"])
     for name, kind in nodes.items():
         summary = (inspect.getmodule(kind).__doc__ or "").strip().splitlines()[0]
         rows = [(f"`{field.name}`", f"`{field.default!r}`", limits(field.metadata), "yes" if field.metadata["live"] else "",
@@ -162,8 +162,8 @@ def parsers(parser: argparse.ArgumentParser) -> Iterator[argparse.ArgumentParser
 def verbs_page() -> str:
     from pose_attention_ros.cli.main import VERBS, parser_for
 
-    parts = ["# The command `pose-attention`\n", "`pose-attention VERB --help` prints the same. Every error that you can mend is "
-             "one line, and the exit code 1.\n"]
+    parts = ["# The command `pose-attention`\n", "`pose-attention VERB --help` prints the same. Every error that you can mend "
+             "is one line, and the exit code 1.\n"]
     for parser in parsers(parser_for(*VERBS)):
         parts += [f"## {parser.prog}\n", f"{cell(parser.description or '')}\n"]
         rows = []
@@ -192,8 +192,8 @@ def model_page() -> str:
 
     everyday = ROOT / "models" / "everyday"
     keys = re.findall(r'"(\w+)"', (everyday / "model.json").read_text(encoding="utf-8"))
-    return ("# The model directory\n\nA robot needs nothing else of a model. Everything is checked by sha256 and loaded without "
-            "pickle.\n\nFiles of `models/everyday`: " + ", ".join(f"`{file.name}`" for file in sorted(everyday.iterdir()))
+    return ("# The model directory\n\nA robot needs nothing else of a model. Everything is checked by sha256 and loaded "
+            "without pickle.\n\nFiles of `models/everyday`: " + ", ".join(f"`{file.name}`" for file in sorted(everyday.iterdir()))
             + ".\n\n`model.json` says, and `core.recogniser.ModelSpec` holds:\n\n"
             + table(("field", "meaning"), documented(ModelSpec.__doc__ or "", ModelSpec))
             + f"\nThe first keys of a `model.json`: {', '.join(f'`{key}`' for key in dict.fromkeys(keys[:12]))}.\n")

@@ -1,4 +1,4 @@
-"""The documents: links lead somewhere, code blocks can be run as far as can be said without running them, lines are short."""
+"""The documents: links lead somewhere, code blocks are right as far as can be said without running them, lines are short."""
 
 from __future__ import annotations
 
@@ -72,7 +72,8 @@ def test_code_blocks_are_code(file: Path) -> None:
         elif language in ("yaml", "json"):
             yaml.safe_load(text)
         elif language == "bash" and shutil.which("bash"):
-            done = subprocess.run(["bash", "-n"], input=re.sub(r"<[\w ]+>", "name", text), capture_output=True, text=True, timeout=60)
+            script = re.sub(r"<[\w ]+>", "name", text)
+            done = subprocess.run(["bash", "-n"], input=script, capture_output=True, text=True, timeout=60)
             assert done.returncode == 0, f"{name_of(file)}: {done.stderr}\n{text}"
 
 
@@ -104,10 +105,12 @@ def faults_of(command: str) -> str:
                                                       *(ROOT / "pose_attention_ros" / "launching").glob("*.py")])
         if not (ROOT / "launch" / found[1]).is_file():
             return f"there is no {found[1]}"
-        return ", ".join(f"no argument {name}" for name in re.findall(r"(?<!\S)(\w+):=", found[2]) if f'"{name}"' not in known)
+        strangers = [name for name in re.findall(r"(?<!\S)(\w+):=", found[2]) if f'"{name}"' not in known]
+        return f"no arguments {', '.join(strangers)}" if strangers else ""
     if found := re.search(r"\bros2 run pose_attention_ros (\S+)", words):
         node = found[1].removesuffix("_node")
-        return "" if found[1] == "pose-attention" or (ROOT / f"pose_attention_ros/nodes/{node}.py").is_file() else "no such program"
+        program = found[1] == "pose-attention" or (ROOT / f"pose_attention_ros/nodes/{node}.py").is_file()
+        return "" if program else "no such program"
     if found := re.match(r"make ([a-z-]+)", words):
         targets = re.search(r"^\.PHONY: (.+)$", (ROOT / "Makefile").read_text(), re.MULTILINE)[1].split()
         return "" if found[1] in targets else f"there is no target {found[1]}"
