@@ -105,7 +105,8 @@ def topics_page() -> str:
     ours = [topic for topic in says if topic not in ("/parameter_events", "/rosout", "/clock") and not topic.startswith("~")]
     rows = [(f"`{topic}`", *kinds.get(topic, OTHERS), ", ".join(says[topic].get("publish", [])),
              ", ".join(node for node in says[topic].get("subscribe", []) if node != "robot")) for topic in sorted(ours)]
-    services = sorted({service.text or "" for group in policy.iter("services") for service in group if "/" not in (service.text or "~/")})
+    services = sorted({service.text or "" for group in policy.iter("services") for service in group
+                       if "/" not in (service.text or "~/")})
     own = f"\nServices of our own: {', '.join(f'`{name}`' for name in services)}.\n" if services else ""
     return ("# Topics and quality of service\n\n" + "Names are relative to the node's namespace. *Keeps* is the depth of "
             "the queue. How images are received, and how to override: [topics and messages](../../messages.md).\n\n"
@@ -134,8 +135,8 @@ def limits(about: dict) -> str:
 
 
 def parameters_page() -> str:
-    parts = ["# Parameters of every node\n", "`ros2 run pose_attention_ros pose_node --help` prints those of a node. *Live*: "
-             "may change while the node is active; the others while it is unconfigured.\n"]
+    parts = ["# Parameters of every node\n", "`ros2 run pose_attention_ros pose_node --help` prints those of a node. "
+             "*Live*: may change while the node is active; the others while it is unconfigured.\n"]
     try:
         nodes = node_classes()
     except ImportError as error:
@@ -162,8 +163,8 @@ def parsers(parser: argparse.ArgumentParser) -> Iterator[argparse.ArgumentParser
 def verbs_page() -> str:
     from pose_attention_ros.cli.main import VERBS, parser_for
 
-    parts = ["# The command `pose-attention`\n", "`pose-attention VERB --help` prints the same. Every error that you can mend "
-             "is one line, and the exit code 1.\n"]
+    parts = ["# The command `pose-attention`\n", "`pose-attention VERB --help` prints the same. Every error that you can "
+             "mend is one line, and the exit code 1.\n"]
     for parser in parsers(parser_for(*VERBS)):
         parts += [f"## {parser.prog}\n", f"{cell(parser.description or '')}\n"]
         rows = []
@@ -192,9 +193,9 @@ def model_page() -> str:
 
     everyday = ROOT / "models" / "everyday"
     keys = re.findall(r'"(\w+)"', (everyday / "model.json").read_text(encoding="utf-8"))
+    files = ", ".join(f"`{file.name}`" for file in sorted(everyday.iterdir()))
     return ("# The model directory\n\nA robot needs nothing else of a model. Everything is checked by sha256 and loaded "
-            "without pickle.\n\nFiles of `models/everyday`: " + ", ".join(f"`{file.name}`" for file in sorted(everyday.iterdir()))
-            + ".\n\n`model.json` says, and `core.recogniser.ModelSpec` holds:\n\n"
+            f"without pickle.\n\nFiles of `models/everyday`: {files}.\n\n`model.json` says, and `core.recogniser.ModelSpec` holds:\n\n"
             + table(("field", "meaning"), documented(ModelSpec.__doc__ or "", ModelSpec))
             + f"\nThe first keys of a `model.json`: {', '.join(f'`{key}`' for key in dict.fromkeys(keys[:12]))}.\n")
 
