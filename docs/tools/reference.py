@@ -195,7 +195,8 @@ def model_page() -> str:
     keys = re.findall(r'"(\w+)"', (everyday / "model.json").read_text(encoding="utf-8"))
     files = ", ".join(f"`{file.name}`" for file in sorted(everyday.iterdir()))
     return ("# The model directory\n\nA robot needs nothing else of a model. Everything is checked by sha256 and loaded "
-            f"without pickle.\n\nFiles of `models/everyday`: {files}.\n\n`model.json` says, and `core.recogniser.ModelSpec` holds:\n\n"
+            f"without pickle.\n\nFiles of `models/everyday`: {files}.\n\n"
+            "`model.json` says, and `core.recogniser.ModelSpec` holds:\n\n"
             + table(("field", "meaning"), documented(ModelSpec.__doc__ or "", ModelSpec))
             + f"\nThe first keys of a `model.json`: {', '.join(f'`{key}`' for key in dict.fromkeys(keys[:12]))}.\n")
 
