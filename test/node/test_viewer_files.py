@@ -62,7 +62,7 @@ def test_the_policy_allows_all_that_a_node_does(ros: None, name: str, drawn_vide
 def test_the_policy_gives_every_node_an_enclave_of_its_own() -> None:
     enclaves = {enclave.get("path"): [profile.get("node") for profile in enclave.iter("profile")]
                 for enclave in POLICY.iter("enclave")}
-    assert enclaves == {f"/pose_attention/{name}": [name] for name in (*NODES, "hri_bridge", "web", "robot")}
+    assert enclaves == {f"/pose_attention/{name}": [name] for name in (*NODES, "hri_bridge", "robot")}
 
 
 def _values(tree: Any, key: str) -> Iterator[Any]:
