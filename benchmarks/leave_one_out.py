@@ -20,12 +20,13 @@ import torch
 
 from pose_attention_ros.cli.train_pan import data_files
 from pose_attention_ros.evaluation import metrics
+from pose_attention_ros.evaluation.clips import Answers
 from pose_attention_ros.models.losses import OTHER
 from pose_attention_ros.models.pan import PoseAttentionNetwork
 from pose_attention_ros.training.corpus import HELD_OUT, Corpus, Entry, load_corpus
 from pose_attention_ros.training.loop import Trainer
 from pose_attention_ros.training.recipe import Recipe, load_recipe
-from pose_attention_ros.training.validate import score_clips
+from pose_attention_ros.training.validate import ClipScores, read_clips, score
 
 _ESTIMATED_SEED = 11  # of the simulated camera and estimator
 _ROWS = ("accuracy", "accuracy_estimated", "accuracy_upper_body", "auroc_no_class")
@@ -37,9 +38,10 @@ def without(recipe: Recipe, name: str) -> Recipe:
 
 
 def askable(corpus: Corpus, name: str) -> list[Entry]:
-    """Clips of data set `name`, which was left out, whose class the other data sets teach."""
+    """Clips of data set `name`, which was left out, whose class the other data sets teach; not held poses made of them."""
     taught = {entry.kind for entry in corpus.entries if entry.data != name and entry.taught}
-    return [entry for entry in corpus.part("test", known=True) if entry.data == name and entry.kind in taught]
+    return [entry for entry in corpus.part("test", known=True)
+            if entry.data == name and entry.kind in taught and entry.clip >= 0]
 
 
 def trained(recipe: Recipe, corpus: Corpus, seed: int, out: Path) -> PoseAttentionNetwork:
@@ -60,10 +62,16 @@ def judged(network: PoseAttentionNetwork, entries: list[Entry], corpus: Corpus, 
     """Accuracies, the recall of each class, and the area under the ROC curve against the set's clips of no class."""
     names = {entry.data for entry in entries}
     arms = {corpus.classes.index(name) for name, limb in recipe.carriers.items() if limb == "arm"}
-    plain, estimated = (score_clips(network, entries, corpus, recipe, seed) for seed in (None, _ESTIMATED_SEED))
-    halves = score_clips(network, [upper_body(entry, corpus) for entry in entries if entry.kind in arms], corpus, recipe)
-    nothing = score_clips(network, [entry for entry in corpus.entries if entry.data in names and entry.split == "test"
-                                    and entry.kind in (OTHER, HELD_OUT)], corpus, recipe)
+    shown = {entry.kind for entry in entries}
+
+    def asked(some: list[Entry], estimated_seed: int | None = None) -> ClipScores:
+        return score(network, read_clips(some, corpus, recipe, estimated_seed),
+                     lambda clips: Answers(corpus.classes, recipe.postures, 1.0, clips, shown))
+
+    plain, estimated = (asked(entries, seed) for seed in (None, _ESTIMATED_SEED))
+    halves = asked([upper_body(entry, corpus) for entry in entries if entry.kind in arms])
+    nothing = asked([entry for entry in corpus.entries if entry.data in names and entry.split == "test"
+                     and entry.kind in (OTHER, HELD_OUT)])
     right = plain.at_end().argmax(-1) == plain.truth
     sure = [metrics.softmax(scores.at_end()).max(-1) for scores in (plain, nothing)]
     return {"clips": len(entries), "no_class_clips": len(nothing.truth), "accuracy": round(float(right.mean()), 4),

@@ -5,7 +5,7 @@ N clips, F observed fractions, K classes; m frames of a clip, V joints, C featur
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,12 +21,13 @@ from pose_attention_ros.evaluation import metrics
 from pose_attention_ros.evaluation.metrics import NO_CLASS
 
 _CLIPS_AT_ONCE = 32
+_LEAST_CHANCE = 1e-6
 
 
 @dataclass(frozen=True, eq=False)
 class ClipResults:
-    """logits (N, F, K) after each of metrics.OBSERVED_FRACTIONS of a clip's ticks; truth (N,) class index, NO_CLASS for a
-    clip of an action outside the classes; labels (N,) as the data set has them."""
+    """logits (N, F, K) of the answer (see `Answers`) after each of metrics.OBSERVED_FRACTIONS of a clip's ticks; truth (N,)
+    class index, NO_CLASS for a clip of an action outside the classes; labels (N,) as the data set has them."""
 
     logits: np.ndarray
     truth: np.ndarray
@@ -48,6 +49,37 @@ class ShownClip:
         keypoints, scores = joint_map(joints, layout.joints)(clip.keypoints, clip.scores)
         units_px = BodyFrame(layout, (len(keypoints),)).scale_px(keypoints, scores > 0, np.zeros(len(keypoints)))
         return cls(np.arange(len(keypoints)) / (clip.fps or DEFAULT_FPS), keypoints, scores, float(np.median(units_px)))
+
+
+class Answers:
+    """What a recogniser says of a clip so far: what it says after the last tick. One that knows postures says at a clip's
+    end, rightly, that somebody stands or sits again; so it is asked which class was the most probable on average (later
+    ticks count more), and after postures only where the clips show some."""
+
+    def __init__(self, classes: Sequence[str], postures: Sequence[str], temperature: float, clips: int,
+                 classes_shown: Collection[int]) -> None:
+        """
+        :param postures: those of the `classes` that are states of a still body
+        :param clips: n, those that run side by side
+        :param classes_shown: class indices of all clips that are asked about, NO_CLASS counts for nothing
+        """
+        still = {classes.index(name) for name in postures}
+        self._temperature = temperature
+        self._averaged = bool(still)
+        self._not_asked = [] if still & set(classes_shown) else sorted(still)
+        self._means = np.zeros((clips, len(classes)))
+        self._ticks = np.zeros((clips, 1))
+
+    def after(self, rows: np.ndarray, logits: np.ndarray) -> np.ndarray:
+        """One tick of the clips `rows`: logits (len(rows), K) -> those of the answers so far."""
+        if not self._averaged:
+            return logits
+        chances = metrics.softmax(logits / self._temperature)
+        chances[:, self._not_asked] = 0
+        self._ticks[rows] += 1
+        share = 3 / (self._ticks[rows] + 2)  # of a mean in which the tick t weighs about t ** 2
+        self._means[rows] += share * (chances - self._means[rows])
+        return (self._temperature * np.log(np.maximum(self._means[rows], _LEAST_CHANCE))).astype(np.float32)
 
 
 # What happens to a clip on its way to the recogniser; see evaluation.robustness.
@@ -74,7 +106,7 @@ def run_clips(recogniser: Recogniser, data: SkeletonDataset, targets: Mapping[in
                      for clip, i in zip(clips, chosen)]
         ticks = clip_ticks(clips, recogniser.spec)
         seen = [pixels(i, len(each)) for i, each in zip(chosen, ticks)] if pixels else None
-        parts.append(_run_together(recogniser, ticks, seen))
+        parts.append(_run_together(recogniser, ticks, seen, set(targets.values())))
         done(len(chosen))
     return ClipResults(np.concatenate(parts), np.array([targets[i] for i in rows], np.int64), data.labels[rows])
 
@@ -95,19 +127,21 @@ def clip_ticks(clips: list[ShownClip], spec: ModelSpec) -> list[np.ndarray]:
             for b, n in enumerate(frames)]
 
 
-def _run_together(recogniser: Recogniser, ticks: list[np.ndarray], pixels: list[np.ndarray] | None) -> np.ndarray:
-    """Logits (n, F, K) of clips, (T, V, C) each, that run side by side, as people in view do."""
+def _run_together(recogniser: Recogniser, ticks: list[np.ndarray], pixels: list[np.ndarray] | None,
+                  classes_shown: Collection[int]) -> np.ndarray:
+    """Logits (n, F, K) of the answers to clips, (T, V, C) each, that run side by side, as people in view do."""
     spec = recogniser.spec
     wanted = [np.maximum(np.ceil(np.array(metrics.OBSERVED_FRACTIONS) * len(t) - 1e-9).astype(int) - 1, 0) for t in ticks]
     logits = np.zeros((len(ticks), len(metrics.OBSERVED_FRACTIONS), len(spec.classes)), np.float32)
     state = np.zeros((len(ticks), spec.state_size), np.float32)
+    answers = Answers(spec.classes, spec.postures, spec.temperature, len(ticks), classes_shown)
     for tick in range(max(map(len, ticks))):
         there = np.array([i for i, each in enumerate(ticks) if tick < len(each)])
         seen = None if pixels is None else np.stack([pixels[i][tick] for i in there])
         output = recogniser.step(np.stack([ticks[i][tick] for i in there]), state[there], seen)
         state[there] = output.state
-        for row, i in enumerate(there):
-            logits[i, wanted[i] == tick] = output.logits[row]
+        for i, answer in zip(there, answers.after(there, output.logits)):
+            logits[i, wanted[i] == tick] = answer
     return logits
 
 

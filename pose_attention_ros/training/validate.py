@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,6 +12,7 @@ import torch
 from pose_attention_ros.data.streams import join
 from pose_attention_ros.data.views import in_an_image
 from pose_attention_ros.evaluation import metrics
+from pose_attention_ros.evaluation.clips import Answers
 from pose_attention_ros.models.bundle import Network
 from pose_attention_ros.models.losses import OTHER
 from pose_attention_ros.training.batches import Batch, as_estimated, read_examples
@@ -63,9 +65,12 @@ def read_clips(entries: list[Entry], corpus: Corpus, recipe: Recipe, estimated_s
                      np.array([entries[i].data for i in order], dtype=str), len(corpus.classes))
 
 
-def score(network: Network, clips: ReadClips) -> ClipScores:
-    """Run `network` over clips."""
-    parts = [_at_fractions(network, batch) for batch in clips.batches]
+def score(network: Network, clips: ReadClips, answers: Callable[[int], Answers] | None = None) -> ClipScores:
+    """Run `network` over clips.
+
+    :param answers: number of clips -> what makes answers of their ticks; None: what is said after a tick is the answer
+    """
+    parts = [_at_fractions(network, batch, answers and answers(len(batch.ticks))) for batch in clips.batches]
     logits = np.concatenate(parts) if parts else np.zeros((0, len(metrics.OBSERVED_FRACTIONS), clips.classes))
     return ClipScores(logits, clips.truth, clips.data)
 
@@ -83,9 +88,12 @@ def score_clips(network: Network, entries: list[Entry], corpus: Corpus, recipe: 
 
 
 @torch.inference_mode()
-def _at_fractions(network: Network, batch: Batch) -> np.ndarray:
+def _at_fractions(network: Network, batch: Batch, answers: Answers | None) -> np.ndarray:
     network.eval()
     logits = network(torch.from_numpy(batch.features), torch.from_numpy(batch.inside)).logits.numpy()
+    if answers is not None:
+        everybody = np.arange(len(logits))
+        logits = np.stack([answers.after(everybody, logits[:, tick]) for tick in range(logits.shape[1])], 1)
     seen = np.ceil(np.array(metrics.OBSERVED_FRACTIONS) * batch.ticks[:, None] - 1e-9).astype(int) - 1
     return logits[np.arange(len(logits))[:, None], np.maximum(seen, 0)]
 

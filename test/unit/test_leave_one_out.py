@@ -17,13 +17,14 @@ pytestmark = pytest.mark.training
 LAYOUT = layout("common13")
 
 
-def entry(data: str, split: str, target: int, taught: bool) -> Entry:
+def entry(data: str, split: str, target: int, taught: bool, clip: int = 0) -> Entry:
     example = Example(np.zeros((3, 13, 2), np.float32), np.ones((3, 13), np.float32), 10.0, target)
-    return Entry(example, split, data, f"label{target}", taught=taught)
+    return Entry(example, split, data, f"label{target}", clip, taught=taught)
 
 
 # Data set `a` is left out: its clips are all in the test part.
 CORPUS = Corpus((entry("a", "test", 0, True), entry("a", "test", 0, False), entry("a", "test", 1, True),
+                 entry("a", "test", 0, True, clip=-1),  # a held pose
                  entry("b", "train", 0, True), entry("b", "val", 0, False), entry("b", "test", 0, False),
                  entry("b", "val", 1, False)), ("walk", "wave"), LAYOUT, {})
 

@@ -15,7 +15,7 @@ from pose_attention_ros.core.recogniser import ModelSpec, StepOutput
 from pose_attention_ros.core.types import FEATURE_NAMES
 from pose_attention_ros.data.dataset import Clip, SkeletonDataset
 from pose_attention_ros.evaluation import attention, robustness
-from pose_attention_ros.evaluation.clips import ShownClip
+from pose_attention_ros.evaluation.clips import Answers, ShownClip
 
 LAYOUT = layout("common13")
 WRIST = LAYOUT.index("left_wrist")
@@ -131,3 +131,15 @@ def test_the_commands_write_numbers_and_pictures(kind, extra, written, tmp_path)
         assert len(next(iter(result["class_maps"].values()))) == 13
     pytest.importorskip("matplotlib")
     assert {path.name for path in (tmp_path / "out").iterdir()} == written
+
+
+def test_who_knows_postures_is_asked_for_what_was_done_before_the_rest_at_a_clips_end():
+    classes = ("low", "high", "still")
+    acting, resting = np.array([[4, 0, 0]], np.float32), np.array([[0, 0, 6]], np.float32)
+    said = {}
+    for name, postures, shown in (("last", (), {0}), ("asked", ("still",), {0}), ("shown", ("still",), {0, 2})):
+        answers = Answers(classes, postures, 1.0, 1, shown)
+        for logits in [acting] * 8 + [resting] * 30:
+            said[name] = answers.after(np.array([0]), logits)[0]
+    assert said["last"].argmax() == said["shown"].argmax() == 2
+    assert said["asked"].argmax() == 0 and said["asked"].dtype == np.float32
