@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-SHARED = ("config", "launch", "models", "msg")
+SHARED = ("config", "launch", "models", "msg", "srv")
 # Pythons to try with everything installed anew from the package index, by path: takes minutes and the network.
 PYTHONS = "POSE_ATTENTION_PYTHONS"
 BUILD = "import sys; from setuptools import build_meta; print(getattr(build_meta, sys.argv[1])(sys.argv[2]))"
