@@ -7,6 +7,7 @@ import threading
 from collections import deque
 from typing import Any
 
+import numpy as np
 from rcl_interfaces.msg import ParameterType
 from rcl_interfaces.srv import GetParameters, SetParameters
 from rclpy.client import Client
@@ -37,7 +38,7 @@ class GraphFeed:
         self._getters = {name: node.create_client(GetParameters, f"{name}/get_parameters") for name in _OWNERS}
         self._setters = {name: node.create_client(SetParameters, f"{name}/set_parameters") for name in _OWNERS}
         self._watched: int | None = None
-        self._seen: deque[SkeletonGraphs] = deque(maxlen=_LESSON_FRAMES)
+        self._seen: deque[tuple[int, np.ndarray, np.ndarray]] = deque(maxlen=_LESSON_FRAMES)  # stamp, nodes, mask
         self.taught: tuple[str, ...] = ()
         self.why_not = ""
 
@@ -47,9 +48,9 @@ class GraphFeed:
             self._node.destroy_client(client)
 
     def see(self, graphs: SkeletonGraphs) -> None:
-        """One image's people; kept while one of them is being watched."""
-        if self._watched is not None and self._watched in graphs.track_ids:
-            self._seen.append(graphs)
+        """One image's people, of whom the one who is being watched is kept."""
+        for row in np.flatnonzero(graphs.track_ids == (-1 if self._watched is None else self._watched)):
+            self._seen.append((graphs.stamp_ns, graphs.nodes[row], graphs.mask[row]))
 
     def onlookers(self, pages: int) -> None:
         """The node's own timer looks."""
@@ -97,9 +98,8 @@ class GraphFeed:
 
     def _take(self, begin_ns: int, end_ns: int) -> dict:
         """A take with what was seen of the person meanwhile."""
-        rows = [(graphs, graphs.track_ids.tolist().index(self._watched)) for graphs in list(self._seen)
-                if begin_ns <= graphs.stamp_ns <= end_ns]
-        return record_of_figure(begin_ns, end_ns, [(graphs.nodes[row], graphs.mask[row]) for graphs, row in rows])
+        return record_of_figure(begin_ns, end_ns, [(nodes, mask) for stamp_ns, nodes, mask in list(self._seen)
+                                                   if begin_ns <= stamp_ns <= end_ns])
 
     def _values(self) -> dict[str, tuple[str, float]]:
         """Of each setting that a node has: which node, and its value."""
