@@ -12,7 +12,10 @@ from pathlib import Path
 
 HERE = next(folder for folder in map(Path, (globals().get("__file__", "."), os.getcwd(), "docs")) if folder)
 HERE = HERE.resolve().parent if HERE.is_file() else HERE.resolve()
-FOLDERS = (HERE, *HERE.parents, *Path.cwd().parents)
+# rosdoc2 copies the pages and reads this file, where it lies, from a conf.py of its own: that one names the place.
+WRAPPER = Path(globals().get("__file__", "")).resolve()
+NAMED = re.findall(r'open\("(/[^"]+)/docs/conf\.py"\)', WRAPPER.read_text(encoding="utf-8")) if WRAPPER.is_file() else []
+FOLDERS = (HERE, *HERE.parents, *map(Path, NAMED), *Path.cwd().parents)
 ROOT = next((folder for folder in FOLDERS if (folder / "package.xml").is_file()), HERE.parent)
 SOURCE = HERE if (HERE / "index.md").is_file() else ROOT / "docs"
 sys.path[:0] = [str(ROOT / "docs" / "tools"), str(ROOT)]
@@ -31,8 +34,9 @@ myst_heading_anchors = 4
 myst_enable_extensions = ["colon_fence"]
 suppress_warnings = ["misc.highlighting_failure"]
 nitpicky = False
-rosdoc2_settings = {"enable_autodoc": False, "enable_intersphinx": False, "override_theme": False, "support_markdown": False,
-                    "enable_breathe": False, "enable_exhale": False, "init_using_package_xml": False}
+rosdoc2_settings = dict.fromkeys(("enable_autodoc", "enable_intersphinx", "automatically_extend_intersphinx_mapping",
+                                  "override_theme", "support_markdown", "enable_breathe", "enable_exhale",
+                                  "init_using_package_xml"), False)
 
 # Pages of the repository that are pages of the site, too.
 ALSO = {"CONTRIBUTING.md": "contributing", "SECURITY.md": "security_policy", "README.md": "readme",
