@@ -69,7 +69,7 @@ def place(graphs: SkeletonGraphs, row: int, camera: Pinhole, height_m: float) ->
     height = shares[-2]  # of the body as it is seen, at one metre
     up = shoulders - hips if shoulders is not None and hips is not None else np.array([0.0, -1.0])
     up = up / max(float(np.linalg.norm(up)), 1e-9)
-    root = hips if hips is not None else shoulders - up * _TRUNK * height
+    root = hips if hips is not None else np.asarray(shoulders) - up * _TRUNK * height
     distance_m = height_m / height
     head = [joints[name] for name in _HEAD if name in joints]
     return Place(_point(root, distance_m), _axes(up, _forward(joints)),

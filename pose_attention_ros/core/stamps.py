@@ -130,15 +130,18 @@ class FileStamps:
 
         :param presented_ns: None for a frame that states no time
         """
-        if presented_ns is not None and self._shift_ns is None:
-            self._shift_ns = self._next_ns - presented_ns
-        stated_ns = 0 if presented_ns is None else presented_ns + self._shift_ns + _ABOVE_ZERO_NS
+        stated_ns = 0
+        if presented_ns is not None:
+            if self._shift_ns is None:
+                self._shift_ns = self._next_ns - presented_ns
+            stated_ns = presented_ns + self._shift_ns + _ABOVE_ZERO_NS
         stamp_ns = self._order.use(stated_ns, self._next_ns + _ABOVE_ZERO_NS)
         if stamp_ns is None:
             return None
         stamp_ns -= _ABOVE_ZERO_NS
         if self._newest_ns is not None and stamp_ns <= self._newest_ns:
-            self._shift_ns += self._next_ns - stamp_ns
+            if self._shift_ns is not None:
+                self._shift_ns += self._next_ns - stamp_ns
             stamp_ns = self._next_ns
             self._order = StampOrder(self._left_out, live=True, stamped=False)
             self._order.use(stamp_ns + _ABOVE_ZERO_NS, stamp_ns + _ABOVE_ZERO_NS)

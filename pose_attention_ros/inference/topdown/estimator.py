@@ -52,7 +52,9 @@ class TopDown:
         self._detector = _OnnxDetector(spec.detector, config, runtime) if spec.detector else _MoveNetDetector(config)
         self.resizable = self._detector.resizable
         self.network_s = 0.0
-        self._forget()
+        self._last: Skeletons | None = None
+        self._detected_ns: int | None = None
+        self._seen_ns = 0
 
     @property
     def backend(self) -> str:
@@ -74,7 +76,7 @@ class TopDown:
         """Load, build and run once, for one person and for none."""
         width, height = image_size
         frame = Frame(np.zeros((height, width, 3), np.uint8), 0)
-        self._joints(frame, np.float32([[0, 0, width, height]]))
+        self._joints(frame, np.array([[0, 0, width, height]], np.float32))
         self(frame)
         self._forget()
 
@@ -93,9 +95,7 @@ class TopDown:
         self._detector.close()
 
     def _forget(self) -> None:
-        self._last: Skeletons | None = None
-        self._detected_ns: int | None = None
-        self._seen_ns = 0
+        self._last, self._detected_ns, self._seen_ns = None, None, 0
 
     def _boxes(self, frame: Frame) -> np.ndarray:
         """(N, 4) where people are looked for: around those of the frame before, and, when it is time, where the detector

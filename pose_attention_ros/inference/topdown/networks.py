@@ -44,8 +44,8 @@ class FedNetwork:
         self._bindings: dict[int, Binding] = {}
         order = (2, 1, 0) if fed.channels == "rgb" else (0, 1, 2)  # images are BGR
         self._order = order
-        self._factor = (1 / np.float32(fed.std))[:, None, None]
-        self._shift = -(np.float32(fed.mean) / np.float32(fed.std))[:, None, None]
+        self._factor = (1 / np.asarray(fed.std, np.float32))[:, None, None]
+        self._shift = -(np.asarray(fed.mean, np.float32) / np.asarray(fed.std, np.float32))[:, None, None]
 
     def __call__(self, images_bgr: Sequence[np.ndarray]) -> list[np.ndarray]:
         """The outputs that the specification names, of images (H, W, 3) uint8 of its size, a row each."""
