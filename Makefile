@@ -58,8 +58,8 @@ hooks:  ## check every commit as `make lint` does (pre-commit)
 	@"$$VENV/bin/pre-commit" install
 
 ##@ Check a change
-test-fast: venv-train  ## unit tests without ROS and torch, in less than a minute (TESTS=test/unit/test_x.py: one file in seconds)
-	@"$$VENV/bin/python" -m pytest -q -n auto --maxprocesses 4 -m "not slow and not training" \
+test-fast: venv-train build  ## the quick unit tests without torch (TESTS=test/unit/test_x.py: one file in seconds)
+	@OMP_NUM_THREADS=1 scripts/with_ros python -m pytest -q -n auto --maxprocesses 4 -m "not slow and not training" \
 	  $(if $(filter test,$(TESTS)),test/unit,$(TESTS)) $(PYTEST_ARGS)
 
 lint:  ## ruff, and mypy of core, inference and ros
