@@ -172,11 +172,14 @@ class Environment:
         source = ["--extra-index-url", index] if index else []
         self.pip(*source, "-e", f"{ROOT}[{','.join(extras)}]")
 
+    def says(self, code: str) -> str:
+        """What the environment's Python prints."""
+        return subprocess.run([str(self.python), "-c", code], check=True, capture_output=True, text=True).stdout.strip()
+
     def fit_wheels(self) -> None:
         """Point the wheels' CMake files at this environment's Python, and write the `local_setup` scripts."""
         include = sysconfig.get_path("include")
-        numpy_include = subprocess.run([str(self.python), "-c", "import numpy; print(numpy.get_include())"],
-                                       check=True, capture_output=True, text=True).stdout.strip()
+        numpy_include = self.says("import numpy; print(numpy.get_include())")
         foreign = ((re.compile(r"/opt/python/[^;\"]*/site-packages/numpy/(?:_core|core)/include"), numpy_include),
                    (re.compile(r"/opt/python/[^;\"]*/include/python3\.\d+"), include))
         for file in sorted((self.prefix / "share").rglob("*.cmake")):
@@ -187,7 +190,8 @@ class Environment:
                 raise SetupError(f"{file} still names the wheel's build machine: this version of the wheels is not known")
             if fitted != text:
                 file.write_text(fitted)
-        site = Path(sysconfig.get_path("purelib", vars={"base": str(self.prefix)}))
+        # Of the environment's Python: Debian's own one has packages elsewhere.
+        site = Path(self.says("import sysconfig; print(sysconfig.get_path('purelib'))"))
         libraries = [self.prefix / "lib", *sorted(site.glob("ros_*.libs"))]
         for shell in ("sh", "bash", "zsh"):
             script = LOCAL_SETUP.format(distribution=self.distribution, prefix=self.prefix,
