@@ -5,6 +5,7 @@ import json
 import re
 import stat
 import threading
+import time
 
 import aiohttp
 import numpy as np
@@ -218,6 +219,9 @@ def test_results_reach_a_page_in_the_foreground_only(serve):
             return seen
 
     client(server, look)
+    end_s = time.monotonic() + 20  # the server hears of the closed page a little later
+    while feed.looking[-1] != 0 and time.monotonic() < end_s:
+        time.sleep(0.01)
     assert feed.looking[0] == 1 and feed.looking[-1] == 0 and 0 in feed.looking[1:-1]
 
 
