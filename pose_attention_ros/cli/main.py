@@ -33,7 +33,9 @@ def main(argv: list[str] | None = None) -> int:
     sys.stdout.reconfigure(errors="backslashreplace")  # names of files need not be text
     logging.basicConfig(level=args.log_level.upper(), format="%(levelname)s: %(message)s", stream=sys.stderr)
     try:
-        return args.run(args)
+        code = args.run(args)
+        sys.stdout.flush()  # here, where it is told from an error that the reader has gone
+        return code
     except UserError as error:
         print(f"pose-attention: {error}", file=sys.stderr)
         return 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import math
 import socket
 import time
@@ -290,6 +291,7 @@ class ManagedNode(LifecycleNode):
         finally:
             while self._own_publishers:
                 self.destroy_publisher(self._own_publishers.pop())
+            gc.collect()  # what networks and buffers refer to each other is freed now, not some configurations later
 
     def _settings_changed(self, settings: NodeConfig) -> None:
         self.settings_changed(settings)
