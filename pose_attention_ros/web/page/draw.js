@@ -168,7 +168,8 @@ export function playTake(canvas, take, limbs) {
   let alive = true;
   const step = (time) => {
     if (!alive) return;
-    const part = still ? 0.5 : ((time - began) / 1000 / Math.max(take.length_s, 0.3)) % 1.15;
+    const passed = Math.max(time - began, 0); // a frame's time may lie before it was asked for
+    const part = still ? 0.5 : (passed / 1000 / Math.max(take.length_s, 0.3)) % 1.15;
     const figure = take.figure[Math.min(Math.floor(Math.min(part, 1) * take.figure.length), take.figure.length - 1)];
     const context = sized(canvas, width, height);
     context.strokeStyle = getComputedStyle(document.documentElement).getPropertyValue("--ink");
