@@ -90,7 +90,9 @@ class ViewFeed:
             before = self._teaching.taught
             if command != "status":
                 self._teaching.require()
-                getattr(self, f"_{command}")(**what)
+                acts = {"begin": self._begin, "drop": self._drop, "learn": self._learn, "cancel": self._cancel,
+                        "rename": self._rename, "remove": self._remove}
+                acts[command](**what)
             if self._teaching.taught is not before:
                 self._stage.teach(self._teaching.taught)
                 self.announce()

@@ -21,7 +21,6 @@ from pose_attention_ros.web.settings import WebConfig
 
 _WAITING = 60  # messages for one page; a slower page loses the oldest results
 _KEPT_EVENTS = 500
-_LANES_S = 60.0
 
 
 class Feed(Protocol):
