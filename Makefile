@@ -16,6 +16,8 @@ QUICK_ARGS ?=
 # make bench: folder of photos whose people are labelled (benchmarks/pose_photos.py); empty leaves accuracy out.
 PHOTOS ?=
 POSE_ARGS ?= --part validation --most-photos 120 --every-stage
+# make test-interrupts: how often each node and each launch is interrupted.
+TIMES ?= 200
 # make soak: how long.
 MINUTES ?= 30
 # make venv-train: more of setup.py's extras.
@@ -30,7 +32,7 @@ export VENV SOURCE PHOTOS TORCH_INDEX
 ENVIRONMENT := $(PYTHON) scripts/ros_env.py --venv "$$VENV" --ros "$(ROS_WHEELS)" --torch-index "$$TORCH_INDEX" --extras
 FIND_SOURCE := if [ -z "$$SOURCE" ]; then SOURCE="$$($(PYTHON) scripts/sample_video.py)" || exit 1; fi
 .DEFAULT_GOAL := help
-.PHONY: help venv venv-train build demo view test test-fast test-arm64 hooks docs bench bench-quick soak lint train-everyday clean
+.PHONY: help venv venv-train build demo view test test-fast test-interrupts test-arm64 hooks docs bench bench-quick soak lint train-everyday clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^##@/ { printf "\n%s\n", substr($$0, 5) } /^[a-z0-9-]+:.*## / { printf "  %-15s %s\n", $$1, $$2 }' \
@@ -68,6 +70,10 @@ lint:  ## ruff, and mypy of core, inference and ros
 
 test: venv-train build  ## unit, node and end-to-end tests (TESTS=test/unit PYTEST_ARGS="-k name" narrow them)
 	@scripts/run_tests $(TESTS) -- $(PYTEST_ARGS)
+
+test-interrupts: venv-train build  ## interrupt every node, and the launch files where `launch` is, TIMES=200 times at every phase
+	@POSE_ATTENTION_INTERRUPTS=$(TIMES) scripts/run_tests test/node/test_interrupts.py test/e2e/test_launch.py -- \
+	  -k interrupted $(PYTEST_ARGS)
 
 test-arm64: build  ## the package on Debian arm64 under qemu, 60 frames against this machine's labels (an hour; root; not part of CI)
 	@$(FIND_SOURCE); exec scripts/test_arm64 "$$SOURCE"

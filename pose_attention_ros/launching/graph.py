@@ -6,6 +6,7 @@ A graph that lost a node it needs ends, and the launch's exit code says so; what
 from __future__ import annotations
 
 import os
+import signal
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -22,11 +23,13 @@ from launch.actions import (
     Shutdown,
     TimerAction,
 )
+from launch.event_handlers import OnProcessStart
 from launch.events import matches_action
-from launch.events.process import ProcessExited, ShutdownProcess
+from launch.events.process import ProcessExited, ProcessStarted, ShutdownProcess, SignalProcess
 from launch_ros.actions import Node
 
 from launch import LaunchContext
+from pose_attention_ros.launching.interrupts import leave_to_loop
 
 MOST_DELAY_S = 30.0
 _STEADY_S = 60.0  # a node that ran this long had started well: the next delay is the first one again
@@ -64,6 +67,8 @@ class Graph:
         self._configurations, self._environment = dict(context.launch_configurations), dict(os.environ)
         self._members: list[Member] = []
         self._ending = False
+        leave_to_loop(context.asyncio_loop.is_running)
+        context.register_event_handler(OnProcessStart(on_start=self._started))
 
     @classmethod
     def of(cls, context: LaunchContext, **settings: Any) -> Graph:
@@ -88,6 +93,12 @@ class Graph:
         member.began_s = time.monotonic()
         member.action = member.make(on_exit=lambda event, context: self._ended(member, event, context))
         return member.action
+
+    def _started(self, event: ProcessStarted, context: LaunchContext) -> list[Any]:
+        """A process that was being made when Ctrl-C came has not heard of it, and `launch` tells it only after 5 s."""
+        ours = context.is_shutdown and any(member.action is event.action for member in self._members)
+        return [EmitEvent(event=SignalProcess(signal_number=signal.SIGINT, process_matcher=matches_action(event.action)))
+                ] if ours else []
 
     def _ended(self, member: Member, event: ProcessExited, context: LaunchContext) -> list[Any]:
         # launch_ros counts nodes of one name, and would warn of two when this one is started again.

@@ -5,6 +5,7 @@ POSE_ATTENTION_INTERRUPTS says how often for each node; a few hundred take minut
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import random
 import signal
@@ -24,7 +25,8 @@ PATIENCE_S = 120.0
 ENDING_S = 0.3  # what a node takes to end, about
 NODES = {"pose": {}, "camera": {"source": "VIDEO", "loop": "true"}, "overlay": {}, "skeleton_graph": {}, "action": {},
          "pipeline": {"source": "VIDEO", "loop": "true", "input_size": "64"}, "recorder": {"overwrite": "true"},
-         "bag_recorder": {}, "evaluator": {}}
+         "bag_recorder": {}, "evaluator": {}, "web": {"port": "0"},
+         **({"hri_bridge": {}} if importlib.util.find_spec("hri_msgs") else {})}
 NOTHING_HEARD = "no answers were heard"  # an evaluator that ends without a result has failed, and says so
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import functools
 import http.server
-import importlib
+import importlib.util
+import re
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -62,6 +63,12 @@ class Everything:
         return str(self._probe.call(GetParameters, f"{node}/get_parameters", GetParameters.Request(names=names)).values)
 
 
+def every_node() -> set[str]:
+    """The programs that the build installs."""
+    listed = re.search(r"foreach\(node ([a-z_ ]+)\)", (Path(__file__).resolve().parents[2] / "CMakeLists.txt").read_text())
+    return set(listed[1].split())
+
+
 def test_no_node_tells_a_password(start: Callable, probe: Any, pose_weights: None, served: str,
                                   tmp_path: Path) -> None:
     """All nodes at once: what they print and write, all topics with /parameter_events and /rosout, all parameters."""
@@ -72,7 +79,10 @@ def test_no_node_tells_a_password(start: Callable, probe: Any, pose_weights: Non
               "recorder": {"out": str(tmp_path / "record")},
               "bag_recorder": {"out": str(tmp_path / "bag"), "images": "none"},
               "evaluator": {"out": str(tmp_path / "live"), "images": "none"}}
+    if importlib.util.find_spec("hri_msgs"):
+        others["hri_bridge"] = {}
     processes = {name: start(name, parameters) for name, parameters in others.items()}
+    assert {*processes, "pipeline", "camera"} >= every_node() - {"hri_bridge"}
     processes["pipeline"] = start("pipeline", {"source": source, "input_size": 64, "on_end": "stay", "autostart": False},
                                   remap={"actions": "others"})
     for name, process in processes.items():

@@ -197,8 +197,7 @@ def test_a_launch_file_only_launches(file: Path) -> None:
         roots = {".".join(module.split(".")[:2]) if module.startswith("pose_attention_ros") else module.split(".")[0]
                  for module in modules}
         assert roots <= {"__future__", "collections", "dataclasses", "difflib", "functools", "launch", "launch_ros", "os",
-                         "pathlib",
-                         "pose_attention_ros.launching", "time", "typing", "yaml"}
+                         "pathlib", "pose_attention_ros.launching", "signal", "threading", "time", "types", "typing", "yaml"}
 
 
 @pytest.mark.parametrize(("node", "parameters"), [
