@@ -41,8 +41,9 @@ def pools_of(recogniser: Recogniser, data: SkeletonDataset) -> np.ndarray:
         chosen = rows[begin : begin + _CLIPS_AT_ONCE]
         ticks = clip_ticks([ShownClip.of(data[i], data.joints, recogniser.spec.layout) for i in chosen], recogniser.spec)
         longest = round(max(LENGTHS_S) * recogniser.spec.rate_hz)
-        for i, each in zip(chosen, embedded(recogniser, [clip[:longest] for clip in ticks])):
-            found[i] = pooled(each)
+        ticks = [clip[:longest] for clip in ticks]
+        for i, clip, embeddings in zip(chosen, ticks, embedded(recogniser, ticks)):
+            found[i] = pooled(embeddings, clip)
     return np.stack([found[i] for i in range(len(data))])
 
 
@@ -114,7 +115,7 @@ def main() -> None:
     args = parser.parse_args()
     folder = find_model(args.model)
     recogniser = load_recogniser(args.model)
-    space = read_space(folder, recogniser.spec)
+    space = read_space(folder, recogniser)
     data = SkeletonDataset.load(args.data)
     classes = [name for name in args.classes.split(",") if name in set(data.labels.tolist())]
     if len(classes) < args.ways:

@@ -161,8 +161,8 @@ class ActionStage:
             if self.lesson is not None and track is learner:
                 self.lesson.add(stamp_ns, speeds(features[None])[0], embeddings[row], features)
             if self._taught:
-                track.window = track.window or TaughtWindow(embeddings.shape[1], self.spec.rate_hz)
-                track.window.add(embeddings[row])
+                track.window = track.window or TaughtWindow(embeddings.shape[1], features.shape, self.spec.rate_hz)
+                track.window.add(embeddings[row], features)
                 likeness[row] = track.window.likeness(self._taught)
         return likeness
 

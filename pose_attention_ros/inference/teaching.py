@@ -21,7 +21,7 @@ from pose_attention_ros.core.teaching.actions import (
     TaughtActions,
     checked_name,
 )
-from pose_attention_ros.core.teaching.space import TeachingSpace
+from pose_attention_ros.core.teaching.space import TeachingSpace, pool_size
 from pose_attention_ros.inference.recogniser import SPEC_FILE, OnnxRecogniser
 
 SPACE_FILE, TAUGHT_FILE = "teaching.npz", "taught.json"
@@ -49,7 +49,7 @@ class Teaching:
                 raise ModelError(f"{self.path} cannot be used: {self.why_not}")
             _log.info("%s", self.why_not)
             return
-        self.taught = read_taught(self.path, TaughtActions(read_space(folder, self.spec)), self.spec)
+        self.taught = read_taught(self.path, TaughtActions(read_space(folder, recogniser)), self.spec)
 
     def require(self) -> TaughtActions:
         """Raises ModelError where the model cannot be taught."""
@@ -85,7 +85,7 @@ def why_not_teachable(recogniser: OnnxRecogniser, folder: Path) -> str:
     return ""
 
 
-def read_space(folder: Path, spec: ModelSpec) -> TeachingSpace:
+def read_space(folder: Path, recogniser: OnnxRecogniser) -> TeachingSpace:
     """The space of a model directory, checked against model.json. Raises ModelError."""
     path = folder / SPACE_FILE
     with reading(path, "a teaching space", ModelError):
@@ -97,9 +97,14 @@ def read_space(folder: Path, spec: ModelSpec) -> TeachingSpace:
         with np.load(path, allow_pickle=False) as file:
             space = TeachingSpace(str(file["network_sha256"]), *(file[name] for name in (
                 "mean", "scale", "basis", "negatives", "known")))
+    spec = recogniser.spec
     if space.network_sha256 != spec.network_sha256:
         raise ModelError(f"{path} was made for another network than that of {SPEC_FILE}: make it anew with `pose-attention "
                          "export teaching`")
+    expected = pool_size(recogniser.embedding_size, len(spec.layout.joints))
+    if len(space.mean) != expected:
+        raise ModelError(f"{path} was made by another version: it describes a motion by {len(space.mean)} numbers, expected "
+                         f"{expected}; make it anew with `pose-attention export teaching`")
     return space
 
 

@@ -33,7 +33,7 @@ class SpaceConfig:
 
     clips_per_label: int = 60
     negatives: int = 1600
-    size: int = 200
+    size: int = 400
 
 
 def make_space(recogniser: Recogniser, recipe: Recipe, corpus: Corpus, seed: int = 0, config: SpaceConfig | None = None,
@@ -43,7 +43,7 @@ def make_space(recogniser: Recogniser, recipe: Recipe, corpus: Corpus, seed: int
 
     :raises UserError: the model gives no embedding, or there is nothing to fit to
     """
-    config, rng = config or SpaceConfig(), np.random.default_rng(seed)
+    config, rng, rate_hz = config or SpaceConfig(), np.random.default_rng(seed), recogniser.spec.rate_hz
     entries = _chosen(corpus, recipe, config.clips_per_label, rng)
     if len(entries) < 2:
         raise UserError("the recipe has no training clips to make a teaching space of")
@@ -51,13 +51,14 @@ def make_space(recogniser: Recogniser, recipe: Recipe, corpus: Corpus, seed: int
     whole, parts, rows = [], [], []
     for begin in range(0, len(entries), _CLIPS_AT_ONCE):
         chosen = entries[begin : begin + _CLIPS_AT_ONCE]
-        batch = as_estimated([_stream(entry.example, rng) for entry in chosen], rng, recipe, corpus.layout)
-        embeddings = embedded(recogniser, [batch.features[b, :n] for b, n in enumerate(batch.ticks)])
-        for row, ticks in enumerate(embeddings, begin):
+        batch = as_estimated([_stream(_own_part(entry), rng) for entry in chosen], rng, recipe, corpus.layout)
+        clips = [batch.features[b, :n] for b, n in enumerate(batch.ticks)]
+        for row, (ticks, features) in enumerate(zip(embedded(recogniser, clips), clips), begin):
             if len(ticks) >= _SHORTEST_TICKS:
                 rows.append(row)
-                whole.append(pooled(ticks[: round(max(LENGTHS_S) * recogniser.spec.rate_hz)]))
-                parts.append(pooled(_some_part(ticks, recogniser.spec.rate_hz, rng)))
+                longest, part = round(max(LENGTHS_S) * rate_hz), _some_part(len(ticks), rate_hz, rng)
+                whole.append(pooled(ticks[:longest], features[:longest]))
+                parts.append(pooled(ticks[part], features[part]))
         done(len(chosen))
     labels = np.array([f"{entries[row].data}/{entries[row].label}" for row in rows])
     known = np.array([entries[row].kind != OTHER for row in rows])
@@ -98,6 +99,17 @@ def _some(values: np.ndarray, most: int, rng: np.random.Generator) -> np.ndarray
     return rng.choice(values, most, replace=False) if len(values) > most else values
 
 
+def _own_part(entry: Entry) -> Example:
+    """The longest stretch of the frames that show what the entry shows, of a part of a longer motion."""
+    example = entry.example
+    if np.ndim(example.target) == 0:
+        return example
+    own = np.flatnonzero(example.target == entry.kind)
+    longest = max(np.split(own, np.flatnonzero(np.diff(own) > 1) + 1), key=len)
+    rows = slice(longest[0], longest[-1] + 1)
+    return Example(example.keypoints[rows], example.scores[rows], example.fps, entry.kind)
+
+
 def _stream(example: Example, rng: np.random.Generator) -> Stream:
     """At most LONGEST_S of a clip."""
     frames = len(example.keypoints)
@@ -109,8 +121,8 @@ def _stream(example: Example, rng: np.random.Generator) -> Stream:
                   np.zeros(count, bool))
 
 
-def _some_part(ticks: np.ndarray, rate_hz: float, rng: np.random.Generator) -> np.ndarray:
-    """A stretch of (T, E) as long as one of the windows in which taught actions are looked for."""
-    length = min(len(ticks), round(float(rng.choice(LENGTHS_S[:5])) * rate_hz))
-    begin = int(rng.integers(0, len(ticks) - length + 1))
-    return ticks[begin : begin + length]
+def _some_part(ticks: int, rate_hz: float, rng: np.random.Generator) -> slice:
+    """A stretch as long as one of the windows in which taught actions are looked for."""
+    length = min(ticks, round(float(rng.choice(LENGTHS_S[:5])) * rate_hz))
+    begin = int(rng.integers(0, ticks - length + 1))
+    return slice(begin, begin + length)

@@ -14,12 +14,13 @@ from pose_attention_ros.core.layouts import layout
 from pose_attention_ros.core.recogniser import ModelSpec, StepOutput
 from pose_attention_ros.core.teaching.actions import TaughtActions, checked_name, joined, taught_action
 from pose_attention_ros.core.teaching.lesson import Lesson, TakeConfig, cut, lesson_of
-from pose_attention_ros.core.teaching.space import TeachingSpace, fitted, pooled, unit
+from pose_attention_ros.core.teaching.space import TeachingSpace, fitted, pool_size, pooled, unit
 from pose_attention_ros.core.types import FEATURE_NAMES, SkeletonGraphs
 from pose_attention_ros.inference.teaching import Teaching, read_taught, write_space, write_taught
 
 LAYOUT, E = layout("common13"), 4
 RATE_HZ = 15.0
+P = pool_size(E, len(LAYOUT.joints))
 
 
 class Echo:
@@ -38,8 +39,8 @@ class Echo:
 
 def space(seed=0, negatives=200):
     rng = np.random.default_rng(seed)
-    none = unit(rng.normal(size=(negatives, 3 * E)))
-    return TeachingSpace("1" * 64, np.zeros(3 * E), np.ones(3 * E), np.eye(3 * E), none, np.arange(negatives) % 2 == 0)
+    none = unit(rng.normal(size=(negatives, P)))
+    return TeachingSpace("1" * 64, np.zeros(P), np.ones(P), np.eye(P), none, np.arange(negatives) % 2 == 0)
 
 
 def graphs(stamp_s, velocity=(0.0, 0.0, 0.0, 0.0), everybody=0.0, track_id=3):
@@ -165,7 +166,7 @@ def test_a_lesson_goes_on_with_another_person_and_keeps_its_takes():
 
 def test_the_limit_keeps_out_what_is_shipped_as_no_taught_action():
     made = space(negatives=4000)
-    takes = unit(np.random.default_rng(1).normal(size=(3, 3 * E)) * 0.2 + np.eye(3 * E)[0])
+    takes = unit(np.random.default_rng(1).normal(size=(3, P)) * 0.05 + np.eye(P)[0])
     action = taught_action("wiggle", takes, (1.0, 1.2, 1.1), made)
     against = made.negatives @ action.centre
     assert (against[~made.known] >= action.limit).mean() <= 0.011 and (against[made.known] >= action.limit).mean() <= 0.003
@@ -201,7 +202,7 @@ def folder(tmp_path):
 
 
 def teach(teaching, name, seed=0):
-    takes = unit(np.random.default_rng(seed).normal(size=(3, 3 * E)))
+    takes = unit(np.random.default_rng(seed).normal(size=(3, P)))
     teaching.add(taught_action(name, takes, (1.0, 1.5, 1.2), teaching.taught.space))
 
 
@@ -286,7 +287,7 @@ def test_the_shipped_model_can_be_taught_and_gives_its_embedding(tmp_path):
     recogniser = load_recogniser(DEFAULT_MODEL)
     (tmp_path / "file").touch()
     teaching = Teaching(recogniser, find_model(DEFAULT_MODEL), str(tmp_path / "file" / "taught.json"))
-    assert teaching.require().space.embedding_size == recogniser.embedding_size
+    assert len(teaching.require().space.mean) == pool_size(recogniser.embedding_size, len(recogniser.spec.layout.joints))
     features = np.random.default_rng(0).normal(size=(2, 13, 5)).astype(np.float32)
     output = recogniser.step(features, np.zeros((2, recogniser.spec.state_size), np.float32))
     assert output.embedding.shape == (2, recogniser.embedding_size)
@@ -296,6 +297,20 @@ def test_the_shipped_model_can_be_taught_and_gives_its_embedding(tmp_path):
         teaching.set(teaching.taught)
 
 
-def test_pooled_is_mean_maximum_and_spread():
-    ticks = np.array([[1.0, 2.0], [3.0, 0.0]])
-    np.testing.assert_allclose(pooled(ticks), [2, 1, 3, 2, 1, 1])
+def test_pooled_tells_embeddings_places_and_the_order_of_a_motion():
+    embeddings, features = np.array([[1.0, 2.0], [3.0, 0.0]]), np.zeros((2, 1, 5))
+    features[:, 0, 0], features[:, 0, 4] = [1, 5], 1
+    pools = pooled(embeddings, features)
+    assert len(pools) == pool_size(2, 1) and pools.dtype == np.float32
+    np.testing.assert_allclose(pools[:6], [2, 1, 3, 2, 1, 1])  # mean, maximum, spread
+    np.testing.assert_allclose(pools[6::4], [1, 1, 5, 5, 1, 2])  # x: thirds (the first tick twice), extremes, spread
+    there, back = (pooled(np.ones((9, 2)), features[::step].repeat(5, 0)[:9]) for step in (1, -1))
+    assert abs(there - back).max() > 1  # the same places the other way round
+
+
+def test_a_space_of_another_version_is_refused(folder):
+    class Wider(Echo):
+        embedding_size = E + 1
+
+    with pytest.raises(ModelError, match="was made by another version: it describes a motion by 324 numbers, expected 327"):
+        Teaching(Wider(), folder)

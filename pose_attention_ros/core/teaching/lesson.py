@@ -1,6 +1,6 @@
 """A lesson: one person shows an action several times; the takes are cut by motion.
 
-T ticks, E channels of an embedding, V joints.
+T ticks, E channels of an embedding, V joints, C features of a joint.
 """
 
 from __future__ import annotations
@@ -17,8 +17,10 @@ from pose_attention_ros.core.errors import UserError
 from pose_attention_ros.core.recogniser import ModelSpec
 from pose_attention_ros.core.teaching.actions import MOST_TAKES, TaughtAction, checked_name, taught_action
 from pose_attention_ros.core.teaching.space import TeachingSpace, pooled
+from pose_attention_ros.core.types import FEATURE_NAMES
 
 LONGEST_LESSON_S = 300.0
+_PLACE_AND_SCORE = [FEATURE_NAMES.index(name) for name in ("x", "y", "score")]
 
 
 @dataclass(frozen=True)
@@ -34,16 +36,21 @@ class TakeConfig(Settings):
 
 @dataclass(frozen=True, eq=False)
 class Take:
-    """embeddings (T, E); figure (T, V, 3), each joint's place in body units and its score; stamps of its ends."""
+    """embeddings (T, E); features (T, V, C); stamps of its ends."""
 
     begin_ns: int
     end_ns: int
     embeddings: np.ndarray
-    figure: np.ndarray
+    features: np.ndarray
 
     @property
     def length_s(self) -> float:
         return (self.end_ns - self.begin_ns) * 1e-9
+
+    @property
+    def figure(self) -> np.ndarray:
+        """(T, V, 3), each joint's place in body units and its score."""
+        return self.features[..., _PLACE_AND_SCORE]
 
 
 def cut(stamps_ns: np.ndarray, speeds: np.ndarray, config: TakeConfig) -> list[slice]:
@@ -84,17 +91,17 @@ class Lesson:
         """One tick of the person: speed as of `evidence.speeds`, embedding (E,), features (V, C)."""
         if self._ticks and stamp_ns <= self._ticks[-1][0]:
             self._ticks.clear()  # another time begins
-        self._ticks.append((stamp_ns, speed, embedding.astype(np.float32), features[:, [0, 1, 4]].astype(np.float32)))
+        self._ticks.append((stamp_ns, speed, embedding.astype(np.float32), features.astype(np.float32)))
 
     def takes(self) -> list[Take]:
         """Those cut so far and not deleted, at most MOST_TAKES, the first ones."""
         if not self._ticks:
             return []
-        stamps_ns, speeds, embeddings, figures = (np.array(part) for part in zip(*self._ticks))
+        stamps_ns, speeds, embeddings, features = (np.array(part) for part in zip(*self._ticks))
         parts = self._spans(stamps_ns) if self._spans_ns else cut(stamps_ns, speeds, self.config)
         if parts and self._going_on(parts[-1], stamps_ns):
             parts.pop()
-        found = [Take(int(stamps_ns[part.start]), int(stamps_ns[part.stop - 1]), embeddings[part], figures[part])
+        found = [Take(int(stamps_ns[part.start]), int(stamps_ns[part.stop - 1]), embeddings[part], features[part])
                  for part in parts]
         return [take for take in found if take.begin_ns not in self._deleted][:MOST_TAKES]
 
@@ -129,7 +136,7 @@ class Lesson:
         if not takes:
             raise UserError(f"no take of {self.name!r}: stand still, move, stand still again; a take lasts "
                             f"{self.config.shortest_take_s:g} to {self.config.longest_take_s:g} s")
-        places = space.place(np.stack([pooled(take.embeddings) for take in takes]))
+        places = space.place(np.stack([pooled(take.embeddings, take.features) for take in takes]))
         return taught_action(self.name, places, tuple(take.length_s for take in takes), space)
 
 

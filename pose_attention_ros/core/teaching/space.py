@@ -1,10 +1,11 @@
 """The space in which taught actions are told apart, and what of it is taken already.
 
-A stretch of motion is the mean, the maximum and the spread of the embeddings of its ticks, as a direction: brought to the
-training data's mean, and divided by how much one and the same action differs from person to person and from side to side
-(within-class covariance normalisation, Hatch, Kajarekar & Stolcke 2006).
+A stretch of motion is what the model says of its ticks (mean, maximum and spread of their embeddings) and where the joints
+were and how they moved (mean of each third, extremes and spread), as a direction: brought to the training data's mean, and
+divided by how much one and the same action differs from person to person and from side to side (within-class covariance
+normalisation, Hatch, Kajarekar & Stolcke 2006).
 
-E channels of a tick's embedding, P = 3 E pooled ones, D dimensions of the space, M negatives.
+E channels of a tick's embedding, V joints, P = 3 E + 24 V pooled channels, D dimensions of the space, M negatives.
 """
 
 from __future__ import annotations
@@ -13,12 +14,23 @@ from dataclasses import dataclass
 
 import numpy as np
 
-POOLS = 3  # mean, maximum, spread
+_MOTION = 4  # channels of a joint that are read: place and velocity
+_THIRDS = 3  # of a stretch, by which its beginning is told from its end
 
 
-def pooled(ticks: np.ndarray) -> np.ndarray:
-    """(T, E) embeddings of successive ticks, T >= 1 -> (P,) float32."""
-    return np.concatenate([ticks.mean(0), ticks.max(0), ticks.std(0)]).astype(np.float32)
+def pool_size(embedding_size: int, joints: int) -> int:
+    """P."""
+    return 3 * embedding_size + (_THIRDS + 3) * _MOTION * joints
+
+
+def pooled(embeddings: np.ndarray, features: np.ndarray) -> np.ndarray:
+    """Embeddings (T, E) and features (T, V, C) of successive ticks, T >= 1 -> (P,) float32."""
+    motion = features[..., :_MOTION].reshape(len(features), -1)
+    begins = np.arange(_THIRDS) * len(motion) // _THIRDS
+    ends = np.maximum(np.arange(1, _THIRDS + 1) * len(motion) // _THIRDS, begins + 1)
+    thirds = [motion[begin:end].mean(0) for begin, end in zip(begins, ends)]
+    return np.concatenate([embeddings.mean(0), embeddings.max(0), embeddings.std(0), *thirds, motion.max(0), motion.min(0),
+                           motion.std(0)]).astype(np.float32)
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,14 +54,8 @@ class TeachingSpace:
             if value.shape != shape or not shape[-1] or not np.isfinite(value).all():
                 raise ValueError(f"{name} has shape {value.shape}, expected finite numbers of shape {shape}")
             object.__setattr__(self, name, value.astype(bool if name == "known" else np.float32))
-        if pools % POOLS or not (self.scale > 0).all():
-            raise ValueError(f"{pools} pooled channels and a least scale of {self.scale.min():g}, expected a multiple of "
-                             f"{POOLS} and positive scales")
-
-    @property
-    def embedding_size(self) -> int:
-        """E of the recogniser that it fits."""
-        return len(self.mean) // POOLS
+        if not (self.scale > 0).all():
+            raise ValueError(f"the least scale is {self.scale.min():g}, expected positive scales")
 
     def place(self, pools: np.ndarray) -> np.ndarray:
         """(..., P) of `pooled` -> (..., D) unit vectors."""

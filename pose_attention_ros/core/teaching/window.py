@@ -11,20 +11,26 @@ _LEAST_SHARE = 0.6  # of a window must have been seen before it says anything
 
 
 class TaughtWindow:
-    """The embeddings of one person's last ticks, since they last rested."""
+    """What was seen of one person in the last ticks, since they last rested."""
 
-    def __init__(self, embedding_size: int, rate_hz: float) -> None:
+    def __init__(self, embedding_size: int, features_shape: tuple[int, ...], rate_hz: float) -> None:
+        """
+        :param features_shape: (V, C)
+        """
         self._rate_hz = rate_hz
-        self._ticks = np.zeros((round(max(LENGTHS_S) * rate_hz), embedding_size), np.float32)
+        ticks = round(max(LENGTHS_S) * rate_hz)
+        self._embeddings = np.zeros((ticks, embedding_size), np.float32)
+        self._features = np.zeros((ticks, *features_shape), np.float32)
         self._count = 0
 
     def restart(self) -> None:
         """Nothing counts that was seen before."""
         self._count = 0
 
-    def add(self, embedding: np.ndarray) -> None:
-        """(E,) of one tick."""
-        self._ticks[self._count % len(self._ticks)] = embedding
+    def add(self, embedding: np.ndarray, features: np.ndarray) -> None:
+        """(E,) and (V, C) of one tick."""
+        row = self._count % len(self._embeddings)
+        self._embeddings[row], self._features[row] = embedding, features
         self._count += 1
 
     def likeness(self, taught: TaughtActions) -> np.ndarray:
@@ -35,8 +41,8 @@ class TaughtWindow:
             ticks = round(length_s * self._rate_hz)
             if self._count < _LEAST_SHARE * ticks:
                 continue
-            rows = np.arange(max(self._count - ticks, 0), self._count) % len(self._ticks)
-            place = taught.space.place(pooled(self._ticks[rows]))
+            rows = np.arange(max(self._count - ticks, 0), self._count) % len(self._embeddings)
+            place = taught.space.place(pooled(self._embeddings[rows], self._features[rows]))
             chosen = [row for row, each in enumerate(windows) if each == length_s]
             answer[chosen] = taught.centres[chosen] @ place
         return answer
