@@ -29,9 +29,9 @@ def cpu_s(pid: int) -> float:
 
 
 def memory_mb(pid: int) -> float:
-    """What a process holds that it shares with nobody."""
+    """What a process has written and holds for itself. Pages of libraries are not counted: all ROS processes share them."""
     text = Path(f"/proc/{pid}/smaps_rollup").read_text()
-    return sum(int(size) for size in re.findall(r"^Private_(?:Clean|Dirty):\s+(\d+)", text, re.M)) / 1024
+    return int(re.search(r"^Anonymous:\s+(\d+)", text, re.M)[1]) / 1024
 
 
 def start(node: str, namespace: str, **parameters: str) -> subprocess.Popen:
@@ -39,6 +39,17 @@ def start(node: str, namespace: str, **parameters: str) -> subprocess.Popen:
     options = [part for name, value in parameters.items() for part in ("-p", f"{name}:={value}")]
     return subprocess.Popen([sys.executable, "-m", f"pose_attention_ros.nodes.{node}", "--ros-args", "-r",
                              f"__ns:={namespace}", *options], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+
+
+def bare_node_mb() -> float:
+    """What a lifecycle node of rclpy that does nothing holds by itself."""
+    program = ("import sys, numpy, rclpy; from rclpy.lifecycle import LifecycleNode; rclpy.init(); "
+               "node = LifecycleNode('bare'); print('ready', flush=True); sys.stdin.read()")
+    with subprocess.Popen([sys.executable, "-c", program], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as bare:
+        bare.stdout.readline()
+        held_mb = memory_mb(bare.pid)
+        bare.stdin.close()
+    return held_mb
 
 
 def address_of(web: subprocess.Popen) -> str:
@@ -85,7 +96,7 @@ def main() -> None:
     processes = {"web": web}
     try:
         address = address_of(web)
-        asyncio.run(look_on(address, 1.0))
+        fresh_mb = memory_mb(web.pid)  # no page was open yet
         asleep = used(processes, lambda: time.sleep(args.seconds))  # alone: nothing to look at
         processes["pipeline"] = start("pipeline", "/bench_web", source=args.source, loop="true")
         deadline = time.monotonic() + _START_S
@@ -96,7 +107,9 @@ def main() -> None:
         closed = used(processes, lambda: time.sleep(args.seconds))
         seen: list[tuple[int, int]] = []
         opened = used(processes, lambda: seen.append(asyncio.run(look_on(address, args.seconds))))
-        result = {"asleep_cpu_percent": 100 * asleep["web"], "closed_cpu_percent": 100 * closed["web"],
+        bare_mb = bare_node_mb()
+        result = {"bare_node_mb": bare_mb, "fresh_mb": fresh_mb,
+                  "asleep_cpu_percent": 100 * asleep["web"], "closed_cpu_percent": 100 * closed["web"],
                   "memory_mb": closed_mb, "open_cpu_percent": 100 * opened["web"],
                   "open_share_of_pipeline": opened["web"] / max(opened["pipeline"], 1e-9),
                   "pipeline_cpu_percent": {"closed": 100 * closed["pipeline"], "open": 100 * opened["pipeline"]},
@@ -108,7 +121,8 @@ def main() -> None:
             process.wait(30)
     args.out.mkdir(parents=True, exist_ok=True)
     (args.out / "web.json").write_text(json.dumps(result, indent=2) + "\n")
-    print(f"no page: {result['closed_cpu_percent']:.1f} % of a core, {closed_mb:.0f} MB; a page: "
+    print(f"no page: {result['closed_cpu_percent']:.1f} % of a core, {fresh_mb:.0f} MB, of which a bare node has "
+          f"{bare_mb:.0f}, {closed_mb:.0f} after the first page; a page: "
           f"{result['open_cpu_percent']:.1f} % of a core, {result['open_share_of_pipeline']:.1%} of the pipeline's, "
           f"{result['results']} results and {result['images']} images in {args.seconds:g} s")
 

@@ -23,7 +23,6 @@ from pose_attention_ros.msg import ActionLabelArray, ActionModel, SkeletonGraphA
 from pose_attention_ros.nodes.web_feed import GraphFeed
 from pose_attention_ros.ros.action_messages import actions_of_message
 from pose_attention_ros.ros.image_subscription import ImageSubscription
-from pose_attention_ros.ros.images import bgr_of
 from pose_attention_ros.ros.managed import ManagedNode
 from pose_attention_ros.ros.middleware import make_room_for_images
 from pose_attention_ros.ros.qos import latched_profile, result_profile
@@ -128,6 +127,8 @@ class WebNode(ManagedNode):
     def _on_image(self, message: Image | CompressedImage) -> None:
         stamp_ns = stamp_ns_of(message.header)
         if self._hub.wants_image(stamp_ns):
+            from pose_attention_ros.ros.images import bgr_of  # OpenCV, which only an open page needs
+
             self._hub.image(Frame(bgr_of(message), stamp_ns))
 
     def _on_model(self, message: ActionModel) -> None:
