@@ -76,14 +76,14 @@ SKELETONS = {"skeletons": (SkeletonArray, standing_person)}
 GRAPHS = {"skeleton_graphs": (SkeletonGraphArray, graphs)}
 ACTIONS = {"actions": (ActionLabelArray, actions)}
 WORK = {
-    "camera": Work({"source": "VIDEO", "loop": True}, 20, {}, (Image, "image_raw")),
-    **{f"pose {estimator}": Work({"estimator": estimator, "input_size": 64, "image_reliability": "reliable"}, 15,
+    "camera": Work({"source": "VIDEO", "loop": True}, 12, {}, (Image, "image_raw")),
+    **{f"pose {estimator}": Work({"estimator": estimator, "input_size": 64, "image_reliability": "reliable"}, 10,
                                  {"image_raw": (Image, image)}, (SkeletonArray, "skeletons"))
        for estimator in ESTIMATORS if estimator not in ("movenet_thunder", "top_down")},  # these want networks of the user's
-    "skeleton_graph": Work({}, 20, SKELETONS, (SkeletonGraphArray, "skeleton_graphs")),
-    "action": Work({}, 15, GRAPHS, (ActionLabelArray, "actions")),
+    "skeleton_graph": Work({}, 12, SKELETONS, (SkeletonGraphArray, "skeleton_graphs")),
+    "action": Work({}, 10, GRAPHS, (ActionLabelArray, "actions")),
     "overlay": Work({}, 10, {**GRAPHS, **ACTIONS}, (MarkerArray, "markers")),
-    "pipeline": Work({"source": "VIDEO", "loop": True, "input_size": 64}, 15, {}, (ActionLabelArray, "actions")),
+    "pipeline": Work({"source": "VIDEO", "loop": True, "input_size": 64}, 10, {}, (ActionLabelArray, "actions")),
     "recorder": Work({"out": "FOLDER", "video": False, "idle_timeout_s": 0.0, "overwrite": True}, 10,
                      {**GRAPHS, **ACTIONS}, None),
     "bag_recorder": Work({"images": "none"}, 10, SKELETONS, None),
