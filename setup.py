@@ -31,7 +31,7 @@ EXTRAS = {
     "lint": ["ruff==0.17.5", "mypy==2.4.1", "types-PyYAML==6.0.12.20261122", "pre-commit==4.7.0"],
 }
 
-# What code looks for in its share folder (pose_attention_ros/inference/locations.py), laid out as CMakeLists.txt does.
+# What code looks for in its share folder (pose_attention_ros/inference/package_paths.py), laid out as CMakeLists.txt does.
 SHARE = "share/pose_attention_ros"
 SHARED = ("config", "launch", "models", "msg", "srv")
 

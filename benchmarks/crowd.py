@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pose_attention_ros.core.layouts import layout
+from pose_attention_ros.core.body.layouts import layout
 from pose_attention_ros.core.types import Skeletons
 
 LAYOUT = layout("coco17")

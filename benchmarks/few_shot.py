@@ -16,8 +16,8 @@ from pathlib import Path
 import numpy as np
 
 from pose_attention_ros.cli.options import add_json, write_json
+from pose_attention_ros.core.actions.recogniser import Recogniser
 from pose_attention_ros.core.errors import UserError
-from pose_attention_ros.core.recogniser import Recogniser
 from pose_attention_ros.core.teaching.actions import LENGTHS_S, TaughtActions, taught_action
 from pose_attention_ros.core.teaching.space import TeachingSpace, pooled
 from pose_attention_ros.data.dataset import SkeletonDataset

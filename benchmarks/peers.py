@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from benchmarks import ddnet, stgcn
 from benchmarks.gru import PlainGRU
-from pose_attention_ros.core.layouts import Layout
+from pose_attention_ros.core.body.layouts import Layout
 from pose_attention_ros.core.types import FEATURE_NAMES
 from pose_attention_ros.models.export import export_step
 from pose_attention_ros.models.pan import PanConfig, PoseAttentionNetwork

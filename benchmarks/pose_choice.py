@@ -30,8 +30,8 @@ from benchmarks.pose_photos import PARTS, labelled_photos, training_images
 from benchmarks.process_use import process_use
 from pose_attention_ros.cameras import CameraConfig, open_source
 from pose_attention_ros.cli.bench import machine
+from pose_attention_ros.core.body.layouts import LAYOUTS
 from pose_attention_ros.core.errors import UserError
-from pose_attention_ros.core.layouts import LAYOUTS
 from pose_attention_ros.core.types import Frame
 from pose_attention_ros.data.pose_targets import TargetConfig, make_targets
 from pose_attention_ros.inference import movenet_network, weights

@@ -13,8 +13,8 @@ from benchmarks.pose_photos import IMAGES, TEST_LIST
 from benchmarks.pose_rows import Records
 from benchmarks.pose_shots import KIND_OF, KINDS, LAYOUT, input_torso_px, match, people, same, torso_px
 from pose_attention_ros.cameras import CameraConfig, open_source
+from pose_attention_ros.core.body.layouts import layout_map
 from pose_attention_ros.core.graph_stage import GraphConfig
-from pose_attention_ros.core.layouts import layout_map
 from pose_attention_ros.inference.pose import PoseEstimator
 
 _LABELS = "annotations_human.json"

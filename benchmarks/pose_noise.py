@@ -18,9 +18,9 @@ import cv2
 import numpy as np
 
 from pose_attention_ros.cameras import CameraConfig, open_source
-from pose_attention_ros.core.features import BodyFrame
+from pose_attention_ros.core.body.features import BodyFrame
+from pose_attention_ros.core.body.layouts import LAYOUTS, layout, layout_map
 from pose_attention_ros.core.graph_stage import GraphConfig, GraphStage
-from pose_attention_ros.core.layouts import LAYOUTS, layout, layout_map
 from pose_attention_ros.core.types import Frame
 from pose_attention_ros.inference.pose import PoseConfig, PoseEstimator, create_pose_estimator
 

@@ -16,8 +16,8 @@ import numpy as np
 
 from pose_attention_ros.cli.evaluate_poses import find_people
 from pose_attention_ros.cli.options import add_settings, read_settings
+from pose_attention_ros.core.body.layouts import layout_map
 from pose_attention_ros.core.errors import UserError
-from pose_attention_ros.core.layouts import layout_map
 from pose_attention_ros.core.types import Frame, Skeletons
 from pose_attention_ros.data.pose_images import Photo, read_names, read_photos
 from pose_attention_ros.evaluation.keypoints import LAYOUT

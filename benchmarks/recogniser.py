@@ -23,8 +23,8 @@ import numpy as np
 
 from benchmarks.peers import PEERS, export, parameters
 from pose_attention_ros.core.action_stage import ActionStage
-from pose_attention_ros.core.layouts import layout
-from pose_attention_ros.core.recogniser import ModelSpec
+from pose_attention_ros.core.actions.recogniser import ModelSpec
+from pose_attention_ros.core.body.layouts import layout
 from pose_attention_ros.core.types import FEATURE_NAMES, SkeletonGraphs
 from pose_attention_ros.inference.recogniser import find_model, load_recogniser
 

@@ -17,8 +17,8 @@ import numpy as np
 
 from benchmarks.crowd import CrowdConfig, crowd
 from pose_attention_ros.core.action_stage import ActionStage
+from pose_attention_ros.core.actions.recogniser import Recogniser
 from pose_attention_ros.core.graph_stage import GraphStage
-from pose_attention_ros.core.recogniser import Recogniser
 from pose_attention_ros.core.types import SkeletonGraphs, Skeletons
 from pose_attention_ros.inference.recogniser import DEFAULT_MODEL, load_recogniser
 

@@ -17,9 +17,9 @@ from pathlib import Path
 import numpy as np
 
 from pose_attention_ros.cameras import CameraConfig, open_source
+from pose_attention_ros.core.body.smoothing import JointSmoother, SmoothingConfig
 from pose_attention_ros.core.errors import UserError
 from pose_attention_ros.core.graph_stage import GraphConfig, GraphStage
-from pose_attention_ros.core.smoothing import JointSmoother, SmoothingConfig
 from pose_attention_ros.inference.pose import PoseConfig, create_pose_estimator
 
 SETTINGS = {

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.crowd import CrowdConfig, crowd
-from pose_attention_ros.bags.people import IdSwitches
+from pose_attention_ros.bags.identities import IdSwitches
 from pose_attention_ros.cameras import open_source
 from pose_attention_ros.core.graph_stage import GraphStage
 from pose_attention_ros.core.types import SkeletonGraphs

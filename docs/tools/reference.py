@@ -189,14 +189,14 @@ def documented(text: str, of: object) -> list[tuple[str, str]]:
 
 
 def model_page() -> str:
-    from pose_attention_ros.core.recogniser import ModelSpec
+    from pose_attention_ros.core.actions.recogniser import ModelSpec
 
     everyday = ROOT / "models" / "everyday"
     keys = re.findall(r'"(\w+)"', (everyday / "model.json").read_text(encoding="utf-8"))
     files = ", ".join(f"`{file.name}`" for file in sorted(everyday.iterdir()))
     return ("# The model directory\n\nA robot needs nothing else of a model. Everything is checked by sha256 and loaded "
             f"without pickle.\n\nFiles of `models/everyday`: {files}.\n\n"
-            "`model.json` says, and `core.recogniser.ModelSpec` holds:\n\n"
+            "`model.json` says, and `core.actions.recogniser.ModelSpec` holds:\n\n"
             + table(("field", "meaning"), documented(ModelSpec.__doc__ or "", ModelSpec))
             + f"\nThe first keys of a `model.json`: {', '.join(f'`{key}`' for key in dict.fromkeys(keys[:12]))}.\n")
 

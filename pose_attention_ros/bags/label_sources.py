@@ -12,8 +12,8 @@ from pose_attention_ros.bags.opening import Bag
 from pose_attention_ros.bags.stream_labels import EVERYBODY, Span, StreamLabels
 from pose_attention_ros.bags.types import ACTIONS, STRING
 from pose_attention_ros.core.errors import MessageError, UserError
-from pose_attention_ros.core.messages import ns_of
-from pose_attention_ros.core.stamps import LeftOut
+from pose_attention_ros.core.messages.records import ns_of
+from pose_attention_ros.core.time.stamps import LeftOut
 from pose_attention_ros.core.types import UNKNOWN_LABEL
 
 COLUMNS = ("start_s", "end_s", "label")

@@ -15,9 +15,9 @@ from pose_attention_ros.bags.foreign import ForeignMcap, profile_of
 from pose_attention_ros.bags.salvage import MendedMcap, MendedSqlite
 from pose_attention_ros.bags.types import TypeReader, known_types
 from pose_attention_ros.core.errors import MessageError, SourceError
-from pose_attention_ros.core.files import is_utf8
-from pose_attention_ros.core.messages import stamp_in
-from pose_attention_ros.core.stamps import LeftOut
+from pose_attention_ros.core.machine.file_names import is_utf8
+from pose_attention_ros.core.messages.records import stamp_in
+from pose_attention_ros.core.time.stamps import LeftOut
 
 STORAGE_SUFFIXES = (".db3", ".mcap")
 _MEANT_IN_ADDRESSES = frozenset("%?#")

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from itertools import pairwise
 
 from pose_attention_ros.core.errors import UserError
-from pose_attention_ros.core.stamps import LeftOut
+from pose_attention_ros.core.time.stamps import LeftOut
 
 EVERYBODY = ""
 

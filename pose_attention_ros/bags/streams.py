@@ -9,9 +9,9 @@ from typing import Any
 from pose_attention_ros.bags.opening import Bag
 from pose_attention_ros.bags.types import ACTION_MODEL, ACTIONS, COMPRESSED_IMAGE, GRAPHS, IMAGE, SKELETONS
 from pose_attention_ros.core.errors import MessageError, SourceError
-from pose_attention_ros.core.images import DEPTH, ImageError, bgr_from_compressed, bgr_from_image
-from pose_attention_ros.core.messages import actions_of_message, graphs_of_message, ns_of, skeletons_of_message
-from pose_attention_ros.core.stamps import StampOrder
+from pose_attention_ros.core.messages.images import DEPTH, ImageError, bgr_from_compressed, bgr_from_image
+from pose_attention_ros.core.messages.records import actions_of_message, graphs_of_message, ns_of, skeletons_of_message
+from pose_attention_ros.core.time.stamps import StampOrder
 from pose_attention_ros.core.types import ActionEstimates, Frame, SkeletonGraphs, Skeletons
 
 # What can be evaluated, the earliest stage first -> types of its topics.

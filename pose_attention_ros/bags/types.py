@@ -6,7 +6,7 @@ from functools import cache
 from typing import Any
 
 from pose_attention_ros.core.errors import SourceError, one_line
-from pose_attention_ros.inference.locations import PACKAGE, package_share
+from pose_attention_ros.inference.package_paths import PACKAGE, package_share
 
 IMAGE = "sensor_msgs/msg/Image"
 COMPRESSED_IMAGE = "sensor_msgs/msg/CompressedImage"

@@ -18,10 +18,10 @@ from pose_attention_ros.bags.types import (
     SOURCE_STATUS,
     known_types,
 )
+from pose_attention_ros.core.actions.recogniser import ModelSpec
 from pose_attention_ros.core.errors import UserError
-from pose_attention_ros.core.recogniser import ModelSpec
 from pose_attention_ros.core.types import FEATURE_NAMES, ActionEstimates, Frame, SkeletonGraphs, Skeletons
-from pose_attention_ros.inference.locations import PACKAGE
+from pose_attention_ros.inference.package_paths import PACKAGE
 
 STORAGES = ("mcap", "sqlite3")
 _FORMAT_VERSION = 8  # of metadata.yaml: Humble reads the quality of service of no later one, Jazzy and Kilted read both

@@ -12,8 +12,8 @@ from pose_attention_ros.bags.opening import Bag, Topic
 from pose_attention_ros.bags.streams import KINDS, frame_of, pictures
 from pose_attention_ros.cameras.base import CameraConfig
 from pose_attention_ros.core.errors import MessageError, SourceError
-from pose_attention_ros.core.images import ImageError
-from pose_attention_ros.core.stamps import StampOrder
+from pose_attention_ros.core.messages.images import ImageError
+from pose_attention_ros.core.time.stamps import StampOrder
 from pose_attention_ros.core.types import Frame
 
 _PROBED_IMAGES = 60
@@ -22,8 +22,8 @@ _PROBED_IMAGES = 60
 class BagImages:
     """The images of one topic in the order they were recorded, with the stamps and frame ids of their headers.
 
-    Which stamps are used, and which images are left out for theirs, is `core.stamps.StampOrder`'s to say; a header without
-    one takes the time at which it was recorded. An image that cannot be decoded is left out with a warning; a bag that
+    `core.time.stamps.StampOrder` says which stamps are used, and which images are left out for theirs. A header without
+    a stamp takes the time at which it was recorded. An image that cannot be decoded is left out with a warning; a bag that
     breaks off ends with one. `left_out` counts them all.
 
     :param path: bag folder, or a single .db3, .mcap or .bag file

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from pose_attention_ros.core.files import utf8_name
+from pose_attention_ros.core.machine.file_names import utf8_name
 
 # OpenCV reads this when a process first uses FFmpeg; -8 is silence.
 os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")

@@ -8,9 +8,9 @@ from pathlib import Path
 
 from pose_attention_ros.cameras.base import CameraConfig
 from pose_attention_ros.core.errors import SourceError
-from pose_attention_ros.core.files import visible
-from pose_attention_ros.core.images import read_image
-from pose_attention_ros.core.stamps import FileStamps, LeftOut
+from pose_attention_ros.core.machine.file_names import visible
+from pose_attention_ros.core.messages.images import read_image
+from pose_attention_ros.core.time.stamps import FileStamps, LeftOut
 from pose_attention_ros.core.types import Frame
 
 IMAGE_SUFFIXES = (".bmp", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp")

@@ -7,9 +7,9 @@ from pathlib import Path
 from urllib.parse import unquote
 
 from pose_attention_ros.bags.opening import is_bag
-from pose_attention_ros.cameras.ahead import ReadAhead
 from pose_attention_ros.cameras.bag import BagImages
 from pose_attention_ros.cameras.base import Camera, CameraConfig, ClockNs
+from pose_attention_ros.cameras.decoding_ahead import ReadAhead
 from pose_attention_ros.cameras.folder import ImageFolder
 from pose_attention_ros.cameras.live import open_address, open_device, open_pipeline
 from pose_attention_ros.cameras.video import VideoFile

@@ -10,8 +10,8 @@ import numpy as np
 from pose_attention_ros.cameras.base import CameraConfig
 from pose_attention_ros.cameras.capture import Capture, Properties
 from pose_attention_ros.core.errors import SourceError
-from pose_attention_ros.core.rates import even, holes
-from pose_attention_ros.core.stamps import FileStamps, LeftOut
+from pose_attention_ros.core.time.rates import even, holes
+from pose_attention_ros.core.time.stamps import FileStamps, LeftOut
 from pose_attention_ros.core.types import Frame
 
 _HIGHEST_BELIEVABLE_FPS = 1000.0
@@ -27,7 +27,7 @@ log = logging.getLogger(__name__)
 
 class VideoFile:
     """Every frame of a video, stamped `start_stamp_ns` plus its presentation time; `left_out` counts those that
-    `core.stamps.FileStamps` leaves out for it.
+    `core.time.stamps.FileStamps` leaves out for it.
 
     What cannot be decoded is left out; at the end one warning says how much that was, also where the file gives fewer
     frames than it states. The rate is that of the stamps where the file states another.

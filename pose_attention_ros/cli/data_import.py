@@ -7,8 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from pose_attention_ros.bags.finding import find_bags, labels_beside
-from pose_attention_ros.cameras.finding import find_videos
+from pose_attention_ros.bags.bag_folder import find_bags, labels_beside
+from pose_attention_ros.cameras.video_folder import find_videos
 from pose_attention_ros.cli.options import add_settings, read_settings
 from pose_attention_ros.core.errors import UserError
 from pose_attention_ros.data.bag_clips import import_bags

@@ -11,8 +11,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from pathlib import Path
 
+from pose_attention_ros.cli.doctor_checks import BAD, GOOD, NOTE, Finding, imports, room, tried
 from pose_attention_ros.cli.doctor_ros import ros
-from pose_attention_ros.cli.findings import BAD, GOOD, NOTE, Finding, imports, room, tried
 from pose_attention_ros.cli.options import add_json, write_json
 from pose_attention_ros.inference import weights
 from pose_attention_ros.inference.pose import PoseConfig
@@ -118,7 +118,7 @@ def _tensorrt() -> Finding:
 
 def _auto() -> str:
     """What `estimator: auto` would take here."""
-    from pose_attention_ros.inference.auto import choose, described
+    from pose_attention_ros.inference.estimator_choice import choose, described
 
     chosen, why = choose(PoseConfig(estimator="auto"))
     return f"{described(chosen)}: {why}"

@@ -9,7 +9,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from pose_attention_ros.cli.findings import BAD, GOOD, NOTE, Finding, imports, room
+from pose_attention_ros.cli.doctor_checks import BAD, GOOD, NOTE, Finding, imports, room
 
 _DISTROS = ("humble", "jazzy", "kilted")
 _DEFAULT_MIDDLEWARE = "rmw_fastrtps_cpp"

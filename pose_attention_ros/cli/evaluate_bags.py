@@ -10,7 +10,7 @@ from pose_attention_ros.cli.bag_options import add_judging, add_many, add_readin
 from pose_attention_ros.cli.recordings import evaluate_many
 
 if TYPE_CHECKING:
-    from pose_attention_ros.evaluation.recordings.fleet import Job
+    from pose_attention_ros.evaluation.recordings.many_recordings import Job
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -28,8 +28,8 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _jobs(args: argparse.Namespace) -> list[Job]:
-    from pose_attention_ros.bags.finding import find_bags, labels_beside
-    from pose_attention_ros.evaluation.recordings.fleet import Job
+    from pose_attention_ros.bags.bag_folder import find_bags, labels_beside
+    from pose_attention_ros.evaluation.recordings.many_recordings import Job
     from pose_attention_ros.evaluation.recordings.recorded_run import RecordingTask
 
     options = task_options(args)

@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 
 from pose_attention_ros.cli.options import add_json, add_labelled_data, add_settings, divided, read_settings, write_json
+from pose_attention_ros.core.actions.recogniser import ModelSpec
 from pose_attention_ros.core.errors import UserError
-from pose_attention_ros.core.recogniser import ModelSpec
 from pose_attention_ros.data.dataset import SkeletonDataset, file_sha256
 from pose_attention_ros.data.pixel_clips import SKELETONS_FILE, open_pixels
 from pose_attention_ros.evaluation.clip_pixels import ClipPixels

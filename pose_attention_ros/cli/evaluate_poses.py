@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from pose_attention_ros.cli.options import add_json, add_settings, read_settings, write_json
-from pose_attention_ros.core.images import read_image
+from pose_attention_ros.core.messages.images import read_image
 from pose_attention_ros.core.types import Frame, Skeletons
 from pose_attention_ros.data.pose_images import Photo, read_names, read_photos
 from pose_attention_ros.evaluation.keypoints import LAYOUT, KeypointScore, score_keypoints

@@ -17,8 +17,8 @@ from pose_attention_ros.cli.options import (
     write_json,
 )
 from pose_attention_ros.core.action_stage import ActionConfig
+from pose_attention_ros.core.actions.recogniser import ModelSpec
 from pose_attention_ros.core.errors import UserError
-from pose_attention_ros.core.recogniser import ModelSpec
 from pose_attention_ros.data.augment import AugmentConfig
 from pose_attention_ros.data.dataset import SkeletonDataset, file_sha256
 from pose_attention_ros.evaluation import stream_metrics

@@ -24,8 +24,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Exit code 0: all evaluated, and all limits met; 1: not."""
-    from pose_attention_ros.cameras.finding import find_videos
-    from pose_attention_ros.evaluation.recordings.fleet import Job
+    from pose_attention_ros.cameras.video_folder import find_videos
+    from pose_attention_ros.evaluation.recordings.many_recordings import Job
     from pose_attention_ros.evaluation.recordings.recorded_run import RecordingTask
 
     videos = find_videos(args.source)
@@ -46,7 +46,7 @@ def run(args: argparse.Namespace) -> int:
 
 def _labels(video: Path, given: Path | None) -> str:
     """Path of the video's labels, empty for none."""
-    from pose_attention_ros.bags.finding import labels_beside
+    from pose_attention_ros.bags.bag_folder import labels_beside
 
     labels = given if given is not None and given.is_file() else labels_beside(video, given)
     return str(labels.resolve()) if labels else ""

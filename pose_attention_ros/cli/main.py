@@ -9,7 +9,7 @@ import os
 import sys
 
 from pose_attention_ros.core.errors import UserError
-from pose_attention_ros.inference.locations import package_version
+from pose_attention_ros.inference.package_paths import package_version
 
 # verb -> (module with add_arguments(parser) and run(args) -> int, one line of help); a module is imported when it is used.
 VERBS = {

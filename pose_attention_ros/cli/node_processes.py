@@ -14,7 +14,7 @@ from typing import Any
 import yaml
 
 from pose_attention_ros.core.errors import UserError
-from pose_attention_ros.inference.locations import PACKAGE
+from pose_attention_ros.inference.package_paths import PACKAGE
 
 _POLL_S = 0.1
 _PATIENCE_S = 5.0  # a node is given this long to end when asked

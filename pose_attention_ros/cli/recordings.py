@@ -13,7 +13,7 @@ from pose_attention_ros.cli.options import write_json
 from pose_attention_ros.core.errors import UserError
 
 if TYPE_CHECKING:
-    from pose_attention_ros.evaluation.recordings.fleet import Job
+    from pose_attention_ros.evaluation.recordings.many_recordings import Job
     from pose_attention_ros.evaluation.recordings.recorded_run import RecordingTask
 
 
@@ -50,8 +50,8 @@ def evaluate_many(args: argparse.Namespace, jobs: Sequence[Job], folder: str, no
     """
     from tqdm import tqdm
 
-    from pose_attention_ros.evaluation.recordings.fleet import Outcome, gather, in_processes, on_ray
-    from pose_attention_ros.evaluation.recordings.fleet_result import fleet_report, merged, suites
+    from pose_attention_ros.evaluation.recordings.many_recordings import Outcome, gather, in_processes, on_ray
+    from pose_attention_ros.evaluation.recordings.many_results import fleet_report, merged, suites
     from pose_attention_ros.evaluation.report.files import check_lines, judged_lines, write_texts
     from pose_attention_ros.evaluation.report.junit import write_junit
     from pose_attention_ros.evaluation.report.thresholds import check

@@ -14,7 +14,7 @@ from pose_attention_ros.cli.options import add_json, add_settings, read_settings
 from pose_attention_ros.core.action_stage import ActionConfig, ActionStage
 from pose_attention_ros.core.errors import UserError
 from pose_attention_ros.core.graph_stage import GraphConfig, GraphStage
-from pose_attention_ros.core.load import RateCap, RateConfig
+from pose_attention_ros.core.machine.load import RateCap, RateConfig
 from pose_attention_ros.core.pipeline import Pipeline
 from pose_attention_ros.core.secrets import masked
 from pose_attention_ros.core.teaching.lesson import Lesson, lesson_of

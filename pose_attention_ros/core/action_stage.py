@@ -7,16 +7,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from pose_attention_ros.core.actions.evidence import Evidence, Memory, MemoryConfig, speeds
+from pose_attention_ros.core.actions.labels import LabelConfig, LabelMachine
+from pose_attention_ros.core.actions.pixels import PixelFeed
+from pose_attention_ros.core.actions.recogniser import ModelSpec, Recogniser
 from pose_attention_ros.core.errors import ModelError
-from pose_attention_ros.core.evidence import Evidence, Memory, MemoryConfig, speeds
-from pose_attention_ros.core.labels import LabelConfig, LabelMachine
-from pose_attention_ros.core.pixels import PixelFeed
-from pose_attention_ros.core.recogniser import ModelSpec, Recogniser
-from pose_attention_ros.core.resampling import GapConfig, TickResampler
 from pose_attention_ros.core.teaching.actions import TaughtActions, joined
 from pose_attention_ros.core.teaching.described import with_taught
 from pose_attention_ros.core.teaching.lesson import Lesson
 from pose_attention_ros.core.teaching.window import TaughtWindow
+from pose_attention_ros.core.time.resampling import GapConfig, TickResampler
 from pose_attention_ros.core.types import ActionEstimate, ActionEstimates, Frame, SkeletonGraphs
 
 _log = logging.getLogger(__name__)

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from pose_attention_ros.core.body.features import BodyGraph, FeatureStream
+from pose_attention_ros.core.body.layouts import LAYOUTS, layout, layout_map
+from pose_attention_ros.core.body.smoothing import SmoothingConfig
 from pose_attention_ros.core.config import setting
-from pose_attention_ros.core.features import BodyGraph, FeatureStream
-from pose_attention_ros.core.layouts import LAYOUTS, layout, layout_map
-from pose_attention_ros.core.resampling import GapConfig
-from pose_attention_ros.core.smoothing import SmoothingConfig
-from pose_attention_ros.core.tracking import PersonTracker, TrackingConfig
+from pose_attention_ros.core.people.tracking import PersonTracker, TrackingConfig
+from pose_attention_ros.core.time.resampling import GapConfig
 from pose_attention_ros.core.types import SkeletonGraphs, Skeletons
 
 _log = logging.getLogger(__name__)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pose_attention_ros.core.layouts import Layout, layout
+from pose_attention_ros.core.body.layouts import Layout, layout
 
 FARTHEST_PX = 1e6  # nothing that was measured lies beyond
 

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from pose_attention_ros.core.body.layouts import PARTS, Layout
 from pose_attention_ros.core.config import Settings, setting
-from pose_attention_ros.core.layouts import PARTS, Layout
 
 if TYPE_CHECKING:
     from pose_attention_ros.data.streams import Stream

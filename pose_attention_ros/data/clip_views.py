@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from pose_attention_ros.core.body.layouts import Layout
 from pose_attention_ros.core.config import Settings, setting
-from pose_attention_ros.core.layouts import Layout
 from pose_attention_ros.core.types import FEATURE_NAMES
 
 _XY, _VELOCITY, _SCORE = slice(0, 2), slice(2, 4), FEATURE_NAMES.index("score")

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import numpy as np
 
+from pose_attention_ros.core.body.layouts import PART_OF_JOINT
 from pose_attention_ros.core.errors import UserError, reading
-from pose_attention_ros.core.layouts import PART_OF_JOINT
 
 SPLITS = ("train", "val", "test")
 NO_PART = "none"  # a clip that an official split leaves out

@@ -12,10 +12,10 @@ from pathlib import Path
 
 import numpy as np
 
+from pose_attention_ros.core.actions.pixels import FeatureExtractor, mean_over_cells
+from pose_attention_ros.core.body.crops import CropConfig, crop_parts
 from pose_attention_ros.core.config import Settings, setting
-from pose_attention_ros.core.crops import CropConfig, crop_parts
 from pose_attention_ros.core.errors import UserError
-from pose_attention_ros.core.pixels import FeatureExtractor, mean_over_cells
 from pose_attention_ros.data.pixel_clips import PixelClip, PixelSource, combined_sha256, mirrored_label
 from pose_attention_ros.data.pixel_views import chosen_frames, fitted, mirrored_clip
 
@@ -61,7 +61,7 @@ def _crops(clip: PixelClip, frames: np.ndarray, extractor: FeatureExtractor, cro
     return np.stack([mean_over_cells(extractor(parts[:, part])) for part in range(parts.shape[1])], 1)
 
 
-# What features may be: (n, D, K1, K2) cubes, (n, D) their means, (n, 3, D) those of the crops (core.crops.CROPS).
+# What features may be: (n, D, K1, K2) cubes, (n, D) their means, (n, 3, D) those of the crops (core.body.crops.CROPS).
 KINDS: dict[str, Callable[[PixelClip, np.ndarray, FeatureExtractor, CropConfig], np.ndarray]] = {
     "cube": _cube, "frame": _frame, "crops": _crops}
 

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import numpy as np
 
+from pose_attention_ros.core.body.layouts import LAYOUTS
 from pose_attention_ros.core.errors import UserError, reading
-from pose_attention_ros.core.files import visible
-from pose_attention_ros.core.layouts import LAYOUTS
+from pose_attention_ros.core.machine.file_names import visible
 from pose_attention_ros.data.dataset import NO_PART, Clip, SkeletonDataset
 from pose_attention_ros.data.finishing import finished
 from pose_attention_ros.data.matlab import read_mat

@@ -14,8 +14,8 @@ from pathlib import Path
 
 import numpy as np
 
+from pose_attention_ros.core.body.layouts import LAYOUTS
 from pose_attention_ros.core.errors import UserError, reading
-from pose_attention_ros.core.layouts import LAYOUTS
 from pose_attention_ros.data.dataset import NO_PART, Clip, SkeletonDataset
 from pose_attention_ros.data.finishing import LeftOut, finished
 

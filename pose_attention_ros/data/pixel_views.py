@@ -10,10 +10,10 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from pose_attention_ros.core.body.crops import SteadySquare, square_crop
+from pose_attention_ros.core.body.layouts import LAYOUTS
 from pose_attention_ros.core.config import Settings, setting
-from pose_attention_ros.core.crops import SteadySquare, square_crop
 from pose_attention_ros.core.errors import UserError
-from pose_attention_ros.core.layouts import LAYOUTS
 from pose_attention_ros.data.dataset import Clip, SkeletonDataset
 from pose_attention_ros.data.pixel_clips import IMAGES_FILE, SKELETONS_FILE, PixelClip, PixelSource, mirrored_label
 

@@ -6,9 +6,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from pose_attention_ros.core.body.layouts import Layout
 from pose_attention_ros.core.config import Settings, setting
-from pose_attention_ros.core.images import read_image
-from pose_attention_ros.core.layouts import Layout
+from pose_attention_ros.core.messages.images import read_image
 from pose_attention_ros.data.pose_images import Photo
 
 

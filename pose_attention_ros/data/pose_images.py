@@ -10,8 +10,8 @@ from pathlib import Path
 
 import numpy as np
 
+from pose_attention_ros.core.body.layouts import LAYOUTS, Layout, joint_map
 from pose_attention_ros.core.errors import UserError, reading
-from pose_attention_ros.core.layouts import LAYOUTS, Layout, joint_map
 
 _SAME_PERSON = 0.25  # of the larger extent: mean distance of common joints under which two labels are of one person
 

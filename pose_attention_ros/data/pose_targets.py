@@ -10,8 +10,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from pose_attention_ros.core.body.layouts import Layout
 from pose_attention_ros.core.config import Settings, setting
-from pose_attention_ros.core.layouts import Layout
 
 STRIDE = 8
 

@@ -13,8 +13,8 @@ from typing import Any
 
 import numpy as np
 
+from pose_attention_ros.core.body.layouts import LAYOUTS
 from pose_attention_ros.core.errors import UserError, reading
-from pose_attention_ros.core.layouts import LAYOUTS
 from pose_attention_ros.data.dataset import NO_PART, Clip, SkeletonDataset
 from pose_attention_ros.data.finishing import NO_JOINTS, LeftOut, finished
 from pose_attention_ros.data.plain_pickle import load_plain

@@ -10,13 +10,13 @@ from typing import Any
 
 import numpy as np
 
-from pose_attention_ros.bags.people import IdSwitches, Roll, truth_of
+from pose_attention_ros.bags.identities import IdSwitches, Roll, truth_of
 from pose_attention_ros.bags.stream_labels import StreamLabels
+from pose_attention_ros.core.body.layouts import layout, layout_map
 from pose_attention_ros.core.config import Settings, setting
 from pose_attention_ros.core.errors import UserError
 from pose_attention_ros.core.graph_stage import GraphConfig, GraphStage
-from pose_attention_ros.core.layouts import layout, layout_map
-from pose_attention_ros.core.resampling import resample
+from pose_attention_ros.core.time.resampling import resample
 from pose_attention_ros.core.types import FEATURE_NAMES, Frame, SkeletonGraphs, Skeletons
 from pose_attention_ros.data.dataset import Clip, SkeletonDataset
 from pose_attention_ros.data.finishing import finished

@@ -11,10 +11,10 @@ from itertools import groupby
 
 import numpy as np
 
+from pose_attention_ros.core.body.features import BodyFrame
+from pose_attention_ros.core.body.layouts import Layout, joint_map
 from pose_attention_ros.core.config import Settings, setting
-from pose_attention_ros.core.features import BodyFrame
 from pose_attention_ros.core.graph_stage import GraphConfig
-from pose_attention_ros.core.layouts import Layout, joint_map
 from pose_attention_ros.data.augment import UNIT_PX
 from pose_attention_ros.data.dataset import Clip
 from pose_attention_ros.data.motion3d.record import Motion, on_the_floor

@@ -11,7 +11,7 @@ from pose_attention_ros.bags.label_sources import read_labels
 from pose_attention_ros.cameras import Camera, open_source
 from pose_attention_ros.core.config import Settings, setting
 from pose_attention_ros.core.errors import UserError
-from pose_attention_ros.core.stamps import LeftOut
+from pose_attention_ros.core.time.stamps import LeftOut
 from pose_attention_ros.core.types import Frame
 from pose_attention_ros.data.dataset import SkeletonDataset
 from pose_attention_ros.data.recording_clips import LabelledRecording, PoseStage, RecordingClipConfig, import_recordings

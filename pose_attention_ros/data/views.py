@@ -11,9 +11,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from pose_attention_ros.core.body.features import BodyFrame
+from pose_attention_ros.core.body.layouts import Layout
 from pose_attention_ros.core.config import Settings, setting
-from pose_attention_ros.core.features import BodyFrame
-from pose_attention_ros.core.layouts import Layout
 from pose_attention_ros.data.augment import UNIT_PX, Shot
 from pose_attention_ros.data.streams import Example, Stream
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pose_attention_ros.core.recogniser import Recogniser
+from pose_attention_ros.core.actions.recogniser import Recogniser
 from pose_attention_ros.evaluation import metrics
 from pose_attention_ros.evaluation.robustness import bootstrap
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from pose_attention_ros.core.layouts import Layout
+from pose_attention_ros.core.body.layouts import Layout
 from pose_attention_ros.evaluation.attention import KINDS
 
 # A drawn body seen from the front, arms a little raised; x right, y down. The person's left is on the right.

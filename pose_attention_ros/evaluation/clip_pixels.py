@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from pose_attention_ros.core.crops import CropConfig
+from pose_attention_ros.core.actions.pixels import FeatureExtractor
+from pose_attention_ros.core.actions.recogniser import ModelSpec
+from pose_attention_ros.core.body.crops import CropConfig
 from pose_attention_ros.core.errors import UserError
-from pose_attention_ros.core.pixels import FeatureExtractor
-from pose_attention_ros.core.recogniser import ModelSpec
 from pose_attention_ros.data.feature_cache import KINDS, fitted
 from pose_attention_ros.data.pixel_clips import PixelSource
 from pose_attention_ros.data.streams import DEFAULT_FPS

@@ -10,11 +10,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pose_attention_ros.core.features import BodyFrame, FeatureStream
+from pose_attention_ros.core.actions.recogniser import ModelSpec, Recogniser
+from pose_attention_ros.core.body.features import BodyFrame, FeatureStream
+from pose_attention_ros.core.body.layouts import Layout, joint_map
 from pose_attention_ros.core.graph_stage import GraphConfig
-from pose_attention_ros.core.layouts import Layout, joint_map
-from pose_attention_ros.core.recogniser import ModelSpec, Recogniser
-from pose_attention_ros.core.resampling import resample, ticks_due
+from pose_attention_ros.core.time.resampling import resample, ticks_due
 from pose_attention_ros.data.dataset import Clip, SkeletonDataset
 from pose_attention_ros.data.streams import DEFAULT_FPS
 from pose_attention_ros.evaluation import metrics

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from pose_attention_ros.core.body.layouts import LAYOUTS, layout_map
 from pose_attention_ros.core.errors import UserError
-from pose_attention_ros.core.layouts import LAYOUTS, layout_map
 from pose_attention_ros.core.types import Skeletons
 from pose_attention_ros.data.pose_images import Photo
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from pose_attention_ros.core.errors import UserError, reading
 from pose_attention_ros.data.dataset import SkeletonDataset
-from pose_attention_ros.data.rules import DataRule, labels_of
+from pose_attention_ros.data.label_rules import DataRule, labels_of
 from pose_attention_ros.evaluation.clips import NO_CLASS
 
 SplitOf = Callable[[str, str], str]  # a clip's own split and its group -> the split it counts for

@@ -16,7 +16,7 @@ from typing import BinaryIO
 
 import numpy as np
 
-from pose_attention_ros.core.clocks import LONGEST_PAUSE_S
+from pose_attention_ros.core.time.clocks import LONGEST_PAUSE_S
 
 _TICKS_A_S = (90_000, 1000)  # the finer one where it can hold the length
 _CONTAINERS = (b"moov", b"trak", b"mdia", b"minf", b"stbl", b"edts")

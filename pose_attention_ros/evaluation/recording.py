@@ -16,7 +16,7 @@ import cv2
 import numpy as np
 
 from pose_attention_ros.core.errors import UserError
-from pose_attention_ros.core.files import utf8_name
+from pose_attention_ros.core.machine.file_names import utf8_name
 from pose_attention_ros.core.types import UNKNOWN_LABEL, ActionEstimate, ActionEstimates, LabelState, SkeletonGraphs
 from pose_attention_ros.evaluation.mp4_times import set_times, shown_s
 from pose_attention_ros.inference.letterbox import Letterbox

@@ -7,8 +7,8 @@ from collections.abc import Callable
 
 import numpy as np
 
-from pose_attention_ros.core.layouts import PARTS, Layout
-from pose_attention_ros.core.recogniser import Recogniser
+from pose_attention_ros.core.actions.recogniser import Recogniser
+from pose_attention_ros.core.body.layouts import PARTS, Layout
 from pose_attention_ros.data.augment import UNIT_PX, AugmentConfig, Surroundings, correlated, estimate, mirrored
 from pose_attention_ros.data.dataset import SkeletonDataset
 from pose_attention_ros.data.streams import Stream, sampled

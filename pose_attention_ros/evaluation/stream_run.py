@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from pose_attention_ros.core.action_stage import ActionConfig, ActionStage
-from pose_attention_ros.core.features import FeatureStream
-from pose_attention_ros.core.recogniser import ModelSpec, Recogniser
+from pose_attention_ros.core.actions.recogniser import ModelSpec, Recogniser
+from pose_attention_ros.core.body.features import FeatureStream
 from pose_attention_ros.core.types import UNKNOWN_LABEL, SkeletonGraphs
 from pose_attention_ros.data.augment import AugmentConfig, estimate
 from pose_attention_ros.data.streams import Stream, sampled

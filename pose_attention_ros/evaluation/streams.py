@@ -10,11 +10,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from pose_attention_ros.core.body.layouts import Layout
 from pose_attention_ros.core.config import Settings, setting
-from pose_attention_ros.core.layouts import Layout
 from pose_attention_ros.data.augment import UNIT_PX
 from pose_attention_ros.data.dataset import SkeletonDataset
-from pose_attention_ros.data.rest import rest_example
+from pose_attention_ros.data.standing_still import rest_example
 from pose_attention_ros.data.streams import Example, Stream, example_of, root_of, sampled
 from pose_attention_ros.evaluation.metrics import NO_CLASS
 

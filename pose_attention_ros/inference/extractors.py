@@ -10,9 +10,9 @@ from pathlib import Path
 
 import numpy as np
 
+from pose_attention_ros.core.actions.pixels import FeatureExtractor
 from pose_attention_ros.core.config import Settings, setting
 from pose_attention_ros.core.errors import ModelError, UserError
-from pose_attention_ros.core.pixels import FeatureExtractor
 from pose_attention_ros.inference.pose_model import read_pose_spec
 
 # name -> "module:factory"; factory(ExtractorConfig) -> FeatureExtractor. A module is imported when it is asked for.
@@ -55,7 +55,7 @@ def create_pose_cnn_features(config: ExtractorConfig) -> PoseCnnFeatures:
 
 
 class PoseCnnFeatures:
-    """See core.pixels.FeatureExtractor; runs the backbone alone."""
+    """See core.actions.pixels.FeatureExtractor; runs the backbone alone."""
 
     name = "pose_cnn"
     stride = 8
@@ -85,7 +85,7 @@ class PoseCnnFeatures:
         self._only_features.only_execute_path_to_fetches = True  # not the head
 
     def __call__(self, images_bgr: np.ndarray) -> np.ndarray:
-        """See core.pixels.FeatureExtractor."""
+        """See core.actions.pixels.FeatureExtractor."""
         count, height, width = images_bgr.shape[:3]
         if height % self.stride or width % self.stride:
             raise UserError(f"images are {width}x{height} px, expected multiples of {self.stride} for extractor pose_cnn")

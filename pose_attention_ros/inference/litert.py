@@ -7,7 +7,7 @@ import importlib
 import numpy as np
 
 from pose_attention_ros.core.errors import ModelError
-from pose_attention_ros.core.quiet import quiet_native_stderr
+from pose_attention_ros.core.machine.library_output import quiet_native_stderr
 
 # Module names under which the same interpreter is shipped, newest first.
 _RUNTIMES = ("ai_edge_litert.interpreter", "tflite_runtime.interpreter")

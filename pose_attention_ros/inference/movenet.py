@@ -12,7 +12,7 @@ import time
 
 import numpy as np
 
-from pose_attention_ros.core.layouts import LAYOUTS
+from pose_attention_ros.core.body.layouts import LAYOUTS
 from pose_attention_ros.core.types import Frame, Skeletons
 from pose_attention_ros.inference.detections import coco_sigmas, keep_distinct
 from pose_attention_ros.inference.letterbox import Letterbox

@@ -16,7 +16,7 @@ import numpy as np
 
 from pose_attention_ros.core.errors import ModelError
 from pose_attention_ros.inference import weights
-from pose_attention_ros.inference.derived import derived_dir, derived_file, store_file, stored_file
+from pose_attention_ros.inference.derived_files import derived_dir, derived_file, store_file, stored_file
 from pose_attention_ros.inference.movenet_decoding import HEADS
 from pose_attention_ros.inference.network_types import NetworkFile
 

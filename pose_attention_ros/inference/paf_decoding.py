@@ -14,9 +14,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pose_attention_ros.core.assignment import assign
+from pose_attention_ros.core.body.layouts import Layout
 from pose_attention_ros.core.config import Settings, setting
-from pose_attention_ros.core.layouts import Layout
+from pose_attention_ros.core.people.assignment import assign
 
 _EARLIER = ((-1, -1), (-1, 0), (-1, 1), (0, -1))  # neighbours before a cell in reading order
 _LATER = tuple((-row, -column) for row, column in _EARLIER)

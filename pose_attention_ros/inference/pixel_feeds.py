@@ -10,11 +10,11 @@ from typing import Protocol
 
 import numpy as np
 
+from pose_attention_ros.core.actions.pixels import FeatureExtractor, ImageFeatures, PixelFeed, mean_over_cells
+from pose_attention_ros.core.actions.recogniser import ModelSpec
+from pose_attention_ros.core.body.crops import CropConfig, PartSquares, SteadySquare, square_crop
 from pose_attention_ros.core.config import setting
-from pose_attention_ros.core.crops import CropConfig, PartSquares, SteadySquare, square_crop
 from pose_attention_ros.core.errors import ModelError
-from pose_attention_ros.core.pixels import FeatureExtractor, ImageFeatures, PixelFeed, mean_over_cells
-from pose_attention_ros.core.recogniser import ModelSpec
 from pose_attention_ros.core.types import Frame, SkeletonGraphs
 from pose_attention_ros.inference.extractors import ExtractorConfig, ExtractorWeights, create_extractor
 
@@ -40,7 +40,7 @@ class Squares(Protocol):
 
 
 class PersonLooks:
-    """One square around the person, see core.crops.SteadySquare."""
+    """One square around the person, see core.body.crops.SteadySquare."""
 
     def __init__(self) -> None:
         self._square = SteadySquare()
@@ -52,7 +52,7 @@ class PersonLooks:
 
 
 class PartLooks:
-    """The three crops of core.crops."""
+    """The three crops of core.body.crops."""
 
     def __init__(self, joints: tuple[str, ...], config: CropConfig) -> None:
         self._squares = PartSquares(joints, config)
@@ -65,7 +65,7 @@ class PartLooks:
 
 @dataclass(frozen=True)
 class _Kind:
-    """How one entry of core.recogniser.PIXELS is made.
+    """How one entry of core.actions.recogniser.PIXELS is made.
 
     :param squares: a new person's
     :param size: of the crops, from model.json's `extractor`
@@ -118,7 +118,7 @@ def create_pixel_feed(spec: ModelSpec, settings: PixelFeedConfig,
 
 
 class ExtractedPixels:
-    """See core.pixels.PixelFeed."""
+    """See core.actions.pixels.PixelFeed."""
 
     def __init__(self, spec: ModelSpec, extractor: FeatureExtractor, kind: _Kind, size: int,
                  shared: Callable[[], ImageFeatures | None]) -> None:

@@ -6,10 +6,10 @@ import importlib
 from dataclasses import dataclass
 from typing import Protocol
 
+from pose_attention_ros.core.actions.pixels import ImageFeatures
+from pose_attention_ros.core.body.layouts import Layout
 from pose_attention_ros.core.config import Settings, setting
 from pose_attention_ros.core.errors import UserError
-from pose_attention_ros.core.layouts import Layout
-from pose_attention_ros.core.pixels import ImageFeatures
 from pose_attention_ros.core.types import Frame, Skeletons
 from pose_attention_ros.inference.networks import PRECISIONS, RUNTIMES
 
@@ -19,7 +19,7 @@ ESTIMATORS: dict[str, str] = {
     "pose_cnn": "pose_attention_ros.inference.pose_cnn:create_pose_cnn",
     "movenet_thunder": "pose_attention_ros.inference.topdown.estimator:create_thunder",
     "top_down": "pose_attention_ros.inference.topdown.estimator:create_top_down",
-    "auto": "pose_attention_ros.inference.auto:create_auto",
+    "auto": "pose_attention_ros.inference.estimator_choice:create_auto",
 }
 STRIDE = 32
 POSE_RUNTIMES = ("auto", "litert", *RUNTIMES)

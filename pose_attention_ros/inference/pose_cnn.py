@@ -11,8 +11,8 @@ from collections.abc import Iterable, Iterator
 
 import numpy as np
 
+from pose_attention_ros.core.actions.pixels import ImageFeatures
 from pose_attention_ros.core.errors import UserError
-from pose_attention_ros.core.pixels import ImageFeatures
 from pose_attention_ros.core.types import Frame, Skeletons
 from pose_attention_ros.inference.detections import coco_sigmas, keep_distinct
 from pose_attention_ros.inference.letterbox import Letterbox

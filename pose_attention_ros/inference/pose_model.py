@@ -13,10 +13,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from pose_attention_ros.core.body.layouts import Layout, layout
 from pose_attention_ros.core.errors import ModelError, UserError, reading
-from pose_attention_ros.core.layouts import Layout, layout
-from pose_attention_ros.inference.locations import models_dir
 from pose_attention_ros.inference.network_types import NetworkFile
+from pose_attention_ros.inference.package_paths import models_dir
 from pose_attention_ros.inference.paf_decoding import DecodeConfig
 from pose_attention_ros.inference.recogniser import SPEC_FILE, find_model, task_of
 from pose_attention_ros.inference.weights import check_sha256

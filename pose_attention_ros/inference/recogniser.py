@@ -8,13 +8,13 @@ from pathlib import Path
 
 import numpy as np
 
+from pose_attention_ros.core.actions.recogniser import ModelSpec, Recogniser, StepOutput
+from pose_attention_ros.core.body.layouts import layout
+from pose_attention_ros.core.body.smoothing import SmoothingConfig
 from pose_attention_ros.core.errors import ModelError, UserError, reading
-from pose_attention_ros.core.layouts import layout
-from pose_attention_ros.core.recogniser import ModelSpec, Recogniser, StepOutput
-from pose_attention_ros.core.smoothing import SmoothingConfig
-from pose_attention_ros.inference.locations import models_dir
 from pose_attention_ros.inference.network_types import Binding, NetworkFile, Profile, ShapeRange
 from pose_attention_ros.inference.networks import RUNTIMES, open_network
+from pose_attention_ros.inference.package_paths import models_dir
 
 DEFAULT_MODEL = "everyday"
 SPEC_FILE = "model.json"
@@ -99,7 +99,7 @@ def read_spec(folder: Path) -> tuple[ModelSpec, bytes]:
 
 
 class OnnxRecogniser:
-    """See core.recogniser.Recogniser."""
+    """See core.actions.recogniser.Recogniser."""
 
     def __init__(self, spec: ModelSpec, weights: bytes, threads: int = 1, runtime: str = RUNTIMES[0]) -> None:
         """

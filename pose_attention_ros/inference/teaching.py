@@ -12,8 +12,8 @@ from pathlib import Path
 
 import numpy as np
 
+from pose_attention_ros.core.actions.recogniser import ModelSpec
 from pose_attention_ros.core.errors import ModelError, UserError, reading
-from pose_attention_ros.core.recogniser import ModelSpec
 from pose_attention_ros.core.teaching.actions import (
     MOST_ACTIONS,
     MOST_TAKES,

@@ -106,7 +106,7 @@ def create_torch_extractor(config: ExtractorConfig) -> TorchExtractor:
 
 
 class TorchExtractor:
-    """See core.pixels.FeatureExtractor."""
+    """See core.actions.pixels.FeatureExtractor."""
 
     def __init__(self, name: str, known: _Known, network: nn.Module) -> None:
         self.name, self._known, self._network = name, known, network
@@ -117,7 +117,7 @@ class TorchExtractor:
         self.sha256 = digest.hexdigest()
 
     def __call__(self, images_bgr: np.ndarray) -> np.ndarray:
-        """See core.pixels.FeatureExtractor."""
+        """See core.actions.pixels.FeatureExtractor."""
         known = self._known
         if len(images_bgr) % self.frames_per_cell:
             raise UserError(f"{self.name} sees {self.frames_per_cell} images at once, and here are {len(images_bgr)}")

@@ -7,8 +7,8 @@ import hashlib
 import json
 from pathlib import Path
 
+from pose_attention_ros.core.body.smoothing import SmoothingConfig
 from pose_attention_ros.core.errors import ModelError, UserError
-from pose_attention_ros.core.smoothing import SmoothingConfig
 from pose_attention_ros.core.types import FEATURE_NAMES
 from pose_attention_ros.models.committee import Committee
 from pose_attention_ros.models.comparator import Comparator

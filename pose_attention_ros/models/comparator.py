@@ -12,7 +12,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from pose_attention_ros.core.layouts import Layout
+from pose_attention_ros.core.body.layouts import Layout
 from pose_attention_ros.core.types import FEATURE_NAMES
 
 SCORE = FEATURE_NAMES.index("score")
@@ -33,7 +33,7 @@ class Comparator(nn.Module, ABC):
     """A recogniser that is trained, exported and run as the Pose-Attention Network is. A new person's state is zeros.
 
     `config` has at least `layout` and `rate_hz`; `kind` is its name in recipes and model.json; `pixels` says what it reads
-    beside the joints' features (see core.recogniser.PIXELS), of shape `pixels_shape` a person and tick.
+    beside the joints' features (see core.actions.recogniser.PIXELS), of shape `pixels_shape` a person and tick.
     """
 
     kind: str

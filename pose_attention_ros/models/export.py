@@ -8,9 +8,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from pose_attention_ros.core.body.layouts import layout
 from pose_attention_ros.core.errors import ModelError
-from pose_attention_ros.core.layouts import layout
-from pose_attention_ros.core.quiet import quiet_exporters
+from pose_attention_ros.core.machine.library_output import quiet_exporters
 from pose_attention_ros.core.types import FEATURE_NAMES
 from pose_attention_ros.models.pan import PoseAttentionNetwork
 

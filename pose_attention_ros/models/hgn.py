@@ -10,8 +10,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from pose_attention_ros.core.graph import adjacency
-from pose_attention_ros.core.layouts import PARTS, Layout
+from pose_attention_ros.core.body.adjacency import adjacency
+from pose_attention_ros.core.body.layouts import PARTS, Layout
 
 # How strongly a joint starts out in its own body part: softmax then gives it about 0.8 of six parts.
 PART_PRIOR = 3.0

@@ -12,9 +12,9 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+from pose_attention_ros.core.body.layouts import LAYOUTS, layout
 from pose_attention_ros.core.config import Settings, setting
 from pose_attention_ros.core.errors import UserError
-from pose_attention_ros.core.layouts import LAYOUTS, layout
 from pose_attention_ros.core.types import FEATURE_NAMES
 from pose_attention_ros.models.attention import JointsAttention, PoseAttention
 from pose_attention_ros.models.hgn import HumanGraphNetwork

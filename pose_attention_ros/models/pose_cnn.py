@@ -17,9 +17,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from pose_attention_ros.core.body.layouts import LAYOUTS, layout
 from pose_attention_ros.core.config import Settings, setting
 from pose_attention_ros.core.errors import UserError
-from pose_attention_ros.core.layouts import LAYOUTS, layout
 
 # (width, stride) of the twelve layers: MobileNet v1 at 0.75 whose last down-sampling is left out.
 BACKBONE: tuple[tuple[int, int], ...] = ((24, 2), (48, 1), (96, 2), (96, 1), (192, 2), (192, 1)) + 6 * ((384, 1),)

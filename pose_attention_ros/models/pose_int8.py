@@ -12,8 +12,8 @@ from pathlib import Path
 import numpy as np
 
 from pose_attention_ros.core.errors import UserError
-from pose_attention_ros.core.images import read_image
-from pose_attention_ros.core.quiet import quiet_exporters
+from pose_attention_ros.core.machine.library_output import quiet_exporters
+from pose_attention_ros.core.messages.images import read_image
 
 INPUT = "image"
 _SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp")

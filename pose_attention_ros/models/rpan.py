@@ -14,8 +14,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from pose_attention_ros.core.body.layouts import LAYOUTS, Layout, layout
 from pose_attention_ros.core.config import Settings, setting
-from pose_attention_ros.core.layouts import LAYOUTS, Layout, layout
 from pose_attention_ros.models.comparator import Comparator, StepResult, even_joints, spread
 
 # The paper's five parts (its figure 3): joints of a part share {A_h, A_c, b}.

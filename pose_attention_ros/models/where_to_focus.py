@@ -14,8 +14,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from pose_attention_ros.core.body.layouts import LAYOUTS, layout
 from pose_attention_ros.core.config import Settings, setting
-from pose_attention_ros.core.layouts import LAYOUTS, layout
 from pose_attention_ros.core.types import FEATURE_NAMES
 from pose_attention_ros.models.comparator import SCORE, Comparator, Ring, StepResult, filled, joint_rows, spread
 from pose_attention_ros.models.temporal import Motion

@@ -13,8 +13,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from pose_attention_ros.core.action_stage import ActionConfig, ActionStage
+from pose_attention_ros.core.actions.pixels import PixelFeed
 from pose_attention_ros.core.config import Settings, setting
-from pose_attention_ros.core.pixels import PixelFeed
 from pose_attention_ros.core.types import Frame, SkeletonGraphs
 from pose_attention_ros.inference.networks import RUNTIME_DOC, RUNTIMES
 from pose_attention_ros.inference.pixel_feeds import PixelFeedConfig, create_pixel_feed
@@ -23,7 +23,7 @@ from pose_attention_ros.inference.teaching import TAUGHT_DOC
 from pose_attention_ros.msg import ActionModel
 from pose_attention_ros.nodes.teach_service import TeachService
 from pose_attention_ros.ros.action_messages import message_of_model
-from pose_attention_ros.ros.answer_topics import AnswerTopics
+from pose_attention_ros.ros.action_topics import AnswerTopics
 from pose_attention_ros.ros.graph_input import GraphAndImageInput, GraphInput
 from pose_attention_ros.ros.managed import ManagedNode
 from pose_attention_ros.ros.qos import latched_profile

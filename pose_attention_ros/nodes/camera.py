@@ -12,10 +12,10 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from pose_attention_ros.core.load import RateCap, RateConfig
+from pose_attention_ros.core.machine.load import RateCap, RateConfig
 from pose_attention_ros.core.secrets import masked
 from pose_attention_ros.core.types import Frame
-from pose_attention_ros.inference.locations import config_dir
+from pose_attention_ros.inference.package_paths import config_dir
 from pose_attention_ros.ros.image_output import CameraTopics, CameraTopicsConfig
 from pose_attention_ros.ros.managed import ManagedNode
 from pose_attention_ros.ros.middleware import make_room_for_images

@@ -21,8 +21,8 @@ from pose_attention_ros.bags.label_sources import read_labels
 from pose_attention_ros.bags.stream_labels import SpokenLabels, StreamLabels
 from pose_attention_ros.core.config import setting
 from pose_attention_ros.core.errors import UserError
-from pose_attention_ros.core.messages import stamp_in
-from pose_attention_ros.core.stamps import LeftOut
+from pose_attention_ros.core.messages.records import stamp_in
+from pose_attention_ros.core.time.stamps import LeftOut
 from pose_attention_ros.evaluation.label_map import read_label_map
 from pose_attention_ros.evaluation.recordings.live_run import LiveRun
 from pose_attention_ros.evaluation.report.files import write_result

@@ -20,7 +20,7 @@ from sensor_msgs.msg import CameraInfo
 
 from pose_attention_ros.core.config import setting
 from pose_attention_ros.core.errors import UserError
-from pose_attention_ros.core.placing import Pinhole, place
+from pose_attention_ros.core.people.placing import Pinhole, place
 from pose_attention_ros.core.types import SkeletonGraphs, Skeletons
 from pose_attention_ros.msg import ActionLabelArray, SkeletonArray, SkeletonGraphArray
 from pose_attention_ros.ros.hri_messages import BodyMessages, confirmed_label, rows_of_people

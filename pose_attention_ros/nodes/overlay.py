@@ -17,7 +17,7 @@ from sensor_msgs.msg import CompressedImage, Image
 from visualization_msgs.msg import MarkerArray
 
 from pose_attention_ros.core.types import ActionEstimates
-from pose_attention_ros.inference.locations import config_dir
+from pose_attention_ros.inference.package_paths import config_dir
 from pose_attention_ros.msg import ActionLabelArray, ActionModel, SkeletonGraphArray
 from pose_attention_ros.ros.action_messages import actions_of_message
 from pose_attention_ros.ros.annotations import Annotator, annotation_type

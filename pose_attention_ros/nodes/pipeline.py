@@ -17,15 +17,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from pose_attention_ros.core.action_stage import ActionConfig, ActionStage
+from pose_attention_ros.core.actions.pixels import PixelFeed
+from pose_attention_ros.core.body.layouts import layout
 from pose_attention_ros.core.config import setting
 from pose_attention_ros.core.errors import ModelError
 from pose_attention_ros.core.graph_stage import GraphConfig, GraphStage
-from pose_attention_ros.core.layouts import layout
-from pose_attention_ros.core.load import LoadConfig
+from pose_attention_ros.core.machine.load import LoadConfig
 from pose_attention_ros.core.pipeline import STAGES, Pipeline
-from pose_attention_ros.core.pixels import PixelFeed
 from pose_attention_ros.core.types import Frame
-from pose_attention_ros.inference.locations import config_dir
+from pose_attention_ros.inference.package_paths import config_dir
 from pose_attention_ros.inference.pixel_feeds import PixelFeedConfig, create_pixel_feed
 from pose_attention_ros.inference.pose import STRIDE, PoseConfig, PoseEstimator, create_pose_estimator
 from pose_attention_ros.inference.recogniser import load_recogniser
@@ -34,7 +34,7 @@ from pose_attention_ros.nodes.action import ModelConfig
 from pose_attention_ros.nodes.pose import WARM_UP_SIZE
 from pose_attention_ros.nodes.teach_service import TeachService
 from pose_attention_ros.ros.action_messages import message_of_model
-from pose_attention_ros.ros.answer_topics import AnswerTopics
+from pose_attention_ros.ros.action_topics import AnswerTopics
 from pose_attention_ros.ros.diagnostics import StageMeter
 from pose_attention_ros.ros.image_input import ImageInput
 from pose_attention_ros.ros.image_output import CameraTopics, CameraTopicsConfig

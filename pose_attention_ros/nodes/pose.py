@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from pose_attention_ros.core.load import LoadConfig
+from pose_attention_ros.core.machine.load import LoadConfig
 from pose_attention_ros.core.types import Frame
 from pose_attention_ros.inference.pose import STRIDE, PoseConfig, PoseEstimator, create_pose_estimator
 from pose_attention_ros.msg import SkeletonArray

@@ -14,7 +14,7 @@ from pose_attention_ros.core.graph_stage import GraphConfig, GraphStage
 from pose_attention_ros.msg import SkeletonArray, SkeletonGraphArray
 from pose_attention_ros.ros.managed import ManagedNode
 from pose_attention_ros.ros.qos import result_profile
-from pose_attention_ros.ros.repeats import RepeatedStamp
+from pose_attention_ros.ros.repeated_stamps import RepeatedStamp
 from pose_attention_ros.ros.run import run
 from pose_attention_ros.ros.settings import NodeConfig
 from pose_attention_ros.ros.skeleton_messages import message_of_graphs, skeletons_of_message

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from pose_attention_ros.core.action_stage import ActionStage
+from pose_attention_ros.core.actions.recogniser import ModelSpec
 from pose_attention_ros.core.errors import UserError
-from pose_attention_ros.core.recogniser import ModelSpec
 from pose_attention_ros.core.teaching.lesson import Lesson, lesson_of
 from pose_attention_ros.inference.recogniser import Recogniser, find_model
 from pose_attention_ros.inference.teaching import Teaching

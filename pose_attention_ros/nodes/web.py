@@ -16,9 +16,9 @@ from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.subscription import Subscription
 from sensor_msgs.msg import CompressedImage, Image
 
-from pose_attention_ros.core.layouts import layout
+from pose_attention_ros.core.body.layouts import layout
 from pose_attention_ros.core.types import Frame
-from pose_attention_ros.inference.locations import config_dir
+from pose_attention_ros.inference.package_paths import config_dir
 from pose_attention_ros.msg import ActionLabelArray, ActionModel, SkeletonGraphArray
 from pose_attention_ros.nodes.web_feed import GraphFeed
 from pose_attention_ros.ros.action_messages import actions_of_message

@@ -6,8 +6,8 @@ from array import array
 
 import numpy as np
 
-from pose_attention_ros.core.messages import actions_of_message
-from pose_attention_ros.core.recogniser import ModelSpec
+from pose_attention_ros.core.actions.recogniser import ModelSpec
+from pose_attention_ros.core.messages.records import actions_of_message
 from pose_attention_ros.core.types import ActionEstimate, ActionEstimates
 from pose_attention_ros.msg import ActionLabel, ActionLabelArray, ActionModel
 from pose_attention_ros.ros.skeleton_messages import floats

@@ -11,7 +11,7 @@ from pose_attention_ros.ros.image_subscription import ImageSubscription
 from pose_attention_ros.ros.images import frame_of
 from pose_attention_ros.ros.managed import ManagedNode
 from pose_attention_ros.ros.qos import result_profile
-from pose_attention_ros.ros.repeats import RepeatedStamp
+from pose_attention_ros.ros.repeated_stamps import RepeatedStamp
 from pose_attention_ros.ros.skeleton_messages import graphs_of_message
 from pose_attention_ros.ros.stamps import stamp_ns_of
 from pose_attention_ros.ros.sync import StampSynchroniser

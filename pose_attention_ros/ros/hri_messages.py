@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from pose_attention_ros.core.layouts import JointMap, Layout, joint_map, layout
+from pose_attention_ros.core.body.layouts import JointMap, Layout, joint_map, layout
 from pose_attention_ros.core.types import LabelState, SkeletonGraphs, Skeletons
 from pose_attention_ros.ros.stamps import header_of
 

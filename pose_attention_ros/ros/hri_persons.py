@@ -11,7 +11,7 @@ from geometry_msgs.msg import TransformStamped
 from rclpy.publisher import Publisher
 from std_msgs.msg import Bool, Float32, String
 
-from pose_attention_ros.core.placing import Place, quaternion
+from pose_attention_ros.core.people.placing import Place, quaternion
 from pose_attention_ros.core.types import SkeletonGraphs
 from pose_attention_ros.ros.managed import ManagedNode
 from pose_attention_ros.ros.qos import latched_profile, result_profile

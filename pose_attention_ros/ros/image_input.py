@@ -8,14 +8,14 @@ from collections.abc import Callable
 
 from sensor_msgs.msg import CompressedImage, Image
 
-from pose_attention_ros.core.clocks import StampWatch
-from pose_attention_ros.core.stamps import LeftOut, StampOrder
+from pose_attention_ros.core.time.clocks import StampWatch
+from pose_attention_ros.core.time.stamps import LeftOut, StampOrder
 from pose_attention_ros.core.types import Frame
 from pose_attention_ros.ros.image_subscription import ImageSubscription
 from pose_attention_ros.ros.images import frame_of
 from pose_attention_ros.ros.managed import ManagedNode
 from pose_attention_ros.ros.no_images import why_no_images
-from pose_attention_ros.ros.repeats import RepeatedStamp
+from pose_attention_ros.ros.repeated_stamps import RepeatedStamp
 from pose_attention_ros.ros.stamps import SECOND_NS, age_s, stamp_ns_of
 
 _REPEATED = 30  # images with the stamp of the one before them before it is worth a warning

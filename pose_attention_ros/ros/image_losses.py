@@ -6,7 +6,7 @@ import time
 from collections import deque
 from typing import Any
 
-from pose_attention_ros.core.rates import RateWatch
+from pose_attention_ros.core.time.rates import RateWatch
 
 _RECENT_S = 10.0
 _MANY = 0.1  # share of images whose loss is worth a warning

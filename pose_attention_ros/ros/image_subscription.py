@@ -11,10 +11,10 @@ from rclpy.qos import ReliabilityPolicy
 from rclpy.subscription import Subscription
 from sensor_msgs.msg import CompressedImage, Image
 
-from pose_attention_ros.core.messages import stamp_in
+from pose_attention_ros.core.messages.records import stamp_in
 from pose_attention_ros.ros.image_losses import ImageLosses
+from pose_attention_ros.ros.image_topic_choice import Choice, Offer, choose
 from pose_attention_ros.ros.managed import ManagedNode
-from pose_attention_ros.ros.offers import Choice, Offer, choose
 from pose_attention_ros.ros.qos import RELIABILITIES, sensor_profile
 from pose_attention_ros.ros.receiver import Receiver, why_impossible
 from pose_attention_ros.ros.stamps import stamp_ns_of

@@ -12,8 +12,8 @@ import cv2
 import numpy as np
 from sensor_msgs.msg import CompressedImage, Image
 
-from pose_attention_ros.core import images
 from pose_attention_ros.core.errors import one_line
+from pose_attention_ros.core.messages import images
 from pose_attention_ros.core.types import Frame
 from pose_attention_ros.ros.errors import MessageError
 from pose_attention_ros.ros.stamps import header_of, stamp_ns_of

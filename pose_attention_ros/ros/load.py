@@ -7,8 +7,8 @@ from collections.abc import Callable
 from typing import Any
 
 from pose_attention_ros.core.errors import UserError
-from pose_attention_ros.core.heat import throttling
-from pose_attention_ros.core.load import Adaptation, RateCap, Work
+from pose_attention_ros.core.machine.load import Adaptation, RateCap, Work
+from pose_attention_ros.core.machine.throttling import throttling
 from pose_attention_ros.ros.managed import ManagedNode
 
 _HEAT_PERIOD_S = 2.0  # how often the machine is asked whether it throttles

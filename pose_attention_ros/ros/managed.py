@@ -28,7 +28,7 @@ from pose_attention_ros.ros.errors import MessageError
 from pose_attention_ros.ros.logs import NodeLogHandler, Throttle, bridge_logging, unbridge_logging
 from pose_attention_ros.ros.parameters import Parameters
 from pose_attention_ros.ros.qos import publisher_events, result_profile, subscription_events, understandable
-from pose_attention_ros.ros.refusals import refuse_the_impossible
+from pose_attention_ros.ros.refused_transitions import refuse_the_impossible
 from pose_attention_ros.ros.settings import NodeConfig
 
 _GIVES_MESSAGE_INFO = hasattr(Subscription, "CallbackType")  # not in Humble

@@ -15,7 +15,7 @@ from pose_attention_ros.msg import ActionLabelArray, SourceStatus
 from pose_attention_ros.ros.managed import ManagedNode
 from pose_attention_ros.ros.player import AllAnswers, Answers, Deliveries, Player, PlayerConfig
 from pose_attention_ros.ros.qos import latched_profile, result_profile
-from pose_attention_ros.ros.repeats import RepeatedStamp
+from pose_attention_ros.ros.repeated_stamps import RepeatedStamp
 from pose_attention_ros.ros.stamps import header_of, ns_of, stamp_ns_of
 
 _ANSWER_TYPES = {"actions": (ActionLabelArray, lambda message: stamp_ns_of(message.header)),

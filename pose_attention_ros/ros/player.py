@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from pose_attention_ros.cameras import Camera, CameraConfig, open_source
-from pose_attention_ros.core.clocks import LONGEST_PAUSE_S
 from pose_attention_ros.core.config import setting
 from pose_attention_ros.core.errors import UserError
+from pose_attention_ros.core.time.clocks import LONGEST_PAUSE_S
 from pose_attention_ros.core.types import Frame
 
 ACKNOWLEDGEMENTS = ("actions", "recorded")

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pose_attention_ros.core.clocks import RoundTrip
 from pose_attention_ros.core.config import Settings, setting
+from pose_attention_ros.core.time.clocks import RoundTrip
 from pose_attention_ros.msg import ActionLabelArray
 from pose_attention_ros.ros.managed import ManagedNode
 from pose_attention_ros.ros.qos import result_profile

@@ -6,7 +6,7 @@ from array import array
 
 import numpy as np
 
-from pose_attention_ros.core.messages import graphs_of_message, skeletons_of_message
+from pose_attention_ros.core.messages.records import graphs_of_message, skeletons_of_message
 from pose_attention_ros.core.types import FEATURE_NAMES, SkeletonGraphs, Skeletons
 from pose_attention_ros.msg import Skeleton, SkeletonArray, SkeletonGraph, SkeletonGraphArray
 from pose_attention_ros.ros.stamps import header_of

@@ -7,7 +7,7 @@ import math
 from builtin_interfaces.msg import Time
 from std_msgs.msg import Header
 
-from pose_attention_ros.core.messages import ns_of
+from pose_attention_ros.core.messages.records import ns_of
 
 __all__ = ["PLAUSIBLE_AGE_S", "SECOND_NS", "age_s", "header_of", "ns_of", "stamp_ns_of", "time_of"]
 

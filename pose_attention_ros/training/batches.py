@@ -9,10 +9,10 @@ from typing import ClassVar
 
 import numpy as np
 
-from pose_attention_ros.core.features import FeatureStream
-from pose_attention_ros.core.layouts import Layout
-from pose_attention_ros.core.resampling import resample, ticks_due
-from pose_attention_ros.core.smoothing import SmoothingConfig
+from pose_attention_ros.core.body.features import FeatureStream
+from pose_attention_ros.core.body.layouts import Layout
+from pose_attention_ros.core.body.smoothing import SmoothingConfig
+from pose_attention_ros.core.time.resampling import resample, ticks_due
 from pose_attention_ros.data.augment import Surroundings, estimate, mirrored, viewed
 from pose_attention_ros.data.streams import Example, Stream, join, seen_by_camera
 from pose_attention_ros.data.views import shot

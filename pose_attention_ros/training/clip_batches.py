@@ -6,8 +6,8 @@ from functools import cached_property
 
 import numpy as np
 
-from pose_attention_ros.core.layouts import Layout
-from pose_attention_ros.core.smoothing import SmoothingConfig
+from pose_attention_ros.core.body.layouts import Layout
+from pose_attention_ros.core.body.smoothing import SmoothingConfig
 from pose_attention_ros.data.clip_views import ClipConfig, seen_anew
 from pose_attention_ros.data.streams import Example
 from pose_attention_ros.models.losses import IGNORE

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import numpy as np
 
+from pose_attention_ros.core.body.layouts import Layout, layout
 from pose_attention_ros.core.errors import UserError
-from pose_attention_ros.core.layouts import Layout, layout
 from pose_attention_ros.data.dataset import SkeletonDataset, file_sha256
+from pose_attention_ros.data.label_rules import DataRule
 from pose_attention_ros.data.motion3d.compact import is_motion_file, read_motions
-from pose_attention_ros.data.rest import rest_example
-from pose_attention_ros.data.rules import DataRule
+from pose_attention_ros.data.standing_still import rest_example
 from pose_attention_ros.data.streams import Example, example_of, examples_of_motions
 from pose_attention_ros.models.losses import IGNORE, OTHER
 from pose_attention_ros.training.recipe import OTHER_REST, Recipe

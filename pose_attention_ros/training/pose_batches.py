@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from pose_attention_ros.core.layouts import layout
+from pose_attention_ros.core.body.layouts import layout
 from pose_attention_ros.data.pose_augment import View, plain_view, random_view
 from pose_attention_ros.data.pose_images import Photo, read_names, read_photos
 from pose_attention_ros.data.pose_targets import STRIDE, Targets, make_targets

@@ -10,9 +10,9 @@ from typing import Any
 
 from pose_attention_ros.core.config import Settings, setting
 from pose_attention_ros.core.errors import UserError
+from pose_attention_ros.data.label_rules import expect_keys
 from pose_attention_ros.data.pose_augment import PhotoAugmentConfig
 from pose_attention_ros.data.pose_targets import TargetConfig
-from pose_attention_ros.data.rules import expect_keys
 from pose_attention_ros.models.pose_cnn import STRIDE, PoseCnnConfig
 from pose_attention_ros.training.recipe import read_yaml
 

@@ -8,8 +8,8 @@ from dataclasses import replace
 import numpy as np
 import torch
 
-from pose_attention_ros.core.images import read_image
-from pose_attention_ros.core.layouts import layout, layout_map
+from pose_attention_ros.core.body.layouts import layout, layout_map
+from pose_attention_ros.core.messages.images import read_image
 from pose_attention_ros.core.types import Skeletons
 from pose_attention_ros.data.pose_images import Photo
 from pose_attention_ros.evaluation.keypoints import LAYOUT, KeypointScore, score_keypoints

@@ -8,14 +8,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from pose_attention_ros.core.body.crops import CropConfig
+from pose_attention_ros.core.body.smoothing import SmoothingConfig
 from pose_attention_ros.core.config import Settings, setting
-from pose_attention_ros.core.crops import CropConfig
 from pose_attention_ros.core.errors import UserError, reading
-from pose_attention_ros.core.smoothing import SmoothingConfig
 from pose_attention_ros.data.augment import AugmentConfig
 from pose_attention_ros.data.clip_views import ClipConfig
 from pose_attention_ros.data.feature_cache import FeatureConfig
-from pose_attention_ros.data.rules import ALL_LABELS, ClassTable, DataRule, expect_keys, labels_of
+from pose_attention_ros.data.label_rules import ALL_LABELS, ClassTable, DataRule, expect_keys, labels_of
 from pose_attention_ros.data.streams import StreamConfig
 from pose_attention_ros.data.views import ViewConfig
 from pose_attention_ros.inference.extractors import ExtractorConfig

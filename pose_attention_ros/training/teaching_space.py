@@ -7,8 +7,8 @@ from collections.abc import Callable
 
 import numpy as np
 
+from pose_attention_ros.core.actions.recogniser import Recogniser
 from pose_attention_ros.core.errors import UserError
-from pose_attention_ros.core.recogniser import Recogniser
 from pose_attention_ros.core.teaching.actions import LENGTHS_S
 from pose_attention_ros.core.teaching.space import TeachingSpace, fitted, pooled, reduced, unit
 from pose_attention_ros.data.streams import Example, Stream

@@ -15,7 +15,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from pose_attention_ros.core.load import RateCap
+from pose_attention_ros.core.machine.load import RateCap
 from pose_attention_ros.core.types import Frame
 from pose_attention_ros.web.settings import WebConfig
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from pose_attention_ros.core.layouts import Layout
+from pose_attention_ros.core.body.layouts import Layout
 from pose_attention_ros.core.teaching.lesson import Take
 from pose_attention_ros.core.types import ActionEstimate, ActionEstimates, SkeletonGraphs
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from pose_attention_ros.core.errors import UserError
-from pose_attention_ros.web.guard import COOKIE, HEADERS, Guard, read_token, token_file
+from pose_attention_ros.web.access import COOKIE, HEADERS, Guard, read_token, token_file
 from pose_attention_ros.web.hub import Hub, Page
 from pose_attention_ros.web.settings import SHOWN
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from pose_attention_ros.core.action_stage import ActionConfig
 from pose_attention_ros.core.config import Settings, setting
-from pose_attention_ros.core.load import RateConfig
+from pose_attention_ros.core.machine.load import RateConfig
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from pose_attention_ros.inference.locations import models_dir
+from pose_attention_ros.inference.package_paths import models_dir
 
 ROOT = Path(__file__).resolve().parents[2]
 TOOL = [sys.executable, "-m", "pose_attention_ros.cli.main"]

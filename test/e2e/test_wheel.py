@@ -78,7 +78,7 @@ def test_the_wheel_in_an_empty_environment_labels_a_video(wheel: Path, shared: P
     python = place / "bin" / "python"
     run(sys.executable, "-m", "pip", "--python", python, "install", "-q", "--no-deps", "--no-index", wheel, cwd=tmp_path)
     (site / "dependencies.pth").write_text(sysconfig.get_path("purelib") + "\n")
-    ask = "from pose_attention_ros.inference import locations; print(locations.package_share())"
+    ask = "from pose_attention_ros.inference import package_paths; print(package_paths.package_share())"
     where = run(python, "-c", ask, cwd=tmp_path)
     assert where == f"{place / 'share' / 'pose_attention_ros'}\n"
     labels_a_video(place / "bin" / "pose-attention", shared / "videos" / "felixchenfy_exercise.avi", tmp_path)

@@ -19,7 +19,7 @@ from std_msgs.msg import Header, String
 from pose_attention_ros.bags.opening import Bag
 from pose_attention_ros.bags.streams import choose_input, read_items
 from pose_attention_ros.cli.main import main
-from pose_attention_ros.core.layouts import layout
+from pose_attention_ros.core.body.layouts import layout
 from pose_attention_ros.core.types import ActionEstimate, ActionEstimates, LabelState, SkeletonGraphs, Skeletons
 from pose_attention_ros.inference.recogniser import load_recogniser
 from pose_attention_ros.msg import ActionLabelArray, ActionModel, SkeletonArray, SkeletonGraphArray, SourceStatus

@@ -19,9 +19,9 @@ from rosgraph_msgs.msg import Clock
 from test_lifecycle import standing_person
 
 from benchmarks.process_use import process_use
-from pose_attention_ros.core.layouts import layout
+from pose_attention_ros.core.body.layouts import layout
 from pose_attention_ros.core.types import Skeletons
-from pose_attention_ros.inference.locations import models_dir
+from pose_attention_ros.inference.package_paths import models_dir
 from pose_attention_ros.msg import ActionLabelArray, SkeletonArray, SkeletonGraphArray
 from pose_attention_ros.ros.skeleton_messages import message_of_skeletons
 from pose_attention_ros.ros.stamps import stamp_ns_of, time_of

@@ -16,7 +16,7 @@ from rclpy.executors import SingleThreadedExecutor
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import CompressedImage, Image
 
-from pose_attention_ros.core.layouts import layout
+from pose_attention_ros.core.body.layouts import layout
 from pose_attention_ros.msg import ActionLabelArray, SkeletonArray, SkeletonGraphArray
 from pose_attention_ros.nodes.skeleton_graph import SkeletonGraphNode
 from pose_attention_ros.ros.diagnostics import StageMeter

@@ -15,8 +15,8 @@ pytest.importorskip("rclpy", reason="ROS 2 is not here")
 from sensor_msgs.msg import CameraInfo
 from std_msgs.msg import Float32, String
 
+from pose_attention_ros.core.body.layouts import layout
 from pose_attention_ros.core.graph_stage import GraphConfig, GraphStage
-from pose_attention_ros.core.layouts import layout
 from pose_attention_ros.core.types import Skeletons
 from pose_attention_ros.msg import ActionLabel, ActionLabelArray, SkeletonArray, SkeletonGraphArray
 from pose_attention_ros.ros.hri_messages import hri_joints

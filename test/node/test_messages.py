@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from rclpy.serialization import deserialize_message, serialize_message
 
-from pose_attention_ros.core.layouts import LAYOUTS, layout
-from pose_attention_ros.core.recogniser import ModelSpec
+from pose_attention_ros.core.actions.recogniser import ModelSpec
+from pose_attention_ros.core.body.layouts import LAYOUTS, layout
 from pose_attention_ros.core.types import (
     FEATURE_NAMES,
     ActionEstimate,

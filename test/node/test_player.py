@@ -17,11 +17,11 @@ from hypothesis import strategies as st
 from rosbags.rosbag2 import Writer
 from rosbags.typesys import Stores, get_typestore
 
-from pose_attention_ros.core.load import RateCap
+from pose_attention_ros.core.machine.load import RateCap
 from pose_attention_ros.core.types import Frame
 from pose_attention_ros.ros.logs import Throttle
 from pose_attention_ros.ros.player import AllAnswers, Answers, Deliveries, Player, PlayerConfig
-from pose_attention_ros.ros.repeats import RepeatedStamp
+from pose_attention_ros.ros.repeated_stamps import RepeatedStamp
 from pose_attention_ros.ros.sync import StampSynchroniser
 
 PATIENCE_S = 120.0

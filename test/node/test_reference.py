@@ -14,7 +14,7 @@ pytest.importorskip("rclpy", reason="ROS 2 is not here")
 from test_parameters import NODES, node_class
 
 from pose_attention_ros.cli.main import VERBS, parser_for
-from pose_attention_ros.core.recogniser import ModelSpec
+from pose_attention_ros.core.actions.recogniser import ModelSpec
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from pose_attention_ros.bags.writing import BagWriter, make, skeletons_message
-from pose_attention_ros.core.layouts import layout
+from pose_attention_ros.core.body.layouts import layout
 from pose_attention_ros.core.types import Skeletons
 
 START_NS = 1_700_000_000 * 10**9

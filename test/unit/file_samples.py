@@ -19,9 +19,9 @@ from scipy.io import savemat
 from pose_attention_ros.bags.label_sources import read_labels
 from pose_attention_ros.bags.opening import Bag
 from pose_attention_ros.cameras import CameraConfig, open_source
+from pose_attention_ros.core.body.layouts import LAYOUTS
 from pose_attention_ros.core.errors import MessageError
-from pose_attention_ros.core.layouts import LAYOUTS
-from pose_attention_ros.core.stamps import LeftOut
+from pose_attention_ros.core.time.stamps import LeftOut
 from pose_attention_ros.data.dataset import Clip, SkeletonDataset
 from pose_attention_ros.data.jhmdb import import_jhmdb
 from pose_attention_ros.data.motion3d.bvh import BvhConfig, read_bvh_folder
@@ -35,7 +35,7 @@ from pose_attention_ros.data.pyskl import import_pyskl
 from pose_attention_ros.evaluation.label_map import read_label_map
 from pose_attention_ros.evaluation.report.thresholds import read_thresholds
 from pose_attention_ros.inference.extractors import ExtractorConfig, create_extractor
-from pose_attention_ros.inference.locations import config_dir, models_dir
+from pose_attention_ros.inference.package_paths import config_dir, models_dir
 from pose_attention_ros.inference.pose_model import available_pose_networks, read_pose_spec
 from pose_attention_ros.inference.recogniser import available_models, load_recogniser, read_spec
 

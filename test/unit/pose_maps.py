@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from pose_attention_ros.core.layouts import layout
+from pose_attention_ros.core.body.layouts import layout
 
 LAYOUT = layout("openpose18")
 # A standing person: torso length 2, about 2.5 wide and 6.5 high; x right, y down, origin between the hips.

@@ -8,7 +8,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from pose_attention_ros.core.layouts import LAYOUTS
+from pose_attention_ros.core.body.layouts import LAYOUTS
 
 COCO = LAYOUTS["coco17"]
 # A standing person, x and y from 0 to 1 inside the box; left is the person's own, so at larger x.

@@ -8,11 +8,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pose_attention_ros.core.action_stage import ActionConfig, ActionStage
+from pose_attention_ros.core.actions.labels import LabelConfig, LabelMachine
+from pose_attention_ros.core.actions.recogniser import ModelSpec, StepOutput
+from pose_attention_ros.core.body.layouts import layout
 from pose_attention_ros.core.errors import ModelError
-from pose_attention_ros.core.labels import LabelConfig, LabelMachine
-from pose_attention_ros.core.layouts import layout
-from pose_attention_ros.core.recogniser import ModelSpec, StepOutput
-from pose_attention_ros.core.resampling import TickResampler, resample
+from pose_attention_ros.core.time.resampling import TickResampler, resample
 from pose_attention_ros.core.types import FEATURE_NAMES, LabelState, SkeletonGraphs
 
 LAYOUT = layout("common13")

@@ -33,6 +33,10 @@ ARROWS = {
     "nodes": {"core", "bags", "inference", "cameras", "visualization", "evaluation", "ros", "msg", "srv", "web"},
     "cli": {"core", "bags", "models", "inference", "cameras", "visualization", "data", "evaluation", "training", "web"},
 }
+# room of core -> the rooms it may import; what lies in core itself but the stages serves them all
+ROOMS = {"body": set(), "people": set(), "time": set(), "actions": {"body"}, "teaching": {"actions"}, "messages": {"body"},
+         "machine": set()}
+FOR_EVERY_ROOM = {"types", "config", "errors", "secrets"}
 # library -> the only parts, or modules, that may import it
 ONLY_IN = {
     "rclpy": {"ros", "nodes"},
@@ -46,7 +50,7 @@ ONLY_IN = {
     "tensorrt": {"inference"},
     "rosbags": {"bags"},
     # Downloads happen by `pose-attention models fetch` alone; a report's page quotes its links, a source unquotes file://.
-    "urllib": {"inference.weights", "evaluation.recordings.fleet_result", "cameras.sources", "web.guard"},
+    "urllib": {"inference.weights", "evaluation.recordings.many_results", "cameras.sources", "web.access"},
     "aiohttp": {"web"},
     "requests": set(),
     "http": set(),
@@ -113,6 +117,19 @@ def test_parts_import_only_along_the_arrows() -> None:
         names = found.target.split(".")
         if names[0] == PACKAGE and len(names) > 1 and names[1] not in ARROWS[found.part] | {found.part}:
             wrong.append(str(found))
+    assert not wrong, "\n".join(wrong)
+
+
+def test_rooms_of_core_import_only_along_the_arrows() -> None:
+    """And each is in the table."""
+    rooms = {file.parent.name for file in (ROOT / PACKAGE / "core").glob("*/__init__.py")}
+    assert rooms == set(ROOMS)
+    wrong = []
+    for found in IMPORTS:
+        here, target = found.module.split("."), found.target.removeprefix(f"{PACKAGE}.").split(".")
+        if here[0] == "core" and here[1] in ROOMS and target[0] == "core":
+            if target[1] not in FOR_EVERY_ROOM | ROOMS[here[1]] | {here[1]}:
+                wrong.append(str(found))
     assert not wrong, "\n".join(wrong)
 
 

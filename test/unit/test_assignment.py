@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pose_attention_ros.core.assignment import assign
+from pose_attention_ros.core.people.assignment import assign
 
 
 def best_by_trying(cost, alone):

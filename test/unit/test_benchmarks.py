@@ -16,7 +16,7 @@ pytest.importorskip("benchmarks.peers", reason="benchmarks/ is not installed; ru
 from benchmarks.ddnet import DDNet  # noqa: E402
 from benchmarks.peers import PEERS, export, parameters  # noqa: E402
 from benchmarks.stgcn import STGCN, partitions  # noqa: E402
-from pose_attention_ros.core.layouts import layout  # noqa: E402
+from pose_attention_ros.core.body.layouts import layout  # noqa: E402
 
 pytestmark = pytest.mark.training
 

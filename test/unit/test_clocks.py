@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pose_attention_ros.core.clocks import TOLERANCE_S, RoundTrip, StampWatch
+from pose_attention_ros.core.time.clocks import TOLERANCE_S, RoundTrip, StampWatch
 
 DELAYS = st.lists(st.tuples(st.floats(0.0005, 0.5), st.floats(0.001, 0.3), st.floats(0.0005, 0.5)), min_size=1, max_size=30)
 

@@ -10,8 +10,8 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from pose_attention_ros.cli.main import main  # noqa: E402
-from pose_attention_ros.core.layouts import layout  # noqa: E402
-from pose_attention_ros.inference.locations import models_dir  # noqa: E402
+from pose_attention_ros.core.body.layouts import layout  # noqa: E402
+from pose_attention_ros.inference.package_paths import models_dir  # noqa: E402
 from pose_attention_ros.inference.recogniser import load_recogniser  # noqa: E402
 from pose_attention_ros.training.comparators.run import Data, load_comparator_recipe  # noqa: E402
 

@@ -13,8 +13,8 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from pose_attention_ros.cli.main import main  # noqa: E402
+from pose_attention_ros.core.body.layouts import layout  # noqa: E402
 from pose_attention_ros.core.errors import UserError  # noqa: E402
-from pose_attention_ros.core.layouts import layout  # noqa: E402
 from pose_attention_ros.data.clip_views import ClipConfig  # noqa: E402
 from pose_attention_ros.data.dataset import Clip, SkeletonDataset  # noqa: E402
 from pose_attention_ros.inference.recogniser import load_recogniser  # noqa: E402

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
+from pose_attention_ros.core.body.layouts import layout
 from pose_attention_ros.core.config import Settings, setting
 from pose_attention_ros.core.errors import UserError
 from pose_attention_ros.core.graph_stage import GraphConfig
-from pose_attention_ros.core.layouts import layout
 from pose_attention_ros.core.types import Frame, Skeletons
 
 

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pose_attention_ros.core.crops import CROPS, CropConfig, PartSquares, crop_parts, square_crop
-from pose_attention_ros.core.layouts import LAYOUTS
+from pose_attention_ros.core.body.crops import CROPS, CropConfig, PartSquares, crop_parts, square_crop
+from pose_attention_ros.core.body.layouts import LAYOUTS
 
 LAYOUT = LAYOUTS["common13"]
 SIZE = (200, 160)

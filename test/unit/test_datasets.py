@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from pose_attention_ros.cli.main import main
+from pose_attention_ros.core.body.layouts import LAYOUTS
 from pose_attention_ros.core.errors import UserError
-from pose_attention_ros.core.layouts import LAYOUTS
 from pose_attention_ros.data.dataset import Clip, SkeletonDataset
 from pose_attention_ros.data.motion3d.cameras import CameraRing, import_kinect, project
 from pose_attention_ros.data.motion3d.compact import KNOWN

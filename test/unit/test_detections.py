@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pose_attention_ros.core.layouts import LAYOUTS
+from pose_attention_ros.core.body.layouts import LAYOUTS
 from pose_attention_ros.inference.detections import coco_sigmas, keep_distinct, oks
 
 JOINTS = LAYOUTS["coco17"].joints

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from pose_attention_ros.cli import doctor, doctor_ros
-from pose_attention_ros.cli.findings import Finding, imports, room
+from pose_attention_ros.cli.doctor_checks import Finding, imports, room
 from pose_attention_ros.cli.main import main
-from pose_attention_ros.inference.locations import models_dir
+from pose_attention_ros.inference.package_paths import models_dir
 
 
 def findings(path: Path) -> dict[str, dict]:

@@ -12,12 +12,12 @@ from bag_helpers import START_NS, scene, skeletons, string, write_skeleton_bag
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pose_attention_ros.bags.identities import IdSwitches
 from pose_attention_ros.bags.label_sources import read_labels
-from pose_attention_ros.bags.people import IdSwitches
 from pose_attention_ros.bags.writing import BagWriter, actions_message, model_message, skeletons_message
 from pose_attention_ros.cli.main import main
 from pose_attention_ros.core.errors import UserError
-from pose_attention_ros.core.stamps import LeftOut
+from pose_attention_ros.core.time.stamps import LeftOut
 from pose_attention_ros.core.types import ActionEstimate, ActionEstimates, LabelState
 from pose_attention_ros.evaluation.recordings.durations import Durations, LiveClock
 from pose_attention_ros.inference.recogniser import load_recogniser
@@ -273,12 +273,12 @@ def test_labels_file_that_is_not_text(tmp_path):
 @pytest.mark.slow
 def test_two_processes_give_the_same_as_one(waving, monkeypatch):
     """What could not be used is told all the same."""
-    from pose_attention_ros.evaluation.recordings import answers
+    from pose_attention_ros.evaluation.recordings import recognition
     from pose_attention_ros.evaluation.recordings.recorded_run import RecordingTask, evaluate_recording
 
     records = scene(100, people=2)
     write_skeleton_bag(waving / "odd_bag", [*records[:60], records[10], *records[60:]])
-    monkeypatch.setattr(answers, "WORTH_A_PROCESS", 50)
+    monkeypatch.setattr(recognition, "WORTH_A_PROCESS", 50)
     results = []
     for two in (False, True):
         values = evaluate_recording(RecordingTask(str(waving / "odd_bag"), labels=str(waving / "labels.csv"),

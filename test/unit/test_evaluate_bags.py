@@ -9,10 +9,10 @@ from xml.etree import ElementTree
 import pytest
 from bag_helpers import scene, write_skeleton_bag
 
-from pose_attention_ros.bags.finding import find_bags, labels_beside
+from pose_attention_ros.bags.bag_folder import find_bags, labels_beside
 from pose_attention_ros.cli.main import main
 from pose_attention_ros.core.errors import SourceError
-from pose_attention_ros.evaluation.recordings.fleet import Job, in_processes
+from pose_attention_ros.evaluation.recordings.many_recordings import Job, in_processes
 from pose_attention_ros.evaluation.recordings.recorded_run import RecordingTask
 
 LABELS = "start_s,end_s,label\n0,2,stand\n2,4,wave\n"

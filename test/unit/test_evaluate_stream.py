@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pose_attention_ros.cli.main import main
-from pose_attention_ros.core.layouts import layout
+from pose_attention_ros.core.body.layouts import layout
 from pose_attention_ros.data.augment import UNIT_PX, AugmentConfig
 from pose_attention_ros.data.dataset import Clip, SkeletonDataset
 from pose_attention_ros.data.streams import Example

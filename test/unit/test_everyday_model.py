@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 
 from pose_attention_ros.cli.main import main
-from pose_attention_ros.core.features import FeatureStream
-from pose_attention_ros.core.layouts import layout
-from pose_attention_ros.core.recogniser import StepOutput
+from pose_attention_ros.core.actions.recogniser import StepOutput
+from pose_attention_ros.core.body.features import FeatureStream
+from pose_attention_ros.core.body.layouts import layout
 from pose_attention_ros.evaluation.metrics import softmax
-from pose_attention_ros.inference.locations import config_dir
+from pose_attention_ros.inference.package_paths import config_dir
 from pose_attention_ros.inference.recogniser import find_model, load_recogniser
 
 MODEL = "everyday"

@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pose_attention_ros.core.action_stage import ActionConfig, ActionStage
-from pose_attention_ros.core.labels import LabelConfig, LabelMachine
-from pose_attention_ros.core.layouts import layout
-from pose_attention_ros.core.recogniser import ModelSpec, StepOutput
+from pose_attention_ros.core.actions.labels import LabelConfig, LabelMachine
+from pose_attention_ros.core.actions.recogniser import ModelSpec, StepOutput
+from pose_attention_ros.core.body.layouts import layout
 from pose_attention_ros.core.types import FEATURE_NAMES, LabelState, SkeletonGraphs
 
 LAYOUT = layout("common13")

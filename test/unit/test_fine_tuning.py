@@ -7,7 +7,7 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from pose_attention_ros.core.errors import UserError  # noqa: E402
-from pose_attention_ros.inference.locations import models_dir  # noqa: E402
+from pose_attention_ros.inference.package_paths import models_dir  # noqa: E402
 from pose_attention_ros.models.bundle import load_network  # noqa: E402
 from pose_attention_ros.models.pan import PanConfig, PoseAttentionNetwork  # noqa: E402
 from pose_attention_ros.training.recipe import load_recipe  # noqa: E402

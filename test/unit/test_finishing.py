@@ -11,8 +11,8 @@ import pytest
 from scipy.io import savemat
 
 from pose_attention_ros.cli.main import main
+from pose_attention_ros.core.body.layouts import LAYOUTS
 from pose_attention_ros.core.errors import UserError
-from pose_attention_ros.core.layouts import LAYOUTS
 from pose_attention_ros.data.dataset import Clip, SkeletonDataset
 from pose_attention_ros.data.finishing import LeftOut, finished
 from pose_attention_ros.data.originals.ntu import chosen_body, read_clip

@@ -14,11 +14,11 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from pose_attention_ros.core.action_stage import ActionStage
+from pose_attention_ros.core.body.layouts import LAYOUTS, layout
 from pose_attention_ros.core.errors import UserError
 from pose_attention_ros.core.graph_stage import GraphStage
-from pose_attention_ros.core.images import ENCODINGS, bgr_from_compressed, bgr_from_image
-from pose_attention_ros.core.layouts import LAYOUTS, layout
-from pose_attention_ros.core.messages import actions_of_message, graphs_of_message, skeletons_of_message
+from pose_attention_ros.core.messages.images import ENCODINGS, bgr_from_compressed, bgr_from_image
+from pose_attention_ros.core.messages.records import actions_of_message, graphs_of_message, skeletons_of_message
 from pose_attention_ros.core.types import FEATURE_NAMES, Skeletons
 from pose_attention_ros.inference.recogniser import load_recogniser
 

@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pose_attention_ros.core.features import FeatureStream
+from pose_attention_ros.core.body.features import FeatureStream
+from pose_attention_ros.core.body.layouts import layout
+from pose_attention_ros.core.body.smoothing import JointSmoother, SmoothingConfig
 from pose_attention_ros.core.graph_stage import GraphConfig, GraphStage
-from pose_attention_ros.core.layouts import layout
-from pose_attention_ros.core.smoothing import JointSmoother, SmoothingConfig
 from pose_attention_ros.core.types import Skeletons
 
 LAYOUT = layout("common13")

@@ -9,11 +9,11 @@ import pytest
 from pixel_helpers import features_by_hand, sha256_of, write_backbone
 
 from pose_attention_ros.core.action_stage import ActionStage
-from pose_attention_ros.core.crops import CropConfig, crop_parts
+from pose_attention_ros.core.actions.pixels import ImageFeatures
+from pose_attention_ros.core.actions.recogniser import ModelSpec, StepOutput
+from pose_attention_ros.core.body.crops import CropConfig, crop_parts
+from pose_attention_ros.core.body.layouts import LAYOUTS
 from pose_attention_ros.core.errors import ModelError, UserError
-from pose_attention_ros.core.layouts import LAYOUTS
-from pose_attention_ros.core.pixels import ImageFeatures
-from pose_attention_ros.core.recogniser import ModelSpec, StepOutput
 from pose_attention_ros.core.types import FEATURE_NAMES, Frame, SkeletonGraphs
 from pose_attention_ros.data.dataset import Clip, SkeletonDataset
 from pose_attention_ros.data.feature_cache import FeatureConfig, cached_features

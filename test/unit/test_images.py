@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import pytest
 
-from pose_attention_ros.core.images import ENCODINGS, ImageError, bgr_from_compressed, bgr_from_image
+from pose_attention_ros.core.messages.images import ENCODINGS, ImageError, bgr_from_compressed, bgr_from_image
 
 BGR = (40, 90, 200)
 GREY = round(0.114 * BGR[0] + 0.587 * BGR[1] + 0.299 * BGR[2])

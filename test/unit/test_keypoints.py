@@ -11,7 +11,7 @@ import pytest
 from pose_photos import COCO, standing
 
 from pose_attention_ros.cli.main import main
-from pose_attention_ros.core.layouts import LAYOUTS, layout_map
+from pose_attention_ros.core.body.layouts import LAYOUTS, layout_map
 from pose_attention_ros.core.types import Skeletons
 from pose_attention_ros.data.pose_images import Photo
 from pose_attention_ros.evaluation.keypoints import score_keypoints

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pose_attention_ros.core.graph import adjacency, normalised_adjacency
-from pose_attention_ros.core.layouts import LAYOUTS, PARTS, layout, layout_map
+from pose_attention_ros.core.body.adjacency import adjacency, normalised_adjacency
+from pose_attention_ros.core.body.layouts import LAYOUTS, PARTS, layout, layout_map
 
 NAMES = sorted(LAYOUTS)
 

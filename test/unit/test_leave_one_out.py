@@ -8,7 +8,7 @@ import pytest
 pytest.importorskip("torch")
 
 from benchmarks.leave_one_out import askable, markdown, upper_body
-from pose_attention_ros.core.layouts import layout
+from pose_attention_ros.core.body.layouts import layout
 from pose_attention_ros.data.streams import Example
 from pose_attention_ros.training.corpus import Corpus, Entry
 

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pose_attention_ros.core.heat import throttling
-from pose_attention_ros.core.load import Adaptation, Change, LoadConfig, RateCap, Work
+from pose_attention_ros.core.machine.load import Adaptation, Change, LoadConfig, RateCap, Work
+from pose_attention_ros.core.machine.throttling import throttling
 
 SETTINGS = {"adapt": "input_size", "adapt_age_s": 0.2, "adapt_after_s": 1.0, "adapt_recover_s": 5.0}
 MODES = st.sampled_from(["input_size", "rate", "both"])

@@ -9,7 +9,7 @@ pytest.importorskip("torch")
 
 from benchmarks.many_seeds import FULL, VARIANTS, changed, claim, interval, markdown, summary, variants_of
 from pose_attention_ros.core.errors import UserError
-from pose_attention_ros.inference.locations import config_dir
+from pose_attention_ros.inference.package_paths import config_dir
 from pose_attention_ros.training.recipe import load_recipe
 
 pytestmark = pytest.mark.training

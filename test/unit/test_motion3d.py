@@ -9,8 +9,8 @@ import pytest
 from scipy.io import savemat
 
 from pose_attention_ros.cli.main import main
+from pose_attention_ros.core.body.layouts import LAYOUTS
 from pose_attention_ros.core.errors import UserError
-from pose_attention_ros.core.layouts import LAYOUTS
 from pose_attention_ros.data.dataset import SkeletonDataset
 from pose_attention_ros.data.finishing import LeftOut
 from pose_attention_ros.data.motion3d.bvh import BvhConfig, read_bvh_folder

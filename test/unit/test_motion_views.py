@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pose_attention_ros.core.layouts import layout
+from pose_attention_ros.core.body.layouts import layout
 from pose_attention_ros.data.augment import UNIT_PX, AugmentConfig, Surroundings, estimate
 from pose_attention_ros.data.motion3d.record import Motion
 from pose_attention_ros.data.streams import Example, Stream, StreamConfig, examples_of_motions, join, root_of, turned_like

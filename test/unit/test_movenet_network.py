@@ -14,7 +14,7 @@ import pytest
 from pose_attention_ros.cli.main import main
 from pose_attention_ros.core.errors import ModelError, UserError
 from pose_attention_ros.core.types import Frame
-from pose_attention_ros.inference import derived, movenet_network, weights
+from pose_attention_ros.inference import derived_files, movenet_network, weights
 from pose_attention_ros.inference.conversion.tflite_file import TfliteFile
 from pose_attention_ros.inference.letterbox import Letterbox
 from pose_attention_ros.inference.litert import LiteRtNetwork
@@ -122,7 +122,7 @@ def test_what_was_made_is_kept_and_made_anew_where_it_is_damaged(movenet_weights
     path.parent.mkdir(parents=True)
     path.write_bytes(movenet_weights.read_bytes())
     first = movenet_network.onnx_file("fp16")
-    made, = derived.derived_dir().glob("*.onnx")
+    made, = derived_files.derived_dir().glob("*.onnx")
     stamp = made.stat().st_mtime_ns
     assert movenet_network.onnx_file("fp16") == first and made.stat().st_mtime_ns == stamp
     made.write_bytes(made.read_bytes()[:-100])
@@ -130,9 +130,9 @@ def test_what_was_made_is_kept_and_made_anew_where_it_is_damaged(movenet_weights
 
 
 def test_a_cache_that_cannot_be_written_is_no_hindrance(movenet_weights, tmp_path, monkeypatch):
-    monkeypatch.setattr(derived, "derived_dir", lambda: tmp_path / "file" / "folder")
+    monkeypatch.setattr(derived_files, "derived_dir", lambda: tmp_path / "file" / "folder")
     (tmp_path / "file").write_text("in the way")
-    monkeypatch.setattr(movenet_network, "derived_dir", derived.derived_dir)
+    monkeypatch.setattr(movenet_network, "derived_dir", derived_files.derived_dir)
     assert len(movenet_network.cut_tflite()) > 9e6
 
 

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from pose_attention_ros.cli.main import main
+from pose_attention_ros.core.body.layouts import LAYOUTS
 from pose_attention_ros.core.errors import UserError
-from pose_attention_ros.core.layouts import LAYOUTS
 from pose_attention_ros.data.dataset import SkeletonDataset
 from pose_attention_ros.data.mpose import import_mpose
 

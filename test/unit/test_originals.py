@@ -10,8 +10,8 @@ import pytest
 from scipy.io import savemat
 
 from pose_attention_ros.cli.main import main
+from pose_attention_ros.core.body.layouts import LAYOUTS
 from pose_attention_ros.core.errors import UserError
-from pose_attention_ros.core.layouts import LAYOUTS
 from pose_attention_ros.data.originals import ORIGINALS, open_original
 from pose_attention_ros.data.originals.ntu import chosen_body, read_bodies
 from pose_attention_ros.data.pixel_clips import open_pixels

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pose_attention_ros.core.layouts import LAYOUTS
+from pose_attention_ros.core.body.layouts import LAYOUTS
 from pose_attention_ros.core.types import (
     UNKNOWN_LABEL,
     ActionEstimate,

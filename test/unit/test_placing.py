@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from pose_attention_ros.core.body.layouts import layout
 from pose_attention_ros.core.graph_stage import GraphConfig, GraphStage
-from pose_attention_ros.core.layouts import layout
-from pose_attention_ros.core.placing import Pinhole, place, quaternion
+from pose_attention_ros.core.people.placing import Pinhole, place, quaternion
 from pose_attention_ros.core.types import SkeletonGraphs, Skeletons
 
 COCO = layout("coco17")

@@ -14,8 +14,8 @@ pytest.importorskip("torch")
 import torch
 import torch.nn.functional as F
 
+from pose_attention_ros.core.body.layouts import LAYOUTS
 from pose_attention_ros.core.errors import ModelError, UserError
-from pose_attention_ros.core.layouts import LAYOUTS
 from pose_attention_ros.models.pose_cnn import BACKBONE, Backbone, Maps, PoseCnn, PoseCnnConfig
 from pose_attention_ros.models.pose_losses import pose_loss
 from pose_attention_ros.models.posenet_weights import start_backbone

@@ -15,9 +15,9 @@ from pose_attention_ros.core.graph_stage import GraphConfig, GraphStage
 from pose_attention_ros.core.types import Frame
 from pose_attention_ros.inference import pose_cnn
 from pose_attention_ros.inference.letterbox import Letterbox
-from pose_attention_ros.inference.locations import MODELS_VARIABLE
 from pose_attention_ros.inference.network_types import NetworkFile, check_shapes
 from pose_attention_ros.inference.networks import OnnxNetwork
+from pose_attention_ros.inference.package_paths import MODELS_VARIABLE
 from pose_attention_ros.inference.pose import PoseConfig, create_pose_estimator
 from pose_attention_ros.inference.pose_cnn import PoseCnn, boxes_of, calibration_inputs, input_range
 from pose_attention_ros.inference.pose_model import PoseSpec, available_pose_networks, read_pose_spec
@@ -211,7 +211,7 @@ def test_a_file_that_is_no_network_is_one_line(tmp_path):
 
 def test_onnx_runtime_computes_in_bound_buffers():
     """The shipped recogniser's step as a network of two inputs: nothing is allocated anew, any output can be fetched."""
-    from pose_attention_ros.inference.locations import models_dir
+    from pose_attention_ros.inference.package_paths import models_dir
 
     content = (models_dir() / "everyday" / "step.onnx").read_bytes()
     spec = json.loads((models_dir() / "everyday" / "model.json").read_text())

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from pose_maps import crowd, maps_of
 from pose_photos import COCO, annotation, standing, write_labels, write_photos
 
+from pose_attention_ros.core.body.layouts import LAYOUTS, layout_map
 from pose_attention_ros.core.errors import UserError
-from pose_attention_ros.core.layouts import LAYOUTS, layout_map
 from pose_attention_ros.data.pose_augment import PhotoAugmentConfig, plain_view, random_view
 from pose_attention_ros.data.pose_images import read_names, read_photos
 from pose_attention_ros.data.pose_targets import STRIDE, TargetConfig, make_targets

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from pose_attention_ros.core.rates import RateWatch, holes
+from pose_attention_ros.core.time.rates import RateWatch, holes
 
 PERIOD_NS = 33_333_333
 

@@ -8,8 +8,8 @@ import cv2
 import numpy as np
 import pytest
 
+from pose_attention_ros.core.body.layouts import layout
 from pose_attention_ros.core.errors import UserError
-from pose_attention_ros.core.layouts import layout
 from pose_attention_ros.core.types import ActionEstimate, ActionEstimates, LabelState, SkeletonGraphs
 from pose_attention_ros.evaluation.mp4_times import set_times
 from pose_attention_ros.evaluation.recording import ResultWriter, summary_table

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pose_attention_ros.cli.main import main
-from pose_attention_ros.core.layouts import LAYOUTS
+from pose_attention_ros.core.body.layouts import LAYOUTS
 from pose_attention_ros.data.pixel_clips import open_pixels
 from pose_attention_ros.data.rendered import drawing
 from pose_attention_ros.data.rendered.clips import RenderConfig, render_clip

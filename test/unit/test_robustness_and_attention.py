@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pose_attention_ros.cli.main import main
-from pose_attention_ros.core.layouts import layout
-from pose_attention_ros.core.recogniser import ModelSpec, StepOutput
+from pose_attention_ros.core.actions.recogniser import ModelSpec, StepOutput
+from pose_attention_ros.core.body.layouts import layout
 from pose_attention_ros.core.types import FEATURE_NAMES
 from pose_attention_ros.data.dataset import Clip, SkeletonDataset
 from pose_attention_ros.evaluation import attention, robustness

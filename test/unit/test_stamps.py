@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pose_attention_ros.core.stamps import AGAIN, AHEAD, EARLIER, NEXT_ROUND, FileStamps, LeftOut, StampOrder
+from pose_attention_ros.core.time.stamps import AGAIN, AHEAD, EARLIER, NEXT_ROUND, FileStamps, LeftOut, StampOrder
 
 SECOND = 10**9
 START = 1_700_000_000 * SECOND

@@ -10,8 +10,8 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
+from pose_attention_ros.core.body.layouts import layout  # noqa: E402
 from pose_attention_ros.core.errors import UserError  # noqa: E402
-from pose_attention_ros.core.layouts import layout  # noqa: E402
 from pose_attention_ros.data.dataset import Clip, SkeletonDataset  # noqa: E402
 from pose_attention_ros.data.motion3d.compact import write_motions  # noqa: E402
 from pose_attention_ros.data.motion3d.record import Motion  # noqa: E402

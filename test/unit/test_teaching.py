@@ -9,9 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pose_attention_ros.core.action_stage import ActionConfig, ActionStage
+from pose_attention_ros.core.actions.recogniser import ModelSpec, StepOutput
+from pose_attention_ros.core.body.layouts import layout
 from pose_attention_ros.core.errors import ModelError, UserError
-from pose_attention_ros.core.layouts import layout
-from pose_attention_ros.core.recogniser import ModelSpec, StepOutput
 from pose_attention_ros.core.teaching.actions import TaughtActions, checked_name, joined, taught_action
 from pose_attention_ros.core.teaching.lesson import Lesson, TakeConfig, cut, lesson_of
 from pose_attention_ros.core.teaching.space import TeachingSpace, fitted, pool_size, pooled, unit

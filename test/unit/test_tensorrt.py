@@ -14,9 +14,9 @@ import pytest
 from tensorrt_fixtures import conv_file, install
 
 from pose_attention_ros.core.errors import ModelError
-from pose_attention_ros.inference.locations import models_dir
 from pose_attention_ros.inference.network_types import NetworkFile, ShapeRange
 from pose_attention_ros.inference.networks import OnnxNetwork, open_network
+from pose_attention_ros.inference.package_paths import models_dir
 from pose_attention_ros.inference.trt import cuda
 from pose_attention_ros.inference.trt.build import build_engine
 from pose_attention_ros.inference.trt.cache import engines_dir

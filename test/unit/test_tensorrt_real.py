@@ -11,9 +11,9 @@ import pytest
 
 from pose_attention_ros.cli.main import main
 from pose_attention_ros.inference import weights
-from pose_attention_ros.inference.locations import models_dir
 from pose_attention_ros.inference.network_types import NetworkFile, Profile, ShapeRange
 from pose_attention_ros.inference.networks import OnnxNetwork
+from pose_attention_ros.inference.package_paths import models_dir
 from pose_attention_ros.inference.recogniser import load_recogniser
 from pose_attention_ros.inference.trt.build import build_engine
 from pose_attention_ros.inference.trt.cuda import Cuda

@@ -13,7 +13,7 @@ pytest.importorskip("benchmarks.tracking", reason="benchmarks/ is not installed;
 
 from benchmarks.crowd import CrowdConfig, crowd  # noqa: E402
 from benchmarks.tracking import of_crowds  # noqa: E402
-from pose_attention_ros.core.tracking import PersonTracker, TrackingConfig  # noqa: E402
+from pose_attention_ros.core.people.tracking import PersonTracker, TrackingConfig  # noqa: E402
 
 # Somebody in boxes of 40 x 100 pixels: 13 joints from the middle.
 JOINTS = np.random.default_rng(0).uniform((-20, -50), (20, 50), (13, 2))
@@ -99,9 +99,10 @@ def test_few_joints_in_common_leave_the_boxes_to_compare():
 
 
 def test_a_robot_tracks_without_a_library_for_it():
-    code = ("import sys, numpy as np; from pose_attention_ros.core.tracking import PersonTracker; t = PersonTracker();"
-            "b = np.array([[0, 0, 9, 9], [1, 1, 9, 9.]], 'f4'); [t(np.zeros((2, 13, 2), 'f4'), np.ones((2, 13), bool), b,"
-            " np.ones(2), .1) for _ in range(5)]; import pose_attention_ros.inference.paf_decoding;"
+    code = ("import sys, numpy as np; from pose_attention_ros.core.people.tracking import PersonTracker;"
+            "t = PersonTracker(); b = np.array([[0, 0, 9, 9], [1, 1, 9, 9.]], 'f4');"
+            "[t(np.zeros((2, 13, 2), 'f4'), np.ones((2, 13), bool), b, np.ones(2), .1) for _ in range(5)];"
+            "import pose_attention_ros.inference.paf_decoding;"
             "print([name for name in ('norfair', 'scipy', 'filterpy') if name in sys.modules])")
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=60)
     assert (done.returncode, done.stdout.strip()) == (0, "[]"), done.stdout + done.stderr

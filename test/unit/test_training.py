@@ -11,10 +11,10 @@ torch = pytest.importorskip("torch")
 
 from pose_attention_ros.cli.main import main  # noqa: E402
 from pose_attention_ros.cli.train import TRAINERS  # noqa: E402
-from pose_attention_ros.core.layouts import LAYOUTS  # noqa: E402
+from pose_attention_ros.core.body.layouts import LAYOUTS  # noqa: E402
 from pose_attention_ros.data.dataset import Clip, SkeletonDataset  # noqa: E402
-from pose_attention_ros.data.rules import ALL_LABELS  # noqa: E402
-from pose_attention_ros.inference.locations import config_dir  # noqa: E402
+from pose_attention_ros.data.label_rules import ALL_LABELS  # noqa: E402
+from pose_attention_ros.inference.package_paths import config_dir  # noqa: E402
 from pose_attention_ros.inference.recogniser import load_recogniser  # noqa: E402
 from pose_attention_ros.training.loop import CHECKPOINT, schedule  # noqa: E402
 from pose_attention_ros.training.recipe import TrainConfig, load_recipe, model_name  # noqa: E402

@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 torch = pytest.importorskip("torch")
 
 from pose_attention_ros.cli.main import main  # noqa: E402
-from pose_attention_ros.core.layouts import layout  # noqa: E402
+from pose_attention_ros.core.body.layouts import layout  # noqa: E402
 from pose_attention_ros.data.clip_views import ClipConfig, mirrored_features, seen_anew  # noqa: E402
 from pose_attention_ros.data.dataset import Clip, SkeletonDataset  # noqa: E402
-from pose_attention_ros.data.rules import DataRule  # noqa: E402
+from pose_attention_ros.data.label_rules import DataRule  # noqa: E402
 from pose_attention_ros.inference.recogniser import load_recogniser  # noqa: E402
 from pose_attention_ros.training.corpus import load_corpus  # noqa: E402
 from pose_attention_ros.training.loop import CHECKPOINT, Trainer  # noqa: E402

@@ -9,12 +9,12 @@ from hypothesis import strategies as st
 
 pytest.importorskip("torch")
 
-from pose_attention_ros.core.features import FeatureStream
-from pose_attention_ros.core.layouts import layout
-from pose_attention_ros.core.resampling import TickResampler
+from pose_attention_ros.core.body.features import FeatureStream
+from pose_attention_ros.core.body.layouts import layout
+from pose_attention_ros.core.time.resampling import TickResampler
 from pose_attention_ros.data.augment import UNIT_PX, AugmentConfig, correlated, estimate, mirrored
 from pose_attention_ros.data.dataset import Clip
-from pose_attention_ros.data.rest import rest_example
+from pose_attention_ros.data.standing_still import rest_example
 from pose_attention_ros.data.streams import (
     Example,
     Stream,

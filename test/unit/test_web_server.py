@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from pose_attention_ros.core.action_stage import ActionConfig
 from pose_attention_ros.core.errors import UserError
 from pose_attention_ros.core.types import Frame
-from pose_attention_ros.web.guard import Guard, read_token
+from pose_attention_ros.web.access import Guard, read_token
 from pose_attention_ros.web.hub import Hub
 from pose_attention_ros.web.server import FILES, TEACHING, WebServer, read_message
 from pose_attention_ros.web.settings import SHOWN, WebConfig, described, parameter_file

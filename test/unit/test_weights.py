@@ -14,7 +14,7 @@ import pytest
 from pose_attention_ros.cli.main import main
 from pose_attention_ros.core.errors import ModelError
 from pose_attention_ros.inference import weights
-from pose_attention_ros.inference.locations import package_share
+from pose_attention_ros.inference.package_paths import package_share
 
 CONTENT = b"the weights" * 1000
 

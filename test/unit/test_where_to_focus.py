@@ -9,7 +9,7 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from pose_attention_ros.core.layouts import layout  # noqa: E402
+from pose_attention_ros.core.body.layouts import layout  # noqa: E402
 from pose_attention_ros.models.where_to_focus import (  # noqa: E402
     PARTS,
     WhereToFocus,

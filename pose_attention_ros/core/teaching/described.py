@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 
-from pose_attention_ros.core.recogniser import ModelSpec
+from pose_attention_ros.core.actions.recogniser import ModelSpec
 from pose_attention_ros.core.teaching.actions import TaughtActions
 
 

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from pose_attention_ros.core.actions.recogniser import ModelSpec
 from pose_attention_ros.core.config import Settings, setting
 from pose_attention_ros.core.errors import UserError
-from pose_attention_ros.core.recogniser import ModelSpec
 from pose_attention_ros.core.teaching.actions import MOST_TAKES, TaughtAction, checked_name, taught_action
 from pose_attention_ros.core.teaching.space import TeachingSpace, pooled
 from pose_attention_ros.core.types import FEATURE_NAMES

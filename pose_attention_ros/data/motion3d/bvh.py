@@ -11,10 +11,10 @@ from pathlib import Path
 
 import numpy as np
 
+from pose_attention_ros.core.body.layouts import PART_OF_JOINT
 from pose_attention_ros.core.config import Settings, setting
 from pose_attention_ros.core.errors import UserError, reading
-from pose_attention_ros.core.files import visible
-from pose_attention_ros.core.layouts import PART_OF_JOINT
+from pose_attention_ros.core.machine.file_names import visible
 from pose_attention_ros.data.finishing import LeftOut
 from pose_attention_ros.data.motion3d.bvh_file import read_bvh
 from pose_attention_ros.data.motion3d.compact import BODY, EXTRA, nobody

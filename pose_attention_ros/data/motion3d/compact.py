@@ -15,8 +15,8 @@ from pathlib import Path
 
 import numpy as np
 
+from pose_attention_ros.core.body.layouts import LAYOUTS, PART_OF_JOINT
 from pose_attention_ros.core.errors import UserError, reading
-from pose_attention_ros.core.layouts import LAYOUTS, PART_OF_JOINT
 from pose_attention_ros.data.finishing import LeftOut
 from pose_attention_ros.data.motion3d.record import Motion, Proportions, measured
 

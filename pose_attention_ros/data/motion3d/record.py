@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from pose_attention_ros.core.layouts import Layout
+from pose_attention_ros.core.body.layouts import Layout
 
 # Of the trunk's length, as hand-annotated joints and MoveNet show a body.
 _THIGH, _HIP_WIDTH, _SHOULDER_WIDTH, _HEAD_HEIGHT = 0.8, 0.4, 0.65, 0.4

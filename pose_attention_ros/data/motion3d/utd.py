@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from pose_attention_ros.core.errors import UserError, reading
-from pose_attention_ros.core.files import visible
+from pose_attention_ros.core.machine.file_names import visible
 from pose_attention_ros.data.finishing import LeftOut
 from pose_attention_ros.data.matlab import read_mat
 from pose_attention_ros.data.motion3d.record import Motion, measured

@@ -9,8 +9,8 @@ import cv2
 import numpy as np
 
 from pose_attention_ros.core.errors import UserError
-from pose_attention_ros.core.files import utf8_name
-from pose_attention_ros.core.images import read_image
+from pose_attention_ros.core.machine.file_names import utf8_name
+from pose_attention_ros.core.messages.images import read_image
 from pose_attention_ros.data.dataset import Clip
 from pose_attention_ros.data.finishing import LeftOut, finished, with_joints
 from pose_attention_ros.data.pixel_clips import DecodedPixels, combined_sha256

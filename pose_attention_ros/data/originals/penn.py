@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pose_attention_ros.core.files import visible
+from pose_attention_ros.core.machine.file_names import visible
 from pose_attention_ros.data.originals.images import from_images
 from pose_attention_ros.data.penn import LAYOUT, original_clips
 from pose_attention_ros.data.pixel_clips import PixelSource

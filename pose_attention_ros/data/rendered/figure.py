@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pose_attention_ros.core.layouts import LAYOUTS
+from pose_attention_ros.core.body.layouts import LAYOUTS
 
 LAYOUT = LAYOUTS["common13"]
 # A segment's direction is two angles in degrees: how far it is raised from hanging down, and towards where: 0 sideways, away

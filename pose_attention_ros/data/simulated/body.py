@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pose_attention_ros.core.layouts import LAYOUTS
+from pose_attention_ros.core.body.layouts import LAYOUTS
 
 JOINTS = LAYOUTS["kinect20"].joints
 INDEX = {name: i for i, name in enumerate(JOINTS)}

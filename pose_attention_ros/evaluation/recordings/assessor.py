@@ -9,16 +9,16 @@ from typing import Any
 
 import numpy as np
 
-from pose_attention_ros.bags.people import IdSwitches, Roll, truth_of
+from pose_attention_ros.bags.identities import IdSwitches, Roll, truth_of
 from pose_attention_ros.bags.stream_labels import EVERYBODY, Span, StreamLabels
 from pose_attention_ros.core.errors import UserError
-from pose_attention_ros.core.stamps import LeftOut
+from pose_attention_ros.core.time.stamps import LeftOut
 from pose_attention_ros.core.types import UNKNOWN_LABEL, ActionEstimates, SkeletonGraphs
 from pose_attention_ros.evaluation import stream_metrics
 from pose_attention_ros.evaluation.metrics import NO_CLASS
 from pose_attention_ros.evaluation.recordings.durations import Durations
 from pose_attention_ros.evaluation.recordings.frame_log import FrameLog
-from pose_attention_ros.evaluation.recordings.moments import Moment, Moments
+from pose_attention_ros.evaluation.recordings.worst_scenes import Moment, Moments
 from pose_attention_ros.evaluation.stream_metrics import UNLABELLED, Timeline
 
 _NO_LABELS = StreamLabels([], False, "")

@@ -15,7 +15,7 @@ from pose_attention_ros.bags.opening import Bag
 from pose_attention_ros.bags.streams import Input, read_items
 from pose_attention_ros.core.errors import SourceError
 from pose_attention_ros.core.graph_stage import GraphConfig, GraphStage
-from pose_attention_ros.core.stamps import LeftOut
+from pose_attention_ros.core.time.stamps import LeftOut
 from pose_attention_ros.core.types import SkeletonGraphs
 
 WORTH_A_PROCESS = 2000  # messages; starting a process takes as long as some hundred of them

@@ -8,10 +8,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from pose_attention_ros.bags.stream_labels import StreamLabels
-from pose_attention_ros.core.stamps import LeftOut
+from pose_attention_ros.core.time.stamps import LeftOut
 from pose_attention_ros.core.types import ActionEstimates, SkeletonGraphs
 from pose_attention_ros.evaluation.recordings.assessor import Assessment, Assessor
-from pose_attention_ros.evaluation.recordings.dropped import Unanswered
+from pose_attention_ros.evaluation.recordings.dropped_images import Unanswered
 from pose_attention_ros.evaluation.recordings.durations import Durations
 from pose_attention_ros.evaluation.report.thumbnails import Picture, draw_moment
 

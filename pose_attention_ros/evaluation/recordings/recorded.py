@@ -16,10 +16,10 @@ from pose_attention_ros.bags.stream_labels import StreamLabels
 from pose_attention_ros.bags.streams import Input, choose_input, read_items
 from pose_attention_ros.cameras import open_source
 from pose_attention_ros.core.errors import UserError
-from pose_attention_ros.core.stamps import LeftOut
+from pose_attention_ros.core.time.stamps import LeftOut
 from pose_attention_ros.core.types import Frame
-from pose_attention_ros.evaluation.recordings.dropped import dropped_frames
-from pose_attention_ros.evaluation.recordings.moments import Moment
+from pose_attention_ros.evaluation.recordings.dropped_images import dropped_frames
+from pose_attention_ros.evaluation.recordings.worst_scenes import Moment
 from pose_attention_ros.evaluation.report.thumbnails import Picture, draw_moment, draw_moments
 
 _READ_AHEAD = 3  # images decoded while the pose estimator works

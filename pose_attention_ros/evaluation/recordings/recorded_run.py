@@ -12,9 +12,9 @@ from typing import Any
 from pose_attention_ros.core.action_stage import ActionConfig
 from pose_attention_ros.core.graph_stage import GraphConfig
 from pose_attention_ros.core.types import Frame
-from pose_attention_ros.evaluation.recordings.answers import Answers, make_answers
 from pose_attention_ros.evaluation.recordings.assessor import Assessment, Assessor
 from pose_attention_ros.evaluation.recordings.durations import Durations, LiveClock
+from pose_attention_ros.evaluation.recordings.recognition import Answers, make_answers
 from pose_attention_ros.evaluation.recordings.recorded import Recorded, open_recorded
 from pose_attention_ros.evaluation.report.thumbnails import Picture
 from pose_attention_ros.inference.pose import PoseConfig

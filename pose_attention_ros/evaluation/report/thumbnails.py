@@ -9,9 +9,9 @@ import numpy as np
 from pose_attention_ros.bags.opening import Bag
 from pose_attention_ros.bags.streams import KINDS, Input, frame_of
 from pose_attention_ros.core.errors import MessageError
-from pose_attention_ros.core.images import ImageError
+from pose_attention_ros.core.messages.images import ImageError
 from pose_attention_ros.core.types import Frame
-from pose_attention_ros.evaluation.recordings.moments import Moment
+from pose_attention_ros.evaluation.recordings.worst_scenes import Moment
 
 _HEIGHT_PX, _WIDEST_PX = 260, 420
 _MARGIN = 0.35  # of the person's size, on every side

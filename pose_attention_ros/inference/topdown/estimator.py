@@ -8,8 +8,8 @@ import time
 
 import numpy as np
 
+from pose_attention_ros.core.body.layouts import Layout
 from pose_attention_ros.core.errors import UserError
-from pose_attention_ros.core.layouts import Layout
 from pose_attention_ros.core.types import Frame, Skeletons
 from pose_attention_ros.inference.detections import coco_sigmas, keep_distinct
 from pose_attention_ros.inference.letterbox import Letterbox

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pose_attention_ros.core.body.layouts import Layout, layout
 from pose_attention_ros.core.errors import ModelError, UserError, reading
-from pose_attention_ros.core.layouts import Layout, layout
 from pose_attention_ros.inference.network_types import NetworkFile
 from pose_attention_ros.inference.recogniser import SPEC_FILE, find_model
 from pose_attention_ros.inference.topdown.forms import FORMS

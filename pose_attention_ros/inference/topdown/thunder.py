@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import hashlib
 
-from pose_attention_ros.core.layouts import LAYOUTS
+from pose_attention_ros.core.body.layouts import LAYOUTS
 from pose_attention_ros.inference import weights
-from pose_attention_ros.inference.derived import derived_dir, derived_file
+from pose_attention_ros.inference.derived_files import derived_dir, derived_file
 from pose_attention_ros.inference.network_types import NetworkFile
 from pose_attention_ros.inference.topdown.spec import Fed, TopDownSpec
 

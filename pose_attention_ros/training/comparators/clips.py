@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from pose_attention_ros.core.crops import CropConfig
+from pose_attention_ros.core.body.crops import CropConfig
 from pose_attention_ros.core.errors import UserError
 from pose_attention_ros.data.clip_views import mirrored_features
 from pose_attention_ros.data.feature_cache import FeatureConfig, FeatureTable, cached_features

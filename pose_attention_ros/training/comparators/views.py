@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from pose_attention_ros.core.layouts import Layout
+from pose_attention_ros.core.body.layouts import Layout
 from pose_attention_ros.data.clip_views import ClipConfig, seen_anew
 from pose_attention_ros.training.comparators.clips import TickClip, padded
 

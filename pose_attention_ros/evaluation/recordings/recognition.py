@@ -15,9 +15,9 @@ from pose_attention_ros.bags.types import GRAPHS
 from pose_attention_ros.core.action_stage import ActionConfig, ActionStage
 from pose_attention_ros.core.errors import MessageError, ModelError, SourceError
 from pose_attention_ros.core.graph_stage import GraphConfig, GraphStage
-from pose_attention_ros.core.messages import actions_of_message, graphs_of_message, ns_of
+from pose_attention_ros.core.messages.records import actions_of_message, graphs_of_message, ns_of
 from pose_attention_ros.core.pipeline import STAGES, Pipeline
-from pose_attention_ros.core.stamps import StampOrder
+from pose_attention_ros.core.time.stamps import StampOrder
 from pose_attention_ros.core.types import ActionEstimates, Frame, SkeletonGraphs
 from pose_attention_ros.evaluation.recordings.graph_process import WORTH_A_PROCESS, TimedGraphs, graphs_beside
 from pose_attention_ros.inference.pixel_feeds import PixelFeedConfig, create_pixel_feed

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from pose_attention_ros.core.actions.recogniser import ModelSpec
 from pose_attention_ros.core.config import Settings, setting
-from pose_attention_ros.core.recogniser import ModelSpec
 from pose_attention_ros.core.types import FEATURE_NAMES
 
 _VX, _VY = FEATURE_NAMES.index("vx"), FEATURE_NAMES.index("vy")

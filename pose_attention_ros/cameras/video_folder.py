@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from pose_attention_ros.core.errors import SourceError
-from pose_attention_ros.core.files import visible
+from pose_attention_ros.core.machine.file_names import visible
 
 VIDEO_SUFFIXES = (".avi", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".ogv", ".webm", ".wmv")
 

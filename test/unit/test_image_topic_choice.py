@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pose_attention_ros.ros.offers import COMPRESSED_IMAGE, IMAGE, Choice, Offer, choose
+from pose_attention_ros.ros.image_topic_choice import COMPRESSED_IMAGE, IMAGE, Choice, Offer, choose
 
 RAW, RAW_BEST_EFFORT = Offer(IMAGE, True), Offer(IMAGE, False)
 JPEG, JPEG_BEST_EFFORT = Offer(COMPRESSED_IMAGE, True), Offer(COMPRESSED_IMAGE, False)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from concurrent.futures import Future, ThreadPoolExecutor
 
 from pose_attention_ros.cameras.base import Camera
-from pose_attention_ros.core.stamps import LeftOut
+from pose_attention_ros.core.time.stamps import LeftOut
 from pose_attention_ros.core.types import Frame
 
 

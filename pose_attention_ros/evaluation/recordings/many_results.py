@@ -10,7 +10,7 @@ from urllib.parse import quote
 
 from pose_attention_ros.evaluation import stream_metrics
 from pose_attention_ros.evaluation.recordings.durations import Durations
-from pose_attention_ros.evaluation.recordings.fleet import Outcome
+from pose_attention_ros.evaluation.recordings.many_recordings import Outcome
 from pose_attention_ros.evaluation.report import page
 from pose_attention_ros.evaluation.report.junit import Suite
 from pose_attention_ros.evaluation.report.thresholds import Check

@@ -10,15 +10,15 @@ from pathlib import Path
 
 import pytest
 
-from pose_attention_ros.inference import locations
+from pose_attention_ros.inference import package_paths
 
 ROOT = Path(__file__).resolve().parents[2]
-ASK = "from pose_attention_ros.inference import locations as l; print(l.package_share(), l.models_dir(), l.config_dir())"
+ASK = "from pose_attention_ros.inference import package_paths as l; print(l.package_share(), l.models_dir(), l.config_dir())"
 
 
 def answer(code: Path, **variables: str) -> list[str]:
     """The three folders as a fresh interpreter finds them whose code lies in `code`."""
-    hidden = ("AMENT_PREFIX_PATH", locations.MODELS_VARIABLE)
+    hidden = ("AMENT_PREFIX_PATH", package_paths.MODELS_VARIABLE)
     environment = {key: value for key, value in os.environ.items() if key not in hidden}
     done = subprocess.run([sys.executable, "-c", ASK], env={**environment, "PYTHONPATH": str(code), **variables}, cwd="/",
                           capture_output=True, text=True, timeout=300)
@@ -29,15 +29,15 @@ def answer(code: Path, **variables: str) -> list[str]:
 def installed(tmp_path: Path) -> Path:
     """Code in an install prefix, as colcon lays it out on Ubuntu; returns the folder for PYTHONPATH."""
     code = tmp_path / "prefix" / "local" / "lib" / "python3.10" / "dist-packages"
-    for module in ("__init__.py", "inference/__init__.py", "inference/locations.py"):
-        target = code / locations.PACKAGE / module
+    for module in ("__init__.py", "inference/__init__.py", "inference/package_paths.py"):
+        target = code / package_paths.PACKAGE / module
         target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy(ROOT / locations.PACKAGE / module, target)
+        shutil.copy(ROOT / package_paths.PACKAGE / module, target)
     return code
 
 
 def share_in(prefix: Path) -> Path:
-    share = prefix / "share" / locations.PACKAGE
+    share = prefix / "share" / package_paths.PACKAGE
     share.mkdir(parents=True)
     shutil.copy(ROOT / "package.xml", share)
     return share
@@ -62,5 +62,5 @@ def test_code_without_a_share_says_where_it_looked(installed: Path) -> None:
 
 
 def test_the_user_may_keep_models_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(locations.MODELS_VARIABLE, "~/my models")
-    assert locations.models_dir() == Path.home() / "my models"
+    monkeypatch.setenv(package_paths.MODELS_VARIABLE, "~/my models")
+    assert package_paths.models_dir() == Path.home() / "my models"

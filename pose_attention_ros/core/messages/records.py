@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
+from pose_attention_ros.core.body.layouts import Layout, layout
 from pose_attention_ros.core.errors import MessageError
-from pose_attention_ros.core.layouts import Layout, layout
 from pose_attention_ros.core.types import (
     FEATURE_NAMES,
     ActionEstimate,

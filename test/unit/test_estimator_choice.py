@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from pose_attention_ros.core.types import Frame
-from pose_attention_ros.inference import auto, weights
-from pose_attention_ros.inference.auto import choose, described
+from pose_attention_ros.inference import estimator_choice, weights
+from pose_attention_ros.inference.estimator_choice import choose, described
 from pose_attention_ros.inference.pose import PoseConfig, create_pose_estimator
 
 AUTO = PoseConfig(estimator="auto", input_size=64)
@@ -19,8 +19,8 @@ AUTO = PoseConfig(estimator="auto", input_size=64)
 @pytest.fixture
 def no_gpu(monkeypatch):
     """A machine without TensorRT and CUDA."""
-    monkeypatch.setattr(auto, "_no_tensorrt", lambda: "TensorRT is not installed")
-    monkeypatch.setattr(auto, "has_cuda", lambda: False)
+    monkeypatch.setattr(estimator_choice, "_no_tensorrt", lambda: "TensorRT is not installed")
+    monkeypatch.setattr(estimator_choice, "has_cuda", lambda: False)
 
 
 @pytest.fixture
@@ -42,7 +42,7 @@ def test_tensorrt_comes_first(trt, fetched, monkeypatch):
     chosen, why = choose(AUTO)
     assert (chosen.runtime, chosen.precision, why) == ("tensorrt", "fp16", "a GPU is there")
     assert described(chosen) == "movenet on tensorrt in fp16"
-    monkeypatch.setattr(auto, "_no_onnx_file", lambda: "run: pip install onnx")
+    monkeypatch.setattr(estimator_choice, "_no_onnx_file", lambda: "run: pip install onnx")
     assert choose(AUTO)[0].runtime == "litert"
 
 
@@ -70,7 +70,7 @@ def test_it_says_why_in_one_line_and_works(movenet_weights, no_gpu, caplog):
 
 def test_cuda_without_a_gpu_is_no_end(movenet_weights, no_gpu, monkeypatch, caplog):
     """onnxruntime-gpu on a machine whose GPU is gone."""
-    monkeypatch.setattr(auto, "has_cuda", lambda: True)
+    monkeypatch.setattr(estimator_choice, "has_cuda", lambda: True)
     with caplog.at_level(logging.INFO):
         assert create_pose_estimator(AUTO).backend == "litert-cpu"
     assert "no cuda (runtime is 'cuda'" in caplog.messages[-1]

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pose_attention_ros.core.layouts import Layout
-from pose_attention_ros.core.smoothing import JointSmoother, SmoothingConfig, chosen_rows
+from pose_attention_ros.core.body.layouts import Layout
+from pose_attention_ros.core.body.smoothing import JointSmoother, SmoothingConfig, chosen_rows
 
 # Bones and their length in torso lengths (mid-shoulder to mid-hip), from the body proportions of Drillis and Contini (1964).
 # A bone seen at an angle looks shorter, never longer, so the long ones among these ratios tell the size of the person.

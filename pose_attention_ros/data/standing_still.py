@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from pose_attention_ros.core.layouts import Layout
+from pose_attention_ros.core.body.layouts import Layout
 from pose_attention_ros.data.augment import UNIT_PX, correlated
 from pose_attention_ros.data.streams import Example
 

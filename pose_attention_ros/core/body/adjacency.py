@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from pose_attention_ros.core.layouts import Layout
+from pose_attention_ros.core.body.layouts import Layout
 
 
 def adjacency(layout: Layout) -> np.ndarray:

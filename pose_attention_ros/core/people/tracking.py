@@ -14,8 +14,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from pose_attention_ros.core.assignment import assign
 from pose_attention_ros.core.config import Settings, setting
+from pose_attention_ros.core.people.assignment import assign
 
 _SEEN_ERROR = 0.08  # one standard deviation of a seen middle, in sizes of the person
 _SPEED_ERROR = 0.5  # of a speed at first, in sizes a second

@@ -8,8 +8,8 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from pose_attention_ros.core.layouts import Layout
-from pose_attention_ros.core.smoothing import SmoothingConfig
+from pose_attention_ros.core.body.layouts import Layout
+from pose_attention_ros.core.body.smoothing import SmoothingConfig
 from pose_attention_ros.core.types import FEATURE_NAMES
 
 # What a recogniser may read of the image beside the joints' features, a person and tick (`ModelSpec.pixels`); all float32:

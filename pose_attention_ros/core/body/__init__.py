@@ -1,0 +1,1 @@
+"""One body: joint layouts, the graph of its limbs, smoothing, features, crops."""

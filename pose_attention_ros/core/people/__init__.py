@@ -1,0 +1,1 @@
+"""Several people: who is who from frame to frame, and where each stands."""
