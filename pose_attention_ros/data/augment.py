@@ -38,6 +38,7 @@ class AugmentConfig(Settings):
     rotation_deg: float = setting(8.0, "spread of the camera's roll", unit="deg", low=0)
     shear: float = setting(0.08, "spread of the sideways shear", low=0)
     narrowest: float = setting(0.7, "how much a stream's width may shrink (seen from more aside)", low=0.1, high=1)
+    proportions: float = setting(0.0, "spread of the logarithm of limbs' lengths: other people", low=0, high=0.5)
     offset: float = setting(0.03, "spread of a joint's constant offset", unit="body units", low=0)
     noise: float = setting(0.04, "spread of the wandering noise", unit="body units", low=0)
     noise_time_s: float = setting(0.25, "how long the wandering noise remembers", unit="s", low=0.01)

@@ -21,6 +21,8 @@ from pose_attention_ros.data.motion3d.record import Motion, on_the_floor
 
 DEFAULT_FPS = 30.0  # of clips whose frame rate nobody wrote down
 
+UNTOLD = -1  # target of a frame that teaches nothing
+
 
 @dataclass(frozen=True)
 class StreamConfig(Settings):
@@ -143,8 +145,8 @@ def join(examples: list[Example], rng: np.random.Generator, layout: Layout, conf
 
 
 def _just_changed(targets: np.ndarray, time_s: np.ndarray, ignore_s: float, *, at_begin: bool) -> np.ndarray:
-    """(n,) bool, frames within `ignore_s` after the target has changed, or after the clip has followed another."""
-    changed = np.diff(targets, prepend=targets[0]) != 0
+    """(n,) bool, frames within `ignore_s` after one target has followed another, or the clip another."""
+    changed = (np.diff(targets, prepend=targets[0]) != 0) & (np.roll(targets, 1) != UNTOLD)
     changed[0] |= at_begin
     since = time_s - np.maximum.accumulate(np.where(changed, time_s, -np.inf))
     return since < ignore_s

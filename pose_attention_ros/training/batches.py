@@ -14,6 +14,7 @@ from pose_attention_ros.core.body.layouts import Layout
 from pose_attention_ros.core.body.smoothing import SmoothingConfig
 from pose_attention_ros.core.time.resampling import resample, ticks_due
 from pose_attention_ros.data.augment import Surroundings, estimate, mirrored, viewed
+from pose_attention_ros.data.proportions import proportioned
 from pose_attention_ros.data.streams import Example, Stream, join, seen_by_camera
 from pose_attention_ros.data.views import shot
 from pose_attention_ros.models.losses import IGNORE, OTHER
@@ -169,7 +170,9 @@ class StreamMaker:
         if rng.uniform() < self._recipe.augment.mirror:
             chosen = [Example(*mirrored(e.keypoints, e.scores, self._corpus.layout), e.fps, e.target) for e in chosen]
         bits = sum({1 << self.sets.index(self.entries[row].data) for row in rows})
-        return join(chosen, rng, self._corpus.layout, config), bits
+        stream = join(chosen, rng, self._corpus.layout, config)
+        keypoints = proportioned(stream.keypoints, stream.mask, rng, self._corpus.layout, self._recipe.augment.proportions)
+        return dataclasses.replace(stream, keypoints=keypoints), bits
 
 
 def draw_chances(targets: np.ndarray, data: list[str], balance: float, other_share: float) -> np.ndarray:

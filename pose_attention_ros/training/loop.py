@@ -25,6 +25,7 @@ from pose_attention_ros.models.pan import PoseAttentionNetwork
 from pose_attention_ros.training.batches import Batch
 from pose_attention_ros.training.clip_batches import ClipBatchMaker
 from pose_attention_ros.training.corpus import Corpus
+from pose_attention_ros.training.muon import optimisers
 from pose_attention_ros.training.recipe import Recipe, TrainConfig
 from pose_attention_ros.training.start import adopt, weights_sha256
 from pose_attention_ros.training.stream_batches import StreamBatchMaker
@@ -68,8 +69,8 @@ class Trainer:
         if recipe.start_from:
             adopt(self.network, recipe.start_from, corpus.classes)
         self.average = copy.deepcopy(self.network)
-        self._optimiser = torch.optim.AdamW(self.network.parameters(), lr=recipe.train.learning_rate,
-                                            weight_decay=recipe.train.weight_decay, fused=True)
+        self._optimisers = optimisers(self.network, recipe.train.learning_rate, recipe.train.weight_decay,
+                                      muon=recipe.train.muon)
         self._step = 0
         self._began = self._ended = time.monotonic()
         self.history: list[Progress] = []
@@ -102,7 +103,7 @@ class Trainer:
 
     def _update(self, batch: Batch) -> float:
         config = self._recipe.train
-        for group in self._optimiser.param_groups:
+        for group in (group for optimiser in self._optimisers for group in optimiser.param_groups):
             group["lr"] = config.learning_rate * schedule(self._step / self._total, config)
         torch.manual_seed(self._step)  # drop-out does not depend on where a run was resumed
         self.network.train()
@@ -110,10 +111,11 @@ class Trainer:
         output = self.network(features, torch.as_tensor(batch.inside))
         loss = pan_loss(output, targets, weights, joints_weight=config.joints_weight, smoothing=config.smoothing,
                         last_tick=config.last_tick, background=self._recipe.model.background)
-        self._optimiser.zero_grad(set_to_none=True)
+        self.network.zero_grad(set_to_none=True)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(self.network.parameters(), config.clip_norm)
-        self._optimiser.step()
+        for optimiser in self._optimisers:
+            optimiser.step()
         self._step += 1
         keep = min(config.average, self._step / (self._step + 10))
         with torch.no_grad():
@@ -147,8 +149,8 @@ class Trainer:
         self._out.mkdir(parents=True, exist_ok=True)
         partial = self._out / (CHECKPOINT + ".part")
         torch.save({"fingerprint": self._fingerprint, "step": self._step, "network": self.network.state_dict(),
-                    "average": self.average.state_dict(), "optimiser": self._optimiser.state_dict(),
-                    "seconds": self.seconds,
+                    "average": self.average.state_dict(), "seconds": self.seconds,
+                    "optimisers": [optimiser.state_dict() for optimiser in self._optimisers],
                     "history": [dataclasses.asdict(progress) for progress in self.history]}, partial)
         partial.replace(self._out / CHECKPOINT)
 
@@ -162,7 +164,8 @@ class Trainer:
                             "to start afresh")
         self.network.load_state_dict(saved["network"])
         self.average.load_state_dict(saved["average"])
-        self._optimiser.load_state_dict(saved["optimiser"])
+        for optimiser, state in zip(self._optimisers, saved["optimisers"], strict=True):
+            optimiser.load_state_dict(state)
         self._step = saved["step"]
         self._ended = time.monotonic()
         self._began = self._ended - saved["seconds"]

@@ -31,6 +31,7 @@ class TrainConfig(Settings):
     batch: int = setting(64, "streams a step", low=1)
     learning_rate: float = setting(2e-3, "highest learning rate", low=0)
     weight_decay: float = setting(0.02, "AdamW's weight decay", low=0)
+    muon: bool = setting(False, "Muon for the hidden layers' weights, AdamW for the others; else AdamW for all")
     warm_up: float = setting(0.05, "share of the steps in which the learning rate rises", low=0, high=1)
     average: float = setting(0.998, "decay of the moving average of the weights; the average is the model", low=0, high=1)
     clip_norm: float = setting(2.0, "longest gradient", low=0)

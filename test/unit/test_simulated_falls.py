@@ -27,7 +27,7 @@ def sequences():
 def falls_of(sequences):
     """(joints of the fall (n, 20, 3), its sequence) of each that has one."""
     for sequence in sequences:
-        falling = np.array(sequence.labels) == "fall"
+        falling = np.isin(sequence.labels, ("topple", "fall"))
         if falling.any():
             yield sequence.joints_m[falling], sequence
 
@@ -180,3 +180,15 @@ def test_the_command_writes_a_compact_3d_file(tmp_path, capsys):
 def test_options_out_of_range_are_refused(tmp_path, capsys):
     assert main(["data", "simulate", "falls", str(tmp_path / "x.npz"), "--sequences", "0"]) == 1
     assert "sequences is 0, expected 1" in capsys.readouterr().err
+
+
+def test_a_fall_is_told_from_where_the_body_is_low_until_a_while_after_it_is_down(sequences):
+    for sequence in sequences:
+        labels, heights = np.array(sequence.labels), sequence.joints_m[:, [HIP, NECK], 1]
+        if "fall" in labels:
+            told, end = heights[labels == "fall"], np.flatnonzero(labels == "fall")[-1]
+            assert len(told) >= 0.9 * sequence.fps
+            assert np.abs(heights[end - 15 : end + 1] - heights[end]).max() < 0.3  # it lies
+            assert (heights[labels == "topple"] > told[-1] + 0.05).any(1).all()
+        else:
+            assert "topple" not in labels
