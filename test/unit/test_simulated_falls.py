@@ -182,12 +182,12 @@ def test_options_out_of_range_are_refused(tmp_path, capsys):
     assert "sequences is 0, expected 1" in capsys.readouterr().err
 
 
-def test_a_fall_is_told_from_where_the_body_is_low_until_a_while_after_it_is_down(sequences):
+def test_a_fall_is_told_from_just_before_the_body_is_down_until_a_while_after(sequences):
     for sequence in sequences:
         labels, heights = np.array(sequence.labels), sequence.joints_m[:, [HIP, NECK], 1]
         if "fall" in labels:
             told, end = heights[labels == "fall"], np.flatnonzero(labels == "fall")[-1]
-            assert len(told) >= 0.9 * sequence.fps
+            assert len(told) >= 1.3 * sequence.fps
             assert np.abs(heights[end - 15 : end + 1] - heights[end]).max() < 0.3  # it lies
             assert (heights[labels == "topple"] > told[-1] + 0.05).any(1).all()
         else:

@@ -12,7 +12,7 @@ import numpy as np
 
 from pose_attention_ros.core.config import Settings, setting
 from pose_attention_ros.data.simulated import acting, falls, lying, scripts
-from pose_attention_ros.data.simulated.body import BONE, INDEX, JOINTS, ROOT, Body
+from pose_attention_ros.data.simulated.body import INDEX, JOINTS, ROOT, Body
 from pose_attention_ros.data.simulated.track import FPS, Support, Track
 
 LABELS = ("stand", "walk", "sit", "sit_down", "stand_up", "fall", "lie", "lie_down", "rise_up", "get_up", "pick_up",
@@ -21,8 +21,8 @@ ACTED = ("wave", "clap", "throw", "push", "kick", "squat", "sit_up", "jumping_ja
 ANKLES = [INDEX["left_ankle"], INDEX["right_ankle"]]
 _SHORTEST = 3  # frames of a clip
 _BLOCK = 500  # simulated side by side
-_LOW = 0.55  # of the way from standing to rest that hips and neck still have before them where a fall begins to be told
-_TOLD_S = 0.9  # a fall is told for so long after the body is down
+_BEFORE_S = 0.15  # a fall is told from so long before the body is down
+_TOLD_S = 1.3  # and for so long after
 _DOWN_M = 0.12  # it is down where hips and neck stay within this of where they come to rest
 
 
@@ -142,22 +142,17 @@ def _with_fall(rng: np.random.Generator, begun: falls.Beginning, fallen: np.ndar
         scripts.go_on_with(track, lying.lie, seconds)
     track.cut(int(min(track.seconds, max(15 - so_far, 2.0)) * FPS))
     joints = np.concatenate([begun.joints, fallen[1:], track.placed()[1:]])
-    labels = _labels_of_fall(begun.body, joints[len(begun.joints):], len(fallen) - 1)
+    labels = _labels_of_fall(joints[len(begun.joints):], len(fallen) - 1)
     return joints, begun.labels + labels + track.labels[1 + len(labels) - (len(fallen) - 1):]
 
 
-def _labels_of_fall(body: Body, joints: np.ndarray, fallen: int) -> list[str]:
-    """Of the first frames of joints (n, 20, 3), of which `fallen` show the fall until all is still: "topple" while the body
-    is about as high as people who squat or sit, which tells nothing yet; "fall" from there until a while after it is down;
-    and "lie"."""
-    hips_m = body.radii_m[ANKLES[0]] + body.lengths_m[[BONE["left_knee"], BONE["left_ankle"]]].sum()
-    standing_m = np.array([hips_m, hips_m + body.lengths_m[[BONE["spine"], BONE["neck"]]].sum()])
+def _labels_of_fall(joints: np.ndarray, fallen: int) -> list[str]:
+    """Of the first frames of joints (n, 20, 3), of which `fallen` show the fall until all is still: "topple" on the way
+    down, for a quick squat begins alike; "fall" from just before the body is down until a while after; and "lie"."""
     heights_m = joints[:fallen, [ROOT, INDEX["neck"]], 1]
     moving = np.flatnonzero((np.abs(heights_m - heights_m[-1]) > _DOWN_M).any(1))
     down = int(moving[-1]) + 1 if len(moving) else 0
-    low = (heights_m < heights_m[-1] + _LOW * (standing_m - heights_m[-1])).all(1)
-    begin = min(int(np.argmax(low)) if low.any() else down, down)
-    end = down + int(_TOLD_S * FPS)
+    begin, end = max(down - int(_BEFORE_S * FPS), 0), down + int(_TOLD_S * FPS)
     return (["topple"] * begin + ["fall"] * (end - begin) + ["lie"] * max(fallen - end, 0))[: len(joints)]
 
 
