@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from pose_attention_ros.core.layouts import PARTS, Layout
+from pose_attention_ros.core.body.layouts import PARTS, Layout
 
 _LIMBS = (("shoulder", "elbow"), ("elbow", "wrist"), ("hip", "knee"), ("knee", "ankle"))
 # How much a bone's length differs between people and between the joints of sensors and annotators, beside that of a limb.

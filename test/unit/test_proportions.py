@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from pose_attention_ros.core.layouts import LAYOUTS, layout
+from pose_attention_ros.core.body.layouts import LAYOUTS, layout
 from pose_attention_ros.data.proportions import proportioned
 
 TABLE = layout("common13")
