@@ -22,7 +22,8 @@ log = logging.getLogger(__name__)
 
 
 class LiveCamera:
-    """A live source that reads the newest frame and reconnects with back-off.
+    """A live source that reads the newest frame and reconnects with back-off. It is open from the beginning, and grabs in a
+    thread of its own until `close`, which any thread may call.
 
     :param open_capture: opens a new connection; called again after a loss
     :param name: how messages call the source
@@ -89,6 +90,7 @@ class LiveCamera:
         if self.trouble:
             log.warning("%s: frames are back", self._name)
             self.trouble = ""
+        # Stamps name frames further on: no two may be the same, even where the driver's clock steps back.
         self._last_ns = max(grabbed.stamp_ns, self._last_ns + 1)
         return Frame(grabbed.image_bgr, self._last_ns, self._config.frame_id)
 

@@ -55,7 +55,8 @@ class Member:
 
 
 class Graph:
-    """Nodes that end together.
+    """Nodes that end together. From the moment it is made it hears of every process that starts, and SIGINT is left to the
+    event loop alone.
 
     :param whole: the end of this graph ends the whole launch
     :param respawn_s: a node that fails is started again after this long, doubled with each failure up to MOST_DELAY_S; None:
@@ -66,7 +67,7 @@ class Graph:
         self._whole, self._respawn_s = whole, respawn_s
         self._configurations, self._environment = dict(context.launch_configurations), dict(os.environ)
         self._members: list[Member] = []
-        self._ending = False
+        self._ending = False  # set before `launch` is told, so that the ends that follow count as asked for
         leave_to_loop(context.asyncio_loop.is_running)
         context.register_event_handler(OnProcessStart(on_start=self._started))
 

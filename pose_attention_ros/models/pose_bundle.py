@@ -8,8 +8,6 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-import torch
-
 from pose_attention_ros.core.errors import ModelError
 from pose_attention_ros.models.pose_cnn import STRIDE, PoseCnn, PoseCnnConfig
 from pose_attention_ros.models.pose_export import export_pose
@@ -95,16 +93,6 @@ def read_spec(folder: Path) -> dict:
     if spec.get("task") != TASK:
         raise ModelError(f"{folder} is no pose network: task is {spec.get('task')!r}, expected {TASK!r}")
     return spec
-
-
-def checkpoint_network(path: Path, config: PoseCnnConfig) -> PoseCnn:
-    """The averaged weights out of a training checkpoint, also of a run that is not at its end. Raises ModelError."""
-    network = PoseCnn(config)
-    try:
-        network.load_state_dict(torch.load(path, weights_only=True, map_location="cpu")["average"])
-    except (OSError, RuntimeError, KeyError) as error:
-        raise ModelError(f"{path} is no checkpoint of such a network: {str(error).splitlines()[0]}") from None
-    return network.eval().requires_grad_(False)
 
 
 def _file(path: Path) -> dict[str, str]:

@@ -123,12 +123,13 @@ class Rpan(Comparator):
         return 2 * self.config.hidden
 
     def fit_scales(self, features: Tensor, pixels: Tensor | None = None) -> None:
-        places = self._pooled(pixels.flatten(0, 1)).flatten(2).transpose(1, 2).flatten(0, 1)  # (.., D)
+        places = self._pooled(pixels.flatten(0, 1)).flatten(2).transpose(1, 2).flatten(0, 1)  # (N * T * K, D)
         if not self.config.reduced:
             self.mix.copy_(torch.diag(1 / spread(places)))
             return
+        # The components of the largest spread, each divided by it, largest first.
         self.middle.copy_(places.mean(0))
-        values, vectors = torch.linalg.eigh((places - self.middle).T @ (places - self.middle) / len(places))
+        values, vectors = torch.linalg.eigh((places - self.middle).T @ (places - self.middle) / len(places))  # (D,), (D, D)
         chosen = slice(-self.channels, None)
         self.mix.copy_((vectors[:, chosen] / values[chosen].clamp(min=1e-6).sqrt()).T.flip(0))
 
@@ -136,8 +137,8 @@ class Rpan(Comparator):
         """cubes (N, T, D, K1, K2), as `prepare` gives them -> outputs after every frame."""
         people, ticks = cubes.shape[:2]
         flat = cubes.flatten(3)  # (N, T, D, K)
-        hidden, memory = cubes.new_zeros(2, people, self.config.hidden)
-        seen = self._look(flat)
+        hidden, memory = cubes.new_zeros(2, people, self.config.hidden)  # (N, H) each
+        seen = self._look(flat)  # of all frames at once: (N, T, K, P * A)
         logits, maps = [], []
         for t in range(ticks):
             hidden, memory, each = self._advance(flat[:, t], None if seen is None else seen[:, t], hidden, memory)
@@ -151,6 +152,7 @@ class Rpan(Comparator):
         hidden, memory = state.chunk(2, -1)
         flat = self.prepare(pixels).flatten(2)
         hidden, memory, maps = self._advance(flat, self._look(flat), hidden, memory)
+        # A joint counts as much as its map is sharp.
         peaks = maps.amax(-1) if self.guided else even_joints(features)
         joints = peaks / peaks.sum(-1, keepdim=True)
         return StepResult(self.classify(hidden), joints, torch.zeros_like(hidden[:, 0]), torch.cat([hidden, memory], -1))

@@ -16,8 +16,6 @@ from pose_attention_ros.data.pose_targets import TargetConfig
 from pose_attention_ros.models.pose_cnn import STRIDE, PoseCnnConfig
 from pose_attention_ros.training.recipe import read_yaml
 
-MODEL_NAME = "pose_cnn"
-
 
 @dataclass(frozen=True)
 class PoseTrainConfig(Settings):

@@ -74,6 +74,7 @@ class JointSmoother:
         dt = np.maximum(np.where(fresh, 1, since), 1e-3)[..., None].astype(np.float32)
         scale = np.asarray(scale_px, np.float32)[..., None, None]
 
+        # The faster a joint moves, the wider the filter opens.
         raw_velocity = (keypoints_px - self._raw) / (dt * scale)
         velocity = self._velocity + _gain(np.float32(config.velocity_cutoff_hz), dt) * (raw_velocity - self._velocity)
         speed = np.sqrt((velocity * velocity).sum(-1, keepdims=True))
@@ -81,6 +82,7 @@ class JointSmoother:
         cutoff = np.float32(config.min_cutoff_hz) + np.float32(config.cutoff_slope) * moving
         position = self._position + _gain(cutoff, dt) * (keypoints_px - self._position)
 
+        # What was away for too long starts afresh; what is missing keeps its last state until then.
         fresh = fresh[..., None]
         there = np.asarray(mask)[..., None]
         position, velocity = np.where(fresh, keypoints_px, position), np.where(fresh, 0, velocity)

@@ -129,16 +129,18 @@ class PersonTracker:
         :returns: track id of each person (N,) int64, -1 where no track has begun yet; and the ids of all living tracks,
             seen in this frame or not
         """
+        # In an order of their own, so that ids do not hang on the estimator's.
         order = np.lexsort(boxes_xyxy.T)
         boxes = boxes_xyxy[order].astype(np.float64)
         low, high = boxes[:, :2], boxes[:, 2:]
         seen = _Sightings((low + high) / 2, high - low, keypoints_px[order].astype(np.float64), mask[order])
         scores = person_scores[order]
         sure = (scores >= self._config.sure_score) | (scores <= 0)
-        row_of = np.full(len(order), -1, np.int64)
+        row_of = np.full(len(order), -1, np.int64)  # the track of each person; -1: nobody's
         if self._tracks is None:
             self._tracks = _Tracks(_Sightings(*(each[:0] for each in seen)))
         tracks = self._tracks
+        # Move everybody on, find each again, and put the tracks where their people were seen.
         if len(tracks):
             tracks.predict(dt_s)
             if len(order):
@@ -148,7 +150,8 @@ class PersonTracker:
             tracks.correct(row_of, seen)
         else:
             tracks.correct(row_of[matched], _Sightings(*(each[matched] for each in seen)))
-        self._grow_and_end(tracks, seen, sure, row_of, dt_s)
+        self._begin_and_confirm(tracks, seen, sure, row_of, dt_s)
+        # Tell the ids before tracks end: their rows move then.
         ids = np.full(len(order), -1, np.int64)
         there = row_of >= 0
         ids[order[there]] = tracks.ids[row_of[there]]
@@ -185,7 +188,8 @@ class PersonTracker:
         cost = distance / gate - _WEIGHT_OF_OVERLAP * _overlap(apart_px, seen.sizes_px[:, None], tracks.sizes_px)
         return np.where(distance < gate, cost, np.inf)
 
-    def _grow_and_end(self, tracks: _Tracks, seen: _Sightings, sure: np.ndarray, row_of: np.ndarray, dt_s: float) -> None:
+    def _begin_and_confirm(self, tracks: _Tracks, seen: _Sightings, sure: np.ndarray, row_of: np.ndarray,
+                           dt_s: float) -> None:
         """Begin tracks with those who are nobody's, and confirm those that were seen for long enough."""
         beginners = tracks.ids < 0
         if beginners.any():

@@ -85,10 +85,6 @@ class Body:
                     float(rng.uniform(5, 40)) if kind == "old" else float(rng.uniform(0, 8)),
                     float(rng.uniform(0.45, 0.8) if kind == "old" else rng.uniform(0.8, 1.2)))
 
-    @property
-    def leg_m(self) -> float:
-        return float(self.lengths_m[BONE["left_knee"]] + self.lengths_m[BONE["left_ankle"]])
-
 
 def from_root(directions: np.ndarray, lengths_m: np.ndarray) -> np.ndarray:
     """Directions (..., 19, 3) and lengths (..., 19) of bones -> (..., 20, 3) joints, seen from the root joint."""

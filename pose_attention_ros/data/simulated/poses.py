@@ -91,7 +91,6 @@ LIE_SIDE = pose(roll=90, hip_flex=40, knee=60, arm_flex=60, elbow=60, spine_flex
 CURLED = pose(roll=90, hip_flex=95, knee=110, arm_flex=50, elbow=110, spine_flex=35, neck_flex=25)
 ALL_FOURS = pose(pitch=80, hip_flex=80, knee=88, ankle=50, arm_flex=82, elbow=6, hip_abd=5, neck_flex=-25)
 PLANK = pose(pitch=78, hip_flex=0, knee=2, ankle=-10, arm_flex=78, elbow=5, neck_flex=-15)
-PLANK_LOW = pose(pitch=87, hip_flex=0, knee=2, ankle=-10, arm_flex=10, elbow=95, arm_abd=40, neck_flex=-15)
 KNEEL = pose(pitch=4, hip_flex=6, knee=92, ankle=45, arm_abd=8, elbow=25, hip_abd=6)
 KNEEL_SAT = pose(pitch=10, hip_flex=72, knee=145, ankle=50, arm_flex=30, elbow=40, hip_abd=8)
 HALF_KNEEL = pose(pitch=20, hip_flex_l=105, knee_l=92, hip_flex_r=18, knee_r=92, ankle_r=40, arm_flex_l=50, elbow_l=70,
