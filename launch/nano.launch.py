@@ -7,13 +7,12 @@ ros2 launch pose_attention_ros nano.launch.py source:=0     # a USB camera
 from pathlib import Path
 from typing import Any
 
-from launch.actions import DeclareLaunchArgument, IncludeLaunchDescription, LogInfo, OpaqueFunction
-from launch.launch_description_sources import PythonLaunchDescriptionSource
+from launch.actions import DeclareLaunchArgument, LogInfo, OpaqueFunction
 
 from launch import LaunchContext, LaunchDescription
-from pose_attention_ros.launching.arguments import SWITCH
+from pose_attention_ros.launching.board import on_board
 
-HERE = Path(__file__).resolve().parent
+SHARE = Path(__file__).resolve().parents[1]
 SYSFS = Path("/sys/devices/system/cpu")
 # The camera's image processor scales in its own memory (NVMM); the CPU sees the small image only.
 CSI = ("nvarguscamerasrc sensor-id={number} ! video/x-raw(memory:NVMM),width=1280,height=720,framerate=30/1 ! "
@@ -22,27 +21,17 @@ CSI = ("nvarguscamerasrc sensor-id={number} ! video/x-raw(memory:NVMM),width=128
 
 def generate_launch_description() -> LaunchDescription:
     """The arguments of pipeline.launch.py, four of them with this profile's defaults, and `csi`."""
-    return LaunchDescription([
-        DeclareLaunchArgument("csi", default_value="", choices=["", "0", "1"],
-                              description="number of the camera on a CSI connector, in place of source"),
-        DeclareLaunchArgument("source", default_value="", description="as for pipeline.launch.py; csi sets it"),
-        DeclareLaunchArgument("composed", default_value="true",
-                              description=f"{SWITCH}: camera, pose, graph and action in one process, so that no "
-                              "image crosses DDS"),
+    return on_board(
+        SHARE, "nano.yaml", {number: CSI.format(number=number) for number in "01"},
+        "number of the camera on a CSI connector",
         DeclareLaunchArgument("pose_backend", default_value="movenet",
                               description="pose estimator: movenet on the processor, or pose_cnn on the GPU by TensorRT, "
                               "which finds less"),
-        DeclareLaunchArgument("params_file", default_value=str(HERE.parent / "config" / "nano.yaml"),
-                              description="YAML file of node parameters: the profile"),
-        OpaqueFunction(function=choose_source),
-        IncludeLaunchDescription(PythonLaunchDescriptionSource(str(HERE / "pipeline.launch.py"))),
-    ])
+        OpaqueFunction(function=tell_power))
 
 
-def choose_source(context: LaunchContext) -> list[Any]:
-    """The camera on a CSI connector as `source`, where `csi` asks for it; and what the board's power mode calls for."""
-    if number := context.launch_configurations["csi"]:
-        context.launch_configurations["source"] = CSI.format(number=number)
+def tell_power(context: LaunchContext) -> list[Any]:
+    """What the board's power mode calls for."""
     return [LogInfo(msg=hint) for hint in power_hints(SYSFS)]
 
 

@@ -1,1 +1,1 @@
-"""What the launch files share: arguments that are checked, and nodes that are watched."""
+"""What the launch files share: arguments that are checked, nodes that are watched, and a board's profile."""

@@ -20,6 +20,7 @@ import yaml
 ROOT = Path(__file__).resolve().parents[2]
 PIPELINE = ROOT / "launch" / "pipeline.launch.py"
 RECORD = ROOT / "launch" / "record.launch.py"
+BOARD = ROOT / "pose_attention_ros" / "launching" / "board.py"
 LAUNCH_FILES = sorted((ROOT / "launch").glob("*.launch.py"))
 PARAMETER_FILES = sorted((ROOT / "config").glob("*.yaml"))
 COMMON = {"required", "respawn", "frame_id", "calibration", "layout", "namespace", "use_sim_time", "params_file",
@@ -102,7 +103,7 @@ def test_every_message_is_built() -> None:
     assert sorted(listed) == sorted(f"msg/{file.name}" for file in (ROOT / "msg").glob("*.msg"))
 
 
-@pytest.mark.parametrize("file", LAUNCH_FILES, ids=lambda file: file.name)
+@pytest.mark.parametrize("file", [*LAUNCH_FILES, BOARD], ids=lambda file: file.name)
 def test_every_argument_is_explained(file: Path) -> None:
     for name, call in declared(file).items():
         options = {option.arg: option.value for option in call.keywords}
@@ -163,8 +164,9 @@ def test_the_nanos_power_mode_is_hinted_at(tmp_path: Path, files: dict[str, str]
 @pytest.mark.parametrize("file", [file for file in LAUNCH_FILES if file not in (PIPELINE, RECORD)],
                          ids=lambda file: file.name)
 def test_a_profile_only_presets_arguments_of_the_pipeline(file: Path) -> None:
-    assert set(declared(file)) - {"csi"} <= set(declared(PIPELINE))
-    assert '"pipeline.launch.py"' in file.read_text()
+    shared = BOARD if calls(tree_of(file), "on_board") else file
+    assert {*declared(file), *declared(shared)} - {"csi"} <= set(declared(PIPELINE))
+    assert '"pipeline.launch.py"' in shared.read_text()
 
 
 def test_the_recorder_that_is_launched_is_built_and_knows_its_parameters() -> None:
