@@ -35,7 +35,7 @@ model_id: gymnastics
 start_from: everyday
 data: {own: {val_share: 0.0}}
 classes: {side_lunge: {own: [side_lunge]}, chest_open: {own: [chest_open]}}
-train: {epochs: 2, streams_per_epoch: 192, batch: 16, learning_rate: 1.5e-3, average: 0.9}
+train: {epochs: 3, streams_per_epoch: 192, batch: 16, muon: true, learning_rate: 4.0e-3, average: 0.9}
 stream: {longest_s: 3.5}
 """
 
