@@ -139,7 +139,7 @@ def test_a_long_motion_is_cut_and_nobody_seen_is_standing_still():
 
 def test_takes_can_be_deleted_and_a_lesson_without_takes_says_what_to_do():
     lesson = Lesson("circle", 1, RATE_HZ)
-    with pytest.raises(UserError, match="stand still, move, stand still"):
+    with pytest.raises(UserError, match="by person 1: stand still, move, stand still"):
         lesson.learnt(space())
     lesson, tick = Lesson("circle", 1, RATE_HZ), 0
     for speed in [0.0] * 15 + [1.0] * 20 + [0.0] * 15 + [1.0] * 30 + [0.0] * 15:

@@ -134,8 +134,8 @@ class Lesson:
         self.close()
         takes = self.takes()
         if not takes:
-            raise UserError(f"no take of {self.name!r}: stand still, move, stand still again; a take lasts "
-                            f"{self.config.shortest_take_s:g} to {self.config.longest_take_s:g} s")
+            raise UserError(f"no take of {self.name!r} by person {self.track_id}: stand still, move, stand still again; "
+                            f"a take lasts {self.config.shortest_take_s:g} to {self.config.longest_take_s:g} s")
         places = space.place(np.stack([pooled(take.embeddings, take.features) for take in takes]))
         return taught_action(self.name, places, tuple(take.length_s for take in takes), space)
 
