@@ -7,16 +7,26 @@ N people or clips, T ticks, V joints, C channels, K classes, W ticks of a window
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
-from pose_attention_ros.core.body.layouts import Layout
+from pose_attention_ros.core.body.layouts import LAYOUTS, Layout
+from pose_attention_ros.core.config import Settings, setting
 from pose_attention_ros.core.types import FEATURE_NAMES
 
 SCORE = FEATURE_NAMES.index("score")
 _LEAST_CHANCE = 1e-12
+
+
+@dataclass(frozen=True)
+class ComparatorConfig(Settings):
+    """What every compared recogniser's shape has."""
+
+    layout: str = setting("common13", "joint layout", choices=tuple(LAYOUTS))
+    rate_hz: float = setting(15.0, "ticks a second", unit="Hz", low=0.1)
 
 
 class StepResult(NamedTuple):
@@ -32,10 +42,11 @@ class StepResult(NamedTuple):
 class Comparator(nn.Module, ABC):
     """A recogniser that is trained, exported and run as the Pose-Attention Network is. A new person's state is zeros.
 
-    `config` has at least `layout` and `rate_hz`; `kind` is its name in recipes and model.json; `pixels` says what it reads
-    beside the joints' features (see core.actions.recogniser.PIXELS), of shape `pixels_shape` a person and tick.
+    `kind` is its name in recipes and model.json; `pixels` says what it reads beside the joints' features (see
+    core.actions.recogniser.PIXELS), of shape `pixels_shape` a person and tick.
     """
 
+    config: ComparatorConfig
     kind: str
     pixels: str = ""
     pixels_shape: tuple[int, ...] = ()

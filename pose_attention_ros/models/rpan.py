@@ -14,9 +14,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from pose_attention_ros.core.body.layouts import LAYOUTS, Layout, layout
-from pose_attention_ros.core.config import Settings, setting
-from pose_attention_ros.models.comparator import Comparator, StepResult, even_joints, spread
+from pose_attention_ros.core.body.layouts import Layout, layout
+from pose_attention_ros.core.config import setting
+from pose_attention_ros.models.comparator import Comparator, ComparatorConfig, StepResult, even_joints, spread
 
 # The paper's five parts (its figure 3): joints of a part share {A_h, A_c, b}.
 _LIMB_PARTS = {"elbow": "elbow", "wrist": "wrist", "hand": "wrist", "knee": "knee", "ankle": "ankle", "foot": "ankle"}
@@ -25,10 +25,9 @@ WITHOUT, SHARE_ALL, SEPARATE_JOINT, HUMAN_PART = "without", "share-all", "separa
 
 
 @dataclass(frozen=True)
-class RpanConfig(Settings):
+class RpanConfig(ComparatorConfig):
     """Shape of the network. The defaults are the paper's for PennAction."""
 
-    layout: str = setting("common13", "joint layout of the heat maps", choices=tuple(LAYOUTS))
     attention: str = setting(HUMAN_PART, "what shares {A_h, A_c, b} (the paper's table 1)",
                              choices=(WITHOUT, SHARE_ALL, SEPARATE_JOINT, HUMAN_PART))
     pooling: str = setting("concat", "PartPool of (5)", choices=("concat", "mean", "max"))

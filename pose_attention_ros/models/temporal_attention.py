@@ -12,13 +12,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from pose_attention_ros.core.body.layouts import LAYOUTS, layout
-from pose_attention_ros.core.config import Settings, setting
+from pose_attention_ros.core.body.layouts import layout
+from pose_attention_ros.core.config import setting
 from pose_attention_ros.core.errors import UserError
 from pose_attention_ros.core.types import FEATURE_NAMES
 from pose_attention_ros.models.comparator import (
     SCORE,
     Comparator,
+    ComparatorConfig,
     Ring,
     StepResult,
     even_joints,
@@ -34,10 +35,9 @@ _NOTHING = -1e4  # score of a frame that is not there: its weight is 0, and no s
 
 
 @dataclass(frozen=True)
-class TemporalAttentionConfig(Settings):
+class TemporalAttentionConfig(ComparatorConfig):
     """Shape of the network. The defaults are the paper's, but for what is read of a frame."""
 
-    layout: str = setting("common13", "joint layout of the input", choices=tuple(LAYOUTS))
     reads: str = setting(SKELETON, "per-frame features: of the joints, or of the extractor's cube, averaged",
                          choices=(SKELETON, FRAME))
     streams: tuple[str, ...] = setting(STREAMS, "one network each, fused")
@@ -52,7 +52,6 @@ class TemporalAttentionConfig(Settings):
     averaged: int = setting(10, "last refinement steps whose predictions are averaged", low=1)
     attention: bool = setting(True, "weigh the frames; else their mean, the paper's baseline")
     dropout: float = setting(0.0, "drop-out on the features of a frame; the paper names none", low=0, high=0.9)
-    rate_hz: float = setting(15.0, "ticks a second", unit="Hz", low=0.1)
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -14,10 +14,19 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from pose_attention_ros.core.body.layouts import LAYOUTS, layout
-from pose_attention_ros.core.config import Settings, setting
+from pose_attention_ros.core.body.layouts import layout
+from pose_attention_ros.core.config import setting
 from pose_attention_ros.core.types import FEATURE_NAMES
-from pose_attention_ros.models.comparator import SCORE, Comparator, Ring, StepResult, filled, joint_rows, spread
+from pose_attention_ros.models.comparator import (
+    SCORE,
+    Comparator,
+    ComparatorConfig,
+    Ring,
+    StepResult,
+    filled,
+    joint_rows,
+    spread,
+)
 from pose_attention_ros.models.temporal import Motion
 
 PARTS = ("left_hand", "right_hand", "full_body")
@@ -28,10 +37,9 @@ _GAUSSIAN = 0.01  # spread of the attention layers' first weights
 
 
 @dataclass(frozen=True)
-class WhereToFocusConfig(Settings):
+class WhereToFocusConfig(ComparatorConfig):
     """Shape of the network. The defaults are the paper's for NTU, but for what is read of a part."""
 
-    layout: str = setting("common13", "joint layout of the input", choices=tuple(LAYOUTS))
     reads: str = setting(SKELETON, "what a part's network reads: the part's joints, or the extractor's features of its crop",
                          choices=(SKELETON, CROPS))
     aggregate: str = setting(ATTENTION, "how the parts' features become one; the name of a part takes that one alone",
@@ -46,7 +54,6 @@ class WhereToFocusConfig(Settings):
     motion_lags: tuple[int, ...] = setting((), "distances in ticks over which the motion of each joint is read as well")
     distances: bool = setting(False, "a part's network that reads joints reads their distances from each other as well")
     dropout: float = setting(0.5, "drop-out", low=0, high=0.9)
-    rate_hz: float = setting(15.0, "ticks a second", unit="Hz", low=0.1)
 
 
 class PartNetwork(nn.Module):

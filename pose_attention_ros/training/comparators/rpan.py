@@ -8,18 +8,18 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from pose_attention_ros.core.config import Settings, setting
+from pose_attention_ros.core.config import setting
 from pose_attention_ros.models.rpan import Rpan, pose_targets, rpan_loss
 from pose_attention_ros.training.comparators.phases import Phase
+from pose_attention_ros.training.comparators.settings import ComparatorTraining
 from pose_attention_ros.training.comparators.views import TickBatch
 
 
 @dataclass(frozen=True)
-class RpanTraining(Settings):
+class RpanTraining(ComparatorTraining):
     """The defaults are the paper's for PennAction."""
 
     epochs: int = setting(100, "passes over the training clips", low=1)
-    batch: int = setting(16, "clips a step", low=1)
     learning_rate: float = setting(0.1, "at first", low=0)
     later_rate: float = setting(0.01, "from epoch `falls_at` on", low=0)
     falls_at: int = setting(50, "epochs before the learning rate falls; the paper has 40 for Sub-JHMDB", low=0)
@@ -28,8 +28,6 @@ class RpanTraining(Settings):
     action: float = setting(1.0, "l_action of (11)", low=0)
     pose: float = setting(1.0, "l_pose of (11)", low=0)
     std_px: float = setting(5.0, "spread of the Gaussian at a joint, in pixels of the image", unit="px", low=0.1)
-    clip_norm: float = setting(0.0, "longest gradient; 0 for any, as the paper", low=0)
-    threads: int = setting(1, "CPU threads", low=1)
 
 
 class _Objective:

@@ -9,17 +9,18 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from pose_attention_ros.core.config import Settings, setting
+from pose_attention_ros.core.config import setting
 from pose_attention_ros.models.comparator import Ring
 from pose_attention_ros.models.temporal_attention import TemporalAttention, temporal_attention_loss
 from pose_attention_ros.training.comparators.phases import Phase, half_cosine
+from pose_attention_ros.training.comparators.settings import ComparatorTraining
 from pose_attention_ros.training.comparators.views import TickBatch, random_ends
 
 ADADELTA, ADAMW = "adadelta", "adamw"
 
 
 @dataclass(frozen=True)
-class TemporalAttentionTraining(Settings):
+class TemporalAttentionTraining(ComparatorTraining):
     """The paper names the optimiser alone, Adadelta; the defaults train as it does."""
 
     epochs: int = setting(60, "passes over the training clips", low=1)
@@ -31,7 +32,6 @@ class TemporalAttentionTraining(Settings):
     prefixes: float = setting(0.0, "share of the samples that end before a whole window is seen", low=0, high=1)
     weight_decay: float = setting(1e-5, "gamma of (8); for adamw its own", low=0)
     clip_norm: float = setting(10.0, "longest gradient; 0 for any", low=0)
-    threads: int = setting(1, "CPU threads", low=1)
 
 
 class _Objective:

@@ -9,21 +9,21 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from pose_attention_ros.core.config import Settings, setting
+from pose_attention_ros.core.config import setting
 from pose_attention_ros.models.where_to_focus import ATTENTION, PARTS, WhereToFocus, focus_loss
 from pose_attention_ros.training.comparators.phases import Phase, half_cosine
+from pose_attention_ros.training.comparators.settings import ComparatorTraining
 from pose_attention_ros.training.comparators.views import TickBatch, random_sub_sequences, rows, seen_so_far
 
 
 @dataclass(frozen=True)
-class FocusTraining(Settings):
+class FocusTraining(ComparatorTraining):
     """The defaults are the paper's for NTU; it leaves the lengths of the pre-training open (early stopping ends it)."""
 
     part_epochs: int = setting(40, "step 2: passes in which each part's network is taught alone, at most", low=1)
     pose_epochs: int = setting(40, "step 3: passes in which the pose LSTM is taught alone, at most", low=1)
     joint_epochs: int = setting(10, "step 5: N1 passes in which all is taught together", low=0)
     tune_epochs: int = setting(25, "step 6: N2 passes with the pose LSTM frozen", low=0)
-    batch: int = setting(16, "clips a step", low=1)
     learning_rate: float = setting(5e-4, "of Adam, at first; it falls where the validation loss does not", low=0)
     falls: bool = setting(False, "it falls to 0 along half a cosine in each step instead")
     average: float = setting(0.0, "decay of the moving average of the weights that each step leaves; 0: none", low=0, high=1)
@@ -32,8 +32,6 @@ class FocusTraining(Settings):
     patience: int = setting(10, "epochs without a better validation loss after which pre-training ends", low=0)
     even: float = setting(1e-5, "l1 of (5); the paper has 1e-4 for N-UCLA", low=0)
     weight_decay: float = setting(1e-3, "l2 of (5)", low=0)
-    clip_norm: float = setting(0.0, "longest gradient; 0 for any", low=0)
-    threads: int = setting(1, "CPU threads", low=1)
 
 
 @dataclass(frozen=True)
