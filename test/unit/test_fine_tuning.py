@@ -43,7 +43,7 @@ def test_all_weights_but_the_new_classes_are_taken_over(everyday):
         torch.testing.assert_close(getattr(network, head).bias[1:], getattr(everyday, head).bias[rows])
 
 
-@pytest.mark.parametrize("edit, dropout", [("", 0.3), ("\nmodel: {dropout: 0.1}\n", 0.1)])
+@pytest.mark.parametrize("edit, dropout", [("", 0.1), ("\nmodel: {dropout: 0.4}\n", 0.4)])
 def test_the_shape_is_that_of_the_model(tmp_path, everyday, edit, dropout):
     (tmp_path / "own.yaml").write_text(RECIPE + edit)
     shape = load_recipe(tmp_path / "own.yaml").model
