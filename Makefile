@@ -100,8 +100,9 @@ docs: build  ## the manual as a site, with a reference made from the code: out/d
 	@$(ENVIRONMENT) docs
 	@scripts/with_ros python -m sphinx -q -W --keep-going -d out/docs_cache docs out/docs && echo out/docs/index.html
 
-train-everyday: venv-train build  ## train models/everyday anew from out/data (see its model card)
-	@scripts/with_ros pose-attention train config/train/everyday.yaml --seed 0 --out out/train/everyday
+train-everyday: venv-train build  ## train models/everyday anew from out/data, in two parts (see its model card)
+	@scripts/with_ros pose-attention train config/train/everyday.yaml --seed 0 --out out/train/everyday_first
+	@scripts/with_ros pose-attention train config/train/everyday_finish.yaml --seed 0 --out out/train/everyday
 
 ##@ Tidy up
 clean:  ## remove what was built and made; .venv and downloads stay

@@ -15,6 +15,7 @@ from pose_attention_ros.core.errors import UserError  # noqa: E402
 from pose_attention_ros.data.dataset import Clip, SkeletonDataset  # noqa: E402
 from pose_attention_ros.data.motion3d.compact import write_motions  # noqa: E402
 from pose_attention_ros.data.motion3d.record import Motion  # noqa: E402
+from pose_attention_ros.data.streams import UNTOLD, Example, StreamConfig, join  # noqa: E402
 from pose_attention_ros.models.losses import IGNORE, OTHER, tick_loss  # noqa: E402
 from pose_attention_ros.models.pan import PanConfig, PoseAttentionNetwork  # noqa: E402
 from pose_attention_ros.training.batches import Carriers, draw_chances  # noqa: E402
@@ -193,3 +194,15 @@ def test_what_belongs_to_no_class_is_a_class_of_its_own_in_training_and_doubt_af
     nothing, something = (tick_loss(logits, torch.tensor([[target]]), torch.ones(1, 1), background=True)
                           for target in (OTHER, 0))
     assert nothing < 0.1 < something
+
+
+def test_a_target_counts_at_once_after_frames_that_tell_nothing():
+    assert UNTOLD == IGNORE
+    joints = len(layout("common13").joints)
+    targets = np.repeat([3, UNTOLD, 5, 6], 30)
+    still = np.random.default_rng(0).uniform(-100, 100, (1, joints, 2)).astype(np.float32).repeat(len(targets), 0)
+    config = StreamConfig(trim=0, speed_low=1, speed_high=1, ignore_s=0.5)
+    clip = Example(still, np.ones((len(targets), joints), np.float32), 30.0, targets)
+    ignored = join([clip], np.random.default_rng(0), layout("common13"), config).ignored
+    assert not ignored[targets == 5].any()  # what came before it told nothing
+    assert ignored[targets == 6].sum() == 15  # another target did: half a second teaches nothing
