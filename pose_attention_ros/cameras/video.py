@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import os
+import struct
 from array import array
 
 import numpy as np
@@ -108,30 +110,33 @@ class VideoFile:
 
     def _tell_losses(self) -> None:
         """One warning, after the first round."""
-        lost = 0 if self._told else self._lost()
+        if self._told:
+            return
         self._told = True
-        if lost:
-            log.warning("%s is damaged or cut off: %s%d of %d frames cannot be decoded and are left out", self._name,
-                        "" if self._counted else "about ", lost, len(self._presented_ns) + lost)
-
-    def _lost(self) -> int:
-        """Frames that the file has and does not give."""
         given = len(self._presented_ns)
-        if self._counted:
-            return max(self._stated_count - given, self._failures, 0)
-        return max(self._failures, self._lost_in_time())
+        lost = max(self._stated_count - given if self._counted else 0, self._failures)
+        missing = 0 if self._counted else self._lost_in_time()
+        if lost >= max(missing, 1):
+            log.warning("%s is damaged or cut off: %d of %d frames cannot be decoded and are left out", self._name, lost,
+                        given + lost)
+        elif missing:
+            log.warning("%s gives %d of about %d frames that its times promise: it is damaged or cut off, or was recorded "
+                        "with pauses", self._name, given, given + missing)
 
     def _lost_in_time(self) -> int:
         """Holes in a video of constant rate, and what is missing at the end of one that states its length."""
-        steps_s = np.diff(np.asarray(self._presented_ns)) * 1e-9
+        presented_s = np.asarray(self._presented_ns) * 1e-9
+        steps_s = np.diff(presented_s)
         steps_s = steps_s[steps_s > 0]
-        if len(steps_s) < _PROBED_FRAMES:
-            return 0
-        usual_s = float(np.median(steps_s))
-        length_s = self._stated_count / self._stated_fps if self._stated_fps else 0.0
-        missing_s = length_s - self._presented_ns[-1] * 1e-9
-        at_the_end = round(missing_s / usual_s) if missing_s > _EARLY_END * length_s + usual_s else 0
-        return holes(steps_s, _EVEN_SHARE, _SAME_RATE) + at_the_end
+        usual_s, longest_s = (float(np.median(steps_s)), float(steps_s.max())) if len(steps_s) else (1 / self.fps,) * 2
+        in_between = holes(steps_s, _EVEN_SHARE, _SAME_RATE) if len(steps_s) >= _PROBED_FRAMES else 0
+        if not self._stated_fps or not len(presented_s):
+            return in_between
+        length_s = self._stated_count / self._stated_fps
+        missing_s = length_s - float(presented_s.max())  # the last frame may state no time
+        # The last frame of a video of changing rate may be shown as long as any other.
+        ends_early = missing_s > _EARLY_END * length_s + longest_s
+        return in_between + (round(missing_s / usual_s) - 1 if ends_early else 0)
 
     def _measured_fps(self) -> float:
         """The usual rate of the first frames; what the file states, where they agree with it; 0 where neither tells."""
@@ -173,8 +178,25 @@ def _is_counted(path: str) -> bool:
 
 def _why_not(path: str) -> str:
     if _head(path)[4:8] == b"ftyp":
-        return "it is an MP4 file without its index (moov), as one that was cut off or whose recorder was not ended properly"
+        return ("it is an MP4 file that holds no video, or whose index (moov) is damaged" if _has_index(path) else
+                "it is an MP4 file without its index (moov), as one that was cut off or whose recorder was not ended properly")
     return "expected for example .mp4, .avi or .mkv"
+
+
+def _has_index(path: str) -> bool:
+    """Whether an MP4 file holds all of its box `moov`."""
+    size, at = os.path.getsize(path), 0
+    with open(path, "rb") as file:
+        while at + 16 <= size:
+            file.seek(at)
+            length, name, longer = struct.unpack(">I4sQ", file.read(16))
+            length = longer if length == 1 else length
+            if name == b"moov":
+                return at + length <= size
+            if length < 8:  # 0: it goes on to the end
+                return False
+            at += length
+    return False
 
 
 def _head(path: str) -> bytes:

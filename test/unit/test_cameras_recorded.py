@@ -260,7 +260,30 @@ def test_a_stream_that_lost_packets_is_told_by_the_holes_in_its_times(tmp_path, 
     packets = len(content) // 188
     path.write_bytes(content[:packets // 2 * 188] + content[packets * 55 // 100 * 188:])
     given = len(read_all(open_source(str(path))))
-    assert 85 < given < 100 and "is damaged or cut off: about " in caplog.text
+    assert 85 < given < 100
+    assert f"{path} gives {given} of about 100 frames that its times promise: it is damaged or cut off" in caplog.text
+
+
+@pytest.mark.parametrize("share", [0.3, 0.6])
+def test_a_short_stream_file_that_ends_before_the_length_that_it_states(tmp_path, caplog, share):
+    """Matroska states a length and no number of frames."""
+    path = tmp_path / "clip.mkv"
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*"MJPG"), 10, (64, 48))
+    for image in np.random.default_rng(0).integers(0, 255, (20, 48, 64, 3), np.uint8):
+        writer.write(image)
+    writer.release()
+    assert len(read_all(open_source(str(path)))) == 20 and not caplog.records
+    path.write_bytes(path.read_bytes()[:round(path.stat().st_size * share)])
+    given = len(read_all(open_source(str(path))))
+    assert 3 < given < 15
+    assert f"gives {given} of about 20 frames that its times promise" in caplog.text
+
+
+def test_an_mp4_file_with_its_index_and_without_a_video(tmp_path):
+    path = write_mp4(tmp_path / "sound.mp4", [0.04] * 3)
+    path.write_bytes(path.read_bytes().replace(b"vide", b"soun"))
+    with pytest.raises(SourceError, match=r"an MP4 file that holds no video, or whose index \(moov\) is damaged"):
+        open_source(str(path))
 
 
 def test_the_rate_of_a_video_is_that_of_its_stamps(tmp_path):
