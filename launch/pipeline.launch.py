@@ -9,6 +9,7 @@ ros2 launch pose_attention_ros pipeline.launch.py --show-args
 An argument left empty keeps what the parameter file, or else the node itself, says.
 """
 
+import os
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -166,7 +167,7 @@ def environment(args: Arguments) -> dict[str, str]:
     """
     if not args.dds_profile:
         return {}
-    profile = CONFIG / args.dds_profile if "/" not in args.dds_profile else Path(args.dds_profile).expanduser()
+    profile = CONFIG / args.dds_profile if "/" not in args.dds_profile else Path(os.path.expanduser(args.dds_profile))
     if not profile.is_file():
         raise ArgumentError(f"dds_profile is {args.dds_profile!r}, but {profile} is no file")
     return dict.fromkeys(PROFILE_VARIABLES, str(profile.resolve()))

@@ -14,6 +14,7 @@ from pose_attention_ros.cameras.folder import ImageFolder
 from pose_attention_ros.cameras.live import open_address, open_device, open_pipeline
 from pose_attention_ros.cameras.video import VideoFile
 from pose_attention_ros.core.errors import SourceError
+from pose_attention_ros.core.machine.file_names import at_home
 
 _BAG_SUFFIXES = (".bag", ".db3", ".mcap")
 _EXPECTED = ("a camera number or device (0, /dev/video0), a GStreamer pipeline (\"v4l2src ! ...\"), an rtsp:// or http:// "
@@ -55,14 +56,15 @@ def _existing(source: str) -> Path | None:
     protocol. None where there is none."""
     place = source.removeprefix("file://")
     meant = unquote(place, errors="surrogateescape") if place != source else ""
-    for name in filter(None, (place, meant, meant.removeprefix("localhost"))):
+    names = [place, meant, meant.removeprefix("localhost"), str(at_home(place)) if place else ""]
+    for name in filter(None, names):
         try:
-            path = Path(name).expanduser().absolute()
+            path = Path(name).absolute()
             if path.exists():
                 return path
         except PermissionError as error:
             raise SourceError(f"cannot read {name}: {error.strerror}") from None
-        except (OSError, RuntimeError, ValueError):  # too long, no such user, a zero byte
+        except (OSError, ValueError):  # too long, a zero byte
             continue
     return None
 

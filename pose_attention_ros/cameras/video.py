@@ -178,8 +178,9 @@ def _is_counted(path: str) -> bool:
 
 def _why_not(path: str) -> str:
     if _head(path)[4:8] == b"ftyp":
-        return ("it is an MP4 file that holds no video, or whose index (moov) is damaged" if _has_index(path) else
-                "it is an MP4 file without its index (moov), as one that was cut off or whose recorder was not ended properly")
+        if _has_index(path):
+            return "it is an MP4 file that holds no video, or whose index (moov) is damaged"
+        return "it is an MP4 file without its index (moov), as one that was cut off or whose recorder was not ended properly"
     return "expected for example .mp4, .avi or .mkv"
 
 

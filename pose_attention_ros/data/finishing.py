@@ -19,6 +19,7 @@ _NAMED = 3  # examples that are told of each reason
 _SMALLEST_BODY_PX, _LARGEST_BODY_PX = 4.0, 20_000.0
 # Where all joints of a data set lie within this share of the images, or the most outside, the images have another size.
 _LEAST_SHARE_OF_IMAGE, _MOST_OUTSIDE, _CLIPS_FOR_SHARE = 0.2, 0.5, 20
+_MOST_ODD_CLIPS = 0.05  # share of clips whose scale cannot be; so many may hold a single joint or two
 _MOST_MISSING = 0.95  # share of joints
 _UPSIDE_DOWN, _FRAMES_FOR_UPRIGHT = 0.9, 100  # share of frames, and how many frames such a share needs
 _LEAST_FPS, _MOST_FPS = 0.5, 1000.0
@@ -88,12 +89,15 @@ def _joints_there(data: SkeletonDataset) -> Iterator[str]:
 
 
 def _scale(data: SkeletonDataset) -> Iterator[str]:
-    body_px = _body_px(data)
-    if body_px < _SMALLEST_BODY_PX:
-        yield (f"people are {body_px:.2g} pixels large, the coordinates run to {_largest(data):.3g}: expected pixels, not "
-               "shares of the image; multiply them by the image's width and height")
-    elif body_px > _LARGEST_BODY_PX:
-        yield f"people are {body_px:.3g} pixels large: expected pixels, not millimetres or other units"
+    bodies_px = _bodies_px(data)
+    small, large = bodies_px < _SMALLEST_BODY_PX, bodies_px > _LARGEST_BODY_PX
+    if small.mean() > _MOST_ODD_CLIPS:
+        yield (f"people are {np.median(bodies_px[small]):.2g} pixels large{_in(small)}, the coordinates run to "
+               f"{_largest(data, small):.3g}: expected pixels, not shares of the image; multiply them by the image's width "
+               "and height")
+    elif large.mean() > _MOST_ODD_CLIPS:
+        yield (f"people are {np.median(bodies_px[large]):.3g} pixels large{_in(large)}: expected pixels, not millimetres or "
+               "other units")
     known = np.repeat((data.image_size > 0).all(1), np.diff(data.offsets))[:, None] & (data.scores > 0)
     if not known.any():
         return
@@ -135,6 +139,9 @@ _CHECKS: tuple[Callable[[SkeletonDataset], Iterator[str]], ...] = (_joints_there
 
 def _remarks(data: SkeletonDataset) -> Iterator[str]:
     """What may be meant so, and yet is worth a line."""
+    tiny = int((_bodies_px(data) < _SMALLEST_BODY_PX).sum())
+    if tiny:
+        yield f"people are smaller than {_SMALLEST_BODY_PX:g} pixels in {tiny} of {len(data)} clips"
     absent = [joint for joint, seen in zip(data.joints, (data.scores > 0).any(0)) if not seen]
     if absent:
         yield f"no clip has a joint {', '.join(absent)}"
@@ -149,17 +156,26 @@ def _remarks(data: SkeletonDataset) -> Iterator[str]:
             yield f"{len(untaught)} classes are in {split} and not in train: {', '.join(untaught[:_NAMED])}"
 
 
-def _body_px(data: SkeletonDataset) -> float:
-    """Median over frames of the larger side of the box around the joints, in pixels; of frames with half of them or more."""
+def _in(clips: np.ndarray) -> str:
+    """How many of the clips, (N,) bool, where these are not all."""
+    return "" if clips.all() else f" in {clips.sum()} of {len(clips)} clips"
+
+
+def _bodies_px(data: SkeletonDataset) -> np.ndarray:
+    """(N,) for each clip the median over its frames of the larger side of the box around the joints, in pixels; of frames
+    with half as many joints as its best one or more."""
     there = data.scores > 0
-    frames = 2 * there.sum(1) >= there.sum(1).max()
-    points, there = data.keypoints[frames], there[frames][..., None]
-    low, high = np.where(there, points, np.inf).min(1), np.where(there, points, -np.inf).max(1)
-    return float(np.median((high - low).max(1)))
+    low = np.where(there[..., None], data.keypoints, np.inf).min(1)
+    high = np.where(there[..., None], data.keypoints, -np.inf).max(1)
+    sides, joints = (high - low).max(1), there.sum(1)
+    clips = [slice(*ends) for ends in zip(data.offsets, data.offsets[1:])]
+    return np.array([np.median(sides[clip][2 * joints[clip] >= joints[clip].max()]) for clip in clips])
 
 
-def _largest(data: SkeletonDataset) -> float:
-    return float(np.abs(data.keypoints[data.scores > 0]).max())
+def _largest(data: SkeletonDataset, clips: np.ndarray) -> float:
+    """The largest coordinate of the clips, (N,) bool."""
+    chosen = np.repeat(clips, np.diff(data.offsets))
+    return float(np.abs(data.keypoints[chosen][data.scores[chosen] > 0]).max())
 
 
 def _mean_height(data: SkeletonDataset, names: Sequence[str]) -> np.ndarray:

@@ -6,8 +6,10 @@ Such a file is {"split": {name: [clip ids]}, "annotations": [{"frame_dir", "labe
 
 from __future__ import annotations
 
+import logging
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +22,12 @@ from pose_attention_ros.data.finishing import NO_JOINTS, LeftOut, finished
 from pose_attention_ros.data.plain_pickle import load_plain
 
 LAYOUT = LAYOUTS["coco17"]
+log = logging.getLogger(__name__)
+# What files call their parts, in whatever letters, and how we do.
+_PARTS = {"training": "train", "train": "train", "validation": "val", "valid": "val", "val": "val", "dev": "val",
+          "testing": "test", "test": "test"}
+_PART = re.compile(rf"(?<![a-z])({'|'.join(_PARTS)})(?![a-z])")
+_ALL_ONES = (2**8 - 1, 2**16 - 1, 2**32 - 1)
 # UCF101 names a clip after its source, as v_Archery_g08_c03; HMDB51 adds the clip's properties, as ..._u_nm_np1_ba_goo_3.
 _CLIP_OF_SOURCE = re.compile(r"(_c\d+|_[a-z]_[a-z]{2}_np\d+_[a-z]{2}_[a-z]+_\d+)$")
 
@@ -41,6 +49,7 @@ def import_pyskl(source: Path, split: str | None = None, names: Sequence[str] = 
         with open(source, "rb") as file:
             annotations, splits = _content(load_plain(file), source)
         left_out = LeftOut()
+        _tell_oddities(annotations)
         tables = [_parts(splits, each, annotations, left_out) for each in _wanted(splits, split)]
         return finished(_clips(annotations, tables, names, source.stem, left_out), LAYOUT.joints, left_out)
 
@@ -48,7 +57,7 @@ def import_pyskl(source: Path, split: str | None = None, names: Sequence[str] = 
 def _content(content: Any, source: Path) -> tuple[Sequence[Mapping[str, Any]], Mapping[str, Sequence[str]]]:
     """Annotations and splits; mmaction2 before 1.0 wrote the list of annotations alone, one file a part."""
     annotations = content.get("annotations") if isinstance(content, Mapping) else content
-    if not isinstance(annotations, list) or not all(isinstance(each, Mapping) and "keypoint" in each
+    if not isinstance(annotations, (list, tuple)) or not all(isinstance(each, Mapping) and "keypoint" in each
                                                     for each in annotations):
         raise UserError(f"{source} is not a pyskl skeleton file: expected a table with split and annotations, or a list of "
                         "annotations, each with keypoint, label and frame_dir")
@@ -59,12 +68,18 @@ def _name(annotation: Mapping[str, Any]) -> str:
     return str(annotation.get("frame_dir", annotation.get("filename", "")))
 
 
-def _candidates(split: str) -> tuple[tuple[str, tuple[str, ...]], ...]:
-    """Our parts and what files call them; where a file has both val and test, val is our val."""
-    if not split:
-        return ("train", ("train",)), ("val", ("val",)), ("test", ("test",))
-    return (("train", (f"train{split}", f"{split}_train")), ("val", (f"val{split}", f"{split}_val")),
-            ("test", (f"test{split}", f"{split}_test")))
+def _divisions(splits: Iterable[str]) -> dict[str, dict[str, str]]:
+    """Division -> our part -> the file's name of it: xsub_train is the train part of xsub, train1 that of 1, and Training
+    that of "". Where a division has both val and test, val is our val, else it is our test."""
+    found: dict[str, dict[str, str]] = defaultdict(dict)
+    for name in splits:
+        if (word := _PART.search(name.lower())) is not None:
+            rest = name[:word.start()] + name[word.end():]
+            found[rest.strip("_-. ")][_PARTS[word.group()]] = name
+    for named in found.values():
+        if "val" in named and "test" not in named:
+            named["test"] = named.pop("val")
+    return found
 
 
 def _wanted(splits: Mapping[str, Sequence[str]], split: str | None) -> list[str]:
@@ -73,26 +88,17 @@ def _wanted(splits: Mapping[str, Sequence[str]], split: str | None) -> list[str]
         return split.split(",")
     if not splits:
         return []
-    found = {re.sub(r"_?(train|val|test)_?", "", name) for name in splits}
-    known = sorted(each for each in found if _named(splits, each).keys() > {"train"})
+    known = sorted(name for name, named in _divisions(splits).items() if named.keys() >= {"train", "test"})
     if "1" in known or len(known) == 1:
         return ["1"] if "1" in known else known
     choices = f"choose with --official-split: {', '.join(known)}" if known else "expected train1 and test1, or train and val"
     raise UserError(f"the parts of the file are called {', '.join(splits)}; {choices}")
 
 
-def _named(splits: Mapping[str, Sequence[str]], split: str) -> dict[str, str]:
-    """Our part -> the file's name of it."""
-    named = {part: name for part, candidates in _candidates(split) for name in candidates if name in splits}
-    if "val" in named and "test" not in named:
-        named["test"] = named.pop("val")
-    return named
-
-
 def _parts(splits: Mapping[str, Sequence[str]], split: str, annotations: Sequence[Mapping[str, Any]], left_out: LeftOut
            ) -> dict[str, str]:
     """Clip id -> train, val or test. Raises UserError for an unknown division, and for a clip in two parts."""
-    named, parts = _named(splits, split), {}
+    named, parts = _divisions(splits).get(split, {}), {}
     for part in ("train", "test"):
         if part not in named:
             raise UserError(f"the file has no {part} part of split {split!r}; its splits are {', '.join(splits) or 'none'}")
@@ -125,28 +131,41 @@ def _clips(annotations: Sequence[Mapping[str, Any]], tables: Sequence[Mapping[st
             continue
         scores = np.clip(np.where(there, scores, 0), 0, 1)
         person = int(scores.mean((1, 2)).argmax())
-        height, width = annotation.get("img_shape") or (0, 0)
+        height, width = (annotation.get("img_shape") or (0, 0))[:2]
         yield Clip(np.where(there[person][..., None], keypoints[person], 0), scores[person], _label(annotation, name, names),
                    0.0, parts[0] if parts else "", f"{stem}/{source_video(name)}", (int(width), int(height)),
                    parts if len(parts) > 1 else ())
 
 
 def _people(annotation: Mapping[str, Any], name: str) -> tuple[np.ndarray, np.ndarray]:
-    """Keypoints (people, frames, 17, 2) and scores (people, frames, 17). A third coordinate is the score where there is no
-    array of them; without either, joints at (0, 0) are missing."""
+    """Keypoints (people, frames, 17, 2) and scores (people, frames, 17), as many frames as the file says. A third coordinate
+    is the score where there is no array of them. Joints at (0, 0) are missing whatever their score: files are filled so."""
     keypoints, scores = np.asarray(annotation["keypoint"], np.float32), annotation.get("keypoint_score")
     if keypoints.ndim == 4 and not keypoints.size:
         return np.zeros((1, 0, len(LAYOUT.joints), 2), np.float32), np.zeros((1, 0, len(LAYOUT.joints)), np.float32)
     if keypoints.shape[2:] == (len(LAYOUT.joints), 3) and scores is None:
         keypoints, scores = keypoints[..., :2], keypoints[..., 2]
-    scores = (keypoints != 0).any(-1) if scores is None else scores
+    scores = np.ones(keypoints.shape[:-1]) if scores is None else scores
     scores = np.asarray(scores, np.float32)
     if scores.ndim == 4 and scores.shape[-1] == 1:
         scores = scores[..., 0]
     if keypoints.ndim != 4 or keypoints.shape[2:] != (len(LAYOUT.joints), 2) or scores.shape != keypoints.shape[:-1]:
         raise UserError(f"clip {name}: keypoints {keypoints.shape} and scores {scores.shape}, expected (people, frames, "
                         f"{len(LAYOUT.joints)}, 2) and the same without the 2")
-    return keypoints, scores
+    frames = int(annotation.get("total_frames") or keypoints.shape[1])
+    return keypoints[:, :frames], np.where((keypoints != 0).any(-1), scores, 0)[:, :frames]
+
+
+def _tell_oddities(annotations: Sequence[Mapping[str, Any]]) -> None:
+    """What may be meant so: clips of one name, and a label far above the others, as -1 becomes in numbers without a sign."""
+    twice = [name for name, number in Counter(map(_name, annotations)).items() if name and number > 1]
+    if twice:
+        log.warning("%d clips are in the file more than once, for example %s", len(twice), twice[0])
+    labels = {int(said[0]) for said in (np.ravel(each.get("label")) for each in annotations)
+              if said.size == 1 and said.dtype.kind in "iu"}
+    if len(labels) > 1 and max(labels) in _ALL_ONES and sorted(labels)[-2] < max(labels) - 1:
+        log.warning("one label is %d and the next lower one is %d; is it a -1, of clips without a class?", max(labels),
+                    sorted(labels)[-2])
 
 
 def _label(annotation: Mapping[str, Any], name: str, names: Sequence[str]) -> str:

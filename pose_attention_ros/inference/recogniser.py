@@ -12,6 +12,7 @@ from pose_attention_ros.core.actions.recogniser import ModelSpec, Recogniser, St
 from pose_attention_ros.core.body.layouts import layout
 from pose_attention_ros.core.body.smoothing import SmoothingConfig
 from pose_attention_ros.core.errors import ModelError, UserError, reading
+from pose_attention_ros.core.machine.file_names import at_home
 from pose_attention_ros.inference.network_types import Binding, NetworkFile, Profile, ShapeRange
 from pose_attention_ros.inference.networks import RUNTIMES, open_network
 from pose_attention_ros.inference.package_paths import models_dir
@@ -43,7 +44,7 @@ def find_model(model: str) -> Path:
     except FileNotFoundError as error:
         known = None
         absent = str(error)
-    for folder in ([known / model] if known else []) + [Path(model).expanduser()]:
+    for folder in ([known / model] if known else []) + [at_home(model)]:
         if model and (folder / SPEC_FILE).is_file():
             return folder
     names = available_models()

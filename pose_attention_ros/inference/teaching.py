@@ -14,6 +14,7 @@ import numpy as np
 
 from pose_attention_ros.core.actions.recogniser import ModelSpec
 from pose_attention_ros.core.errors import ModelError, UserError, reading
+from pose_attention_ros.core.machine.file_names import at_home
 from pose_attention_ros.core.teaching.actions import (
     MOST_ACTIONS,
     MOST_TAKES,
@@ -41,7 +42,7 @@ class Teaching:
         :raises ModelError: a file is damaged or was made for another model
         """
         self.spec = recogniser.spec
-        self.path = Path(file).expanduser() if file else folder / TAUGHT_FILE
+        self.path = at_home(file) if file else folder / TAUGHT_FILE
         self.taught: TaughtActions | None = None
         self.why_not = why_not_teachable(recogniser, folder)
         if self.why_not:

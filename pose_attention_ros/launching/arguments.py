@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import os
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -65,7 +66,7 @@ class Arguments:
 
     def parameter_file(self, name: str) -> str:
         """The path `name` of a YAML file of parameters. Raises ArgumentError where it is none."""
-        path = Path(self._values[name]).expanduser()
+        path = Path(os.path.expanduser(self._values[name]))
         expected = "expected a YAML file of parameters: <node name>: {ros__parameters: {<name>: <value>}}"
         if not path.is_file():
             raise ArgumentError(f"{name} is {self._values[name]!r}, but there is no such file; {expected}")

@@ -23,6 +23,7 @@ from std_msgs.msg import String
 from pose_attention_ros.bags.types import COMPRESSED_IMAGE, IMAGE
 from pose_attention_ros.bags.writing import STORAGES, BagWriter, Offered
 from pose_attention_ros.core.config import setting
+from pose_attention_ros.core.machine.file_names import at_home
 from pose_attention_ros.msg import ActionLabelArray, ActionModel, SkeletonArray, SkeletonGraphArray, SourceStatus
 from pose_attention_ros.ros.image_subscription import ImageSubscription
 from pose_attention_ros.ros.managed import ManagedNode
@@ -62,7 +63,7 @@ class BagRecorderNode(ManagedNode):
 
     def configure(self) -> None:
         settings = self.settings
-        self._path = Path(settings.out).expanduser() if settings.out else _unused(time.strftime("bag_%Y-%m-%d_%H-%M-%S"))
+        self._path = at_home(settings.out) if settings.out else _unused(time.strftime("bag_%Y-%m-%d_%H-%M-%S"))
         self._writer = BagWriter(self._path, settings.storage, settings.compressed)
 
     def activate(self) -> None:

@@ -12,7 +12,6 @@ from __future__ import annotations
 import sys
 import time
 from dataclasses import dataclass
-from pathlib import Path
 
 from diagnostic_msgs.msg import DiagnosticArray
 from std_msgs.msg import String
@@ -21,6 +20,7 @@ from pose_attention_ros.bags.label_sources import read_labels
 from pose_attention_ros.bags.stream_labels import SpokenLabels, StreamLabels
 from pose_attention_ros.core.config import setting
 from pose_attention_ros.core.errors import UserError
+from pose_attention_ros.core.machine.file_names import at_home
 from pose_attention_ros.core.messages.records import stamp_in
 from pose_attention_ros.core.time.stamps import LeftOut
 from pose_attention_ros.evaluation.label_map import read_label_map
@@ -72,13 +72,13 @@ class EvaluatorNode(ManagedNode):
     def configure(self) -> None:
         settings = self.settings
         self._left_out = LeftOut()
-        self._thresholds = read_thresholds(Path(settings.thresholds)) if settings.thresholds else {}
-        self._label_map = read_label_map(Path(settings.label_map)) if settings.label_map else None
+        self._thresholds = read_thresholds(at_home(settings.thresholds)) if settings.thresholds else {}
+        self._label_map = read_label_map(at_home(settings.label_map)) if settings.label_map else None
         self._labels: StreamLabels | None = None
         if settings.labels and settings.labels_topic:
             raise UserError("labels come from a file or from a topic, not from both")
         if settings.labels:
-            self._labels = read_labels(Path(settings.labels), self._left_out)
+            self._labels = read_labels(at_home(settings.labels), self._left_out)
             self._labels.zero_ns = round(settings.labels_begin_s * 1e9) or None
         elif settings.labels_topic:
             self._labels = SpokenLabels(settings.labels_topic, self._left_out)
@@ -154,7 +154,7 @@ class EvaluatorNode(ManagedNode):
     def _write(self) -> None:
         """Files and exit code."""
         live, self._run = self._run, None
-        out = Path(self.settings.out).expanduser()
+        out = at_home(self.settings.out)
         try:
             if live is None:
                 raise UserError("no action_model and no answers were heard: is the graph running, in this namespace?")

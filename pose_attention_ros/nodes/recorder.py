@@ -15,7 +15,6 @@ import threading
 import time
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticArray
@@ -23,6 +22,7 @@ from std_msgs.msg import Header
 
 from pose_attention_ros.core.config import setting
 from pose_attention_ros.core.errors import UserError
+from pose_attention_ros.core.machine.file_names import at_home
 from pose_attention_ros.evaluation.recording import RESULT_FILES, ResultWriter, summary_table
 from pose_attention_ros.msg import ActionLabelArray, ActionModel, SkeletonGraphArray, SourceStatus
 from pose_attention_ros.ros.action_messages import actions_of_message
@@ -63,7 +63,7 @@ class RecorderNode(ManagedNode):
     _writing: threading.Thread | None = None
 
     def configure(self) -> None:
-        out = Path(self.settings.out).expanduser()
+        out = at_home(self.settings.out)
         try:
             out.mkdir(parents=True, exist_ok=True)
         except OSError as error:

@@ -11,6 +11,7 @@ from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
 from pose_attention_ros.core.config import Settings, setting
 from pose_attention_ros.core.errors import UserError
+from pose_attention_ros.core.machine.file_names import at_home
 from pose_attention_ros.core.types import Frame
 from pose_attention_ros.ros.images import compressed_from_bgr, image_from_bgr
 from pose_attention_ros.ros.managed import ManagedNode
@@ -65,7 +66,7 @@ class CameraTopics:
 
     def __init__(self, node: ManagedNode, image_size: tuple[int, int]) -> None:
         path = node.settings.calibration
-        self._camera_info = load_calibration(Path(path).expanduser(), image_size) if path else None
+        self._camera_info = load_calibration(at_home(path), image_size) if path else None
         self._images = ImageTopic(node, "image_raw")
         self._info = node.advertise(CameraInfo, "camera_info", result_profile(depth=2)) if path else None
         self.subscribers = self._images.subscribers

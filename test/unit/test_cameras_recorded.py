@@ -311,7 +311,8 @@ NOT_UTF8 = os.fsdecode(b"caf\xe9")
 
 
 @pytest.mark.parametrize("name", ["2024-05-01T10:30:00.avi", "me ! you.avi", "a b.avi", "a%20b.avi", "0001", " a.avi ",
-                                  "%03d.avi", "http:x.avi", f"{NOT_UTF8}.avi", f"{NOT_UTF8}/a.avi", "#.avi", "?.avi"])
+                                  "%03d.avi", "http:x.avi", f"{NOT_UTF8}.avi", f"{NOT_UTF8}/a.avi", "#.avi", "?.avi",
+                                  "~.avi", "~nobody/a.avi", "[1]*.avi"])
 def test_what_exists_as_a_path_is_a_path(tmp_path, monkeypatch, name):
     path = tmp_path / name
     path.parent.mkdir(exist_ok=True)

@@ -37,6 +37,8 @@ def many(edit, number: int = 30) -> list[Clip]:
     (lambda c: replace(c, keypoints=c.keypoints * 20), "outside their image"),
     (lambda c: replace(c, image_size=(3840, 2160)), "coordinates those of smaller images"),
     (lambda c: replace(c, keypoints=480 - c.keypoints), "heads are below the feet"),
+    (lambda c: replace(c, keypoints=c.keypoints / 480) if c.label == "walk" else c,
+     "pixels large in 15 of 30 clips.*not shares"),
     (lambda c: replace(c, fps=0.033), "frame rate is 0.033"),
     (lambda c: replace(c, label="nan"), "label 'nan'"),
     (lambda c: replace(c, scores=np.where(np.arange(6)[:, None] + np.arange(17) == 5, 1, 0) * (np.arange(17) < 4)),
@@ -101,6 +103,9 @@ def test_pyskl_a_person_of_nothing_is_not_the_one_seen_best(tmp_path):
     ({"train": NAMES[:6], "val": NAMES[6:]}, [], {"train": 3, "test": 1}),
     ({"train": NAMES[:4], "val": NAMES[4:6], "test": NAMES[6:]}, [], {"train": 2, "val": 1, "test": 1}),
     ({"sub_train": NAMES[:6], "sub_test": NAMES[6:]}, [], {"train": 3, "test": 1}),
+    ({"Training": NAMES[:6], "Validation": NAMES[6:]}, [], {"train": 3, "test": 1}),
+    ({"split1-train": NAMES[:6], "split1-valid": NAMES[6:]}, [], {"train": 3, "test": 1}),
+    ({"train_1": NAMES[:6], "test_1": NAMES[6:]}, [], {"train": 3, "test": 1}),
     ({"xsub_train": NAMES[:6], "xsub_val": NAMES[6:], "xview_train": NAMES[:4], "xview_val": NAMES[4:]},
      ["--official-split", "xview"], {"train": 2, "test": 2}),
     (None, [], {"-": 4}),
@@ -127,6 +132,24 @@ def test_pyskl_files_that_are_refused(tmp_path, capsys, annotations, split, mess
     assert pyskl(tmp_path, annotations, split)[0] == 1
     error = capsys.readouterr().err.splitlines()[-1]
     assert message in error and error.startswith("pose-attention: ") and not (tmp_path / "out.npz").exists()
+
+
+@pytest.mark.parametrize("filled", [0.0, np.nan])
+def test_pyskl_what_files_are_filled_up_with_is_nobody(tmp_path, filled):
+    """A second person, and frames after the last one, of zeros or NaN whose scores are 1."""
+    def filled_up(each):
+        keypoints = np.full((2, 20, 17, 2), filled, np.float32)
+        keypoints[1, :12] = each["keypoint"][0]
+        return {**each, "keypoint": keypoints, "keypoint_score": np.ones((2, 20, 17)), "img_shape": (480, 640, 3)}
+    code, summary = pyskl(tmp_path, tuple(map(filled_up, EIGHT)), None)
+    assert code == 0 and summary["missing_joints"] == 0 and summary["frames"] == 8 * 12
+
+
+def test_pyskl_remarks_on_what_may_be_meant_so(tmp_path, caplog):
+    odd = [annotation("v_8", np.uint8(255)), annotation("v_0", 1)]
+    assert pyskl(tmp_path, [*EIGHT, *odd], None)[0] == 0
+    assert "1 clips are in the file more than once, for example v_0" in caplog.text
+    assert "one label is 255 and the next lower one is 1; is it a -1, of clips without a class?" in caplog.text
 
 
 def test_pyskl_tells_what_it_leaves_out(tmp_path):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -11,6 +12,12 @@ from pathlib import Path
 def visible(paths: Iterable[Path]) -> list[Path]:
     """Sorted, without hidden files: macOS leaves a `._NAME` with its own notes beside each NAME on other people's disks."""
     return sorted(path for path in paths if not path.name.startswith("."))
+
+
+def at_home(name: str) -> Path:
+    """The path `name`, its ~ or ~USER replaced; as it is where there is no such user, and where a file is called so."""
+    path = Path(name)
+    return path if os.path.lexists(path) else Path(os.path.expanduser(path))
 
 
 def is_utf8(name: str) -> bool:
