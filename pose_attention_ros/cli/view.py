@@ -12,12 +12,12 @@ from typing import Any
 from pose_attention_ros.cameras import Camera, CameraConfig, open_source
 from pose_attention_ros.cli.options import add_json, add_settings, read_settings, write_json
 from pose_attention_ros.core.action_stage import ActionConfig, ActionStage
-from pose_attention_ros.core.errors import UserError
+from pose_attention_ros.core.actions.recogniser import ModelSpec
 from pose_attention_ros.core.graph_stage import GraphConfig, GraphStage
 from pose_attention_ros.core.machine.load import RateCap, RateConfig
 from pose_attention_ros.core.pipeline import Pipeline
 from pose_attention_ros.core.secrets import masked
-from pose_attention_ros.core.teaching.lesson import Lesson, lesson_of
+from pose_attention_ros.core.teaching.commands import Teacher
 from pose_attention_ros.inference.pixel_feeds import PixelFeedConfig, create_pixel_feed
 from pose_attention_ros.inference.pose import PoseConfig, create_pose_estimator
 from pose_attention_ros.inference.recogniser import DEFAULT_MODEL, find_model, load_recogniser
@@ -51,12 +51,11 @@ class ViewFeed:
         self.lock = threading.RLock()
         self.rate = rate
         self._stage, self._teaching, self._hub = stage, teaching, hub
-        stage.teach(teaching.taught)
-        self.announce()
+        self._teacher = Teacher(stage, teaching, self._announce)
 
-    def announce(self) -> None:
+    def _announce(self, spec: ModelSpec) -> None:
         """Tell the pages the model."""
-        names, spec = self._teaching.taught.names if self._teaching.taught else (), self._stage.described
+        names = self._teaching.taught.names if self._teaching.taught else ()
         self._hub.keep(record_of_model(spec.model_id, spec.sha256, spec.classes, spec.layout, spec.threshold, names,
                                        self._teaching.why_not))
 
@@ -87,46 +86,13 @@ class ViewFeed:
     def teach(self, command: str, **what: Any) -> dict:
         """See hub.Feed."""
         with self.lock:
-            before = self._teaching.taught
-            if command != "status":
-                self._teaching.require()
-                acts = {"begin": self._begin, "drop": self._drop, "learn": self._learn, "cancel": self._cancel,
-                        "rename": self._rename, "remove": self._remove}
-                acts[command](**what)
-            if self._teaching.taught is not before:
-                self._stage.teach(self._teaching.taught)
-                self.announce()
-            lesson = self._stage.lesson
-            taught = self._teaching.taught
-            answer: dict[str, Any] = {"taught": list(taught.names) if taught else []}
+            self._teacher.do(command, **what)
+            answer: dict[str, Any] = {"taught": [action.name for action in self._teacher.taught]}
+            lesson = self._teacher.lesson
             if lesson is not None:
                 answer |= {"lesson": lesson.name, "track_id": lesson.track_id,
                            "takes": [record_of_take(take) for take in lesson.takes()]}
             return answer
-
-    def _begin(self, name: str, track_id: int) -> None:
-        self._stage.lesson = lesson_of(self._stage.lesson, name, track_id, self._teaching.spec)
-
-    def _lesson(self) -> Lesson:
-        if self._stage.lesson is None:
-            raise UserError("no action is being taught: start first")
-        return self._stage.lesson
-
-    def _drop(self, take: int) -> None:
-        self._lesson().delete(take)
-
-    def _learn(self) -> None:
-        self._teaching.add(self._lesson().learnt(self._teaching.taught.space))
-        self._stage.lesson = None
-
-    def _cancel(self) -> None:
-        self._stage.lesson = None
-
-    def _rename(self, name: str, new_name: str) -> None:
-        self._teaching.rename(name, new_name)
-
-    def _remove(self, name: str) -> None:
-        self._teaching.remove(name)
 
 
 def run(args: argparse.Namespace) -> int:

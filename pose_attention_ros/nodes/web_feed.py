@@ -17,6 +17,7 @@ from pose_attention_ros.core.errors import UserError
 from pose_attention_ros.core.types import SkeletonGraphs
 from pose_attention_ros.ros.managed import ManagedNode
 from pose_attention_ros.ros.stamps import ns_of
+from pose_attention_ros.ros.teach_messages import request_of_command
 from pose_attention_ros.srv import TeachAction
 from pose_attention_ros.web.records import record_of_figure
 from pose_attention_ros.web.settings import SHOWN, described, parameter_file
@@ -24,9 +25,6 @@ from pose_attention_ros.web.settings import SHOWN, described, parameter_file
 _ANSWER_S = 5.0
 _LESSON_FRAMES = 9000  # of the person who is being watched, for the stick figures
 _OWNERS = ("pipeline", "action", "pose")
-_COMMANDS = {"status": TeachAction.Request.STATUS, "begin": TeachAction.Request.BEGIN, "drop": TeachAction.Request.DROP_TAKE,
-             "learn": TeachAction.Request.LEARN, "cancel": TeachAction.Request.CANCEL,
-             "rename": TeachAction.Request.RENAME, "remove": TeachAction.Request.REMOVE}
 
 
 class GraphFeed:
@@ -80,10 +78,7 @@ class GraphFeed:
 
     def teach(self, command: str, **what: Any) -> dict:
         """Through the service teach_action."""
-        request = TeachAction.Request(command=_COMMANDS[command], name=what.get("name", ""),
-                                      new_name=what.get("new_name", ""), track_id=what.get("track_id", 0),
-                                      take=min(max(what.get("take", 0), 0), 2**32 - 1))
-        answer = self._call(self._teacher, request, "the node that recognises")
+        answer = self._call(self._teacher, request_of_command(command, **what), "the node that recognises")
         self._watched = answer.lesson_track_id if answer.lesson else None
         if not answer.lesson:
             self._seen.clear()

@@ -40,8 +40,7 @@ class Feed(Protocol):
         ...
 
     def teach(self, command: str, **what: Any) -> dict:
-        """begin(name, track_id), drop(take), learn, cancel, rename(name, new_name), remove(name), status: what is taught,
-        and the lesson's takes."""
+        """One of core.teaching.commands.COMMANDS with its fields: what is taught then, and the lesson's takes."""
         ...
 
     def onlookers(self, pages: int) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from pose_attention_ros.core.errors import UserError
+from pose_attention_ros.core.teaching.commands import COMMANDS
 from pose_attention_ros.web.access import COOKIE, HEADERS, Guard, read_token, token_file
 from pose_attention_ros.web.hub import Hub, Page
 from pose_attention_ros.web.settings import SHOWN
@@ -23,10 +24,6 @@ _LARGEST_MESSAGE, _LARGEST_REQUEST = 4096, 8192  # bytes
 _MESSAGES_A_SECOND = 20
 _START_S = 10.0
 _log = logging.getLogger(__name__)
-
-# command -> the fields that it takes, and their types
-TEACHING = {"begin": {"name": str, "track_id": int}, "drop": {"take": int}, "learn": {}, "cancel": {},
-            "rename": {"name": str, "new_name": str}, "remove": {"name": str}, "status": {}}
 
 
 class WebServer:
@@ -217,7 +214,7 @@ class WebServer:
             return {"settings": await self._elsewhere(feed.settings)}
         command = message["command"]
         return {"lesson": await self._elsewhere(lambda: feed.teach(command, **{
-            name: message[name] for name in TEACHING[command]}))}
+            name: message[name] for name in COMMANDS[command]}))}
 
     async def _elsewhere(self, call: Any, *arguments: Any) -> Any:
         return await self._loop.run_in_executor(None, call, *arguments)
@@ -243,9 +240,9 @@ def read_message(text: str) -> dict[str, Any]:
     wanted: dict[str, type] = {"visible": {"value": bool}, "set": {"name": str, "value": float},
                                "teach": {"command": str}}.get(message["type"], {})
     if message["type"] == "teach" and isinstance(message.get("command"), str):
-        if message["command"] not in TEACHING:
-            raise UserError("command is none of " + ", ".join(TEACHING))
-        wanted = {**wanted, **TEACHING[message["command"]]}
+        if message["command"] not in COMMANDS:
+            raise UserError("command is none of " + ", ".join(COMMANDS))
+        wanted = {**wanted, **COMMANDS[message["command"]]}
     for name, kind in wanted.items():
         value = message.get(name)
         if kind is float and type(value) is int and abs(value) < 1e15:

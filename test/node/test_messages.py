@@ -18,6 +18,8 @@ from rclpy.serialization import deserialize_message, serialize_message
 
 from pose_attention_ros.core.actions.recogniser import ModelSpec
 from pose_attention_ros.core.body.layouts import LAYOUTS, layout
+from pose_attention_ros.core.errors import UserError
+from pose_attention_ros.core.teaching.commands import COMMANDS
 from pose_attention_ros.core.types import (
     FEATURE_NAMES,
     ActionEstimate,
@@ -36,6 +38,8 @@ from pose_attention_ros.ros.skeleton_messages import (
     skeletons_of_message,
 )
 from pose_attention_ros.ros.stamps import PLAUSIBLE_AGE_S, age_s, ns_of, time_of
+from pose_attention_ros.ros.teach_messages import command_of_request, request_of_command
+from pose_attention_ros.srv import TeachAction
 
 STAMPS = st.integers(0, 2**31 * 10**9 - 1)
 FRAME_IDS = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=8)  # C ends a string at a 0
@@ -217,3 +221,18 @@ def test_the_model_message_names_classes_and_joints() -> None:
     assert isinstance(model, ActionModel)
     assert (tuple(model.classes), tuple(model.joints), model.rate, model.threshold) == (
         SPEC.classes, SPEC.layout.joints, SPEC.rate_hz, SPEC.threshold)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_a_command_of_teaching_survives_its_request(command: str) -> None:
+    example = {str: "side lunge", int: 7}
+    fields = {name: example[kind] for name, kind in COMMANDS[command].items()}
+    request = request_of_command(command, **fields)
+    received = deserialize_message(serialize_message(request), TeachAction.Request)
+    assert command_of_request(received) == (command, fields)
+
+
+def test_a_request_that_is_no_command_is_refused_and_any_take_fits_one() -> None:
+    with pytest.raises(UserError, match="command is 9, expected 0 to 6"):
+        command_of_request(TeachAction.Request(command=9))
+    assert [request_of_command("drop", take=take).take for take in (-1, 3, 2**40)] == [0, 3, 2**32 - 1]

@@ -13,6 +13,7 @@ from pose_attention_ros.core.actions.recogniser import ModelSpec, StepOutput
 from pose_attention_ros.core.body.layouts import layout
 from pose_attention_ros.core.errors import ModelError, UserError
 from pose_attention_ros.core.teaching.actions import TaughtActions, checked_name, joined, taught_action
+from pose_attention_ros.core.teaching.commands import COMMANDS, Teacher
 from pose_attention_ros.core.teaching.lesson import Lesson, TakeConfig, cut, lesson_of
 from pose_attention_ros.core.teaching.space import TeachingSpace, fitted, pool_size, pooled, unit
 from pose_attention_ros.core.types import FEATURE_NAMES, SkeletonGraphs
@@ -229,6 +230,37 @@ def test_what_was_taught_is_kept_beside_the_model(folder):
 def change(content):
     content["actions"][0]["limit"] = -1.0
     return content
+
+
+def test_commands_teach_the_stage_and_the_file_alike(folder):
+    stage, announced = ActionStage(Echo(), ActionConfig()), []
+    teacher = Teacher(stage, Teaching(Echo(), folder), announced.append)
+    with pytest.raises(UserError, match="no action is being taught: begin first"):
+        teacher.do("drop", take=0)
+    teacher.do("begin", name="circle", track_id=3)
+    for number in range(3):
+        performance(stage, 10.0 * number, CIRCLE)
+    teacher.do("drop", take=0)
+    assert teacher.lesson.track_id == 3 and len(teacher.lesson.takes()) == 2
+    teacher.do("learn")
+    assert teacher.lesson is None and [len(action.takes) for action in teacher.taught] == [2]
+    teacher.do("begin", name="bow", track_id=3)
+    teacher.do("cancel")
+    assert teacher.lesson is None
+    teacher.do("rename", name="circle", new_name="wheel")
+    assert stage.described.classes == ("up", "down", "wheel") and Teaching(Echo(), folder).taught.names == ("wheel",)
+    teacher.do("remove", name="wheel")
+    teacher.do("status")
+    assert [spec.classes[2:] for spec in announced] == [(), ("circle",), ("wheel",), ()]
+
+
+def test_a_model_that_cannot_be_taught_says_so_to_every_command(tmp_path):
+    teacher = Teacher(ActionStage(Echo()), Teaching(Echo(), tmp_path), lambda spec: None)
+    for command, fields in COMMANDS.items():
+        if command != "status":
+            with pytest.raises(ModelError, match="cannot be taught"):
+                teacher.do(command, **{name: kind() for name, kind in fields.items()})
+    assert teacher.taught == () and teacher.lesson is None
 
 
 @pytest.mark.parametrize(("damage", "said"), [

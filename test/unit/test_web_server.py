@@ -16,10 +16,11 @@ from hypothesis import strategies as st
 
 from pose_attention_ros.core.action_stage import ActionConfig
 from pose_attention_ros.core.errors import UserError
+from pose_attention_ros.core.teaching.commands import COMMANDS
 from pose_attention_ros.core.types import Frame
 from pose_attention_ros.web.access import Guard, read_token
 from pose_attention_ros.web.hub import Hub
-from pose_attention_ros.web.server import FILES, TEACHING, WebServer, read_message
+from pose_attention_ros.web.server import FILES, WebServer, read_message
 from pose_attention_ros.web.settings import SHOWN, WebConfig, described, parameter_file
 
 RESULT = {"type": "result", "stamp": 1.0, "size": [64, 48],
@@ -307,7 +308,7 @@ VALUES = st.recursive(st.none() | st.booleans() | st.integers() | st.floats() | 
 TYPES = ["visible", "settings", "set", "parameter_file", "teach", "x"]
 MESSAGES = st.fixed_dictionaries({"type": st.sampled_from(TYPES)}, optional={
     "number": VALUES, "name": VALUES | st.sampled_from(list(SHOWN)), "value": VALUES, "track_id": VALUES, "take": VALUES,
-    "command": VALUES | st.sampled_from(list(TEACHING)), "new_name": VALUES})
+    "command": VALUES | st.sampled_from(list(COMMANDS)), "new_name": VALUES})
 
 
 @settings(deadline=None, max_examples=300)
@@ -319,7 +320,7 @@ def test_whatever_a_page_sends_is_read_or_refused(text):
         assert "\n" not in str(error) and len(str(error)) < 300
         return
     if message["type"] == "teach":
-        assert all(type(message[name]) is kind for name, kind in TEACHING[message["command"]].items())
+        assert all(type(message[name]) is kind for name, kind in COMMANDS[message["command"]].items())
     if message["type"] == "set":
         assert message["name"] in SHOWN and np.isfinite(message["value"])
 
