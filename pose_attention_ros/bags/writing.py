@@ -18,7 +18,6 @@ from pose_attention_ros.bags.types import (
     SOURCE_STATUS,
     known_types,
 )
-from pose_attention_ros.core.actions.recogniser import ModelSpec
 from pose_attention_ros.core.errors import UserError
 from pose_attention_ros.core.types import FEATURE_NAMES, ActionEstimates, Frame, SkeletonGraphs, Skeletons
 from pose_attention_ros.inference.package_paths import PACKAGE
@@ -165,8 +164,3 @@ def actions_message(actions: ActionEstimates, latency_s: float = float("nan")) -
             for person in actions.people]
     return make(ACTIONS, header=header_of(actions.stamp_ns, actions.frame_id), model_id=actions.model_id,
                 model_sha256=actions.model_sha256, latency=latency_s, actions=each)
-
-
-def model_message(spec: ModelSpec) -> Any:
-    return make(ACTION_MODEL, model_id=spec.model_id, model_sha256=spec.sha256, layout=spec.layout.name,
-                joints=list(spec.layout.joints), classes=list(spec.classes), rate=spec.rate_hz, threshold=spec.threshold)

@@ -52,8 +52,3 @@ class Letterbox:
         """(..., 2) x, y as fractions of the input -> (..., 2) float32 pixels of the image."""
         scale = np.divide(self.image_size, self.content_size)
         return ((xy_normalised * np.array(self.input_size) - self.offset) * scale).astype(np.float32)
-
-    def to_input(self, xy_px: np.ndarray) -> np.ndarray:
-        """(..., 2) pixels of the image -> (..., 2) x, y as fractions of the input; undoes `to_image`."""
-        scale = np.divide(self.content_size, self.image_size)
-        return ((xy_px * scale + self.offset) / np.array(self.input_size)).astype(np.float32)

@@ -68,19 +68,6 @@ class PoseCnn:
         """What computes."""
         return self._network.backend if self._network else f"{self._runtime}, not loaded yet"
 
-    @property
-    def features(self) -> np.ndarray:
-        """(C, h, w) float32: what the network's backbone saw in the newest frame. The next frame overwrites it.
-
-        `letterbox` says where in it the image lies: a pixel of the image is cell `letterbox.to_input(xy_px) * (w, h)`.
-        """
-        return self._binding.fetch(_FEATURES)[0]
-
-    @property
-    def letterbox(self) -> Letterbox:
-        """How the newest frame lies in the network's input."""
-        return self._letterbox
-
     def __call__(self, frame: Frame) -> Skeletons:
         """The people of `frame`, most certain first."""
         self._fit(frame.image_bgr)
@@ -93,11 +80,12 @@ class PoseCnn:
         return self._skeletons(decode(confidence, affinity, self.layout, self._spec.decode), frame)
 
     def image_features(self) -> ImageFeatures | None:
-        """See PoseEstimator."""
+        """See PoseEstimator. What the backbone saw in the newest frame; the next frame overwrites it."""
         if self._letterbox is None:
             return None
+        cube = self._binding.fetch(_FEATURES)[0]
         scale = tuple(np.divide(self._letterbox.content_size, self._letterbox.image_size).tolist())
-        return ImageFeatures(self._stamp_ns, self._sha256, self._spec.stride, scale, self._letterbox.offset, self.features)
+        return ImageFeatures(self._stamp_ns, self._sha256, self._spec.stride, scale, self._letterbox.offset, cube)
 
     def warm_up(self, image_size: tuple[int, int]) -> None:
         """Allocate, build where that is needed, and run once for images of (width, height) pixels."""

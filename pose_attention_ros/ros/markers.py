@@ -16,7 +16,7 @@ from visualization_msgs.msg import Marker, MarkerArray
 from pose_attention_ros.core.types import ActionEstimate, ActionEstimates, SkeletonGraphs
 from pose_attention_ros.ros.stamps import header_of
 
-NAMESPACES = ("limbs", "joints", "labels", "ids")
+LIMBS, JOINTS, LABELS, IDS = "limbs", "joints", "labels", "ids"  # namespaces
 DISTANCE_M = 2.0
 PLANE_WIDTH_M = 2 * DISTANCE_M * math.tan(math.radians(30))
 _COLOURS = ((0.90, 0.62, 0.00), (0.34, 0.71, 0.91), (0.00, 0.62, 0.45), (0.94, 0.89, 0.26), (0.00, 0.45, 0.70),
@@ -24,7 +24,7 @@ _COLOURS = ((0.90, 0.62, 0.00), (0.34, 0.71, 0.91), (0.00, 0.62, 0.45), (0.94, 0
 
 
 def markers_of(graphs: SkeletonGraphs, actions: ActionEstimates | None) -> MarkerArray:
-    """Limbs, joints, label and id of each person, each in its own one of NAMESPACES, so that a viewer can hide it; the
+    """Limbs, joints, label and id of each person, each in a namespace of its own, so that a viewer can hide it; the
     first marker deletes those of the image before."""
     array = MarkerArray(markers=[Marker(header=header_of(graphs.stamp_ns, graphs.frame_id), action=Marker.DELETEALL)])
     estimates = {person.track_id: person for person in actions.people} if actions else {}
@@ -38,19 +38,19 @@ def markers_of(graphs: SkeletonGraphs, actions: ActionEstimates | None) -> Marke
 def _person(graphs: SkeletonGraphs, row: int, points: list[Point], estimate: ActionEstimate | None) -> list[Marker]:
     mask, track_id = graphs.mask[row], int(graphs.track_ids[row])
     colour = person_colour(track_id)
-    limbs = _marker(graphs, "limbs", track_id, Marker.LINE_LIST, 0.01, colour)
+    limbs = _marker(graphs, LIMBS, track_id, Marker.LINE_LIST, 0.01, colour)
     limbs.points = [points[end] for limb in graphs.layout.limb_indices if mask[limb].all() for end in limb]
-    joints = _marker(graphs, "joints", track_id, Marker.SPHERE_LIST, 0.03, colour)
+    joints = _marker(graphs, JOINTS, track_id, Marker.SPHERE_LIST, 0.03, colour)
     present = np.flatnonzero(mask)
     joints.points = [points[joint] for joint in present]
     if estimate is not None:
         weight = estimate.joint_attention / max(float(estimate.joint_attention.max()), 1e-9)
         joints.colors = [_opaque(attention_colour(float(weight[joint]))) for joint in present]
     left, top, right, bottom = graphs.boxes_xyxy[row]
-    text = _marker(graphs, "labels", track_id, Marker.TEXT_VIEW_FACING, 0.08, (1.0, 1.0, 1.0))
+    text = _marker(graphs, LABELS, track_id, Marker.TEXT_VIEW_FACING, 0.08, (1.0, 1.0, 1.0))
     text.text = label_of(track_id, estimate)
     text.pose.position = _on_plane(((left + right) / 2, top), graphs.image_size)
-    number = _marker(graphs, "ids", track_id, Marker.TEXT_VIEW_FACING, 0.06, colour)
+    number = _marker(graphs, IDS, track_id, Marker.TEXT_VIEW_FACING, 0.06, colour)
     number.text = str(track_id)
     number.pose.position = _on_plane(((left + right) / 2, bottom), graphs.image_size)
     return [limbs, joints, text, number]

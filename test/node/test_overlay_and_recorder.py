@@ -20,7 +20,7 @@ from visualization_msgs.msg import Marker, MarkerArray
 
 from pose_attention_ros.msg import ActionLabelArray
 from pose_attention_ros.ros.images import bgr_from_image
-from pose_attention_ros.ros.markers import NAMESPACES
+from pose_attention_ros.ros.markers import IDS, JOINTS, LABELS, LIMBS
 from pose_attention_ros.ros.qos import sensor_profile
 from pose_attention_ros.ros.stamps import stamp_ns_of
 
@@ -62,7 +62,7 @@ def test_markers_need_no_image(start: Callable, probe: Any, exercise_video: Path
     probe.until(lambda: any(len(array.markers) > 1 for array in arrays), "a person")
     array = next(array for array in arrays if len(array.markers) > 1)
     assert array.markers[0].action == Marker.DELETEALL
-    assert {marker.ns for marker in array.markers[1:]} == set(NAMESPACES)
+    assert {marker.ns for marker in array.markers[1:]} == {LIMBS, JOINTS, LABELS, IDS}
     joints = next(marker for marker in array.markers if marker.ns == "joints")
     assert len(joints.points) == len(joints.colors) > 5
     assert all(abs(point.x) < 2 and abs(point.y) < 2 and point.z > 0 for point in joints.points)

@@ -19,7 +19,7 @@ from test_lifecycle_errors import parameters_of
 from test_parameters import NODES, node_class
 
 from pose_attention_ros.cameras import CameraConfig
-from pose_attention_ros.ros.markers import NAMESPACES
+from pose_attention_ros.ros.markers import IDS, JOINTS, LABELS, LIMBS
 
 CONFIG = Path(__file__).resolve().parents[2] / "config"
 POLICY = ElementTree.parse(CONFIG / "sros2_policy.xml").getroot()
@@ -78,7 +78,7 @@ def test_rviz_shows_the_topics_that_are_published() -> None:
     displays = {display["Name"]: display for display in file["Visualization Manager"]["Displays"]}
     topics = [topic["Value"] for topic in _values(file, "Topic")]
     assert topics and {topic.lstrip("/") for topic in topics} <= PUBLISHED
-    assert displays["People"]["Namespaces"] == dict.fromkeys(NAMESPACES, True)
+    assert displays["People"]["Namespaces"] == dict.fromkeys((LIMBS, JOINTS, LABELS, IDS), True)
     assert displays["Camera"]["Reference Frame"] == CameraConfig().frame_id
 
 

@@ -7,7 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
+from pose_attention_ros.bags.types import ACTION_MODEL
 from pose_attention_ros.bags.writing import BagWriter, make, skeletons_message
+from pose_attention_ros.core.actions.recogniser import ModelSpec
 from pose_attention_ros.core.body.layouts import layout
 from pose_attention_ros.core.types import Skeletons
 
@@ -55,3 +57,9 @@ def write_skeleton_bag(path: Path, records: Sequence[Skeletons], storage: str = 
 
 def string(text: str):
     return make("std_msgs/msg/String", data=text)
+
+
+def model_message(spec: ModelSpec):
+    """What a node that recognises says of its model."""
+    return make(ACTION_MODEL, model_id=spec.model_id, model_sha256=spec.sha256, layout=spec.layout.name,
+                joints=list(spec.layout.joints), classes=list(spec.classes), rate=spec.rate_hz, threshold=spec.threshold)

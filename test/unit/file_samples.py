@@ -13,6 +13,7 @@ import bag_helpers
 import cv2
 import numpy as np
 import pytest
+from motion_helpers import seen
 from pixel_helpers import write_backbone
 from scipy.io import savemat
 
@@ -25,7 +26,6 @@ from pose_attention_ros.core.time.stamps import LeftOut
 from pose_attention_ros.data.dataset import Clip, SkeletonDataset
 from pose_attention_ros.data.jhmdb import import_jhmdb
 from pose_attention_ros.data.motion3d.bvh import BvhConfig, read_bvh_folder
-from pose_attention_ros.data.motion3d.cameras import CameraRing, import_kinect
 from pose_attention_ros.data.motion3d.utd import read_skeleton
 from pose_attention_ros.data.originals import ntu, nucla
 from pose_attention_ros.data.penn import import_penn
@@ -192,8 +192,8 @@ SAMPLES = {
     "data set": Sample("data.npz", dataset, SkeletonDataset.load),
     "penn": Sample("penn.npz", penn, import_penn),
     "jhmdb": Sample("jhmdb.npz", jhmdb, import_jhmdb),
-    "kinect": Sample("kinect.npz", kinect, lambda path: import_kinect(path, CameraRing(views=1), 0)),
-    "motion": Sample("motion_3d.npz", motion, lambda path: import_kinect(path, CameraRing(views=1), 0)),
+    "kinect": Sample("kinect.npz", kinect, seen),
+    "motion": Sample("motion_3d.npz", motion, seen),
     "bvh": Sample("wave_1.bvh", bvh, lambda path: read_bvh_folder(path, BvhConfig())),
     "utd": Sample("a1_s1_t1_skeleton.mat", utd, read_skeleton),
     "pyskl": Sample("hmdb.pkl", pyskl, lambda path: import_pyskl(path, "1")),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from pixel_helpers import into_input
 
 from pose_attention_ros.inference.letterbox import Letterbox
 
@@ -15,7 +16,7 @@ def maps_of(people: list[tuple[np.ndarray, float]], box: Letterbox, joint_score:
     maps = {name: np.zeros((height, width, count), np.float32) for name, count in
             {"centre": 1, "size": 2, "offset": 2, "heat": 17, "joint_offset": 34, "regression": 34}.items()}
     for points_px, score in people:
-        cells = box.to_input(points_px)[:, ::-1] * (height, width)  # y, x
+        cells = into_input(box, points_px)[:, ::-1] * (height, width)  # y, x
         low, high = cells.min(0) - 1, cells.max(0) + 1
         middle = np.clip(np.nan_to_num((low + high) / 2).astype(int), 0, (height - 1, width - 1))
         here = tuple(middle)

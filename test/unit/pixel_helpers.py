@@ -1,4 +1,5 @@
-"""A feature extractor small enough to work out by hand, as an ONNX file like a pose network's."""
+"""A feature extractor small enough to work out by hand, as an ONNX file like a pose network's; and where a pixel of an image
+lies in a network's input."""
 
 from __future__ import annotations
 
@@ -7,6 +8,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
+from pose_attention_ros.inference.letterbox import Letterbox
 
 STRIDE = 8
 
@@ -40,3 +43,9 @@ def features_by_hand(images_bgr: np.ndarray, weights: np.ndarray) -> np.ndarray:
     n, height, width, _ = images_bgr.shape
     means = images_bgr[..., ::-1].reshape(n, height // STRIDE, STRIDE, width // STRIDE, STRIDE, 3).mean((2, 4)) / 255
     return np.einsum("dc,nhwc->ndhw", weights, means)
+
+
+def into_input(box: Letterbox, xy_px: np.ndarray) -> np.ndarray:
+    """(..., 2) pixels of the image -> (..., 2) x, y as fractions of the input."""
+    scale = np.divide(box.content_size, box.image_size)
+    return (xy_px * scale + box.offset) / np.array(box.input_size)

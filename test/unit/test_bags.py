@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import yaml
-from bag_helpers import START_NS, scene, skeletons, string, write_skeleton_bag
+from bag_helpers import START_NS, model_message, scene, skeletons, string, write_skeleton_bag
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -28,7 +28,6 @@ from pose_attention_ros.bags.writing import (
     header_of,
     image_message,
     make,
-    model_message,
     skeletons_message,
 )
 from pose_attention_ros.cameras import open_source

@@ -8,12 +8,13 @@ import re
 
 import numpy as np
 import pytest
+from motion_helpers import seen
 
 from pose_attention_ros.cli.main import main
 from pose_attention_ros.core.body.layouts import LAYOUTS
 from pose_attention_ros.core.errors import UserError
 from pose_attention_ros.data.dataset import Clip, SkeletonDataset
-from pose_attention_ros.data.motion3d.cameras import CameraRing, import_kinect, project
+from pose_attention_ros.data.motion3d.cameras import CameraRing, project
 from pose_attention_ros.data.motion3d.compact import KNOWN
 from pose_attention_ros.data.motion3d.record import as_annotated
 from pose_attention_ros.data.penn import import_penn
@@ -195,7 +196,7 @@ def test_kinect_views_are_the_seeds(tmp_path):
     xyz = np.repeat(standing(), 8, 0).astype(np.float32)
     np.savez(tmp_path / "ut.npz", xyz=xyz, offsets=np.array([0, 5, 8]), action=np.array(["walk", "sitDown"]),
              subject=np.array([3, 4]))
-    one, same, other = (import_kinect(tmp_path / "ut.npz", CameraRing(views=3), seed) for seed in (0, 0, 1))
+    one, same, other = (seen(tmp_path / "ut.npz", 3, seed) for seed in (0, 0, 1))
     assert len(one) == 6 and one.group.tolist() == ["utkinect/s03"] * 3 + ["utkinect/s04"] * 3
     np.testing.assert_array_equal(one.keypoints, same.keypoints)
     assert not np.array_equal(one.keypoints, other.keypoints)

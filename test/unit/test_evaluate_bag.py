@@ -8,13 +8,13 @@ from xml.etree import ElementTree
 
 import numpy as np
 import pytest
-from bag_helpers import START_NS, scene, skeletons, string, write_skeleton_bag
+from bag_helpers import START_NS, model_message, scene, skeletons, string, write_skeleton_bag
 from hypothesis import given
 from hypothesis import strategies as st
 
 from pose_attention_ros.bags.identities import IdSwitches
 from pose_attention_ros.bags.label_sources import read_labels
-from pose_attention_ros.bags.writing import BagWriter, actions_message, model_message, skeletons_message
+from pose_attention_ros.bags.writing import BagWriter, actions_message, skeletons_message
 from pose_attention_ros.cli.main import main
 from pose_attention_ros.core.errors import UserError
 from pose_attention_ros.core.time.stamps import LeftOut

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pose_attention_ros.core.body.adjacency import adjacency, normalised_adjacency
+from pose_attention_ros.core.body.adjacency import adjacency
 from pose_attention_ros.core.body.layouts import LAYOUTS, PARTS, layout, layout_map
 
 NAMES = sorted(LAYOUTS)
@@ -24,15 +24,12 @@ def test_table_is_sound(name):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_graph_is_connected_and_its_propagation_matrix_is_symmetric(name):
+def test_graph_is_connected_and_symmetric(name):
     a = adjacency(layout(name))
     reach = np.linalg.matrix_power(a + np.eye(len(a)), len(a))
     assert (reach > 0).all()
-    propagation = normalised_adjacency(a)
-    np.testing.assert_allclose(propagation, propagation.T)
-    degree = (a + np.eye(len(a))).sum(1)
-    expected = np.diag(degree**-0.5) @ (a + np.eye(len(a))) @ np.diag(degree**-0.5)
-    np.testing.assert_allclose(propagation, expected, rtol=1e-6)
+    np.testing.assert_array_equal(a, a.T)
+    assert not a.diagonal().any() and a.sum() == 2 * len(layout(name).limbs)
 
 
 @pytest.mark.parametrize("source", NAMES)

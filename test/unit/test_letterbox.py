@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pixel_helpers import into_input
 
 from pose_attention_ros.inference.letterbox import Letterbox
 
@@ -31,7 +32,7 @@ def test_points_come_back_where_they_were(width, height, longer_side, data):
     box = Letterbox.fit((width, height), longer_side)
     fractions = st.floats(0, 1, width=32)
     points = np.array(data.draw(st.lists(st.tuples(fractions, fractions), min_size=1, max_size=8))) * (width, height)
-    there_and_back = box.to_image(box.to_input(points))
+    there_and_back = box.to_image(into_input(box, points))
     np.testing.assert_allclose(there_and_back, points, atol=1e-4 * max(width, height), rtol=0)
 
 

@@ -6,6 +6,7 @@ import json
 
 import numpy as np
 import pytest
+from motion_helpers import seen
 from scipy.io import savemat
 
 from pose_attention_ros.cli.main import main
@@ -14,7 +15,6 @@ from pose_attention_ros.core.errors import UserError
 from pose_attention_ros.data.dataset import SkeletonDataset
 from pose_attention_ros.data.finishing import LeftOut
 from pose_attention_ros.data.motion3d.bvh import BvhConfig, read_bvh_folder
-from pose_attention_ros.data.motion3d.cameras import CameraRing, import_kinect
 from pose_attention_ros.data.motion3d.compact import read_motions, write_motions
 from pose_attention_ros.data.motion3d.utd import ACTIONS, read_utd
 from pose_attention_ros.data.motion3d.utd import JOINTS as UTD_JOINTS
@@ -35,7 +35,7 @@ def compact(path, joints=JOINTS, body=STANDING, **changes):
 
 
 def test_a_compact_file_says_itself_what_it_holds(tmp_path):
-    data = import_kinect(compact(tmp_path / "ui_prmd_3d.npz", form=np.array([1, 2])), CameraRing(views=2), 0)
+    data = seen(compact(tmp_path / "ui_prmd_3d.npz", form=np.array([1, 2])), 2)
     assert data.joints == JOINTS and data.fps.tolist() == [60, 60, 24, 24]
     assert data.labels.tolist() == ["walk", "walk", "idle", "idle"]
     assert data.group.tolist() == ["ui_prmd/s03"] * 2 + ["ui_prmd/s12"] * 2

@@ -7,6 +7,7 @@ import json
 
 import numpy as np
 import pytest
+from pixel_helpers import into_input
 from pose_maps import LAYOUT, STANDING, maps_of
 
 from pose_attention_ros.cli.main import main
@@ -49,7 +50,7 @@ class DrawnBinding:
         self.inputs, self.outputs, self.calls = {"image": np.zeros(shape, np.float32)}, {}, 0
 
     def __call__(self) -> None:
-        people = Letterbox.fit(SIZE, 8 * max(self._size), 8).to_input(self._network.people_px) * self._size
+        people = into_input(Letterbox.fit(SIZE, 8 * max(self._size), 8), self._network.people_px) * self._size
         confidence, affinity = maps_of(people, self._size)
         self.outputs |= {"confidence": confidence[None], "affinity": affinity[None]}
         self.calls += 1
@@ -141,8 +142,10 @@ def test_features_are_those_of_the_newest_frame_and_cost_no_run(tmp_path, networ
     estimator = estimator_of(tmp_path, input_size=320)
     for calls in (1, 2):
         estimator(frame())
-        assert estimator.features.shape == (CHANNELS, 30, 40) and (estimator.features == calls).all()
-    np.testing.assert_allclose(estimator.letterbox.to_input(np.array(SIZE)) * (40, 30), (40, 30))
+        seen = estimator.image_features()
+        assert seen.cube.shape == (CHANNELS, 30, 40) and (seen.cube == calls).all()
+    corner_px = np.array(SIZE) * seen.scale + seen.offset_px
+    np.testing.assert_allclose(corner_px / seen.stride, (40, 30))
 
 
 def test_boxes_hold_what_is_seen_and_stay_inside():

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from pose_attention_ros.data.simulated.body import BONES, INDEX, ROOT
-from pose_attention_ros.data.simulated.sequences import ACTED, LABELS, SimulationConfig, simulate, simulate_actions
+from pose_attention_ros.data.simulated.sequences import LABELS, SimulationConfig, simulate, simulate_actions
 
+ACTED = {"wave", "clap", "throw", "push", "kick", "squat", "sit_up", "jumping_jacks"}  # what actions have beside falls
 CONFIG = SimulationConfig(sequences=70, bodies=15, seed=4)
 
 

@@ -58,7 +58,7 @@ def test_it_sees_what_onnx_runtime_sees(trt, model, shapes):
         found, wanted = one(noise(size)), other(noise(size))
         assert len(found) == len(wanted) > 0
         np.testing.assert_allclose(found.keypoints_px, wanted.keypoints_px, atol=0.01)
-        np.testing.assert_allclose(one.features, other.features, atol=1e-5)
+        np.testing.assert_allclose(one.image_features().cube, other.image_features().cube, atol=1e-5)
     assert one.backend == "tensorrt-fp32"
     assert len(trt.built) == (1 if shapes == "dynamic" else 2)  # the third size finds the first's engine in the cache
 
@@ -69,7 +69,7 @@ def test_another_input_size_keeps_the_engine(trt, model):
     assert estimator.resizable
     estimator.resize(64)
     estimator(noise())
-    assert estimator.features.shape == (4, 6, 8) and len(trt.built) == 1
+    assert estimator.image_features().cube.shape == (4, 6, 8) and len(trt.built) == 1
 
 
 def test_closing_frees_the_gpu(trt, cudart, model):

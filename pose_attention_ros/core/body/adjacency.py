@@ -1,4 +1,4 @@
-"""The human graph's edges as matrices."""
+"""The human graph's edges as a matrix."""
 
 from __future__ import annotations
 
@@ -13,10 +13,3 @@ def adjacency(layout: Layout) -> np.ndarray:
     a, b = layout.limb_indices.T
     matrix[a, b] = matrix[b, a] = 1
     return matrix
-
-
-def normalised_adjacency(matrix: np.ndarray) -> np.ndarray:
-    """D~^-1/2 (A + I) D~^-1/2 of A (V, V), the propagation matrix of Li and Wang (2020), eq. 1."""
-    with_self = matrix + np.eye(len(matrix), dtype=matrix.dtype)
-    inverse_root = 1 / np.sqrt(with_self.sum(1))
-    return inverse_root[:, None] * with_self * inverse_root[None, :]

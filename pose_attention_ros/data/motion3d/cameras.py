@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
 from pose_attention_ros.core.config import Settings, setting
 from pose_attention_ros.data.dataset import Clip, SkeletonDataset
 from pose_attention_ros.data.finishing import LeftOut, finished
-from pose_attention_ros.data.motion3d.compact import read_motions
 from pose_attention_ros.data.motion3d.record import Motion
 
 IMAGE_SIZE = (640, 480)
@@ -32,14 +30,9 @@ class CameraRing(Settings):
     distance_high_m: float = setting(8.0, "farthest camera", unit="m", low=1)
 
 
-def import_kinect(source: Path, ring: CameraRing, seed: int) -> SkeletonDataset:
-    """Every clip of one compact 3D file, seen by `ring.views` cameras. The group is `<set>/s<subject>`; no split."""
-    left_out = LeftOut()
-    return seen_by_cameras(read_motions(source, left_out), ring, seed, left_out)
-
-
 def seen_by_cameras(motions: Sequence[Motion], ring: CameraRing, seed: int, left_out: LeftOut) -> SkeletonDataset:
-    """Clips of `motions` (which share their joints), each through `ring.views` cameras that its number and `seed` place."""
+    """Clips of `motions` (which share their joints), each through `ring.views` cameras that its number and `seed` place. The
+    group is `<set>/s<subject>`; no split."""
     return finished(_clips(motions, ring, seed), motions[0].joints if motions else (), left_out)
 
 

@@ -17,7 +17,6 @@ from pose_attention_ros.data.simulated.track import FPS, Support, Track
 
 LABELS = ("stand", "walk", "sit", "sit_down", "stand_up", "fall", "lie", "lie_down", "rise_up", "get_up", "pick_up",
           "push_up", "topple", "other")  # of falls and of what is like them
-ACTED = ("wave", "clap", "throw", "push", "kick", "squat", "sit_up", "jumping_jacks")  # actions have these as well
 ANKLES = [INDEX["left_ankle"], INDEX["right_ankle"]]
 _SHORTEST = 3  # frames of a clip
 _BLOCK = 500  # simulated side by side

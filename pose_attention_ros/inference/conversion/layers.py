@@ -11,7 +11,6 @@ from pose_attention_ros.core.errors import ModelError
 
 # Kinds of layers that a writer must know.
 CONV, DEPTHWISE, ADD, SUB, MUL, RESIZE, SIGMOID, CAST = "conv", "depthwise", "add", "sub", "mul", "resize", "sigmoid", "cast"
-ACTIVATIONS = ("", "relu", "relu6")
 
 
 @dataclass(frozen=True)
@@ -21,7 +20,7 @@ class Layer:
     :param kind: one of the kinds above
     :param inputs: names of tensors, computed or constant
     :param stride: of a convolution, along both sides
-    :param activation: one of ACTIVATIONS, applied to the result
+    :param activation: relu, relu6 or empty, applied to the result
     """
 
     kind: str
