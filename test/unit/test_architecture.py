@@ -27,7 +27,7 @@ ARROWS = {
     "data": {"core", "bags", "cameras"},
     "evaluation": {"core", "bags", "cameras", "inference", "data", "visualization"},
     "training": {"core", "models", "inference", "data", "evaluation"},
-    "ros": {"core", "cameras", "msg", "program"},
+    "ros": {"core", "cameras", "msg", "srv", "program"},
     "web": {"core"},
     "launching": set(),
     "nodes": {"core", "bags", "inference", "cameras", "visualization", "evaluation", "ros", "msg", "srv", "web"},
