@@ -18,15 +18,24 @@ from pose_attention_ros.inference.detections import coco_sigmas, keep_distinct
 from pose_attention_ros.inference.letterbox import Letterbox
 from pose_attention_ros.inference.movenet_decoding import RawPeople, decode
 from pose_attention_ros.inference.movenet_runtimes import HeadsNetwork, View, open_heads
-from pose_attention_ros.inference.pose import STRIDE, PoseConfig
+from pose_attention_ros.inference.pose import STRIDE, PoseConfig, PoseEstimator
 
 # Joints below this certainty are guesses; they count neither as a match nor as a mismatch of two skeletons.
 _COMPARED_JOINT_SCORE = 0.1
 
 
-def create_movenet(config: PoseConfig) -> MoveNet:
-    """MoveNet with the fetched weights on the runtime that `config` names. Raises ModelError where either is missing."""
-    return MoveNet(open_heads(config), config)
+def create_movenet(config: PoseConfig) -> PoseEstimator:
+    """MoveNet with the fetched weights on the runtime that `config` names, with a second look where `zoom` asks for it.
+
+    :raises ModelError: weights or runtime are missing
+    :raises UserError: the input is too small for a second look
+    """
+    if config.zoom == "off":
+        return MoveNet(open_heads(config), config)
+    from pose_attention_ros.inference.zoom import Zoom, refuse_small
+
+    refuse_small(config)
+    return Zoom(MoveNet(open_heads(config), config), config)
 
 
 class MoveNet:
@@ -41,6 +50,7 @@ class MoveNet:
         self._sigmas = coco_sigmas(self.layout.joints)
         self._letterbox: Letterbox | None = None
         self._view: View | None = None
+        self._beside: tuple[tuple[int, int], View] | None = None
         self.network_s = 0.0
 
     @property
@@ -51,11 +61,20 @@ class MoveNet:
     def __call__(self, frame: Frame) -> Skeletons:
         """The people of `frame`, most certain first."""
         self._fit(frame.image_bgr)
-        self._view.write(frame.image_bgr, self._letterbox)
-        began = time.perf_counter()
-        maps = self._view()
-        self.network_s = time.perf_counter() - began
-        return self._skeletons(decode(maps, self._config.min_person_score), frame)
+        return self._people(self._view, frame, self._letterbox)
+
+    @property
+    def input_size(self) -> tuple[int, int]:
+        """Width and height of the network's input for images as the newest."""
+        return self._letterbox.input_size
+
+    def look(self, image_bgr: np.ndarray) -> Skeletons:
+        """The people of an image beside the stream, whose sides are multiples of STRIDE and which is not scaled."""
+        height, width = image_bgr.shape[:2]
+        if self._beside is None or self._beside[0] != (width, height):
+            self._beside = None  # its memory is free before the next one's is taken
+            self._beside = (width, height), self._network.view((width, height))
+        return self._people(self._beside[1], Frame(image_bgr, 0), Letterbox.into((width, height), (width, height)))
 
     def image_features(self) -> None:
         """See PoseEstimator."""
@@ -78,7 +97,7 @@ class MoveNet:
 
     def close(self) -> None:
         """Free the network."""
-        self._view = None
+        self._view = self._beside = None
         self._network.close()
 
     def _fit(self, image_bgr: np.ndarray) -> None:
@@ -91,11 +110,19 @@ class MoveNet:
             self._view = None  # its memory is free before the next one's is taken
             self._view = self._network.view(self._letterbox.input_size)
 
-    def _skeletons(self, people: RawPeople, frame: Frame) -> Skeletons:
+    def _people(self, view: View, frame: Frame, letterbox: Letterbox) -> Skeletons:
+        """The people whom the network sees."""
+        view.write(frame.image_bgr, letterbox)
+        began = time.perf_counter()
+        maps = view()
+        self.network_s = time.perf_counter() - began
+        return self._skeletons(decode(maps, self._config.min_person_score), frame, letterbox)
+
+    def _skeletons(self, people: RawPeople, frame: Frame, letterbox: Letterbox) -> Skeletons:
         """What was decoded -> the record, weak and duplicate people left out."""
-        width, height = self._letterbox.image_size
+        width, height = letterbox.image_size
         sure = (people.person_scores >= self._config.min_person_score) & np.isfinite(people.keypoints).all((1, 2))
-        keypoints_px, corners = (self._letterbox.to_image(points[sure]) for points in (people.keypoints, people.boxes))
+        keypoints_px, corners = (letterbox.to_image(points[sure]) for points in (people.keypoints, people.boxes))
         boxes = np.clip(corners, 0, (width, height)).reshape(-1, 4).astype(np.float32)
         scores, person_scores = people.scores[sure], people.person_scores[sure]
         rows = keep_distinct(keypoints_px, scores, boxes, person_scores, self._sigmas, self._config.same_person_oks,

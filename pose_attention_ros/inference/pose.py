@@ -81,6 +81,9 @@ class PoseConfig(Settings):
                              "movenet must be exported first", choices=PRECISIONS)
     engine_shapes: str = setting("dynamic", "TensorRT: one engine for images of every shape, or one fixed to the shape at "
                                  "hand, which is faster and built anew for another", choices=("dynamic", "fixed"))
+    zoom: str = setting("off", "movenet: auto takes a second, enlarged look for people who are small or newly lost",
+                        choices=("off", "auto"))
+    zoom_share: float = setting(0.25, "time that the second look may cost, as a share of the first's", low=0.02, high=1.0)
     detect_every_s: float = setting(0.5, "movenet_thunder, top_down: how often people are looked for in the whole image; "
                                     "between, each is followed by the joints found before", unit="s", low=0.0, high=10.0)
     min_person_score: float = setting(0.15, "people with less certainty are left out", low=0.0, high=1.0, live=True)

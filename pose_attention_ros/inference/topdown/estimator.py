@@ -139,7 +139,7 @@ class _MoveNetDetector:
     """MoveNet MultiPose: boxes around the joints that it sees."""
 
     def __init__(self, config: PoseConfig) -> None:
-        self._estimator = create_movenet(dataclasses.replace(config, estimator="movenet"))
+        self._estimator = create_movenet(dataclasses.replace(config, estimator="movenet", zoom="off"))
         self.backend, self.resizable = self._estimator.backend, self._estimator.resizable
         self.resize = self._estimator.resize
         self.close = self._estimator.close
