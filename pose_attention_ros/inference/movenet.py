@@ -69,7 +69,7 @@ class MoveNet:
         return self._letterbox.input_size
 
     def look(self, image_bgr: np.ndarray) -> Skeletons:
-        """The people of an image beside the stream, whose sides are multiples of STRIDE and which is not scaled."""
+        """See zoom.TwoViews."""
         height, width = image_bgr.shape[:2]
         if self._beside is None or self._beside[0] != (width, height):
             self._beside = None  # its memory is free before the next one's is taken

@@ -1,4 +1,4 @@
-"""MoveNet with a second look at small people: parts of the image, enlarged side by side into one small extra input.
+"""A second look at small people: parts of the image, enlarged side by side into one small extra input.
 
 Where everybody is large there is no second look. What it may cost is counted in pixels of the input, not in time, so that
 the same images give the same people on every machine.
@@ -7,14 +7,14 @@ the same images give the same people on every machine.
 from __future__ import annotations
 
 import dataclasses
+from typing import Protocol
 
 import numpy as np
 
 from pose_attention_ros.core.errors import UserError
 from pose_attention_ros.core.people.second_look import FirstLook, Places, SecondLook
 from pose_attention_ros.core.types import Frame, Skeletons
-from pose_attention_ros.inference.movenet import MoveNet
-from pose_attention_ros.inference.pose import PoseConfig
+from pose_attention_ros.inference.pose import PoseConfig, PoseEstimator
 from pose_attention_ros.inference.topdown.crops import cut
 
 _PART_PX = np.array([48, 80])  # width and height of a part in the extra input
@@ -30,6 +30,16 @@ _SAME_PERSON = 0.2  # heights; two skeletons whose joints lie this near on avera
 _LONGEST_GAP_S = 1.0
 
 
+class TwoViews(PoseEstimator, Protocol):
+    """An estimator that can look at an image beside its stream; `input_size` is (width, height) of its network's input."""
+
+    input_size: tuple[int, int]
+
+    def look(self, image_bgr: np.ndarray) -> Skeletons:
+        """The people of an image whose sides are multiples of STRIDE, and which is not scaled."""
+        ...
+
+
 def refuse_small(config: PoseConfig) -> None:
     """Raises UserError where the input that the runtime is opened for has no room for a block of parts."""
     if config.input_size < _BLOCK_PX.max():
@@ -40,7 +50,7 @@ def refuse_small(config: PoseConfig) -> None:
 class Zoom:
     """A PoseEstimator. It remembers the people of a second or so."""
 
-    def __init__(self, inner: MoveNet, config: PoseConfig) -> None:
+    def __init__(self, inner: TwoViews, config: PoseConfig) -> None:
         self._inner, self._config = inner, config
         self.layout, self.resizable = inner.layout, inner.resizable
         self.network_s = 0.0
