@@ -18,7 +18,7 @@ Shape = tuple[int, ...]
 
 
 class Binding(Protocol):
-    """A network at one set of input shapes. Its arrays are the same in every call."""
+    """A network at one set of input shapes. Its arrays are the same in every call, but for those that are placed."""
 
     @property
     def inputs(self) -> Mapping[str, np.ndarray]:
@@ -32,6 +32,11 @@ class Binding(Protocol):
 
     def __call__(self) -> None:
         """Compute the outputs from what `inputs` hold."""
+        ...
+
+    def place(self, name: str, array: np.ndarray) -> None:
+        """From the next call on `array` (contiguous, float32, of the same shape) is this input or output, which spares a
+        copy of what is large. An input is to be placed before every call."""
         ...
 
     def fetch(self, name: str) -> np.ndarray:

@@ -24,8 +24,7 @@ class OnnxNetwork:
     """ONNX Runtime, on an NVIDIA GPU where its CUDA provider is installed and wanted, else on the CPU.
 
     :param threads: CPU threads of one run; they do not spin between runs
-    :param small: a network of small operations, maybe of thousands: it is faster without a GPU, and opens in a twentieth of
-        the time where it is not worked out which of its tensors may share memory
+    :param small: a network of small operations, which is faster without a GPU
     :raises ModelError: the file is no ONNX network that this version of ONNX Runtime reads
     """
 
@@ -36,7 +35,6 @@ class OnnxNetwork:
         options.intra_op_num_threads = threads
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         options.log_severity_level = 3
-        options.enable_mem_reuse = not small
         wanted = [_CPU_PROVIDER] if small else [_GPU_PROVIDER, _CPU_PROVIDER]
         providers = [name for name in wanted if name in onnxruntime.get_available_providers()]
         try:
@@ -65,17 +63,26 @@ class OnnxBinding:
     def __init__(self, session: Any, shapes: dict[str, Shape], outputs: tuple[str, ...]) -> None:
         from onnxruntime import OrtValue
 
-        self._session, self._binding = session, session.io_binding()
+        self._session, self._binding, self._value_of = session, session.io_binding(), OrtValue.ortvalue_from_numpy
         self.inputs = {name: np.zeros(shape, np.float32) for name, shape in shapes.items()}
         names = [node.name for node in session.get_outputs()]
         # The first run tells the outputs' shapes.
         self._all = dict(zip(names, map(np.ascontiguousarray, session.run(names, dict(self.inputs)))))
         self.outputs = {name: self._all[name] for name in outputs}
         # The binding holds the arrays' memory, not the arrays: they live as long as this object.
-        for name, array in self.inputs.items():
-            self._binding.bind_ortvalue_input(name, OrtValue.ortvalue_from_numpy(array))
-        for name, array in self._all.items():
-            self._binding.bind_ortvalue_output(name, OrtValue.ortvalue_from_numpy(array))
+        for name, array in (*self.inputs.items(), *self._all.items()):
+            self.place(name, array)
+
+    def place(self, name: str, array: np.ndarray) -> None:
+        """See Binding."""
+        if name in self.inputs:
+            self.inputs[name] = array
+            self._binding.bind_ortvalue_input(name, self._value_of(array))
+            return
+        self._all[name] = array
+        if name in self.outputs:
+            self.outputs[name] = array
+        self._binding.bind_ortvalue_output(name, self._value_of(array))
 
     def __call__(self) -> None:
         """See Binding."""

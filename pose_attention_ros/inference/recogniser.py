@@ -168,9 +168,15 @@ class OnnxRecogniser:
             self._bound[people] = self._network.bind({name: array.shape for name, array in inputs.items()}, self._outputs)
         binding = self._bound[people]
         for name, array in inputs.items():
-            binding.inputs[name][:] = array
+            if name != "state":
+                binding.inputs[name][:] = array
+        # The state is by far the largest: read where it is, written where it stays.
+        state = np.ascontiguousarray(inputs["state"], np.float32)
+        binding.place("state", state)
+        binding.place("next_state", np.empty_like(state))
         binding()
-        return tuple(binding.outputs[name].copy() for name in self._outputs)
+        return tuple(binding.outputs[name] if name == "next_state" else binding.outputs[name].copy()
+                     for name in self._outputs)
 
 
 def step_file(spec: ModelSpec, weights: bytes) -> NetworkFile:

@@ -80,5 +80,7 @@ class HumanGraphNetwork(nn.Module):
         parts = gather @ embedded  # (3) X_{l+1}                                         (B, P, D)
         part_links = gather @ self.links @ soft + self.itself  # (4) A_{l+1} + I         (B, P, P)
         degree = part_links.sum(-1, keepdim=True).sqrt()  # D~^1/2
-        parts = (part_links @ (self.part(parts) / degree) / degree).relu()  # (1) between parts  (B, P, D)
-        return self.join(torch.cat([embedded, soft @ parts], -1)).relu()  # [Z ; S X']   (B, V, D)
+        parts = self.part(parts.flatten(0, 1)).unflatten(0, parts.shape[:2])
+        parts = (part_links @ (parts / degree) / degree).relu()  # (1) between parts      (B, P, D)
+        joined = self.join(torch.cat([embedded, soft @ parts], -1).flatten(0, 1)).relu()  # [Z ; S X']  (B V, D)
+        return joined.unflatten(0, soft.shape[:2])

@@ -103,6 +103,9 @@ class PoseAttentionNetwork(nn.Module):
             self.head = CausalConvolution(width, config.head)
             width = config.head
         self.classify = nn.Linear(width, classes + config.background)  # W_c of (17)
+        if config.background:  # each class's own chance, and its share of the background's
+            self.register_buffer("shared", torch.cat([torch.eye(classes), torch.full((1, classes), 1 / classes)]),
+                                 persistent=False)
         self.classify_joints = nn.Linear(attended, classes + config.background)  # W_w' of (18)
         self.dropout = nn.Dropout(config.dropout)
 
@@ -128,7 +131,7 @@ class PoseAttentionNetwork(nn.Module):
         joints = self.graph(features, mask, self.feature_scale)
         if self.config.joints_attention:
             attended, weights = self.joints_attention(joints, mask)
-            return attended, weights.mean(-1)
+            return attended, weights.mean(-2)
         weights = (mask + 1e-6) / (mask + 1e-6).sum(-2, keepdim=True)
         return (weights * joints).sum(-2).repeat(1, self.config.heads), weights[..., 0]
 
@@ -151,9 +154,7 @@ class PoseAttentionNetwork(nn.Module):
         """(..., K), with the chance of the background shared evenly among the classes."""
         if not self.config.background:
             return logits
-        chances = logits.softmax(-1)
-        classes = logits.shape[-1] - 1
-        return (chances[..., :classes] + chances[..., classes:] / classes).clamp(min=1e-12).log()
+        return (logits.softmax(-1) @ self.shared).clamp(min=1e-12).log()
 
     def _one_view(self, features: Tensor, inside: Tensor | None) -> PanOutput:
         rows = None if inside is None else inside.flatten().nonzero().squeeze(-1)
@@ -205,7 +206,9 @@ class PoseAttentionNetwork(nn.Module):
 
     def _step(self, features: Tensor, state: Tensor) -> tuple[Tensor, ...]:
         config = self.config
-        memory, total, mass, highest, *held = state.split(self._memory_sizes, -1)
+        sizes = self._memory_sizes
+        kept = iter(state.split([size for size in sizes if size], -1))  # a runtime pays for empty ones too
+        memory, total, mass, highest, *held = (next(kept) if size else state[:, :0] for size in sizes)
         moment, weights = self.read_frame(features)
         if config.streams:
             moment, held = self.streams.step(features, moment, held)
@@ -220,7 +223,8 @@ class PoseAttentionNetwork(nn.Module):
             seen = torch.cat([attended, seen], -1) if config.running_max else attended
         if config.head:
             seen, _ = self.head.step(seen, [])
-        after = torch.cat([memory, total, mass, highest, *held], -1)
+        parts = [memory, total, mass, highest, *held]
+        after = torch.cat([part for part, size in zip(parts, sizes) if size], -1)
         return self.classify(seen), weights, energy.squeeze(-1), after, moment
 
 

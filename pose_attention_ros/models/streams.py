@@ -63,7 +63,8 @@ class CausalConvolution(nn.Module):
         self.taps, self.dilation, self.inputs = taps, dilation, inputs
         self.mix = nn.Linear(taps * inputs, width, bias=False)
         self.norm = nn.BatchNorm1d(width, eps=1e-3)
-        self.memory_sizes = [inputs] * ((taps - 1) * dilation)  # the ticks it looks back on, the oldest first
+        # The ticks it looks back on: those that this tick reads, the oldest first, then all that the next ones read.
+        self.memory_sizes = [inputs] * (taps - 1) + [inputs * (taps - 1) * (dilation - 1)] * (taps > 1 and dilation > 1)
 
     def forward(self, values: Tensor, rows: Tensor | None) -> Tensor:
         """values (N, T, I), rows as of `of_ticks_inside` -> (N, T, W)."""
@@ -75,9 +76,8 @@ class CausalConvolution(nn.Module):
 
     def step(self, values: Tensor, memory: Sequence[Tensor]) -> tuple[Tensor, list[Tensor]]:
         """values (N, I), memory (N, size) for each of `memory_sizes` -> (N, W), memory after it."""
-        if not memory:
-            return self._read(values), []
-        return self._read(torch.cat([*memory[:: self.dilation], values], -1)), [*memory[1:], values]
+        read, others = memory[: self.taps - 1], memory[self.taps - 1 :]
+        return self._read(torch.cat([*read, values], -1) if read else values), ([*others, *read[1:], values] if read else [])
 
     def _read(self, taps: Tensor) -> Tensor:
         if self.training:  # the first steps' statistics are a plain mean, so that a short training has sound ones
@@ -102,13 +102,17 @@ class FrameInputs(nn.Module):
         super().__init__()
         first, second = torch.triu_indices(joints, joints, 1)
         names = torch.eye(joints)
-        self.register_buffer("between", (names[first] - names[second]) / 2, persistent=False)  # (pairs, V)
+        between = torch.zeros(len(first), 2, joints, len(FEATURE_NAMES))
+        between[:, 0, :, 0] = between[:, 1, :, 1] = (names[first] - names[second]) / 2
+        # Of all that is known of a tick, in one product: what a runtime does for everybody at once.
+        self.register_buffer("between", between.flatten(2).flatten(0, 1), persistent=False)  # (2 pairs, V C)
         self.register_buffer("either", names[first] + names[second], persistent=False)  # (pairs, V)
         self.register_buffer("less", -torch.ones(len(first)), persistent=False)
         self.lags, self.rate_hz, self.positions = lags, rate_hz, positions
         self.widths = [len(first), *(2 * joints for _ in lags), *([2 * joints] if positions else [])]
         ticks, width = max(lags, default=1), 2 * joints
-        self.memory_sizes = [width] * (ticks - 1)  # velocities of the ticks before, the oldest first
+        # Velocities of the ticks before: the oldest, and those that the next tick reads too.
+        self.memory_sizes = [width] * (ticks > 1) + [width * (ticks - 2)] * (ticks > 2)
         # For each lag, what a layer reads of the velocities of so many ticks: (ticks, L).
         self.register_buffer("lagged", torch.tensor([[lag**-0.5 * (lag >= ticks - tick) for lag in lags]
                                                      for tick in range(ticks)]) * (2 / rate_hz), persistent=False)
@@ -129,7 +133,8 @@ class FrameInputs(nn.Module):
         """features (..., V, C) -> (..., pairs), half of the distance less 1."""
         there = features[..., _SCORE:].sign().squeeze(-1)
         both = functional.linear(there, self.either, self.less).relu()  # 1 where both joints are there, else 0
-        return (torch.linalg.vector_norm(self.between @ features[..., :2], dim=-1) - 1) * both
+        between = functional.linear(features.flatten(-2), self.between).unflatten(-1, (-1, 2))  # (..., pairs, 2)
+        return (torch.linalg.vector_norm(between, dim=-1) - 1) * both
 
 
 class Streams(nn.Module):
@@ -149,7 +154,7 @@ class Streams(nn.Module):
                                    for before, after, (_, dilation) in zip(widths, widths[1:], _TRUNK))
         self.width = widths[-1]
         self.dropout = SteadyDropout(dropout)
-        self.memory_sizes = [*inputs.memory_sizes, *([2 * width * len(self.readers)] * (_TAPS - 1)),
+        self.memory_sizes = [*inputs.memory_sizes, *([(2 * width + 1) * len(self.readers)] * (_TAPS - 1)),
                              *(size for layer in self.trunk for size in layer.memory_sizes)]
 
     def forward(self, features: Tensor, attended: Tensor, rows: Tensor | None) -> Tensor:
@@ -177,13 +182,17 @@ class Streams(nn.Module):
         return values, after
 
     def _first_layers(self, features: Tensor, velocities: Tensor, attended: Tensor) -> Tensor:
-        """What the first layer of each reader says of a tick (N, readers * 2 W), from features (N, V, C), velocities
-        (N, 2 V of each of the last ticks) and attended (N, I). The lags' layers are one, because a runtime pays for each
-        operator."""
+        """What the first layer of each reader says of a tick, and a 1, for the next layer's bias: (N, readers * (2 W + 1)),
+        from features (N, V, C), velocities (N, 2 V of each of the last ticks) and attended (N, I). The lags' layers are one,
+        because a runtime pays for each operator."""
         inputs, lags = self.inputs, len(self.inputs.lags)
-        layers = [reader[0].folded() for reader in self.readers]
-        values = [functional.linear(each, *layer) for each, layer in
-                  zip([inputs.distances(features), *inputs.places(features), attended], [layers[0], *layers[1 + lags :]])]
+        layers = [(functional.pad(weight, (0, 0, 0, 1)), functional.pad(bias, (0, 1), value=1.0))
+                  for weight, bias in (reader[0].folded() for reader in self.readers)]
+        values = [functional.linear(inputs.distances(features), *layers[0]), functional.linear(attended, *layers[-1])]
+        if inputs.positions:  # read from all features, which lie side by side
+            weight, bias = layers[-2]
+            weight = functional.pad(weight.unflatten(-1, (-1, 2)), (0, features.shape[-1] - 2)).flatten(1)
+            values.insert(1, functional.linear(features.flatten(1), weight, bias))
         if lags:
             weights = [(weight[:, None] * lagged[:, None]).flatten(1)
                        for (weight, _), lagged in zip(layers[1:], inputs.lagged.T)]
@@ -192,14 +201,13 @@ class Streams(nn.Module):
         return functional.leaky_relu(torch.cat(values, -1), _SLOPE)
 
     def _later_layers(self, firsts: Tensor) -> Tensor:
-        """The other layers of all readers at once: firsts (N, taps * readers * 2 W), the oldest tick first -> (N, readers
-        * W)."""
-        _, second, third = zip(*self.readers)
+        """The other layers of all readers at once: firsts (N, taps * readers * (2 W + 1)), the oldest tick first -> (N,
+        readers * W). A bias that were added to what lies by reader would cost more than the product."""
+        (second, bias), (third, last_bias) = (map(torch.stack, zip(*(layer.folded() for layer in layers)))
+                                              for layers in list(zip(*self.readers))[1:])
+        second = second.unflatten(-1, (_TAPS, -1))  # (readers, W, taps, 2 W)
+        reads_one = functional.pad(bias[..., None, None], (0, 0, _TAPS - 1, 0))  # that of this tick
+        weight = torch.cat([second, reads_one], -1).flatten(2)
         taps = firsts.unflatten(-1, (_TAPS, len(self.readers), -1)).permute(2, 0, 1, 3).flatten(2)  # by reader
-        return side_by_side(third, side_by_side(second, taps)).transpose(0, 1).flatten(1)
-
-
-def side_by_side(layers: Sequence[CausalConvolution], taps: Tensor) -> Tensor:
-    """One tick through G layers of one shape, each with taps of its own: (G, N, taps * I) -> (G, N, W)."""
-    weights, biases = (torch.stack(each) for each in zip(*(layer.folded() for layer in layers)))
-    return functional.leaky_relu(taps @ weights.transpose(1, 2) + biases[:, None], _SLOPE)
+        values = functional.leaky_relu(taps @ weight.transpose(1, 2), _SLOPE) @ third.transpose(1, 2)  # (readers, N, W)
+        return functional.leaky_relu(values.transpose(0, 1).flatten(1) + last_bias.flatten(), _SLOPE)

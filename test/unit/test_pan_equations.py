@@ -122,8 +122,8 @@ def test_joints_attention_is_equations_13_to_15(heads):
     with torch.no_grad():
         s, a = attention(torch.from_numpy(h[None]), torch.from_numpy(mask[None, :, None]))
     np.testing.assert_allclose(s[0].numpy(), np.concatenate(vectors), atol=1e-12)
-    np.testing.assert_allclose(a[0].numpy()[there], np.array(weights).T, atol=1e-12)
-    np.testing.assert_allclose(a[0].numpy()[3], 0, atol=1e-12)
+    np.testing.assert_allclose(a[0].numpy()[:, there], np.array(weights), atol=1e-12)
+    np.testing.assert_allclose(a[0].numpy()[:, 3], 0, atol=1e-12)
 
 
 @pytest.mark.parametrize("decay", [0.0, 0.07])

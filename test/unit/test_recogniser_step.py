@@ -40,6 +40,17 @@ def test_an_answer_stays_when_the_next_is_made(recogniser):
     assert not state.any()
 
 
+def test_a_state_is_read_where_it_lies_and_never_written(recogniser):
+    features, state = people(recogniser, 4)
+    state[:] = recogniser.step(features, state).state
+    kept, wanted = state.copy(), recogniser.step(features, state)
+    np.testing.assert_array_equal(state, kept)
+    assert not np.shares_memory(wanted.state, state)
+    scattered = np.zeros((8, state.shape[1]), np.float64)[::2]  # other layout and type: rows of a larger array
+    scattered[:] = state
+    np.testing.assert_array_equal(recogniser.step(features, scattered).state, wanted.state)
+
+
 def test_nobody_in_view_costs_nothing(recogniser):
     features, state = people(recogniser, 0)
     output = recogniser.step(features, state)

@@ -79,6 +79,7 @@ class TensorRtBinding:
         self.addresses = {name: buffer.address for name, buffer in self._buffers.items()}
         self.inputs: dict[str, np.ndarray] = {name: self._buffers[name].host for name in shapes}
         self.outputs: dict[str, np.ndarray] = {name: self._buffers[name].host for name in wanted}
+        self._placed: dict[str, np.ndarray] = {}  # outputs that are copied there
 
     def __call__(self) -> None:
         """Copy the inputs over, compute, copy the wanted outputs back, wait."""
@@ -90,6 +91,15 @@ class TensorRtBinding:
         for name in self.outputs:
             self._buffers[name].to_host(stream)
         stream.wait()
+        for name, array in self._placed.items():
+            array[:] = self._buffers[name].host
+
+    def place(self, name: str, array: np.ndarray) -> None:
+        """See networks.Binding; copied, because the device reads and writes memory of its own."""
+        if name in self.inputs:
+            self.inputs[name][:] = array
+        else:
+            self._placed[name] = self.outputs[name] = array
 
     def fetch(self, name: str) -> np.ndarray:
         """See networks.Binding: copied back now."""
