@@ -38,10 +38,8 @@ rosdoc2_settings = dict.fromkeys(("enable_autodoc", "enable_intersphinx", "autom
                                   "override_theme", "support_markdown", "enable_breathe", "enable_exhale",
                                   "init_using_package_xml"), False)
 
-# Pages of the repository that are pages of the site, too.
-ALSO = {"CONTRIBUTING.md": "contributing", "SECURITY.md": "security_policy", "README.md": "readme",
-        "benchmarks/README.md": "benchmarks", **{str(card.relative_to(ROOT)): f"card_{card.parent.name}"
-                                                 for card in sorted((ROOT / "models").glob("*/README.md"))}}
+from project_pages import PROJECT_PAGES  # noqa: E402
+
 LINK = re.compile(r"(!?)\[([^\]]*)\]\(([^)\s#]+)(#[^)\s]*)?\)")
 
 
@@ -53,8 +51,8 @@ def fitted(text, folder, page_folder):
             return match[0]
         file = (folder / target).resolve()
         name = os.path.relpath(file, ROOT)
-        if name in ALSO:
-            new = SOURCE / "generated" / "project" / f"{ALSO[name]}.md"
+        if name in PROJECT_PAGES:
+            new = SOURCE / "generated" / "project" / f"{PROJECT_PAGES[name]}.md"
         elif file.is_relative_to(ROOT / "docs"):
             new = SOURCE / file.relative_to(ROOT / "docs")
         else:
@@ -64,7 +62,7 @@ def fitted(text, folder, page_folder):
 
 
 def generate(app):
-    """Reference pages from the code, pictures from the code, and the pages of ALSO."""
+    """Reference pages from the code, pictures from the code, and the pages of PROJECT_PAGES."""
     import arrows
     import reference
 
@@ -73,7 +71,7 @@ def generate(app):
         arrows.main()
     pages = SOURCE / "generated" / "project"
     pages.mkdir(parents=True, exist_ok=True)
-    for name, page in ALSO.items():
+    for name, page in PROJECT_PAGES.items():
         text = fitted((ROOT / name).read_text(encoding="utf-8"), (ROOT / name).parent, pages)
         file = pages / f"{page}.md"
         if not file.is_file() or file.read_text(encoding="utf-8") != text:
@@ -81,10 +79,14 @@ def generate(app):
 
 
 def read(app, docname, source):
-    """Links of a page of docs/ that point outside it."""
+    """Links of a page of docs/ that point outside it; and the titles on the reference's first page become links."""
     if not docname.startswith("generated/"):
         page = SOURCE / f"{docname}.md"
         source[0] = fitted(source[0], (ROOT / "docs" / docname).parent, page.parent)
+    if docname == "reference":
+        for file in (SOURCE / "generated" / "reference").glob("*.md"):
+            title = file.read_text(encoding="utf-8").partition("\n")[0].removeprefix("# ")
+            source[0] = source[0].replace(f"| {title} |", f"| [{title}](generated/reference/{file.name}) |")
 
 
 def setup(app):

@@ -130,9 +130,10 @@ def drawn(place: Mapping[str, tuple[float, float]], arrows: Iterable[tuple[str, 
             lines.append(f'<text x="{(x1 + x2) / 2:.0f}" y="{(y1 + y2) / 2 - 7:.0f}" text-anchor="middle" font-size="11" '
                          f'fill="#33414f">{escape(word)}</text>')
     for name, (x, y) in centre.items():
+        small = ' font-size="12.5"' if len(name) > 12 else ""  # or it would fill its box from edge to edge
         lines.append(f'<rect x="{x - WIDTH / 2:.0f}" y="{y - HEIGHT / 2:.0f}" width="{WIDTH}" height="{HEIGHT}" rx="7" '
                      f'fill="#eef3f8" stroke="#2f5d8a"/><text x="{x:.0f}" y="{y + 5:.0f}" text-anchor="middle" '
-                     f'fill="#12263a">{escape(name)}</text>')
+                     f'fill="#12263a"{small}>{escape(name)}</text>')
     return "\n".join([*lines, "</svg>", ""])
 
 

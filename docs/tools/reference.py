@@ -11,6 +11,7 @@ import ast
 import dataclasses
 import importlib
 import inspect
+import json
 import re
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Iterator
@@ -192,22 +193,26 @@ def model_page() -> str:
     from pose_attention_ros.core.actions.recogniser import ModelSpec
 
     everyday = ROOT / "models" / "everyday"
-    keys = re.findall(r'"(\w+)"', (everyday / "model.json").read_text(encoding="utf-8"))
+    keys = json.loads((everyday / "model.json").read_text(encoding="utf-8"))
     files = ", ".join(f"`{file.name}`" for file in sorted(everyday.iterdir()))
     return ("# The model directory\n\nA robot needs nothing else of a model. Everything is checked by sha256 and loaded "
             f"without pickle.\n\nFiles of `models/everyday`: {files}.\n\n"
             "`model.json` says, and `core.actions.recogniser.ModelSpec` holds:\n\n"
             + table(("field", "meaning"), documented(ModelSpec.__doc__ or "", ModelSpec))
-            + f"\nThe first keys of a `model.json`: {', '.join(f'`{key}`' for key in dict.fromkeys(keys[:12]))}.\n")
+            + f"\nThe keys of `models/everyday/model.json`: {', '.join(f'`{key}`' for key in keys)}.\n")
 
 
 def data_page() -> str:
     from pose_attention_ros.data import dataset
 
-    text = inspect.cleandoc(dataset.SkeletonDataset.__doc__ or "").partition("\n\n")[2]
-    arrays = [(f"`{name}`", "may be absent" if name in dataset._OPTIONAL else "always there") for name in dataset._ARRAYS]
-    return ("# The data set file\n\n" + inspect.cleandoc(dataset.__doc__ or "") + "\n\n" + table(("array", ""), arrays)
-            + f"\n```text\n{text}\n```\n\nParts (`split`): {', '.join(f'`{name}`' for name in dataset.SPLITS)}.\n")
+    says = dict(documented(dataset.SkeletonDataset.__doc__ or "", dataset.SkeletonDataset))
+    rows = []
+    for name in dataset._ARRAYS:
+        shape, _, meaning = says[f"`{name}`"].partition("; ")
+        rows.append((f"`{name}`", shape, meaning, "yes" if name in dataset._OPTIONAL else ""))
+    return ("# The data set file\n\n" + inspect.cleandoc(dataset.__doc__ or "") + "\n\n"
+            + table(("array", "shape and type", "what", "may be absent"), rows)
+            + "\n`pose-attention data inspect FILE.npz` checks a file and counts its clips.\n")
 
 
 PAGES = {"messages": messages_page, "topics": topics_page, "parameters": parameters_page, "verbs": verbs_page,

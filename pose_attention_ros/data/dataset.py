@@ -41,11 +41,18 @@ class Clip:
 class SkeletonDataset:
     """See `from_clips`; the fields are the file's arrays.
 
-    keypoints (F, V, 2) float32; scores (F, V) float32; offsets (N+1,) int64, clip i is rows offsets[i]:offsets[i+1];
-    labels (N,) str; joints (V,) canonical names; fps (N,) float32, 0 = unknown; split (N,) str of SPLITS, NO_PART or empty;
-    group (N,) str, subject or source video; image_size (N, 2) width and height, 0 = unknown; official_splits (N, S) str,
-    one column for each of a benchmark's S official splits (`split` is the first of them), S is 0 where there is only one.
-    left_out: why an importer left clips out, and how many; not stored in the file.
+    :param keypoints: (F, V, 2) float32; x and y in pixels, y down; any unit will do where image_size is unknown
+    :param scores: (F, V) float32; how sure each joint is, 0 to 1; 0 where it is missing
+    :param offsets: (N + 1,) int64; clip i is the rows offsets[i] to offsets[i + 1] - 1
+    :param labels: (N,) str; the action
+    :param joints: (V,) str; canonical names, such as left_wrist
+    :param fps: (N,) float32; frames a second, 0 where it is unknown
+    :param split: (N,) str; train, val, test, none (an official split leaves the clip out) or empty
+    :param group: (N,) str; the subject or the source video: clips of one group stay in one part
+    :param image_size: (N, 2) int64; width and height in pixels, 0 where they are unknown
+    :param official_splits: (N, S) str; a column for each of a benchmark's S official splits, of which `split` is the first;
+        S is 0 where there is only one
+    :param left_out: why an importer left clips out, and how many; not stored in the file
     """
 
     keypoints: np.ndarray

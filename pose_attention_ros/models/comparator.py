@@ -7,11 +7,13 @@ N people or clips, T ticks, V joints, C channels, K classes, W ticks of a window
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from pose_attention_ros.core.body.layouts import LAYOUTS, Layout
 from pose_attention_ros.core.config import Settings, setting
@@ -117,6 +119,18 @@ def filled(window: Tensor, there: Tensor) -> Tensor:
     return flat.gather(1, rows[..., None].expand(-1, -1, flat.shape[-1])).reshape(window.shape)
 
 
+class Scaled(nn.Module):
+    """What divides its inputs by `scale`, so that each has about unit spread in the training data."""
+
+    def __init__(self, inputs: int) -> None:
+        super().__init__()
+        self.register_buffer("scale", torch.ones(inputs))
+
+    def fit_scale(self, values: Tensor) -> None:
+        """Take the scale from examples (..., inputs)."""
+        self.scale.copy_(spread(values))
+
+
 def spread(values: Tensor) -> Tensor:
     """values (..., C) -> (C,): root mean square of each channel where it is not 0."""
     flat = values.flatten(0, -2)
@@ -132,6 +146,20 @@ def even_joints(features: Tensor) -> Tensor:
 def log_chances(chances: Tensor) -> Tensor:
     """Logits whose softmax is `chances` (..., K)."""
     return chances.clamp(min=_LEAST_CHANCE).log()
+
+
+def memberships(rows: Sequence[Sequence[int]], joints: int) -> Tensor:
+    """rows of the joints of each of P parts -> (P, V), 1 where the joint belongs to the part."""
+    found = torch.zeros(len(rows), joints)
+    for part, own in enumerate(rows):
+        found[part, list(own)] = 1
+    return found
+
+
+def loss_of_all_steps(logits: Tensor, targets: Tensor) -> Tensor:
+    """logits (N, T, K), targets (N,) -> the sum over the steps of the cross entropy, mean over the clips."""
+    steps = targets.repeat_interleave(logits.shape[1])
+    return functional.cross_entropy(logits.flatten(0, 1), steps, reduction="sum") / len(targets)
 
 
 def joint_rows(layout: Layout, names: tuple[str, ...]) -> list[int]:

@@ -16,7 +16,15 @@ from torch.nn import functional
 
 from pose_attention_ros.core.body.layouts import Layout, layout
 from pose_attention_ros.core.config import setting
-from pose_attention_ros.models.comparator import Comparator, ComparatorConfig, StepResult, even_joints, spread
+from pose_attention_ros.models.comparator import (
+    Comparator,
+    ComparatorConfig,
+    StepResult,
+    even_joints,
+    loss_of_all_steps,
+    memberships,
+    spread,
+)
 
 # The paper's five parts (its figure 3): joints of a part share {A_h, A_c, b}.
 _LIMB_PARTS = {"elbow": "elbow", "wrist": "wrist", "hand": "wrist", "knee": "knee", "ankle": "ankle", "foot": "ankle"}
@@ -61,8 +69,8 @@ class PoseAttentionCell(nn.Module):
         self.look = nn.Linear(channels, self.count * width)  # A_c^P and b^P, one block a part
         self.guide = nn.Linear(hidden, self.count * width, bias=False)  # A_h^P
         self.joint = nn.Parameter(torch.randn(len(parts), width) * width**-0.5)  # v^J
-        membership = functional.one_hot(torch.tensor(parts), self.count).float()
-        self.register_buffer("membership", membership, persistent=False)  # (J, P)
+        rows = [[joint for joint, own in enumerate(parts) if own == part] for part in range(self.count)]
+        self.register_buffer("membership", memberships(rows, len(parts)).T, persistent=False)  # (J, P)
 
     @property
     def pooled_size(self) -> int:
@@ -209,13 +217,11 @@ def rpan_loss(output: RpanOutput, targets: Tensor, maps: Tensor | None, *, actio
     :param targets: (N,) class of each clip; :param maps: M (N, T, J, K1, K2), 0 where a joint is missing (it does not
         count); None, or an output without maps a joint: only (12)
     """
-    ticks = output.logits.shape[1]
-    losses = functional.cross_entropy(output.logits.flatten(0, 1), targets.repeat_interleave(ticks), reduction="sum")
-    total = action * losses  # (12)
+    total = action * loss_of_all_steps(output.logits, targets)  # (12)
     if maps is not None:
         known = (maps.sum((-1, -2), keepdim=True) > 0).to(maps.dtype)
-        total = total + pose * ((maps - output.maps).square() * known).sum()  # (13)
-    return total / len(targets)
+        total = total + pose * ((maps - output.maps).square() * known).sum() / len(targets)  # (13)
+    return total
 
 
 def estimated_joints(maps: Tensor, image_size: tuple[int, int]) -> Tensor:

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from pose_attention_ros.core.body.layouts import layout
 from pose_attention_ros.core.config import setting
@@ -21,11 +20,12 @@ from pose_attention_ros.models.comparator import (
     Comparator,
     ComparatorConfig,
     Ring,
+    Scaled,
     StepResult,
     even_joints,
     filled,
     log_chances,
-    spread,
+    loss_of_all_steps,
 )
 from pose_attention_ros.models.temporal import Motion, WholeFrame
 
@@ -95,16 +95,15 @@ class Refinement(nn.Module):
         return torch.stack(logits, 1), torch.stack(weights, 1)
 
 
-class SkeletonFrames(nn.Module):
+class SkeletonFrames(Scaled):
     """Per-frame features of the joints, v_i: where they are (appearance), or how they move (motion)."""
 
     def __init__(self, stream: str, config: TemporalAttentionConfig) -> None:
-        super().__init__()
         joints = len(layout(config.layout).joints)
+        channels = 3 if stream == "appearance" else 3 + 2 * len(config.motion_lags)
+        super().__init__(channels)
         self.stream = stream
         self.motion = Motion(config.motion_lags)
-        channels = 3 if stream == "appearance" else 3 + 2 * len(config.motion_lags)
-        self.register_buffer("scale", torch.ones(channels))  # set from the training data: about unit spread
         if stream == "appearance":
             self.read = WholeFrame(joints, channels, config.width)
         else:
@@ -128,13 +127,12 @@ class SkeletonFrames(nn.Module):
         return self.read(scaled.flatten(0, 1), mask.flatten(0, 1)).unflatten(0, window.shape[:2])
 
 
-class PixelFrames(nn.Module):
+class PixelFrames(Scaled):
     """v_i of an extractor's features: as they are (appearance), or their change since the frame before (motion)."""
 
     def __init__(self, stream: str, config: TemporalAttentionConfig) -> None:
-        super().__init__()
+        super().__init__(config.channels)
         self.stream = stream
-        self.register_buffer("scale", torch.ones(config.channels))
 
     def channels(self, window: Tensor) -> Tensor:
         """window (N, W, D) -> (N, W, D) of this stream."""
@@ -175,7 +173,7 @@ class TemporalAttention(Comparator):
 
     def fit_scales(self, features: Tensor, pixels: Tensor | None = None) -> None:
         for frames in self.frames.values():
-            frames.scale.copy_(spread(frames.channels(features if pixels is None else pixels)))
+            frames.fit_scale(frames.channels(features if pixels is None else pixels))
 
     def refined(self, window: Tensor, there: Tensor) -> dict[str, tuple[Tensor, Tensor]]:
         """window (N, W, *row), there (N, W) -> of each stream the logits (N, R, K) and weights (N, R, W)."""
@@ -217,6 +215,4 @@ class TemporalAttention(Comparator):
 def temporal_attention_loss(refined: dict[str, tuple[Tensor, Tensor]], targets: Tensor) -> Tensor:
     """(8) of each stream, added up, without the weight decay, which is the optimiser's: the sum over the refinement steps of
     the cross entropy, mean over the clips. targets (N,)."""
-    losses = [functional.cross_entropy(logits.flatten(0, 1), targets.repeat_interleave(logits.shape[1]), reduction="sum")
-              for logits, _ in refined.values()]
-    return sum(losses) / len(targets)
+    return sum(loss_of_all_steps(logits, targets) for logits, _ in refined.values())

@@ -22,10 +22,11 @@ from pose_attention_ros.models.comparator import (
     Comparator,
     ComparatorConfig,
     Ring,
+    Scaled,
     StepResult,
     filled,
     joint_rows,
-    spread,
+    memberships,
 )
 from pose_attention_ros.models.temporal import Motion
 
@@ -56,13 +57,12 @@ class WhereToFocusConfig(ComparatorConfig):
     dropout: float = setting(0.5, "drop-out", low=0, high=0.9)
 
 
-class PartNetwork(nn.Module):
+class PartNetwork(Scaled):
     """f_g of (1) on a part's frames: two temporal convolutions and the mean over time. In the place of the paper's I3D,
     whose spatial half is the extractor; where the extractor is an I3D itself, this is what is trained on top of it."""
 
     def __init__(self, inputs: int, width: int) -> None:
-        super().__init__()
-        self.register_buffer("scale", torch.ones(inputs))  # set from the training data: about unit spread
+        super().__init__(inputs)
         self.read = nn.Linear(inputs, width)
         self.convolutions = nn.ModuleList(nn.Conv1d(width, width, _TAPS, padding=_TAPS // 2) for _ in range(2))
 
@@ -74,12 +74,11 @@ class PartNetwork(nn.Module):
         return values.mean(-1)
 
 
-class PoseLstm(nn.Module):
+class PoseLstm(Scaled):
     """Three stacked LSTMs over the joints, and the layer with which they are pre-trained."""
 
     def __init__(self, inputs: int, hidden: int, dropout: float) -> None:
-        super().__init__()
-        self.register_buffer("scale", torch.ones(inputs))
+        super().__init__(inputs)
         self.lstm = nn.LSTM(inputs, hidden, num_layers=3, batch_first=True, dropout=dropout)
 
     def forward(self, poses: Tensor) -> Tensor:
@@ -142,10 +141,8 @@ class WhereToFocus(Comparator):
         joined = len(PARTS) if config.aggregate == CONCAT else 1
         self.classify = nn.Linear(joined * config.part_width, classes)
         self.dropout = nn.Dropout(config.dropout)
-        spread = torch.zeros(len(PARTS), joints)
-        for part, rows in enumerate(self._part_rows):
-            spread[part, rows] = 1 / len(rows)
-        self.register_buffer("spread", spread, persistent=False)  # a part's weight, evenly over its joints
+        belongs = memberships(self._part_rows, joints)
+        self.register_buffer("shares", belongs / belongs.sum(1, keepdim=True), persistent=False)  # of a part's weight
         self._pixel_floats = int(torch.tensor(self.pixels_shape).prod()) if self.pixels else 0
         self._ring = Ring(config.window, joints * len(FEATURE_NAMES) + self._pixel_floats)
 
@@ -155,9 +152,9 @@ class WhereToFocus(Comparator):
 
     def fit_scales(self, features: Tensor, pixels: Tensor | None = None) -> None:
         poses = self.with_motion(features)
-        self.pose.scale.copy_(spread(poses.flatten(2)))
+        self.pose.fit_scale(poses.flatten(2))
         for part, frames in zip(PARTS, self._part_inputs(poses, pixels)):
-            self.parts[part].scale.copy_(spread(frames))
+            self.parts[part].fit_scale(frames)
 
     def _part_inputs(self, poses: Tensor, crops: Tensor | None) -> list[Tensor]:
         """What each part's network reads (N, T, inputs)."""
@@ -224,7 +221,7 @@ class WhereToFocus(Comparator):
         """window (N, W, ring's width), of which the last `pushed` (N, 1) are there -> mean logits of the sub-sequences (N,
         classes), mean a (N, K)."""
         people = window.shape[0]
-        window, joints = self._moving(window, pushed), self.spread.shape[1]
+        window, joints = self._moving(window, pushed), self.shares.shape[1]
         width = window.shape[-1]
         rows = self.sub_sequences(pushed).flatten(1)  # (N, S * T)
         chosen = window.gather(1, rows[..., None].expand(-1, -1, width))
@@ -254,7 +251,7 @@ class WhereToFocus(Comparator):
         window, pushed, state = self._ring.push(self._rows(features.flatten(1), pixels, 1), state)
         logits, weights = self.answer(window, pushed)
         energy = torch.where(self._ring.there(pushed), 0.0, -1e4)  # the hidden states of all frames count alike
-        return StepResult(logits, weights @ self.spread, energy, state)
+        return StepResult(logits, weights @ self.shares, energy, state)
 
     def after(self, features: Tensor, at: Tensor, pixels: Tensor | None = None) -> Tensor:
         window, pushed = self._ring.windows(self._rows(features.flatten(2), pixels, 2), at)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import json
 import re
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 pytest.importorskip("rclpy", reason="ROS 2 is not here")
@@ -15,6 +17,7 @@ from test_parameters import NODES, node_class
 
 from pose_attention_ros.cli.main import VERBS, parser_for
 from pose_attention_ros.core.actions.recogniser import ModelSpec
+from pose_attention_ros.data.dataset import Clip, SkeletonDataset
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -71,3 +74,24 @@ def test_every_topic_of_the_code_has_its_type_and_quality_of_service(pages: dict
 def test_every_field_of_a_model_stands_there(pages: dict[str, str]) -> None:
     for field in dataclasses.fields(ModelSpec):
         assert f"`{field.name}`" in pages["model_directory"], field.name
+    for key in json.loads((ROOT / "models" / "everyday" / "model.json").read_text()):
+        assert f"`{key}`" in pages["model_directory"], key
+
+
+def test_every_array_of_a_data_set_stands_there_with_its_shape_and_type(pages: dict[str, str], tmp_path: Path) -> None:
+    clip = Clip(np.ones((3, 2, 2), np.float32), np.ones((3, 2), np.float32), "wave")
+    SkeletonDataset.from_clips([clip], ("left_wrist", "right_wrist")).save(tmp_path / "data.npz")
+    rows = dict(re.findall(r"^\| `(\w+)` \| (\([^)]+\) \w+) \|", pages["data_set_file"], re.MULTILINE))
+    with np.load(tmp_path / "data.npz") as file:
+        assert set(rows) == set(file.files)
+        for name, array in file.items():
+            kind = "str" if array.dtype.kind == "U" else array.dtype.name
+            shape, said = rows[name].rsplit(" ", 1)
+            assert (len([side for side in shape.strip("()").split(",") if side.strip()]), said) == (array.ndim, kind), name
+
+
+def test_the_reference_names_every_page_by_its_title(pages: dict[str, str]) -> None:
+    first = (ROOT / "docs" / "reference.md").read_text()
+    for name, text in pages.items():
+        assert f"| {text.partition(chr(10))[0].removeprefix('# ')} |" in first, f"the site links {name} there by its title"
+        assert f"\ngenerated/reference/{name}\n" in first

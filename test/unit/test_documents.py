@@ -7,6 +7,7 @@ import shlex
 import shutil
 import subprocess
 from collections.abc import Iterator
+from fnmatch import fnmatch
 from functools import cache
 from pathlib import Path
 
@@ -136,13 +137,19 @@ def test_the_readme_is_short() -> None:
     assert len((ROOT / "README.md").read_text().splitlines()) <= 120
 
 
-def test_every_page_is_in_the_site() -> None:
+def test_every_page_is_in_the_site(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(ROOT / "docs" / "tools"))
+    from project_pages import PROJECT_PAGES
+
     listed = set()
     for page in (ROOT / "docs").glob("*.md"):
         for toc in re.findall(r"```\{toctree\}\n(.*?)```", page.read_text(), re.DOTALL):
-            listed |= {line for line in toc.splitlines() if line and not line.startswith(":")}
+            listed |= {re.sub(r".*<(.+)>", r"\1", line) for line in toc.splitlines() if line and not line.startswith(":")}
     pages = {page.stem for page in (ROOT / "docs").glob("*.md")} - {"index"}
     assert pages == {name for name in listed if not name.startswith("generated/")}
+    lost = [page for page in PROJECT_PAGES.values()
+            if not any(fnmatch(f"generated/project/{page}", pattern) for pattern in listed)]
+    assert not lost, f"in no toctree: {lost}"
 
 
 def test_the_pictures_are_those_of_the_code(monkeypatch: pytest.MonkeyPatch) -> None:

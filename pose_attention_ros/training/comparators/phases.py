@@ -30,6 +30,11 @@ def half_cosine(highest: float, epochs: int) -> Callable[[int], float]:
     return lambda epoch: highest * 0.5 * (1 + math.cos(math.pi * epoch / epochs))
 
 
+def every_part(network: nn.Module) -> tuple[str, ...]:
+    """Names of all that can learn, for a phase's `moves`."""
+    return tuple(name for name, _ in network.named_children())
+
+
 @dataclass(frozen=True)
 class Phase:
     """One stretch of training.

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from pose_attention_ros.core.config import setting
 from pose_attention_ros.models.rpan import Rpan, pose_targets, rpan_loss
-from pose_attention_ros.training.comparators.phases import Phase
+from pose_attention_ros.training.comparators.phases import Phase, every_part
 from pose_attention_ros.training.comparators.settings import ComparatorTraining
 from pose_attention_ros.training.comparators.views import TickBatch
 
@@ -53,6 +53,6 @@ def rpan_phases(network: Rpan, config: RpanTraining, image_size: tuple[int, int]
     def optimiser(parameters: list[nn.Parameter]) -> torch.optim.Optimizer:
         return torch.optim.SGD(parameters, config.learning_rate, momentum=config.momentum, weight_decay=config.weight_decay)
 
-    return [Phase("end to end", config.epochs, tuple(name for name, _ in network.named_children()),
+    return [Phase("end to end", config.epochs, every_part(network),
                   _Objective(config, image_size), optimiser,
                   rates=lambda epoch: config.learning_rate if epoch < config.falls_at else config.later_rate)]

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from pose_attention_ros.core.config import setting
 from pose_attention_ros.models.comparator import Ring
 from pose_attention_ros.models.temporal_attention import TemporalAttention, temporal_attention_loss
-from pose_attention_ros.training.comparators.phases import Phase, half_cosine
+from pose_attention_ros.training.comparators.phases import Phase, every_part, half_cosine
 from pose_attention_ros.training.comparators.settings import ComparatorTraining
 from pose_attention_ros.training.comparators.views import TickBatch, random_ends
 
@@ -57,5 +57,5 @@ def temporal_attention_phases(network: TemporalAttention, config: TemporalAttent
         return torch.optim.Adadelta(parameters, config.learning_rate, weight_decay=2 * config.weight_decay)
 
     rates = half_cosine(config.learning_rate, config.epochs) if config.falls else lambda epoch: config.learning_rate
-    return [Phase("refinement", config.epochs, tuple(name for name, _ in network.named_children()),
+    return [Phase("refinement", config.epochs, every_part(network),
                   _Objective(config.prefixes), optimiser, rates=rates, average=config.average)]
