@@ -26,10 +26,12 @@ author = about.find("maintainer").text
 release = version = about.findtext("version")
 extensions = ["myst_parser"]
 html_theme = "furo"
+html_static_path = [str(ROOT / "docs" / "style")]
+html_css_files = ["site.css"]
 html_title = "Pose attention for ROS 2"
 html_show_sourcelink = False
 html_show_copyright = False
-exclude_patterns = ["tools"]
+exclude_patterns = ["tools", "style"]
 myst_heading_anchors = 4
 myst_enable_extensions = ["colon_fence"]
 suppress_warnings = ["misc.highlighting_failure"]
