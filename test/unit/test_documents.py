@@ -18,7 +18,7 @@ from pose_attention_ros.cli.main import VERBS, parser_for
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md"), *(ROOT / "models").glob("*/README.md"),
-                *(ROOT / "benchmarks").glob("*.md")])
+                *(ROOT / "benchmarks").glob("*.md"), *(ROOT / ".github").rglob("*.md")])
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 INDENTED = re.compile(r"(?:^(?: {4}|\t).*\n)+", re.MULTILINE)
 PROSE_WIDTH = 125
@@ -131,6 +131,14 @@ def test_lines_of_prose_are_short(file: Path) -> None:
     long = [line for line in text.splitlines()
             if len(line) > PROSE_WIDTH and not line.startswith(("|", "    ", "![", "<")) and "](" not in line]
     assert not long or name_of(file) in TO_BE_WRAPPED, f"{name_of(file)}: " + "\n".join(long)
+
+
+def test_files_that_contributors_are_sent_to_are_there() -> None:
+    table = (ROOT / "CONTRIBUTING.md").read_text().partition("## Where to look")[2].partition("\n## ")[0]
+    names = [name for row in table.splitlines() if row.startswith("|") for name in re.findall(r"`([\w./*]+)`", row)]
+    lost = [name for name in names if "/" in name
+            and not any([*ROOT.glob(name.rstrip("/")), *(ROOT / "pose_attention_ros").glob(name.rstrip("/"))])]
+    assert len(names) > 20 and not lost, lost
 
 
 def test_the_readme_is_short() -> None:
