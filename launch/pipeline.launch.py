@@ -19,7 +19,7 @@ from launch_ros.actions import Node
 
 from launch import LaunchContext, LaunchDescription
 from pose_attention_ros.launching.arguments import SWITCH, ArgumentError, Arguments
-from pose_attention_ros.launching.graph import Graph, Member, fail
+from pose_attention_ros.launching.graph import Graph, Member, ends_with_launch, fail
 
 PACKAGE = "pose_attention_ros"
 CONFIG = Path(__file__).resolve().parents[1] / "config"
@@ -166,11 +166,11 @@ def environment(args: Arguments) -> dict[str, str]:
     :raises ArgumentError: there is no such DDS profile
     """
     if not args.dds_profile:
-        return {}
+        return ends_with_launch()
     profile = CONFIG / args.dds_profile if "/" not in args.dds_profile else Path(os.path.expanduser(args.dds_profile))
     if not profile.is_file():
         raise ArgumentError(f"dds_profile is {args.dds_profile!r}, but {profile} is no file")
-    return dict.fromkeys(PROFILE_VARIABLES, str(profile.resolve()))
+    return {**ends_with_launch(), **dict.fromkeys(PROFILE_VARIABLES, str(profile.resolve()))}
 
 
 def camera_info(image_topic: str) -> str:

@@ -17,7 +17,7 @@ from launch_ros.actions import Node
 
 from launch import Condition, LaunchContext, LaunchDescription
 from pose_attention_ros.launching.arguments import SWITCH, ArgumentError, Arguments
-from pose_attention_ros.launching.graph import Graph, Member, fail, unshare
+from pose_attention_ros.launching.graph import Graph, Member, ends_with_launch, fail, unshare
 
 PACKAGE = "pose_attention_ros"
 HERE = Path(__file__).resolve().parent
@@ -63,6 +63,7 @@ def node(args: Arguments, parameters: dict[str, Any], on_exit: Any) -> Node:
         name="bag_recorder",
         namespace=args.namespace,
         parameters=[parameters],
+        additional_env=ends_with_launch(),
         remappings=[] if args.source else [("image_raw", args.image_topic)],
         output="screen",
         emulate_tty=True,

@@ -6,6 +6,7 @@ exception then would end up in whatever code runs just now, some of which swallo
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import os
 import signal
@@ -16,6 +17,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
+ENDS_WITH = "POSE_ATTENTION_ENDS_WITH"  # the process number of the launch that started this node and should not be outlived
+_PR_SET_PDEATHSIG = 1  # prctl(2)
 _START_PATIENCE_S = 2.0  # a start that was asked to stop is given this long to reach its next step
 _END_PATIENCE_S = 6.0  # asked again after this long, a node ends at once; ros2 launch asks again after 5 s
 _current: Stop | None = None
@@ -93,7 +96,8 @@ class Stop:
                 self._leave("stopped while starting", 0)
 
     def _leave(self, why: str, code: int) -> None:
-        os.write(2, f"{self._name}: {why}\n".encode())
+        with contextlib.suppress(OSError):  # whoever listened may be gone
+            os.write(2, f"{self._name}: {why}\n".encode())
         os._exit(code)
 
 
@@ -107,7 +111,21 @@ def stop_of(name: str) -> Stop:
 def run_node(module: str) -> None:
     """Be the program of a node: import `module` and call its `main`; never returns."""
     stop_of(Path(sys.argv[0]).name)
+    _end_with_launch()
     _exit(importlib.import_module(module).main())
+
+
+def _end_with_launch() -> None:
+    """Have Linux interrupt this process when the launch that started it ends, however that happens: `launch` that is told
+    SIGTERM, or killed, leaves its processes behind."""
+    launch = os.environ.get(ENDS_WITH, "")
+    if not launch.isdigit() or not sys.platform.startswith("linux"):
+        return
+    import ctypes
+
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, int(signal.SIGINT))
+    if not Path("/proc", launch).exists():  # it has ended already
+        os.kill(os.getpid(), signal.SIGINT)
 
 
 def run_tool(module: str) -> None:

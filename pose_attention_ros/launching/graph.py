@@ -151,6 +151,11 @@ class Graph:
                 PopEnvironment(), PopLaunchConfigurations()]
 
 
+def ends_with_launch() -> dict[str, str]:
+    """An environment that has a node end when this process does, however that happens."""
+    return {"POSE_ATTENTION_ENDS_WITH": str(os.getpid())}
+
+
 def unshare(context: LaunchContext) -> None:
     """Ends what `Graph.share` began."""
     context.launch_configurations.pop(_KEY, None)

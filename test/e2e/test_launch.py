@@ -288,6 +288,24 @@ def test_a_launch_that_is_interrupted_ends_quietly(video: Path) -> None:
 
 
 @pytest.mark.timeout(300)
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+def test_a_launch_that_is_killed_leaves_no_node_behind(video: Path, at_once: Path, number: signal.Signals) -> None:
+    """`launch` does not end its processes on SIGTERM, and cannot on SIGKILL: the nodes see to it themselves."""
+    process = subprocess.Popen([sys.executable, "-c", DRIVER, "service", "pipeline", "nodes:=camera", "overlay:=false",
+                                f"source:={video}", "loop:=true", f"params_file:={at_once}"],
+                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True,
+                               env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)})
+    while "]: active" not in (line := process.stdout.readline()):
+        assert line, "it ended before it was asked to"
+    os.kill(process.pid, number)
+    process.communicate(timeout=60)
+    until = time.monotonic() + 60
+    while subprocess.run(["pgrep", "-s", str(process.pid)], capture_output=True, check=False).returncode == 0:
+        assert time.monotonic() < until, "the camera runs on"
+        time.sleep(0.1)
+
+
+@pytest.mark.timeout(300)
 @pytest.mark.skipif(shutil.which("ros2") is None, reason="the command `ros2` is not here")
 @pytest.mark.usefixtures("movenet_weights")
 @pytest.mark.parametrize("works", [False, True])

@@ -80,7 +80,8 @@ def test_a_node_that_is_interrupted_ends_quietly(node: str, drawn_video: Path, p
             threading.Event().wait(ENDING_S * chance.random())
             process.send_signal(signal.SIGTERM)
         output, _ = process.communicate(timeout=PATIENCE_S)
-        lines = [line for line in output.splitlines() if "[INFO]" not in line]
+        # Of a busy machine a camera may tell in time for whom it waits.
+        lines = [line for line in output.splitlines() if "[INFO]" not in line and "waiting for somebody" not in line]
         failed = node == "evaluator" and process.returncode == 1 and len(lines) == 1 and NOTHING_HEARD in lines[0]
         about = f"{node} interrupted after {delay_s:.3f} s of {span_s:.3f}: code {process.returncode}\n{output}"
         # Before Python runs there is nobody to make a 0 of it: sh or env ends by the signal.

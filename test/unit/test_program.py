@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from pose_attention_ros.program import ENDS_WITH
+
 ROOT = Path(__file__).resolve().parents[2]
 TEMPLATE = ROOT / "scripts" / "program.in"
 PATIENCE_S = 60.0
@@ -73,6 +75,23 @@ def test_a_node_that_is_asked_to_stop_ends(start, module: str, told: tuple[int, 
     process = start(module)
     process.send_signal(number)
     assert ended(process) == told
+
+
+@pytest.mark.parametrize(("module", "code"), [(STUCK, ""), (RUNNING, "finished")], ids=["stuck in its start", "running"])
+def test_a_node_ends_with_the_launch_that_started_it(tmp_path: Path, module: str, code: str) -> None:
+    """Though that is killed, and nobody listens any more: the pipe that both write to comes to its end."""
+    (tmp_path / "the_module.py").write_text(module)
+    launch = f"import os, subprocess\nos.environ['{ENDS_WITH}'] = str(os.getpid())\n" \
+             f"subprocess.run(['{program(tmp_path, 'run_node')}'], stderr=subprocess.PIPE)"
+    process = subprocess.Popen([sys.executable, "-c", launch], stdout=subprocess.PIPE, text=True,
+                               env={**os.environ, "PYTHONPATH": f"{ROOT}{os.pathsep}{tmp_path}"})
+    assert process.stdout.readline() == "ready\n"
+    process.kill()
+    reading = threading.Thread(target=lambda: told.append(process.communicate()[0].strip()), daemon=True)
+    told: list[str] = []
+    reading.start()
+    reading.join(PATIENCE_S)
+    assert told == [code]
 
 
 def test_a_node_that_hangs_ends_when_asked_again(start) -> None:
