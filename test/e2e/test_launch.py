@@ -272,7 +272,8 @@ def test_a_launch_that_is_interrupted_ends_quietly(video: Path) -> None:
     for number in range(INTERRUPTS):
         terminal = number % 2 == 1
         process = subprocess.Popen([sys.executable, "-c", DRIVER, "terminal" if terminal else "service", "pipeline",
-                                    f"source:={video}", "loop:=true"],
+                                    f"source:={video}", "loop:=true",
+                                    "sigterm_timeout:=60"],  # on a busy machine Python may not run after launch's 5 s
                                    stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True,
                                    env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)})
         began = 1 + number // 2 % 5  # processes

@@ -20,7 +20,12 @@ from pose_attention_ros.core.secrets import filled, masked
     ("rtsp://admin:my hunter2@10.0.0.5/stream", "rtsp://***@10.0.0.5/stream"),
     ("rtsp://admin:hunter2'@10.0.0.5/stream", "rtsp://***@10.0.0.5/stream"),
     ("admin:hunter2@10.0.0.5/stream", "***@10.0.0.5/stream"),
-    ("http://cam/video.cgi?user=admin&pwd=hunter2&res=1", "http://cam/video.cgi?user=admin&pwd=***&res=1"),
+    ("http://cam/video.cgi?user=admin&pwd=hunter2&res=1", "http://cam/video.cgi?user=***&pwd=***&res=***"),
+    ("http://cam/video?u=me&p=hunter2#top", "http://cam/video?u=***&p=***#top"),
+    ("http://me:hun?x=ter2@cam/1", "http://***@cam/1"),
+    ("http://cam/%3Floginpas%3Dhunter2", "http://cam/%3Floginpas%3D***"),
+    ('curlhttpsrc location=http://cam extra-headers="a,Authorization=(string)Basic hunter2" ! jpegdec',
+     "curlhttpsrc location=http://cam extra-headers=*** ! jpegdec"),
     ("https://cam/live?access_token=hunter2", "https://cam/live?access_token=***"),
     ("rtspsrc location=rtsp://cam/1 user-id=me user-pw=hunter2 ! decodebin", "rtspsrc location=rtsp://cam/1 user-id=me "
      "user-pw=*** ! decodebin"),
