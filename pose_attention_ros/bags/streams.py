@@ -112,7 +112,8 @@ def read_items(bag: Bag, chosen: Input, model: Any = None) -> Iterator[tuple[int
             bag.left_out.add(f"{chosen.topic}: unusable message: {error}")
             continue
         # Only cameras send images without a stamp; what was made of an image may well stand at second 0.
-        stamp_ns = order.use(item.stamp_ns if chosen.kind == "images" else item.stamp_ns or 1, recorded_ns)
+        stated_ns = order.stated(item.stamp_ns, recorded_ns) if chosen.kind == "images" else item.stamp_ns or 1
+        stamp_ns = order.use(stated_ns, recorded_ns)
         if stamp_ns is not None:
             yield recorded_ns, replace(item, stamp_ns=stamp_ns) if chosen.kind == "images" else item
 

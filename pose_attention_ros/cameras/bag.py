@@ -94,7 +94,7 @@ class BagImages:
                 self._why = f": {error}"
                 bag.left_out.add(f"bag {self._path}, {self._topic}: images left out: {error}")
                 continue
-            stamp_ns = order.use(frame.stamp_ns, recorded_ns)
+            stamp_ns = order.use(order.stated(frame.stamp_ns, recorded_ns), recorded_ns)
             if stamp_ns is not None:
                 yield Frame(frame.image_bgr, stamp_ns + self._shift_ns, frame.frame_id)
 

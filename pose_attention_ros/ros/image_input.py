@@ -73,11 +73,12 @@ class ImageInput:
         stamp_ns, now_ns = stamp_ns_of(message.header), self._node.now_ns()
         self._heard(stamp_ns, now_ns)
         self._count_drops()
-        stamped = stamp_ns != 0 or self._images.play_a_recording()  # whose stamps may begin at 0
+        stated_ns = self._order.stated(stamp_ns, now_ns)
+        stamped = stated_ns != 0 or self._images.play_a_recording()  # whose stamps may begin at 0, and wait for an answer
         if stamped and self._repeated.answered(stamp_ns):
             self._tell_repeated(stamp_ns)
             return
-        used_ns = self._order.use(stamp_ns or int(stamped), now_ns)
+        used_ns = self._order.use(max(stamp_ns, 1) if stamped else 0, now_ns)
         if used_ns is None:
             frame_of(message)  # one that cannot be read is told, whatever its stamp
             return

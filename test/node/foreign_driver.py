@@ -1,8 +1,8 @@
 """A camera driver that is not ours, in a process of its own: plain rclpy, Fast DDS as it comes, nothing of this package.
 
 foreign_driver.py TOPIC RELIABILITY FORM RATE_HZ [WIDTH HEIGHT [STAMPS]]: publishes noise until it is ended, and prints how
-many images that were. FORM: raw or compressed; STAMPS: now, zero, twice (each image twice), swapped (every fifth is late)
-or holes (every fourth image is not sent).
+many images that were. FORM: raw or compressed; STAMPS: now, zero, still (the same for ever), twice (each image twice),
+swapped (every fifth is late) or holes (every fourth image is not sent).
 """
 
 import array
@@ -35,7 +35,9 @@ def moment(stamps: str, number: int) -> Time:
     if stamps == "zero":
         return Time()
     now_ns = time.time_ns()
-    if stamps == "twice":
+    if stamps == "still":
+        now_ns = START_NS - 1000 * 10**9
+    elif stamps == "twice":
         now_ns = START_NS + number // 2 * 10**8
     elif stamps == "holes":
         now_ns = START_NS + round(number / float(rate_hz) * 10**9)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pose_attention_ros.core.time.stamps import AGAIN, AHEAD, EARLIER, NEXT_ROUND, FileStamps, LeftOut, StampOrder
+from pose_attention_ros.core.time.stamps import AGAIN, AHEAD, EARLIER, NEXT_ROUND, STILL, FileStamps, LeftOut, StampOrder
 
 SECOND = 10**9
 START = 1_700_000_000 * SECOND
@@ -56,6 +56,25 @@ def test_images_without_a_stamp_take_the_time_of_arrival_and_that_is_told_once(c
         used = [order.use(0, START + row * SECOND // 10) for row in range(50)]
     assert used == [START + row * SECOND // 10 for row in range(50)] and order.unstamped == 50
     assert len(caplog.records) == 1 and "without a stamp" in caplog.text
+
+
+def test_stamps_that_stand_still_are_none(caplog: pytest.LogCaptureFixture) -> None:
+    left_out = LeftOut()
+    order = StampOrder(left_out, live=True)
+    arrived = [START + row * SECOND // 10 for row in range(60)]
+    stamps = [START // 2] * 40 + arrived[40:]  # then the driver's clock is set
+    used = [order.use(order.stated(stamp, arrival), arrival) for stamp, arrival in zip(stamps, arrived)]
+    assert used == [START // 2, *[None] * 19, *arrived[20:]]
+    assert left_out.reasons == {AGAIN: 19} and order.unstamped == 20
+    assert [record.getMessage() for record in caplog.records] == [AGAIN, STILL]
+
+
+@pytest.mark.parametrize("number_in_a_second", [5, 30])
+def test_whole_seconds_do_not_stand_still(number_in_a_second: int) -> None:
+    order = StampOrder(LeftOut())
+    rows = [START + row * SECOND // number_in_a_second for row in range(5 * number_in_a_second)]
+    used = [order.use(order.stated(row // SECOND * SECOND, row), row) for row in rows]
+    assert [stamp for stamp in used if stamp is not None] == [START + row * SECOND for row in range(5)]
 
 
 def test_a_live_stream_may_leave_out_a_part() -> None:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 _log = logging.getLogger(__name__)
 
 UNSTAMPED = "images without a stamp (zero): the time of their arrival is taken; let the driver stamp its images"
+STILL = "images whose stamps stand still: the time of their arrival is taken; look at the clock of their driver"
 AGAIN = "messages or images with the stamp of the one before them"
 EARLIER = "messages or images out of order: their stamp is earlier than that of one before them"
 AHEAD = "messages whose stamp jumps ahead of the time of their arrival"
@@ -16,6 +17,7 @@ NEXT_ROUND = "stamps begin again (a looping player was recorded?): only the firs
 
 _JUMP_NS = 10_000_000_000  # stamps that run ahead of their arrival by more are wrong,
 _IN_A_ROW = 5  # unless so many say the same: then the clock was set, or a player began again
+_STILL_NS, _STILL_IMAGES = 2_000_000_000, 10  # one stamp for so long and so many images is none
 _ABOVE_ZERO_NS = 1 << 62  # a file's frame at 0 has a stamp; the rule takes 0 for none
 _LOOP_NS = 1_000_000_000  # stamps that come back this close to the first one begin another round
 
@@ -35,7 +37,7 @@ class LeftOut:
 class StampOrder:
     """Lets only those stamps pass that are later than all before, and says of the others why not.
 
-    * A stamp of zero is none: the time of arrival takes its place.
+    * A stamp of zero is none: the time of arrival takes its place. So it does where `stated` finds that stamps stand still.
     * A stamp that came before, or is earlier than one before it, is left out; in a recording also one that runs far ahead of
       the time at which it was recorded.
     * A handful of them in a row, each later than the last, is no accident: the clock was set, or a player began again. The
@@ -49,20 +51,37 @@ class StampOrder:
     """
 
     def __init__(self, left_out: LeftOut, one_round: bool = False, live: bool = False, stamped: bool = True) -> None:
-        self._left_out, self._one_round, self._live, self._stamped = left_out, one_round, live, stamped
+        self._left_out, self._one_round, self._live = left_out, one_round, live
         self._first_ns: int | None = None
         self._newest_ns = -1
         self._newest_arrived_ns = 0
         self._ahead = 0
         self._back: tuple[int, int] = (0, -1)  # how many in a row are earlier, and the stamp of the last of them
         self._round_over = False
+        self._same: tuple[int, int, int] = (-1, 0, 0)  # the last stamp stated, when it first came, how often
+        self._told = not stamped
         self.unstamped = 0  # how many had no stamp
+
+    def stated(self, stamp_ns: int, arrived_ns: int) -> int:
+        """`stamp_ns` as `use` takes it: 0, none, where the stamps have stood still for a while. Ask it of each image."""
+        last_ns, since_ns, number = self._same
+        if stamp_ns != last_ns:
+            self._same = (stamp_ns, arrived_ns, 1)
+            return stamp_ns
+        self._same = (last_ns, since_ns, number + 1)
+        if stamp_ns == 0 or number < _STILL_IMAGES or arrived_ns - since_ns < _STILL_NS:
+            return stamp_ns
+        if not self._told:
+            _log.warning(STILL)
+        self._told = True
+        return 0
 
     def use(self, stamp_ns: int, arrived_ns: int) -> int | None:
         """The stamp to use, None where the message is to be left out. Times in nanoseconds, `arrived_ns` of any clock."""
         if stamp_ns == 0:
-            if self._stamped and not self.unstamped:
+            if not self._told:
                 _log.warning(UNSTAMPED)
+            self._told = True
             self.unstamped += 1
             stamp_ns = arrived_ns
         if self._first_ns is not None:
