@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import os
 import re
 import shutil
 import subprocess
@@ -68,6 +69,11 @@ def test_systemd_understands_the_unit() -> None:
     told = subprocess.run(["systemd-analyze", "verify", str(UNIT)], capture_output=True, text=True, check=False)
     complaints = [line for line in told.stderr.splitlines() if UNIT.name in line]
     assert told.returncode == 0 and not complaints, told.stderr
+
+
+def test_programs_may_be_run_where_colcon_links_them() -> None:
+    """`colcon build --symlink-install` links to what CMake makes of the template, with the template's permissions."""
+    assert os.access(ROOT / "scripts" / "program.in", os.X_OK)
 
 
 def test_package_xml_names_what_is_imported() -> None:
