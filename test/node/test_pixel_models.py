@@ -56,12 +56,12 @@ def compare(heard: list[Any], wanted: list[Any]) -> None:
 
 @pytest.mark.parametrize("model", MODELS)
 def test_as_separate_nodes(start: Callable, probe: Any, exercise_video: Path, pose_weights: None, model: str) -> None:
-    """The action node joins graphs and images by stamp, and extracts features of its own."""
+    """The action node joins graphs and images by stamp, and extracts features of its own. Graphs come in common13, whose
+    joints are those of a model that calls them penn13."""
     wanted, _ = offline(exercise_video, model, PoseConfig(input_size=192))
     heard = probe.acknowledge(actions=ActionLabelArray)
-    layout = load_recogniser(model).spec.layout.name
     start("pose", {"input_size": 192})
-    start("skeleton_graph", {"layout": layout})
+    start("skeleton_graph")
     start("action", {"model": model})
     camera = start("camera", {"source": str(exercise_video), **LOCKSTEP})
     probe.until(lambda: len(heard["actions"]) == FRAMES, "the answer to the last frame", timeout_s=180)
@@ -84,6 +84,14 @@ def test_in_one_process_with_the_pose_networks_own_features(start: Callable, pro
     assert int(told["features_shared"]) > int(told["features_computed"])
     values = {value.key: value.value for message in diagnostics for status in message.status for value in status.values}
     assert 0 < int(values["features_shared"]) <= int(told["features_shared"])
+
+
+def test_a_composed_node_takes_a_model_of_equal_joints_by_another_name(start: Callable, drawn_video: Path,
+                                                                      pose_weights: None) -> None:
+    """As every profile has it, that leaves the layout common13 alone."""
+    assert load_recogniser("temporal_attention").spec.layout.name == "penn13"
+    start("pipeline", {"source": str(drawn_video), "model": "temporal_attention", "input_size": 64,
+                       "loop": True}).wait_for_line("active")
 
 
 def test_graphs_whose_images_stay_away_are_told(start: Callable, probe: Any) -> None:

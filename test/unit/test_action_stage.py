@@ -133,6 +133,12 @@ def test_graphs_of_another_layout_are_refused():
         ActionStage(MeanHeight())(other)
 
 
+def test_a_layout_of_the_same_joints_may_have_another_name():
+    other = graphs(0.0, {1: 0.0})
+    object.__setattr__(other, "layout", layout("penn13"))
+    assert len(ActionStage(MeanHeight())(other).people) == 1
+
+
 def label_history(probabilities_of_a, config=None, dt_s=0.1):
     machine, history = LabelMachine(0), []
     for i, p in enumerate(probabilities_of_a):
