@@ -17,7 +17,7 @@ from pose_attention_ros.core.config import Settings, setting
 from pose_attention_ros.core.errors import UserError
 from pose_attention_ros.core.types import FEATURE_NAMES
 from pose_attention_ros.models.attention import JointsAttention, PoseAttention
-from pose_attention_ros.models.hgn import HumanGraphNetwork
+from pose_attention_ros.models.human_graph import HumanGraphNetwork
 from pose_attention_ros.models.streams import CausalConvolution, FrameInputs, Streams, of_ticks_inside
 
 _SCORE = FEATURE_NAMES.index("score")

@@ -12,8 +12,9 @@ from std_msgs.msg import Header
 from pose_attention_ros.core.secrets import masked
 from pose_attention_ros.core.types import Frame
 from pose_attention_ros.msg import ActionLabelArray, SourceStatus
+from pose_attention_ros.ros.answers import AllAnswers, Answers
 from pose_attention_ros.ros.managed import ManagedNode
-from pose_attention_ros.ros.player import AllAnswers, Answers, Deliveries, Player, PlayerConfig
+from pose_attention_ros.ros.player import Deliveries, Player, PlayerConfig
 from pose_attention_ros.ros.qos import latched_profile, result_profile
 from pose_attention_ros.ros.repeated_stamps import RepeatedStamp
 from pose_attention_ros.ros.stamps import header_of, ns_of, stamp_ns_of

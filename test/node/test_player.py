@@ -19,8 +19,9 @@ from rosbags.typesys import Stores, get_typestore
 
 from pose_attention_ros.core.machine.load import RateCap
 from pose_attention_ros.core.types import Frame
+from pose_attention_ros.ros.answers import AllAnswers, Answers
 from pose_attention_ros.ros.logs import Throttle
-from pose_attention_ros.ros.player import AllAnswers, Answers, Deliveries, Player, PlayerConfig
+from pose_attention_ros.ros.player import Deliveries, Player, PlayerConfig
 from pose_attention_ros.ros.repeated_stamps import RepeatedStamp
 from pose_attention_ros.ros.sync import StampSynchroniser
 

@@ -9,7 +9,7 @@ torch = pytest.importorskip("torch")
 
 from pose_attention_ros.core.body.layouts import PARTS, layout  # noqa: E402
 from pose_attention_ros.models.attention import HIGHEST_ENERGY, JointsAttention, PoseAttention  # noqa: E402
-from pose_attention_ros.models.hgn import HumanGraphNetwork  # noqa: E402
+from pose_attention_ros.models.human_graph import HumanGraphNetwork  # noqa: E402
 from pose_attention_ros.models.losses import IGNORE, OTHER, pan_loss, pose_loss, tick_loss  # noqa: E402
 from pose_attention_ros.models.pan import PanConfig, PanOutput, PoseAttentionNetwork, gru_step  # noqa: E402
 

@@ -1,10 +1,9 @@
 """Many bodies that lose their balance at once: particles at the joints, bones of fixed length, joints that bend only so far,
 floor, furniture and walls with friction, and muscles that grow weak.
 
-Position-based dynamics with small steps (Macklin et al., "Small Steps in Physics Simulation",
-                                          2019): in every step of 1/360 s
-particles move freely, then each constraint is put right once, and velocities are what the particles really moved. Arrays are
-(joint, axis, body), so that every operation runs along the bodies.
+Position-based dynamics with small steps (Macklin et al., "Small Steps in Physics Simulation", 2019): in every step of
+1/360 s particles move freely, then each constraint is put right once, and velocities are what the particles really moved.
+Arrays are (joint, axis, body), so that every operation runs along the bodies.
 """
 
 from __future__ import annotations
@@ -14,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from pose_attention_ros.data.simulated.body import BONES, INDEX, JOINTS, MASSES, ROOT
+from pose_attention_ros.data.simulated.contact import World
 from pose_attention_ros.data.simulated.track import FPS
 
 STEPS = 12  # a frame
@@ -23,7 +23,6 @@ _GIVE_M = 0.008  # most that a joint bent too far is put right in one step
 _TONE_LEFT = 0.05  # of the muscles of who has fallen
 _STILL_M = 0.03  # who moves less in half a second will not fall further
 _EASE_S = 0.2  # in which muscles and joints' limits come to their full strength
-_FEET = [INDEX[name] for name in ("left_ankle", "left_foot", "right_ankle", "right_foot")]
 _LEGS = [INDEX[f"{side}_{name}"] for side in ("left", "right") for name in ("knee", "ankle", "foot")]
 _ARMS = [INDEX[f"{side}_{name}"] for side in ("left", "right") for name in ("elbow", "wrist", "hand")]
 _TRUNK = [i for i in range(len(JOINTS)) if i not in _LEGS + _ARMS]
@@ -32,8 +31,8 @@ _UPPER = [INDEX[name] for name in ("neck", "head", "left_shoulder", "right_shoul
 # Pairs besides the bones: lowest and highest distance as shares of that in the straight body; equal ends make a rigid pair.
 _PAIRS = (("left_hip", "right_hip", 1, 1), ("left_hip", "spine", 1, 1), ("right_hip", "spine", 1, 1),
           ("left_shoulder", "right_shoulder", 1, 1), ("left_shoulder", "spine", 1, 1), ("right_shoulder", "spine", 1, 1),
-          ("neck", "hip_center", 0.84, 1.0), ("left_shoulder", "left_hip", 0.74, 1.1), ("right_shoulder", "right_hip", 0.74,
-                                                                                        1.1),
+          ("neck", "hip_center", 0.84, 1.0), ("left_shoulder", "left_hip", 0.74, 1.1),
+          ("right_shoulder", "right_hip", 0.74, 1.1),
           ("left_shoulder", "right_hip", 0.74, 1.1), ("right_shoulder", "left_hip", 0.74, 1.1),
           ("head", "spine", 0.84, 1.03), ("head", "left_shoulder", 0.7, 1.3), ("head", "right_shoulder", 0.7, 1.3))
 _SIDE_PAIRS = (("hip", "ankle", 0.34, 0.998), ("shoulder", "wrist", 0.3, 0.998), ("elbow", "hand", 0.95, 1.0),
@@ -179,60 +178,6 @@ def _bend_as_joints_do(p: np.ndarray, height: np.ndarray, give_m: np.float32) ->
         foot += short * shank_front
 
 
-def _rub(p: np.ndarray, before: np.ndarray, depth: np.ndarray, friction: np.ndarray) -> None:
-    """Joints that were pushed out of the ground by `depth` (20, B) are held back along it, as far as friction goes."""
-    dx, dz = p[:, 0] - before[:, 0], p[:, 2] - before[:, 2]
-    moved = np.sqrt(dx * dx + dz * dz) + 1e-9
-    hold = np.minimum(1, friction * depth / moved)
-    p[:, 0] -= hold * dx
-    p[:, 2] -= hold * dz
-
-
-class _World:
-    """Floor, furniture and walls as the bodies' joints meet them."""
-
-    def __init__(self, tumbles: Tumbles) -> None:
-        self.radii = tumbles.radii_m.T.astype(np.float32)
-        self.friction = np.full(self.radii.shape, 0.7, np.float32)
-        self.friction[_FEET] = tumbles.slip
-        self.box = tumbles.box.T.astype(np.float32)
-        self.wall = tumbles.wall.T.astype(np.float32)
-        self.boxes, self.walls = bool((self.box[5] > 0).any()), bool((self.wall[2] > -50).any())
-
-    def push_out(self, p: np.ndarray, before: np.ndarray) -> np.ndarray:
-        """Moves joints out of what is solid; returns which bear (20, B)."""
-        depth = np.maximum(0, self.radii - p[:, 1])
-        p[:, 1] += depth
-        _rub(p, before, depth, self.friction)
-        if self.boxes:
-            depth = depth + self._furniture(p, before)
-        if self.walls:
-            nx, nz, offset = self.wall
-            short = np.maximum(0, self.radii + offset - (p[:, 0] * nx + p[:, 2] * nz))
-            p[:, 0] += short * nx
-            p[:, 2] += short * nz
-            p[:, 1] -= np.clip(p[:, 1] - before[:, 1], -0.3 * short, 0.3 * short)
-        return depth > 0
-
-    def _furniture(self, p: np.ndarray, before: np.ndarray) -> np.ndarray:
-        cx, cz, half_d, half_w, front, height = self.box
-        c, s = np.cos(front), np.sin(front)
-        x, z = p[:, 0] - cx, p[:, 2] - cz
-        d, w = c * x + s * z, -s * x + c * z
-        top = np.where(height > 0, height + self.radii - p[:, 1], 0)
-        ahead, aside = half_d - np.abs(d) + 0.4 * self.radii, half_w - np.abs(w)
-        inside = (top > 0) & (ahead > 0) & (aside > 0)
-        up = inside & (top <= np.minimum(ahead, 0.12) + 0.02)
-        out = inside & ~up
-        lift = np.where(up, top, 0)
-        p[:, 1] += lift
-        _rub(p, before, lift, np.float32(0.35))
-        push = np.where(out, np.minimum(ahead, 0.02) * np.sign(d), 0)
-        p[:, 0] += push * c
-        p[:, 2] += push * s
-        return lift
-
-
 class _Rigid:
     """The motion of the body as a whole: what muscles can not change and inner friction does not slow down."""
 
@@ -276,7 +221,7 @@ def tumble(tumbles: Tumbles, frames: int) -> np.ndarray:
     pushes = tumbles.pushes.transpose(1, 2, 0).astype(np.float32)
     apart = [(INDEX[a], INDEX[b], 0.0, 100.0, share) for a, b, share in _APART]
     pairs, apart = ([_Pairs(group, tumbles) for group in _groups(rows)] for rows in (_pairs(), apart))
-    world = _World(tumbles)
+    world = World(tumbles.radii_m, tumbles.slip, tumbles.box, tumbles.wall)
     tones = np.zeros((len(JOINTS), p.shape[2]), np.float32)
     for column, group in enumerate((_TRUNK, _LEGS, _ARMS)):
         tones[group] = tumbles.tones[:, column]
