@@ -41,6 +41,7 @@ from pose_attention_ros.ros.image_output import CameraTopics, CameraTopicsConfig
 from pose_attention_ros.ros.load import LoadControl
 from pose_attention_ros.ros.managed import ManagedNode
 from pose_attention_ros.ros.middleware import make_room_for_images
+from pose_attention_ros.ros.on_demand import OnDemand
 from pose_attention_ros.ros.playback import Playback
 from pose_attention_ros.ros.player import PlayerConfig
 from pose_attention_ros.ros.qos import latched_profile, result_profile
@@ -86,8 +87,8 @@ class PipelineNode(ManagedNode):
         self._stages = GraphStage(self.settings), ActionStage(recogniser, self.settings, self._feed)
         self._pipeline = Pipeline(self._estimator, *self._stages)
         self._stage_meters = {name: StageMeter() for name in (*STAGES, "network")}
-        self._skeletons = self.advertise(SkeletonArray, "skeletons", result_profile())
-        self._graphs = self.advertise(SkeletonGraphArray, "skeleton_graphs", result_profile())
+        self._skeletons = OnDemand(self.advertise(SkeletonArray, "skeletons", result_profile()))
+        self._graphs = OnDemand(self.advertise(SkeletonGraphArray, "skeleton_graphs", result_profile()))
         self._answers = AnswerTopics(self)
         model = self.advertise(ActionModel, "action_model", latched_profile())
         self._teacher = TeachService(self, self._stages[1], recogniser, lambda spec: model.publish(message_of_model(spec)))
@@ -150,17 +151,20 @@ class PipelineNode(ManagedNode):
         """One frame through all stages; what is returned publishes its answers again."""
         began = time.perf_counter()
         result = self._pipeline(frame)
+        skeletons_again = self._skeletons.answer(lambda: message_of_skeletons(result.skeletons))
+        graphs_again = self._graphs.answer(lambda: message_of_graphs(result.graphs))
         answer: ActionLabelArray | None = None
 
         def publish() -> None:
             nonlocal answer
-            if self._skeletons.get_subscription_count():
-                self._skeletons.publish(message_of_skeletons(result.skeletons))
-            if self._graphs.get_subscription_count():
-                self._graphs.publish(message_of_graphs(result.graphs))
             answer = self._answers.publish(result.graphs, result.actions, answer)
             if self._images is not None:
                 self._images.publish(frame)
+
+        def publish_again() -> None:
+            skeletons_again()
+            graphs_again()
+            publish()
 
         publish()
         for meter, seconds in zip(self._stage_meters.values(), (*result.stage_seconds, self._estimator.network_s)):
@@ -168,7 +172,7 @@ class PipelineNode(ManagedNode):
         took_s, age = time.perf_counter() - began, age_s(frame.stamp_ns, self.now_ns())
         self.meter.done(took_s, age)
         self._load.done(took_s, age)
-        return publish
+        return publish_again
 
 
 def main(arguments: list[str] | None = None) -> int:

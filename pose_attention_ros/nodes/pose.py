@@ -1,7 +1,7 @@
 """pose: finds the people in each image.
 
 Subscribes image_raw, or image_raw/compressed (`image_transport: compressed`)
-Publishes  skeletons
+Publishes  skeletons (only while subscribed)
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from pose_attention_ros.ros.diagnostics import StageMeter
 from pose_attention_ros.ros.image_input import ImageInput
 from pose_attention_ros.ros.load import LoadControl
 from pose_attention_ros.ros.managed import ManagedNode
+from pose_attention_ros.ros.on_demand import OnDemand
 from pose_attention_ros.ros.qos import result_profile
 from pose_attention_ros.ros.run import run
 from pose_attention_ros.ros.settings import ImageInputConfig, NodeConfig
@@ -46,7 +47,7 @@ class PoseNode(ManagedNode):
         self._estimator.warm_up(WARM_UP_SIZE)
         self._load = LoadControl(self, STRIDE if self._estimator.resizable else 0, self._estimator.resize)
         self._network = StageMeter()
-        self._publisher = self.advertise(SkeletonArray, "skeletons", result_profile())
+        self._skeletons = OnDemand(self.advertise(SkeletonArray, "skeletons", result_profile()))
         self._input = ImageInput(self, self._process, self._load.admits)
 
     def activate(self) -> None:
@@ -73,13 +74,13 @@ class PoseNode(ManagedNode):
 
     def _process(self, frame: Frame) -> Callable[[], None]:
         began = time.perf_counter()
-        message = message_of_skeletons(self._estimator(frame))
-        self._publisher.publish(message)
+        skeletons = self._estimator(frame)
+        again = self._skeletons.answer(lambda: message_of_skeletons(skeletons))
         self._network.done(self._estimator.network_s)
         took_s, age = time.perf_counter() - began, age_s(frame.stamp_ns, self.now_ns())
         self.meter.done(took_s, age)
         self._load.done(took_s, age)
-        return lambda: self._publisher.publish(message)
+        return again
 
 
 def main(arguments: list[str] | None = None) -> int:

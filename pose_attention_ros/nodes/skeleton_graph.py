@@ -1,7 +1,7 @@
 """skeleton_graph: tracks the people and makes a normalised graph of each.
 
 Subscribes skeletons
-Publishes  skeleton_graphs
+Publishes  skeleton_graphs (only while subscribed)
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pose_attention_ros.core.graph_stage import GraphConfig, GraphStage
 from pose_attention_ros.msg import SkeletonArray, SkeletonGraphArray
 from pose_attention_ros.ros.managed import ManagedNode
+from pose_attention_ros.ros.on_demand import OnDemand
 from pose_attention_ros.ros.qos import result_profile
 from pose_attention_ros.ros.repeated_stamps import RepeatedStamp
 from pose_attention_ros.ros.run import run
@@ -35,7 +36,7 @@ class SkeletonGraphNode(ManagedNode):
 
     def configure(self) -> None:
         self._stage = GraphStage(self.settings)
-        self._publisher = self.advertise(SkeletonGraphArray, "skeleton_graphs", result_profile())
+        self._graphs = OnDemand(self.advertise(SkeletonGraphArray, "skeleton_graphs", result_profile()))
 
     def activate(self) -> None:
         self._stage.reset()
@@ -54,9 +55,7 @@ class SkeletonGraphNode(ManagedNode):
         if self._repeated.answered(stamp_ns_of(message.header)):
             return
         graphs = self._stage(skeletons_of_message(message))
-        answer = message_of_graphs(graphs)
-        self._publisher.publish(answer)
-        self._repeated.keep(graphs.stamp_ns, lambda: self._publisher.publish(answer))
+        self._repeated.keep(graphs.stamp_ns, self._graphs.answer(lambda: message_of_graphs(graphs)))
         self.meter.done(time.perf_counter() - began, age_s(graphs.stamp_ns, self.now_ns()))
 
 

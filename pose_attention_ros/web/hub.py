@@ -5,19 +5,21 @@ Whoever has results calls from its own thread; the pages live in the server's ev
 
 from __future__ import annotations
 
-import asyncio
 import json
 import threading
 import time
 from collections import deque
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
 from pose_attention_ros.core.machine.load import RateCap
 from pose_attention_ros.core.types import Frame
 from pose_attention_ros.web.settings import WebConfig
+
+if TYPE_CHECKING:
+    import asyncio
 
 _WAITING = 60  # messages for one page; a slower page loses the oldest results
 _KEPT_EVENTS = 500
@@ -52,6 +54,8 @@ class Page:
     """One browser's window."""
 
     def __init__(self) -> None:
+        import asyncio  # with the first page
+
         self.visible = True
         self.waiting: deque[str] = deque(maxlen=_WAITING)
         self.image: bytes | None = None
@@ -111,10 +115,7 @@ class Hub:
         """Show a frame to those who look on."""
         import cv2
 
-        picture, width = frame.image_bgr, self.config.image_width
-        if picture.shape[1] > width:
-            height = max(round(picture.shape[0] * width / picture.shape[1]), 1)
-            picture = cv2.resize(picture, (width, height), interpolation=cv2.INTER_AREA)
+        picture = scaled_down(frame.image_bgr, self.config.image_width)
         done, jpeg = cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, self.config.image_quality])
         if done:
             self._tell_image(np.float64(frame.stamp_ns * 1e-9).tobytes() + jpeg.tobytes())
@@ -179,6 +180,19 @@ class Hub:
                 self._loop.call_soon_threadsafe(call)
             except RuntimeError:  # closed between the two lines
                 pass
+
+
+def scaled_down(image: np.ndarray, width: int) -> np.ndarray:
+    """An image (h, w, 3) at most `width` wide. Halved while it is twice as wide, then by bilinear interpolation: a fifth of
+    the time of averages over areas, and what lies between the pixels still counts."""
+    import cv2
+
+    while image.shape[1] >= 2 * width:
+        image = cv2.resize(image, (image.shape[1] // 2, max(image.shape[0] // 2, 1)), interpolation=cv2.INTER_LINEAR)
+    if image.shape[1] <= width:
+        return image
+    height = max(round(image.shape[0] * width / image.shape[1]), 1)
+    return cv2.resize(image, (width, height), interpolation=cv2.INTER_LINEAR)
 
 
 class Meter:

@@ -18,12 +18,10 @@ _MOMENTS = 48  # of the strip of attention
 def record_of(graphs: SkeletonGraphs, actions: ActionEstimates | None) -> dict[str, Any]:
     """One image's people. Stamps are seconds; joints [x, y, seen] in pixels of the image."""
     estimates = {person.track_id: person for person in actions.people} if actions else {}
-    keypoints = graphs.keypoints_px()
     people = []
-    for row, track_id in enumerate(graphs.track_ids.tolist()):
-        joints = [[round(float(x), 1), round(float(y), 1), int(seen)]
-                  for (x, y), seen in zip(keypoints[row], graphs.mask[row])]
-        person = {"id": track_id, "box": [round(float(value), 1) for value in graphs.boxes_xyxy[row]], "joints": joints}
+    for track_id, box, joints, seen in zip(graphs.track_ids.tolist(), _rounded(graphs.boxes_xyxy, 1),
+                                           _rounded(graphs.keypoints_px(), 1), graphs.mask.astype(int).tolist()):
+        person = {"id": track_id, "box": box, "joints": [[x, y, there] for (x, y), there in zip(joints, seen)]}
         if track_id in estimates:
             person |= _said(estimates[track_id], actions.classes)
         people.append(person)
@@ -41,7 +39,13 @@ def _said(person: ActionEstimate, classes: tuple[str, ...]) -> dict[str, Any]:
 
 def _levels(weights: np.ndarray) -> list[float]:
     """0 to 1: 1 is the greatest weight, or three times the even share if that is more."""
-    return np.round(weights / max(float(weights.max(initial=0)), 3 / max(len(weights), 1)), 2).tolist()
+    greatest = max(float(weights.max(initial=0)), 3 / max(len(weights), 1))
+    return _rounded(weights / greatest, 2)
+
+
+def _rounded(values: np.ndarray, digits: int) -> list:
+    """As lists. A rounded float32 has seven digits more than it means, in JSON too."""
+    return np.round(np.asarray(values, np.float64), digits).tolist()
 
 
 def record_of_model(model_id: str, sha256: str, classes: tuple[str, ...], layout: Layout, threshold: float,
@@ -68,5 +72,5 @@ def record_of_take(take: Take) -> dict[str, Any]:
 def record_of_figure(begin_ns: int, end_ns: int, figure: Sequence[tuple[np.ndarray, np.ndarray]]) -> dict[str, Any]:
     """The same from each moment's places (V, 2) in body units and which joints are there (V,)."""
     return {"begin": begin_ns * 1e-9, "length_s": round((end_ns - begin_ns) * 1e-9, 2),
-            "figure": [[place if seen else None for place, seen in zip(np.round(places, 2).tolist(), there.tolist())]
+            "figure": [[place if seen else None for place, seen in zip(_rounded(places, 2), there.tolist())]
                        for places, there in figure]}

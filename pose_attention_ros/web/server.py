@@ -1,14 +1,23 @@
-"""The web server: four files, one socket a page. It runs in a thread of its own and never waits for anybody's results."""
+"""The web server: four files, one socket a page. It runs in a thread of its own and never waits for anybody's results.
+
+Until the first browser comes it is an open port and a thread that sleeps: aiohttp and asyncio, half of what the web node
+needs in memory, are loaded then.
+"""
 
 from __future__ import annotations
 
-import asyncio
+import importlib.util
 import json
 import logging
 import math
+import selectors
+import socket
 import threading
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import asyncio
 
 from pose_attention_ros.core.errors import UserError
 from pose_attention_ros.core.teaching.commands import COMMANDS
@@ -22,7 +31,7 @@ FILES = {"/": ("index.html", "text/html"), "/page.js": ("page.js", "text/javascr
 _FOLDER = Path(__file__).parent / "page"
 _LARGEST_MESSAGE, _LARGEST_REQUEST = 4096, 8192  # bytes
 _MESSAGES_A_SECOND = 20
-_START_S = 10.0
+_CLOSE_S = 10.0
 _log = logging.getLogger(__name__)
 
 
@@ -34,19 +43,18 @@ class WebServer:
         :param token_at: file of the token, where one is wanted; None: this user's own
         :raises UserError: aiohttp is absent, or the token cannot be read or made
         """
-        try:
-            import aiohttp  # noqa: F401
-        except ImportError:
+        if importlib.util.find_spec("aiohttp") is None:
             raise UserError("the web page needs aiohttp: pip install 'pose_attention_ros[web]' (on a robot: "
-                            "sudo apt install python3-aiohttp)") from None
+                            "sudo apt install python3-aiohttp)")
         self.hub, self.config = hub, hub.config
         self.token, self.made_token = (None, False) if self.config.local else read_token(token_at or token_file())
         self._guard = Guard(self.config, self.token)
         self._files = {path: (_FOLDER / name).read_bytes() for path, (name, _) in FILES.items()}
-        self._loop = asyncio.new_event_loop()
+        self._listening: list[socket.socket] = []
+        self._loop: asyncio.AbstractEventLoop | None = None  # once it serves
+        self._closing = False
+        self._wake, self._woken = socket.socketpair()
         self._thread = threading.Thread(target=self._run, name="web", daemon=True)
-        self._started = threading.Event()
-        self._failure: OSError | None = None
         self.port = self.config.port
 
     @property
@@ -57,39 +65,62 @@ class WebServer:
 
     def start(self) -> None:
         """Raises UserError where the port cannot be had."""
+        try:
+            self._listen()
+        except OSError as error:
+            self._stop_listening()
+            raise UserError(f"port {self.config.port} of {self.config.host} cannot be had: {error.strerror or error}; "
+                            "choose another port") from None
         self._thread.start()
-        self._started.wait(_START_S)
-        if self._failure is not None or not self._started.is_set():
-            raise UserError(f"port {self.config.port} of {self.config.host} cannot be had: "
-                            f"{getattr(self._failure, 'strerror', None) or 'no answer'}; choose another port")
         if self.made_token:  # once, and in no log
             print(f"web page: {self.address}/?token={self.token}\nThe token is kept in {token_file()}", flush=True)
 
     def close(self) -> None:
         """End all connections."""
+        self._closing = True
+        self._wake.close()
         if self._thread.is_alive():
-            self._loop.call_soon_threadsafe(self._loop.stop)
-            self._thread.join(_START_S)
+            if self._loop is not None:
+                self._loop.call_soon_threadsafe(self._loop.stop)
+            self._thread.join(_CLOSE_S)
+        self._stop_listening()
+
+    def _listen(self) -> None:
+        """At every address that the host's name has."""
+        found = socket.getaddrinfo(self.config.host, self.config.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+        for family, address in dict.fromkeys((family, address) for family, _, _, _, address in found):
+            at = (address[0], self.port, *address[2:])
+            self._listening.append(socket.create_server(at, family=family))
+            self.port = self._listening[-1].getsockname()[1]
+
+    def _stop_listening(self) -> None:
+        for each in (*self._listening, self._wake, self._woken):
+            each.close()
 
     def _run(self) -> None:
-        asyncio.set_event_loop(self._loop)
-        try:
-            runner = self._loop.run_until_complete(self._serve())
-        except OSError as error:
-            self._failure = error
-            self._started.set()
+        with self._woken, selectors.DefaultSelector() as something:
+            for each in (*self._listening, self._woken):
+                something.register(each, selectors.EVENT_READ)
+            something.select()
+        if self._closing:
             return
-        self._started.set()
+        import asyncio
+
+        loop = asyncio.new_event_loop()
+        asyncio.set_event_loop(loop)
+        runner = loop.run_until_complete(self._serve(loop))
+        self._loop = loop
         try:
-            self._loop.run_forever()
+            if not self._closing:
+                loop.run_forever()
         finally:
             for page in list(self.hub.pages):
                 self.hub.close(page)
-            self._loop.run_until_complete(runner.cleanup())
-            self._loop.run_until_complete(self._loop.shutdown_default_executor())
-            self._loop.close()
+            loop.run_until_complete(runner.cleanup())
+            loop.run_until_complete(loop.shutdown_default_executor())
+            loop.close()
 
-    async def _serve(self) -> Any:
+    async def _serve(self, loop: asyncio.AbstractEventLoop) -> Any:
         from aiohttp import web
 
         app = web.Application(client_max_size=_LARGEST_REQUEST, middlewares=[self._guarded])
@@ -98,13 +129,15 @@ class WebServer:
         app.router.add_get("/socket", self._socket)
         runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=1.0)
         await runner.setup()
-        await web.TCPSite(runner, self.config.host, self.config.port).start()
-        self.port = runner.addresses[0][1]
-        self.hub.attach(self._loop)
+        for listening in self._listening:
+            await web.SockSite(runner, listening).start()
+        self.hub.attach(loop)
         return runner
 
     @property
     def _guarded(self) -> Any:
+        import asyncio
+
         from aiohttp import web
 
         @web.middleware
@@ -114,7 +147,7 @@ class WebServer:
             given = request.query.get("token")
             if request.path == "/" and given is not None and self.token is not None:
                 if not self._guard.admits(given):
-                    await asyncio.sleep(1.0)
+                    await asyncio.sleep(1.0)  # so that guessing takes time
                     return self._refused(403, "that is not the token")
                 answer = web.Response(status=302, headers={**HEADERS, "Location": "/"})
                 answer.set_cookie(COOKIE, given, httponly=True, samesite="Strict", max_age=30 * 86400, path="/")
@@ -143,6 +176,8 @@ class WebServer:
         return web.Response(body=self._files[request.path], content_type=FILES[request.path][1], charset="utf-8")
 
     async def _socket(self, request: Any) -> Any:
+        import asyncio
+
         from aiohttp import WSMsgType, web
 
         if not self._guard.same_origin(request.headers.get("Origin"), request.headers.get("Host")):
@@ -154,11 +189,11 @@ class WebServer:
         page = Page()
         page.tell(json.dumps({"type": "hello", "read_only": self.config.read_only}))
         self.hub.open(page)
-        sender = asyncio.ensure_future(self._send(page, socket))
-        allowance, before = float(_MESSAGES_A_SECOND), self._loop.time()
+        sender, clock = asyncio.ensure_future(self._send(page, socket)), asyncio.get_running_loop().time
+        allowance, before = float(_MESSAGES_A_SECOND), clock()
         try:
             async for message in socket:
-                now = self._loop.time()
+                now = clock()
                 allowance = min(allowance + (now - before) * _MESSAGES_A_SECOND, _MESSAGES_A_SECOND) - 1
                 before = now
                 if allowance < 0 or message.type != WSMsgType.TEXT:
@@ -172,6 +207,8 @@ class WebServer:
 
     async def _send(self, page: Page, socket: Any) -> None:
         """Everything for one page, in order; of images only the newest."""
+        import asyncio
+
         try:
             while True:
                 await page.wake.wait()
@@ -217,7 +254,9 @@ class WebServer:
             name: message[name] for name in COMMANDS[command]}))}
 
     async def _elsewhere(self, call: Any, *arguments: Any) -> Any:
-        return await self._loop.run_in_executor(None, call, *arguments)
+        import asyncio
+
+        return await asyncio.get_running_loop().run_in_executor(None, call, *arguments)
 
 
 def number_of(text: str) -> int | None:

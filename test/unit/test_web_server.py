@@ -4,6 +4,8 @@ import asyncio
 import json
 import re
 import stat
+import subprocess
+import sys
 import threading
 import time
 
@@ -15,16 +17,34 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from pose_attention_ros.core.action_stage import ActionConfig
+from pose_attention_ros.core.body.layouts import layout
 from pose_attention_ros.core.errors import UserError
 from pose_attention_ros.core.teaching.commands import COMMANDS
-from pose_attention_ros.core.types import Frame
+from pose_attention_ros.core.types import ActionEstimate, ActionEstimates, Frame, LabelState, SkeletonGraphs
 from pose_attention_ros.web.access import Guard, read_token
-from pose_attention_ros.web.hub import Hub
+from pose_attention_ros.web.hub import Hub, scaled_down
+from pose_attention_ros.web.records import record_of
 from pose_attention_ros.web.server import FILES, WebServer, read_message
 from pose_attention_ros.web.settings import SHOWN, WebConfig, described, parameter_file
 
 RESULT = {"type": "result", "stamp": 1.0, "size": [64, 48],
           "people": [{"id": 1, "box": [0, 0, 9, 9], "joints": [], "label": "wave", "confidence": 0.9}]}
+
+
+def seen_people(count):
+    """Graphs of so many people and what they do."""
+    rng, table, classes = np.random.default_rng(count), layout("common13"), tuple("abcdef")
+    joints = len(table.joints)
+    graphs = SkeletonGraphs(10**9, "cam", table, (640, 480), np.arange(count) + 3, rng.normal(size=(count, joints, 2)),
+                            rng.normal(size=(count, joints, 5)), rng.uniform(size=(count, joints)) < 0.8, np.ones(count),
+                            rng.uniform(99, 300, (count, 2)), np.full(count, 70.0), rng.uniform(0, 400, (count, 4)))
+
+    def shares(length):
+        return rng.dirichlet(np.ones(length)).astype(np.float32)
+
+    people = tuple(ActionEstimate(int(track_id), "a", LabelState.CONFIRMED, 0.9, shares(6), 0, 0, 10**9, shares(joints),
+                                  shares(45), np.arange(45) * 10**7) for track_id in graphs.track_ids)
+    return graphs, ActionEstimates(10**9, "cam", table, classes, "m", "0" * 64, people)
 
 
 class Notes:
@@ -348,3 +368,54 @@ def test_the_parameter_file_fits_the_nodes():
     assert ActionConfig(**read["/**/action"]["ros__parameters"]) == ActionConfig()
     assert read["/**/pose"]["ros__parameters"] == {"max_rate_hz": 0.0}
     assert [each["name"] for each in described(values)] == list(SHOWN)
+
+
+@pytest.mark.parametrize("size, wanted", [((1080, 1920), (360, 640)), ((576, 768), (480, 640)), ((1, 5000), (1, 640)),
+                                          ((480, 640), (480, 640)), ((9, 1281), (4, 640))])
+def test_images_for_the_page_are_made_smaller_without_losing_what_lies_between_the_pixels(size, wanted):
+    """A picture of lines one pixel wide comes out grey, not black or white."""
+    lines = np.zeros((*size, 3), np.uint8)
+    lines[:, ::2] = 255
+    found = scaled_down(lines, 640)
+    assert found.shape == (*wanted, 3)
+    if size[1] in (1920, 5000):
+        assert 100 < found.min() and found.max() < 155
+
+
+def test_a_result_is_short_and_has_every_joint_of_everybody():
+    graphs, actions = seen_people(3)
+    record = record_of(graphs, actions)
+    assert [person["id"] for person in record["people"]] == graphs.track_ids.tolist()
+    for person, points, mask in zip(record["people"], graphs.keypoints_px(), graphs.mask):
+        np.testing.assert_allclose([joint[:2] for joint in person["joints"]], points, atol=0.051)
+        assert [joint[2] for joint in person["joints"]] == mask.astype(int).tolist()
+    numbers = re.findall(r"-?\d+\.\d+", json.dumps([[person["joints"], person["joint_attention"], person["moments"]]
+                                                    for person in record["people"]]))
+    assert numbers and max(len(number.partition(".")[2]) for number in numbers) <= 2
+    assert record_of(seen_people(0)[0], None)["people"] == []
+
+
+def test_nothing_of_the_server_is_loaded_before_the_first_browser_comes():
+    """In a process of its own: this one has loaded everything already."""
+    program = """if True:
+        import sys
+        from pose_attention_ros.web.hub import Hub
+        from pose_attention_ros.web.server import WebServer
+        from pose_attention_ros.web.settings import WebConfig
+        server = WebServer(Hub(WebConfig(port=0)))
+        server.start()
+        heavy = {"aiohttp", "asyncio", "ssl", "cv2"} & set(sys.modules)
+        assert not heavy, heavy
+        import http.client
+        connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=60)
+        connection.request("GET", "/")
+        answer = connection.getresponse()
+        assert answer.status == 200 and b"<html" in answer.read(), answer.status
+        assert "aiohttp" in sys.modules
+        server.close()
+        other = WebServer(Hub(WebConfig(port=server.port)))  # closed before anybody came, at a port that is free again
+        other.start()
+        other.close()
+        """
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
