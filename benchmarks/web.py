@@ -118,7 +118,7 @@ def main() -> None:
         for process in processes.values():
             process.terminate()
         for process in processes.values():
-            process.wait(30)
+            process.wait(_START_S)
     args.out.mkdir(parents=True, exist_ok=True)
     (args.out / "web.json").write_text(json.dumps(result, indent=2) + "\n")
     print(f"no page: {result['closed_cpu_percent']:.1f} % of a core, {fresh_mb:.0f} MB, of which a bare node has "
