@@ -32,6 +32,9 @@ class StreamConfig(Settings):
     fps_high: float = setting(30.0, "fastest camera", unit="Hz", low=1)
     stamp_jitter: float = setting(0.15, "spread of the time between frames, as a share of it", low=0, high=0.5)
     drop: float = setting(0.1, "highest share of frames that a stream loses", low=0, high=0.9)
+    lost: float = setting(0.0, "share of streams in which nobody is found for a while, most often where motion is fastest",
+                          low=0, high=1)
+    lost_high_s: float = setting(0.6, "longest such while", unit="s", low=0)
     speed_low: float = setting(0.75, "slowest replay", low=0.1)
     speed_high: float = setting(1.35, "fastest replay", low=0.1)
     trim: float = setting(0.5, "share of clips of which only a part is shown", low=0, high=1)
@@ -169,8 +172,20 @@ def seen_by_camera(stream: Stream, rng: np.random.Generator, config: StreamConfi
     time_s = np.arange(frames) * period_s
     time_s[1:] += period_s * np.clip(rng.standard_normal(frames - 1) * config.stamp_jitter, -0.45, 0.45)
     kept = rng.uniform(size=frames) >= rng.uniform(0, config.drop)
-    kept[0] = True
+    if rng.uniform() < config.lost:
+        kept &= np.abs(time_s - _fast_moment_s(stream, rng)) > rng.uniform(0, config.lost_high_s) / 2
+    kept[[0, -1]] = True
     return sampled(stream, time_s[kept])
+
+
+def _fast_moment_s(stream: Stream, rng: np.random.Generator) -> float:
+    """A random moment of the stream (seconds), the more likely the faster its joints move then."""
+    step_s = np.maximum(np.diff(stream.time_s), 1e-3)
+    both = (stream.mask[1:] & stream.mask[:-1])[..., None]
+    moved = np.where(both, np.diff(stream.keypoints, axis=0), 0)
+    speeds = np.linalg.norm(moved, axis=-1).mean(-1) / step_s
+    chances = speeds**2 * step_s + 1e-12
+    return float(stream.time_s[1 + rng.choice(len(speeds), p=chances / chances.sum())])
 
 
 def sampled(stream: Stream, time_s: np.ndarray) -> Stream:

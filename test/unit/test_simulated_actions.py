@@ -8,8 +8,8 @@ import pytest
 from pose_attention_ros.data.simulated.body import BONES, INDEX, ROOT
 from pose_attention_ros.data.simulated.sequences import LABELS, SimulationConfig, simulate, simulate_actions
 
-ACTED = {"wave", "clap", "throw", "push", "kick", "squat", "sit_up", "jumping_jacks"}  # what actions have beside falls
-CONFIG = SimulationConfig(sequences=70, bodies=15, seed=4)
+ACTED = {"run", "wave", "clap", "throw", "push", "kick", "squat", "sit_up", "jumping_jacks"}  # what actions have beside falls
+CONFIG = SimulationConfig(sequences=90, bodies=15, seed=2)
 
 
 @pytest.fixture(scope="module")
@@ -95,3 +95,28 @@ def test_a_seed_gives_the_same_and_falls_know_push_ups():
         assert a.labels == b.labels
     assert "push_up" in {label for sequence in simulate(SimulationConfig(sequences=60, seed=1, falling=0.0))
                          for label in sequence.labels}
+
+
+def test_calisthenics_are_no_jumping_jacks_and_a_run_on_the_spot_is_quicker_than_a_walk():
+    from pose_attention_ros.data.simulated import exercises, scripts
+    from pose_attention_ros.data.simulated.body import Body
+    from pose_attention_ros.data.simulated.track import FPS
+
+    seconds_a_step = {"walk": [], "run": []}
+    for number in range(40):
+        rng = np.random.default_rng(number)
+        track = scripts.begun(rng, Body.drawn(rng), "standing", 0.0)
+        exercises.calisthenics(track)
+        assert set(track.labels[1:]) == {"other"}
+        joints = track.placed()
+        wide = np.linalg.norm(joints[:, INDEX["left_ankle"]] - joints[:, INDEX["right_ankle"]], axis=-1)
+        spread = wide > 1.6 * wide[0] + 0.1
+        overhead = (height(joints, "wrist") > joints[:, INDEX["head"], 1][:, None]).all(1)
+        level = np.abs(np.diff(height(joints, "ankle"), axis=1))[:, 0] < 0.03
+        assert (spread & overhead & level).mean() < 0.25
+        begin = len(track)
+        exercises.in_place(track)
+        knees = np.diff(height(track.placed()[begin:], "knee"), axis=1)[:, 0]
+        turns = (np.diff(np.sign(knees[np.abs(knees) > 0.02])) != 0).sum()
+        seconds_a_step[track.labels[-1]].append(len(knees) / FPS / max(turns, 1))
+    assert np.median(seconds_a_step["run"]) < 0.75 * np.median(seconds_a_step["walk"])

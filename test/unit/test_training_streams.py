@@ -108,6 +108,21 @@ def test_camera_times(seed, fps, drop):
         assert (gaps > 0.05 / fps).all() and (gaps < 1.95 / fps).all()
 
 
+def test_a_person_is_lost_for_a_while_where_they_move_fast():
+    shift = np.interp(np.arange(120), [60, 66], [0, 200])  # two seconds at rest, a fifth of a second's motion, and rest
+    keypoints = UPRIGHT + shift.astype(np.float32)[:, None, None]
+    example = Example(keypoints, np.ones((120, V), bool), 30.0, 0)
+    config = StreamConfig(fps_low=30, fps_high=30, drop=0, stamp_jitter=0, lost=1, lost_high_s=0.6)
+    gaps = []
+    for seed in range(20):
+        time_s = seen_by_camera(stream_of(example), np.random.default_rng(seed), config).time_s
+        longest = int(np.diff(time_s).argmax())
+        gaps.append(time_s[longest + 1] - time_s[longest])
+        assert gaps[-1] < 0.6 + 2 / 30
+        assert gaps[-1] < 0.1 or time_s[longest] < 2.3 and time_s[longest + 1] > 1.9
+    assert np.median(gaps) > 0.2
+
+
 def test_correlated_noise_has_unit_spread_and_forgets():
     dt_s = np.full((400, 40), 0.1)
     noise = correlated(np.random.default_rng(0), dt_s, 0.5, (3,))

@@ -31,10 +31,10 @@ def squats(track: Track) -> None:
                ankle=-25 * deep, hip_abd=wide, hip_twist=-1.2 * wide, spine_flex=rng.uniform(-5, 15), neck_flex=-15 * deep,
                arm_abd=9, elbow=12)
     low = pose(low, **down)
-    beat = lasting(track, 0.55, 1.6)
+    beat = lasting(track, 0.4, 1.6)
     track.to(jittered(high, rng, 4), rng.uniform(0.4, 0.9), "stand", FLOOR)
     track.hold(rng.uniform(0.2, 0.8), "stand")
-    for _ in range(rng.integers(2, 6)):
+    for _ in range(rng.integers(1, 6)):
         track.to(jittered(low, rng, 4), beat * rng.uniform(0.85, 1.15), "squat", FLOOR)
         if rng.uniform() < 0.4:
             track.hold(rng.uniform(0.1, 0.9), "squat")
@@ -155,3 +155,46 @@ def stretches(track: Track) -> None:
         track.to(jittered(second, rng, 5), beat, "other", FLOOR)
     track.to(base, beat, "other", FLOOR)
 
+
+def calisthenics(track: Track) -> None:
+    """From one pose of the whole body to another and back, to a beat: arms and legs that together are no named exercise."""
+    rng, base = track.rng, upright(track)
+    size = rng.uniform(0.6, 1.0)
+    legs = ({}, {"hip_abd": rng.uniform(8, 28), "knee": 6}, {"hip_abd_l": 35 * size, "roll": 6 * size},
+            {"hip_flex_l": 85 * size, "knee_l": 90 * size}, {"knee_l": 95 * size, "hip_flex_l": -10},
+            {"hip_flex_l": 45 * size, "knee_l": 55 * size, "hip_flex_r": -25 * size, "knee_r": 20 * size, "ankle_r": 25},
+            {"hip_flex_l": 70 * size, "knee_l": 75 * size, "hip_abd_l": 30, "hip_abd_r": 30 * size, "pitch": 10})
+    stance = int(rng.integers(len(legs)))
+    spread = stance == 1  # with arms that go up at the sides, that would be jumping jacks
+    kind = rng.integers(2 if stance == 0 else 0, 3 if spread else 6)
+    arms = ({}, _arms(track), {"arm_flex": 90 * size, "elbow": rng.uniform(2, 90)},
+            {"arm_abd": rng.uniform(50, 175), "elbow": rng.uniform(2, 100)},
+            {"arm_abd_l": rng.uniform(50, 170), "elbow_l": rng.uniform(2, 60)},
+            {"arm_flex": rng.uniform(80, 175), "arm_abd": rng.uniform(0, 50), "elbow": rng.uniform(2, 120)})[kind]
+    rest = pose(base, arm_flex=rng.uniform(60, 95), elbow=rng.uniform(2, 30)) if rng.uniform() < 0.25 else base
+    first = pose(rest if kind == 0 else base, **legs[stance], **arms)
+    turns = rng.uniform() < 0.6  # left and right in turn
+    trunk = {"spine_twist": rng.normal(0, 20), "spine_side": rng.normal(0, 12)} if turns else {}
+    first = pose(first, **trunk)
+    beat = lasting(track, 0.3, 1.1)
+    for k in range(rng.integers(3, 9)):
+        track.to(jittered(mirrored(first) if turns and k % 2 else first, rng, 5), beat * rng.uniform(0.9, 1.1), "other", FLOOR)
+        if rng.uniform() < 0.15:
+            track.hold(rng.uniform(0.2, 1.0), "other")
+        track.to(jittered(rest, rng, 4), beat * rng.uniform(0.9, 1.1), "other", FLOOR)
+
+
+def in_place(track: Track) -> None:
+    """Walking or running on the spot, knees high or low, arms swinging, hanging or bent."""
+    rng, base = track.rng, upright(track)
+    runs = rng.uniform() < 0.45
+    lift = rng.uniform(25, 75) if runs else rng.uniform(12, 70)
+    bent = rng.uniform(60, 105) if runs else rng.choice([5, 10, 20, 80])
+    swing = rng.uniform(5, 40)
+    step = pose(base, hip_flex_l=lift, knee_l=lift * rng.uniform(1.1, 1.7), ankle_l=15, elbow=bent, arm_flex_r=swing,
+                arm_flex_l=-0.7 * swing, pitch=rng.uniform(-2, 8) if runs else 0)
+    beat = rng.uniform(0.17, 0.3) if runs else rng.uniform(0.38, 0.8)
+    label = "run" if runs else "walk"
+    for k in range(rng.integers(6, 16) if runs else rng.integers(4, 9)):
+        track.to(jittered(mirrored(step) if k % 2 else step, rng, 4), beat * rng.uniform(0.93, 1.07), label, FLOOR)
+    track.to(base, lasting(track, 0.3, 0.6), label, FLOOR)
