@@ -178,7 +178,8 @@ def calisthenics(track: Track) -> None:
     first = pose(first, **trunk)
     beat = lasting(track, 0.3, 1.1)
     for k in range(rng.integers(3, 9)):
-        track.to(jittered(mirrored(first) if turns and k % 2 else first, rng, 5), beat * rng.uniform(0.9, 1.1), "other", FLOOR)
+        goal = mirrored(first) if turns and k % 2 else first
+        track.to(jittered(goal, rng, 5), beat * rng.uniform(0.9, 1.1), "other", FLOOR)
         if rng.uniform() < 0.15:
             track.hold(rng.uniform(0.2, 1.0), "other")
         track.to(jittered(rest, rng, 4), beat * rng.uniform(0.9, 1.1), "other", FLOOR)
