@@ -137,6 +137,8 @@ class ActionStage:
                                        np.stack([evidence.state for *_, evidence in rows]), pixels)
         probabilities = _softmax(output.logits / np.float32(self.spec.temperature))
         threshold = self.config.threshold or self.spec.threshold
+        each = np.full(len(self.described.classes), threshold, np.float32) if self.config.threshold else \
+            self.described.threshold_of_each()
         if output.embedding is not None and (self._taught or self.lesson):
             likeness = self._watch_taught(rows, output.embedding)
             if self._taught:
@@ -146,7 +148,7 @@ class ActionStage:
             if evidence is track.memory.current:
                 track.probabilities = probabilities[row]
                 track.joint_attention = output.joint_attention[row]
-                track.labels.update(stamp_ns, probabilities[row], threshold, self.config)
+                track.labels.update(stamp_ns, probabilities[row], each, self.config)
 
     def _watch_taught(self, rows: list[tuple[_Track, int, np.ndarray, int, Evidence]], embeddings: np.ndarray) -> np.ndarray:
         """Likeness of each row's person to each taught action; the lesson's person is watched by the lesson too.

@@ -152,11 +152,12 @@ def summarise(results: ClipResults, spec: ModelSpec) -> dict:
     known = results.truth != NO_CLASS
     logits, truth = results.logits[known], results.truth[known]
     predicted = logits[:, -1].argmax(-1)
-    confidence = metrics.softmax(results.logits[:, -1] / spec.temperature).max(-1)
+    chances = metrics.softmax(results.logits[:, -1] / spec.temperature)
+    confidence = chances.max(-1)
     table = metrics.confusion(predicted, truth, len(spec.classes))
     early = {f"{fraction:.1f}": number(metrics.accuracy(logits[:, f].argmax(-1), truth))
              for f, fraction in enumerate(metrics.OBSERVED_FRACTIONS)}
-    accepted = confidence >= spec.threshold
+    accepted = confidence >= spec.threshold_of_each()[chances.argmax(-1)]
     return {
         "model_id": spec.model_id,
         "sha256": spec.sha256,

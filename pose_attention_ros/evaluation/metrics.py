@@ -99,3 +99,15 @@ def choose_threshold(confidence: np.ndarray, correct: np.ndarray, precision: flo
         if passed.any() and np.average(correct[passed], weights=None if weights is None else weights[passed]) >= precision:
             return float(step)
     return float(steps[-1])
+
+
+def choose_thresholds(confidence: np.ndarray, answers: np.ndarray, correct: np.ndarray, classes: int, precision: float,
+                      weights: np.ndarray, shared: float = 0.03) -> tuple[float, ...]:
+    """`choose_threshold` for the answers of each class, (K,), but no less than 0.5: what is told is likelier than all else
+    together. Answers of the other classes count by the share `shared`: a class with few answers gets about the threshold of
+    all.
+
+    :param answers: (N,) the classes answered
+    """
+    return tuple(max(choose_threshold(confidence, correct, precision, weights * np.where(answers == k, 1, shared)), 0.5)
+                 for k in range(classes))

@@ -83,7 +83,8 @@ def read_spec(folder: Path) -> tuple[ModelSpec, bytes]:
             kind=str(raw.get("kind", "pan")), pixels=str(raw.get("pixels", "")),
             pixels_shape=tuple(map(int, raw.get("pixels_shape", ()))), extractor=dict(raw.get("extractor", {})),
             frame_window=int(raw.get("frame_window", 0)), postures=tuple(map(str, raw.get("postures", ()))),
-            network_sha256=str(raw.get("safetensors_sha256", raw["sha256"])))
+            network_sha256=str(raw.get("safetensors_sha256", raw["sha256"])),
+            thresholds=tuple(map(float, raw.get("thresholds", ()))))
         weights_path = folder / Path(raw["weights"]).name
     except KeyError as error:
         raise ModelError(f"{path} lacks {error}") from None

@@ -32,6 +32,7 @@ class Bundle:
     classes: tuple[str, ...]
     temperature: float
     threshold: float
+    thresholds: tuple[float, ...] = ()
     attention_window_s: float = 3.0
     smoothing: SmoothingConfig = dataclasses.field(default_factory=SmoothingConfig)
     extra: dict = dataclasses.field(default_factory=dict)
@@ -56,6 +57,7 @@ def save_bundle(network: Network, bundle: Bundle, folder: Path) -> dict[str, flo
         **_form(network, bundle),
         "temperature": bundle.temperature,
         "threshold": bundle.threshold,
+        **({"thresholds": list(bundle.thresholds)} if bundle.thresholds else {}),
         "smoothing": dataclasses.asdict(bundle.smoothing),
         "network": dataclasses.asdict(network.config),
         "members": len(network.members) if isinstance(network, Committee) else 1,

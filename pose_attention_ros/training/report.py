@@ -66,7 +66,7 @@ def finish(network: Network, recipe: Recipe, corpus: Corpus, histories: list[lis
               "postures": [name for name in recipe.postures if name in corpus.classes],
               "test_accuracy": result.get("test", {}).get("accuracy"),
               **(extra or {})}
-    bundle = Bundle(recipe.model_id, corpus.classes, calibration.temperature, calibration.threshold,
+    bundle = Bundle(recipe.model_id, corpus.classes, calibration.temperature, calibration.threshold, calibration.thresholds,
                     smoothing=recipe.smoothing, extra=origin)
     if export:
         result["export_difference"] = save_bundle(network, bundle, out / recipe.model_id)
@@ -102,15 +102,11 @@ def _confidence(scores: ClipScores, calibration: Calibration) -> dict:
 
 def _unknown(scores_of: ScoresOf, calibration: Calibration, view: int | None) -> dict:
     """How well the test part's left-out actions are told from the classes, at the end of each clip."""
-    confidences = []
-    for known in (True, False):
-        scores = scores_of("test", known, view)
-        confidences.append(metrics.softmax(scores.at_end() / calibration.temperature).max(-1))
-    known, strange = confidences
-    threshold = calibration.threshold
-    return {"clips_left_out": len(strange), "auroc": round(metrics.area_under_roc(known, strange), 4),
-            "known_accepted": round(float((known >= threshold).mean()), 4) if len(known) else None,
-            "left_out_accepted": round(float((strange >= threshold).mean()), 4) if len(strange) else None}
+    known, strange = (metrics.softmax(scores_of("test", part, view).at_end() / calibration.temperature)
+                      for part in (True, False))
+    return {"clips_left_out": len(strange), "auroc": round(metrics.area_under_roc(known.max(-1), strange.max(-1)), 4),
+            "known_accepted": round(float(calibration.accepted(known).mean()), 4) if len(known) else None,
+            "left_out_accepted": round(float(calibration.accepted(strange).mean()), 4) if len(strange) else None}
 
 
 def mean_result(results: dict[int, dict]) -> dict:

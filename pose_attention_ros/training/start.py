@@ -65,7 +65,7 @@ def weights_sha256(start_from: str) -> str:
     return json.loads((find_model(start_from) / SPEC_FILE).read_text())["safetensors_sha256"]
 
 
-def kept_calibration(start_from: str) -> dict[str, float]:
-    """Temperature and threshold of the model called `start_from`."""
+def kept_calibration(start_from: str) -> dict[str, Any]:
+    """Temperature and threshold of the model called `start_from`; for each class there is none."""
     spec = json.loads((find_model(start_from) / SPEC_FILE).read_text())
-    return {"temperature": float(spec["temperature"]), "threshold": float(spec["threshold"])}
+    return {"temperature": float(spec["temperature"]), "threshold": float(spec["threshold"]), "thresholds": ()}

@@ -128,6 +128,12 @@ class Calibration:
     threshold: float
     expected_calibration_error: float
     unknown_auroc: float
+    thresholds: tuple[float, ...] = ()
+
+    def accepted(self, chances: np.ndarray) -> np.ndarray:
+        """(N,) bool of (N, K) probabilities, whether the most probable class is told."""
+        best = chances.argmax(-1)
+        return chances.max(-1) >= (np.array(self.thresholds)[best] if self.thresholds else self.threshold)
 
 
 def calibrate(known: ClipScores, strange: ClipScores, nothing: ClipScores | None = None) -> Calibration:
@@ -135,7 +141,8 @@ def calibrate(known: ClipScores, strange: ClipScores, nothing: ClipScores | None
     fraction from one half on: a robot asks all the time, not only at the end.
 
     :param nothing: clips of actions of no class that training knows. Where there are some, they count as much as those of
-        the classes, and three in four of the answers that pass are to be right; else nine in ten of those to the classes
+        the classes, and three in four of the answers that pass are to be right, of all and of each class; else nine in ten
+        of those to the classes
     """
     half = len(metrics.OBSERVED_FRACTIONS) // 2 - 1
     late = known.logits[:, half:]
@@ -144,12 +151,14 @@ def calibrate(known: ClipScores, strange: ClipScores, nothing: ClipScores | None
     chances = metrics.softmax(logits / temperature)
     confidence, correct = chances.max(-1), chances.argmax(-1) == truth
     outside = metrics.softmax(strange.logits[:, half:].reshape(-1, late.shape[-1]) / temperature).max(-1)
-    threshold = metrics.choose_threshold(confidence, correct)
+    threshold, thresholds = metrics.choose_threshold(confidence, correct), ()
     if nothing is not None and len(nothing.truth):
-        idle = metrics.softmax(nothing.logits[:, half:].reshape(-1, late.shape[-1]) / temperature).max(-1)
-        threshold = metrics.choose_threshold(
-            np.concatenate([confidence, idle]), np.concatenate([correct, np.zeros(len(idle), bool)]), _QUIET_PRECISION,
-            np.concatenate([np.ones(len(confidence)), np.full(len(idle), len(confidence) / len(idle))]))
+        idle = metrics.softmax(nothing.logits[:, half:].reshape(-1, late.shape[-1]) / temperature)
+        answers = (np.concatenate([confidence, idle.max(-1)]), np.concatenate([correct, np.zeros(len(idle), bool)]))
+        weights = np.concatenate([np.ones(len(confidence)), np.full(len(idle), len(confidence) / len(idle))])
+        threshold = metrics.choose_threshold(*answers, _QUIET_PRECISION, weights)
+        best = np.concatenate([chances.argmax(-1), idle.argmax(-1)])
+        thresholds = metrics.choose_thresholds(answers[0], best, answers[1], late.shape[-1], _QUIET_PRECISION, weights)
     return Calibration(round(temperature, 4), threshold,
                        round(metrics.calibration_error(confidence, correct), 4),
-                       round(metrics.area_under_roc(confidence, outside), 4))
+                       round(metrics.area_under_roc(confidence, outside), 4), thresholds)

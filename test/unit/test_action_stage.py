@@ -1,5 +1,6 @@
 """Ticks, labels and the bookkeeping of people, with a recogniser small enough to work out by hand."""
 
+import dataclasses
 import logging
 
 import numpy as np
@@ -142,7 +143,7 @@ def test_a_layout_of_the_same_joints_may_have_another_name():
 def label_history(probabilities_of_a, config=None, dt_s=0.1):
     machine, history = LabelMachine(0), []
     for i, p in enumerate(probabilities_of_a):
-        machine.update(round(i * dt_s * 1e9), np.array([p, 1 - p]), 0.7, config or LabelConfig())
+        machine.update(round(i * dt_s * 1e9), np.array([p, 1 - p]), np.full(2, 0.7), config or LabelConfig(hysteresis=0.15, hold_s=0.2))
         history.append(machine.label(("a", "b")) if machine.state != LabelState.WARMING_UP else "warming")
     return history, machine
 
@@ -150,6 +151,25 @@ def label_history(probabilities_of_a, config=None, dt_s=0.1):
 def test_a_label_needs_evidence_time_and_the_threshold():
     assert label_history([0.9] * 10)[0] == ["warming"] * 5 + ["a"] * 5
     assert set(label_history([0.6] * 10)[0]) == {"warming", "unknown"}
+
+
+def test_each_class_has_its_own_threshold():
+    machine = LabelMachine(0)
+    for tick in range(30):
+        chances = [0.55, 0.45] if tick < 15 else [0.45, 0.55]
+        machine.update(tick * 100_000_000, np.array(chances), np.array([0.5, 0.8]), LabelConfig(hysteresis=0.0))
+        if tick == 14:
+            assert machine.label(("a", "b")) == "a"
+    assert machine.label(("a", "b")) == "unknown"
+
+
+@pytest.mark.parametrize(("threshold", "label"), [(0.0, "up"), (0.99, "unknown")])
+def test_a_users_threshold_takes_the_place_of_the_models_for_every_class(threshold, label):
+    recogniser = MeanHeight()
+    recogniser.spec = dataclasses.replace(recogniser.spec, threshold=0.99, thresholds=(0.3, 0.99))
+    stage = ActionStage(recogniser, ActionConfig(threshold=threshold, rest_speed=0.0))
+    labels = [stage(graphs(i / 15, {1: -0.1})).people[0].label for i in range(20)]
+    assert labels[-1] == label
 
 
 def test_a_label_does_not_flicker_around_the_threshold_or_on_single_frames():

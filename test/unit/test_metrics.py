@@ -59,6 +59,15 @@ def test_answers_may_count_more_than_others():
     assert metrics.choose_threshold(confidence, correct, 0.6, np.array([1, 1, 1, 3, 3])) == pytest.approx(0.71)
 
 
+def test_a_class_that_is_often_wrong_must_be_surer_and_one_without_answers_as_sure_as_all():
+    confidence = np.tile(np.linspace(0.3, 0.98, 50), 2)
+    answers = np.repeat([0, 1], 50)
+    correct = np.concatenate([np.ones(50, bool), np.linspace(0.3, 0.98, 50) > 0.8])
+    first, second, third = metrics.choose_thresholds(confidence, answers, correct, 3, 0.75, np.ones(100))
+    assert first < third < second
+    assert third == metrics.choose_threshold(confidence, correct, 0.75)
+
+
 @given(answers=st.lists(st.tuples(st.floats(0.0, 1.0), st.booleans()), min_size=1, max_size=100))
 def test_nine_of_ten_labels_above_the_threshold_are_right(answers):
     confidence, correct = (np.array(column) for column in zip(*answers))

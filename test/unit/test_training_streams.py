@@ -119,7 +119,7 @@ def test_a_person_is_lost_for_a_while_where_they_move_fast():
         longest = int(np.diff(time_s).argmax())
         gaps.append(time_s[longest + 1] - time_s[longest])
         assert gaps[-1] < 0.6 + 2 / 30
-        assert gaps[-1] < 0.1 or time_s[longest] < 2.3 and time_s[longest + 1] > 1.9
+        assert gaps[-1] < 0.1 or (time_s[longest] < 2.3 and time_s[longest + 1] > 1.9)
     assert np.median(gaps) > 0.2
 
 

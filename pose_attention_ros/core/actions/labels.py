@@ -14,13 +14,13 @@ from pose_attention_ros.core.types import UNKNOWN_LABEL, LabelState
 class LabelConfig(Settings):
     """How sure and how steady a label must be."""
 
-    threshold: float = setting(0.0, "confidence below which a label is unknown; 0 takes the model's calibrated one",
-                               low=0.0, high=1.0, live=True)
-    hysteresis: float = setting(0.15, "how far below the threshold a label may fall before it is given up", low=0.0,
+    threshold: float = setting(0.0, "confidence below which a label is unknown; 0 takes those that the model was "
+                               "calibrated to", low=0.0, high=1.0, live=True)
+    hysteresis: float = setting(0.05, "how far below the threshold a label may fall before it is given up", low=0.0,
                                 high=1.0, live=True)
     warm_up_s: float = setting(0.5, "a person must have been seen this long before a label is given", unit="s", low=0.0,
                                high=10.0, live=True)
-    hold_s: float = setting(0.2, "a new label must lead this long before it replaces the old one", unit="s", low=0.0,
+    hold_s: float = setting(0.1, "a new label must lead this long before it replaces the old one", unit="s", low=0.0,
                             high=10.0, live=True)
 
 
@@ -36,13 +36,13 @@ class LabelMachine:
         self.onset_ns = begin_ns
         self.state = LabelState.WARMING_UP
 
-    def update(self, stamp_ns: int, probabilities: np.ndarray, threshold: float, config: LabelConfig) -> None:
-        """One tick. probabilities (K,) sum to 1."""
+    def update(self, stamp_ns: int, probabilities: np.ndarray, thresholds: np.ndarray, config: LabelConfig) -> None:
+        """One tick. probabilities (K,) sum to 1; thresholds (K,) one for each class."""
         best = int(probabilities.argmax())
         wanted = None
-        if probabilities[best] >= threshold:
+        if probabilities[best] >= thresholds[best]:
             wanted = best
-        elif self._current is not None and probabilities[self._current] >= threshold - config.hysteresis:
+        elif self._current is not None and probabilities[self._current] >= thresholds[self._current] - config.hysteresis:
             wanted = self._current
         if wanted != self._pending:
             self._pending, self._pending_ns = wanted, stamp_ns

@@ -33,6 +33,7 @@ class ModelSpec:
     :param attention_window_s: span of the published frame attention
     :param temperature: divides the logits before softmax; fitted on validation data
     :param threshold: calibrated confidence below which a label is unknown
+    :param thresholds: the same for each class, (K,) where the model has one for each
     :param smoothing: of the joints it was trained on; the graph stage's own settings hold on a robot
     :param kind: which system it is, as recipes call it in `model: {name: ...}`
     :param pixels: one of PIXELS, or empty where the joints are all that it reads
@@ -62,6 +63,11 @@ class ModelSpec:
     frame_window: int = 0
     postures: tuple[str, ...] = ()
     network_sha256: str = ""
+    thresholds: tuple[float, ...] = ()
+
+    def threshold_of_each(self) -> np.ndarray:
+        """(K,) float32, the calibrated confidence of each class below which its label is unknown."""
+        return np.array(self.thresholds or [self.threshold] * len(self.classes), np.float32)
 
     def __post_init__(self) -> None:
         if self.features != FEATURE_NAMES:
@@ -69,6 +75,9 @@ class ModelSpec:
         for name in ("rate_hz", "attention_window_s", "temperature"):
             if not getattr(self, name) > 0:
                 raise ValueError(f"model {self.model_id!r}: {name} is {getattr(self, name)}, expected a positive number")
+        if len(self.thresholds) not in (0, len(self.classes)) or not all(0 < each < 1 for each in self.thresholds):
+            raise ValueError(f"model {self.model_id!r}: thresholds are {list(self.thresholds)}, expected none, or one "
+                             "between 0 and 1 for each class")
         strangers = sorted(set(self.postures) - set(self.classes))
         if strangers:
             raise ValueError(f"model {self.model_id!r}: postures {', '.join(strangers)} are none of its classes")
