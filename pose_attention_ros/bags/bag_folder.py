@@ -1,11 +1,12 @@
-"""The bags of a folder, each with the labels that lie beside it."""
+"""What is a bag on a disk; the bags of a folder, each with the labels that lie beside it. Opens none of them."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from pose_attention_ros.bags.opening import is_bag
 from pose_attention_ros.core.errors import SourceError
+
+STORAGE_SUFFIXES = (".db3", ".mcap")
 
 
 def find_bags(folder: Path) -> list[Path]:
@@ -38,3 +39,16 @@ def labels_beside(bag: Path, folder: Path | None = None) -> Path | None:
     name = bag.name if bag.is_dir() else bag.stem
     places = [folder / f"{name}.csv"] if folder else [bag / "labels.csv", bag.parent / f"{name}.csv"]
     return next((place for place in places if place.is_file()), None)
+
+
+def is_bag(path: Path) -> bool:
+    """Whether `path` looks like a bag: a folder with metadata or storage files, or such a file."""
+    if path.is_dir():
+        return (path / "metadata.yaml").is_file() or any(is_storage(file) for file in path.iterdir())
+    return path.suffix == ".bag" or is_storage(path)
+
+
+def is_storage(file: Path) -> bool:
+    """Whether `file` holds the messages of a bag, or a part of them."""
+    return file.is_file() and not file.name.startswith(".") and (file.suffix in STORAGE_SUFFIXES or
+                               file.name.endswith(tuple(suffix + ".zstd" for suffix in STORAGE_SUFFIXES)))

