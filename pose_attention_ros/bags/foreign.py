@@ -7,6 +7,7 @@ changes keeps its length, so that all offsets in the file stay true (https://mca
 from __future__ import annotations
 
 import io
+import os
 import struct
 from collections.abc import Iterator
 from pathlib import Path
@@ -49,6 +50,9 @@ class ForeignMcap:
 
     def exists(self) -> bool:
         return self.path.exists()
+
+    def stat(self) -> os.stat_result:
+        return self.path.stat()
 
     def is_dir(self) -> bool:
         return False
@@ -93,6 +97,17 @@ class _Changed(io.RawIOBase):
         super().close()
 
 
+def readable_schema(content: bytes) -> bytes:
+    """A schema record as it is, or with an empty encoding and a text of spaces, as long as it was, where rosbags does not
+    know its encoding. Raises struct.error for a damaged one."""
+    name = 6 + struct.unpack_from("<I", content, 2)[0]
+    encoding = struct.unpack_from("<I", content, name)[0]
+    if content[name + 4:name + 4 + encoding] in _ENCODINGS:
+        return content
+    rest = len(content) - name - 8
+    return content[:name] + struct.pack("<II", 0, rest) + b" " * rest
+
+
 def _empty_schemas(path: Path) -> Iterator[tuple[int, bytes]]:
     """(offset, content) of the schema records outside the chunks whose encoding rosbags does not know, with an empty one."""
     size = path.stat().st_size
@@ -101,11 +116,10 @@ def _empty_schemas(path: Path) -> Iterator[tuple[int, bytes]]:
         while at + 9 <= size:
             file.seek(at)
             opcode, length = struct.unpack("<BQ", file.read(9))
+            if at + 9 + length > size:  # it breaks off here
+                return
             if opcode == _SCHEMA and length <= _LARGEST_SCHEMA:
                 content = file.read(length)
-                name = 6 + struct.unpack_from("<I", content, 2)[0]
-                encoding = struct.unpack_from("<I", content, name)[0]
-                if content[name + 4:name + 4 + encoding] not in _ENCODINGS:
-                    rest = length - name - 8  # an empty encoding, and a text of spaces as long as all that was there
-                    yield at + 9, content[:name] + struct.pack("<II", 0, rest) + b" " * rest
+                if (empty := readable_schema(content)) != content:
+                    yield at + 9, empty
             at += 9 + length

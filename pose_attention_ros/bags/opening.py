@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import struct
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -169,28 +169,41 @@ class Bag:
         """A reader of one storage file; of what is there of it, where it breaks off."""
         file = self._unzipped(file)
         if _is_misread(file):
-            reader = MendedSqlite(file)
-            self._stack.callback(reader.close)
-            return reader
+            return self._mended_sqlite(file)
         if _is_foreign(file):
             return self._foreign(file)
         try:
             return self._entered(_ros2_reader(file))
         except Exception as error:
             reason = error
-        try:
-            if file.suffix == ".mcap":
-                reader = self._entered(_ros2_reader(MendedMcap(file)))
-            else:
-                reader = MendedSqlite(file)
-                self._stack.callback(reader.close)
-        except Exception:
+        if file.suffix == ".mcap":
+            if reader := self._tried(lambda: self._entered(_ros2_reader(ForeignMcap(file)))):
+                return reader  # whole, with topics beside that are not ROS's
+            reader = self._tried(lambda: self._entered(_ros2_reader(MendedMcap(file))))
+        else:
+            reader = self._tried(lambda: self._mended_sqlite(file))
+        if reader is None or not self._tell_damage(file, reader, reason):
             raise _unreadable(file, reason) from None
-        count = sum(connection.msgcount for connection in reader.connections)
-        if not count:
-            raise _unreadable(file, reason) from None
-        self.left_out.add(f"{file.name} is damaged ({_one_line(reason)}): the {count} messages before the damage are used")
         return reader
+
+    def _tried(self, open_it: Callable[[], Any]) -> Any | None:
+        try:
+            return open_it()
+        except Exception:  # see `messages`
+            return None
+
+    def _mended_sqlite(self, file: Path) -> Any:
+        reader = MendedSqlite(file)
+        self._stack.callback(reader.close)
+        return reader
+
+    def _tell_damage(self, file: Path, reader: Any, reason: Exception) -> int:
+        """How many messages there are before the damage; tells it where there are some."""
+        count = sum(connection.msgcount for connection in reader.connections)
+        if count:
+            self.left_out.add(f"{file.name} is damaged ({_one_line(reason)}): the {count} messages before the damage are "
+                              "used")
+        return count
 
     def _foreign(self, file: Path) -> Any:
         """A reader of the ROS 2 messages of an MCAP file without the ROS 2 profile."""
@@ -198,6 +211,10 @@ class Bag:
         try:
             reader = self._entered(_ros2_reader(ForeignMcap(file)))
         except Exception as error:
+            reader = self._tried(lambda: self._entered(_ros2_reader(MendedMcap(ForeignMcap(file)))))
+            if reader is not None and self._tell_damage(file, reader, error):
+                self.left_out.add(f"{said}: it is read for its ROS 2 messages")
+                return reader
             raise SourceError(f"{file}: {said}, and no ROS 2 messages can be read from it ({_one_line(error)}); record with "
                               "`ros2 bag record -s mcap`, or convert it to a ROS 2 bag") from None
         encodings = sorted({connection.ext.serialization_format for connection in reader.connections})

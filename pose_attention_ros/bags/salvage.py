@@ -9,10 +9,14 @@ import io
 import sqlite3
 import struct
 from collections.abc import Collection, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from pose_attention_ros.bags.foreign import readable_schema
+
 _MAGIC = b"\x89MCAP0\r\n"
+_SCHEMA, _CHANNEL = 0x03, 0x04
 _CHUNK, _CHUNK_INDEX, _MESSAGE_INDEX, _STATISTICS, _FOOTER, _DATA_END = 0x06, 0x08, 0x07, 0x0B, 0x02, 0x0F
 
 
@@ -26,10 +30,13 @@ class MendedMcap:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._end, summary = _scan(path)
+        self._end, declared, summary = _scan(path)
         tail = _record(_DATA_END, bytes(4))
         summary_start = self._end + len(tail)
-        summary += _record(_STATISTICS, bytes(46))  # zeros; with no schema beside it, the reader counts for itself
+        if declared:  # the reader counts by the index
+            summary = declared + summary
+        else:
+            summary += _record(_STATISTICS, bytes(46))  # zeros; with no schema beside it, the reader counts for itself
         self._tail = tail + summary + _record(_FOOTER, struct.pack("<QQI", summary_start, 0, 0)) + _MAGIC
 
     def exists(self) -> bool:
@@ -89,9 +96,11 @@ def _text(text: bytes) -> bytes:
     return struct.pack("<I", len(text)) + text
 
 
-def _scan(path: Path) -> tuple[int, bytes]:
-    """Where the last whole record of the data part ends, and index records for its chunks."""
+def _scan(path: Path) -> tuple[int, bytes, bytes]:
+    """Where the last whole record of the data part ends, records of its schemas and channels, and index records for its
+    chunks. No schemas and channels where there are no chunks, or one without an index of its messages."""
     index, size = bytearray(), path.stat().st_size
+    declared, indexed = _Declared(), []
     chunk: list[Any] | None = None  # start, length, header fields, offsets of its message indices
     with path.open("rb") as file:
         at = len(file.read(len(_MAGIC)))
@@ -104,13 +113,53 @@ def _scan(path: Path) -> tuple[int, bytes]:
                 chunk[3].append((struct.unpack("<H", file.read(2))[0], at))
             elif chunk is not None:
                 index += _index_of(chunk, at)
+                indexed.append(bool(chunk[3]))
+                declared.look_into(file, chunk)
                 chunk = None
+                file.seek(at + 9)
+            if opcode in (_SCHEMA, _CHANNEL):
+                declared.note(opcode, file.read(length))
+                file.seek(at + 9)
             if opcode == _CHUNK:
                 chunk = [at, 9 + length, _chunk_header(file), []]
             at += 9 + length
-    if chunk is not None:
-        index += _index_of(chunk, at)
-    return at, bytes(index)
+        if chunk is not None:
+            index += _index_of(chunk, at)
+            indexed.append(bool(chunk[3]))
+            declared.look_into(file, chunk)
+    return at, declared.records() if indexed and all(indexed) else b"", bytes(index)
+
+
+class _Declared:
+    """The schemas and channels of a file, as rosbags can read them, wherever they stand."""
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[int, int], bytes] = {}
+
+    def note(self, opcode: int, content: bytes) -> None:
+        with suppress(struct.error):
+            number = struct.unpack_from("<H", content)[0]
+            self._known[opcode, number] = readable_schema(content) if opcode == _SCHEMA else content
+
+    def look_into(self, file: Any, chunk: list[Any]) -> None:
+        """Into a chunk that has messages of a channel that is not known yet."""
+        if all((_CHANNEL, channel) in self._known for channel, _ in chunk[3]):
+            return
+        from rosbags.rosbag2.storage_mcap import decompress
+
+        start, _, (_, _, size, compression, compressed), _ = chunk
+        file.seek(start + 9 + 40 + len(compression))
+        with suppress(Exception):  # of the decompressors: it is damaged
+            content, at = decompress(file.read(compressed), compression.decode(), size, 0), 0
+            while at + 9 <= len(content):
+                opcode, length = struct.unpack_from("<BQ", content, at)
+                if opcode in (_SCHEMA, _CHANNEL):
+                    self.note(opcode, content[at + 9:at + 9 + length])
+                at += 9 + length
+
+    def records(self) -> bytes:
+        """Schemas before channels."""
+        return b"".join(_record(opcode, content) for (opcode, _), content in sorted(self._known.items()))
 
 
 def _chunk_header(file: Any) -> tuple[int, int, int, bytes, int]:

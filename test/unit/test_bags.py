@@ -222,6 +222,24 @@ def test_an_mcap_file_without_any_ros_message_says_what_it_is(tmp_path):
         Bag(file)
 
 
+@pytest.mark.parametrize("compressed", [False, True])
+@pytest.mark.parametrize("share", [1.0, 0.7])
+@pytest.mark.parametrize("profile", [b"\x00\x00\x00\x00ros2", b"\x04\x00\x00\x00ros2"])
+def test_topics_that_are_not_of_ros_hide_the_others_in_no_mcap_file(tmp_path, profile, share, compressed):
+    """With the ROS 2 profile and without, whole and cut off; compressed chunks cannot be given words of JSON here."""
+    with BagWriter(tmp_path / "bag", compressed=compressed) as writer:
+        for i, record in enumerate(scene(60)):
+            writer.write("/chatter", START_NS + i * 10**8, string("{" + " " * 60_000 + "}"))
+            writer.write("/skeletons", START_NS + i * 10**8, skeletons_message(record))
+    file = of_another_recorder(tmp_path / "bag", profile)
+    file.write_bytes(file.read_bytes()[:round(share * file.stat().st_size)])
+    items, left_out = read(file)
+    assert len(items) == 60 if share == 1 else 10 < len(items) <= 60
+    assert any("is damaged" in reason for reason in left_out) == (share < 1)
+    assert any("without the ROS 2 profile" in reason for reason in left_out) == (not profile[0])
+    assert ("topic /chatter is jsn, no ROS 2 message (cdr)" in left_out) == (share == 1 or not compressed)
+
+
 @pytest.mark.parametrize("storage", ["mcap", "sqlite3"])
 def test_what_latched_topics_offer_is_in_the_bag_as_every_ros_2_reads_it(tmp_path, storage):
     from rosbags.interfaces import QosDurability, QosReliability
