@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -82,10 +83,16 @@ class Import:
         return f"{self.file.relative_to(ROOT)}:{self.line} imports {self.target}"
 
 
+@cache
+def tree_of(file: Path) -> ast.Module:
+    """A file's syntax, read once for all tests."""
+    return ast.parse(file.read_text(encoding="utf-8"), str(file))
+
+
 def imports_of(file: Path) -> Iterator[Import]:
     """Every import statement of a file, those inside functions too."""
     inside = file.relative_to(ROOT / PACKAGE).with_suffix("").parts
-    tree = ast.parse(file.read_text(encoding="utf-8"), str(file))
+    tree = tree_of(file)
     late = {id(node) for scope in ast.walk(tree) if isinstance(scope, (ast.FunctionDef, ast.AsyncFunctionDef))
             for node in ast.walk(scope)}
     for node in ast.walk(tree):
@@ -139,7 +146,7 @@ def test_no_files_import_each_other_in_a_circle() -> None:
              for file in (ROOT / PACKAGE).rglob("*.py")}
     imported: dict[str, set[str]] = {}
     for name, file in files.items():
-        tree = ast.parse(file.read_text(encoding="utf-8"))
+        tree = tree_of(file)
         annotations = {id(node) for test in ast.walk(tree) if isinstance(test, ast.If)
                        and ast.unparse(test.test).endswith("TYPE_CHECKING") for node in ast.walk(test)}
         nodes = [node for node in ast.walk(tree) if id(node) not in annotations]
@@ -170,7 +177,7 @@ def test_no_file_can_run_code() -> None:
     becomes part of a shell line."""
     wrong = []
     for file in sorted((ROOT / PACKAGE).rglob("*.py")):
-        for call in (node for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))) if isinstance(node, ast.Call)):
+        for call in (node for node in ast.walk(tree_of(file)) if isinstance(node, ast.Call)):
             name = ast.unparse(call.func)
             options = {option.arg: ast.unparse(option.value) for option in call.keywords}
             if (name in RUNS_CODE or "True" in (options.get("allow_pickle"), options.get("shell"))

@@ -38,6 +38,7 @@ def evaluate(fleet, out, *more):
     return code, result, timings
 
 
+@pytest.mark.slow
 def test_every_bag_is_evaluated_and_the_failed_one_is_told(fleet, tmp_path, capsys):
     (tmp_path / "limits.yaml").write_text("metrics: {frame_accuracy: {min: 0.0}}\n")
     code, result, timings = evaluate(fleet, tmp_path / "out", "--jobs", "2", "--thresholds", str(tmp_path / "limits.yaml"),

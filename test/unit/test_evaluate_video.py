@@ -61,6 +61,7 @@ def test_one_video_with_the_labels_beside_it(alone):
     assert "data:image/jpeg" in report and "Answers to each label" in report and (out / "junit.xml").is_file()
 
 
+@pytest.mark.slow
 def test_what_is_not_labelled_or_not_known_is_not_judged(alone):
     """0.3 to 0.6 s stand, 0.7 to 0.9 s no class; the overlap, the class that the model lacks and the rest are left out."""
     _, result = alone

@@ -25,6 +25,7 @@ def test_scipys_own_errors_are_raised(tmp_path):
         read_mat(tmp_path / "a.mat")
 
 
+@pytest.mark.slow
 def test_a_file_that_ends_the_reader_is_one_line_and_the_next_file_is_read(tmp_path):
     whole, bad = tmp_path / "a1_s1_t1_skeleton.mat", tmp_path / "a1_s1_t2_skeleton.mat"
     scipy.io.savemat(whole, {"d_skel": np.zeros((20, 3, 4))})
