@@ -32,10 +32,12 @@ class PoseEstimator(Protocol):
     the network alone took for the newest one; `resizable` says whether `resize` may be called.
     """
 
-    backend: str
     layout: Layout
     network_s: float
     resizable: bool
+
+    @property
+    def backend(self) -> str: ...
 
     def __call__(self, frame: Frame) -> Skeletons:
         """The people of `frame`, the most certain first; stamp and frame id are the frame's."""

@@ -33,7 +33,8 @@ _LONGEST_GAP_S = 1.0
 class TwoViews(PoseEstimator, Protocol):
     """An estimator that can look at an image beside its stream; `input_size` is (width, height) of its network's input."""
 
-    input_size: tuple[int, int]
+    @property
+    def input_size(self) -> tuple[int, int]: ...
 
     def look(self, image_bgr: np.ndarray) -> Skeletons:
         """The people of an image whose sides are multiples of STRIDE, and which is not scaled."""
@@ -49,6 +50,10 @@ def refuse_small(config: PoseConfig) -> None:
 
 class Zoom:
     """A PoseEstimator. It remembers the people of a second or so."""
+
+    _stamp_ns: int  # of the image before
+    _image_size: tuple[int, int]
+    _saved_px: float  # pixels of the input that a second look may still cost
 
     def __init__(self, inner: TwoViews, config: PoseConfig) -> None:
         self._inner, self._config = inner, config
