@@ -346,3 +346,26 @@ def test_a_space_of_another_version_is_refused(folder):
 
     with pytest.raises(ModelError, match="was made by another version: it describes a motion by 324 numbers, expected 327"):
         Teaching(Wider(), folder)
+
+
+def lesson_of_turns(*takes, take_s=4.0, seed=0):
+    """A lesson in which each take repeats the two halves of its turn, embeddings and velocities of their own."""
+    rng, lesson, at_s = np.random.default_rng(seed), Lesson("exercise", 1, RATE_HZ), 0.0
+    for turn in takes:
+        for tick in range(round((take_s + 1) * RATE_HZ)):
+            at_s += 1 / RATE_HZ
+            moves = tick < take_s * RATE_HZ
+            features = np.zeros((13, 5), np.float32)
+            features[:, 2:4] = turn[tick // 4 % 2] if moves else 0
+            features[:, 2:4] += rng.normal(0, 0.01, (13, 2))
+            lesson.add(round(at_s * 1e9), 1.0 if moves else 0.0, features[:2, 2:4].reshape(4), features)
+    return lesson
+
+
+def test_an_exercise_that_repeats_is_told_sooner_than_its_takes_are_long():
+    """Not from two takes, nor where one part of a take is not told by the others."""
+    turn, other = np.random.default_rng(1).normal(size=(2, 2, 13, 2))
+    again = lesson_of_turns(turn, turn, turn).learnt(space())
+    assert again.window_s == 3.0 and len(again.takes) == 3 and again.limit < 1
+    assert lesson_of_turns(turn, turn).learnt(space()).window_s == 4.0
+    assert lesson_of_turns(turn, turn, -other).learnt(space()).window_s == 4.0

@@ -15,11 +15,12 @@ import numpy as np
 from pose_attention_ros.core.actions.recogniser import ModelSpec
 from pose_attention_ros.core.config import Settings, setting
 from pose_attention_ros.core.errors import UserError
-from pose_attention_ros.core.teaching.actions import MOST_TAKES, TaughtAction, checked_name, taught_action
-from pose_attention_ros.core.teaching.space import TeachingSpace, pooled
+from pose_attention_ros.core.teaching.actions import LENGTHS_S, MOST_TAKES, TaughtAction, checked_name, taught_action
+from pose_attention_ros.core.teaching.space import TeachingSpace, pooled, unit
 from pose_attention_ros.core.types import FEATURE_NAMES
 
 LONGEST_LESSON_S = 300.0
+_TAKES_TO_CUT = 3  # so many must agree that a part of a take is enough
 _PLACE_AND_SCORE = [FEATURE_NAMES.index(name) for name in ("x", "y", "score")]
 
 
@@ -81,7 +82,7 @@ class Lesson:
         :param spans_ns: stamps between which the action is shown, where that is known
         """
         self.name, self.track_id, self.config = name, track_id, config or TakeConfig()
-        ticks = math.ceil(LONGEST_LESSON_S * rate_hz)
+        self._rate_hz, ticks = rate_hz, math.ceil(LONGEST_LESSON_S * rate_hz)
         self._ticks: deque[tuple[int, float, np.ndarray, np.ndarray]] = deque(maxlen=ticks)
         self._deleted: set[int] = set()
         self._spans_ns = spans_ns
@@ -137,7 +138,23 @@ class Lesson:
             raise UserError(f"no take of {self.name!r} by person {self.track_id}: stand still, move, stand still again; "
                             f"a take lasts {self.config.shortest_take_s:g} to {self.config.longest_take_s:g} s")
         places = space.place(np.stack([pooled(take.embeddings, take.features) for take in takes]))
-        return taught_action(self.name, places, tuple(take.length_s for take in takes), space)
+        action = taught_action(self.name, places, tuple(take.length_s for take in takes), space)
+        return self._told_sooner(action, takes, space) or action
+
+    def _told_sooner(self, action: TaughtAction, takes: list[Take], space: TeachingSpace) -> TaughtAction | None:
+        """The same looked for in the next shorter window, where any part of each take as long as that is told by the other
+        takes: as in exercises, whose takes repeat a motion. None where it is not, or with too few takes to know."""
+        shorter = [length_s for length_s in LENGTHS_S if length_s < action.window_s]
+        if len(takes) < _TAKES_TO_CUT or not shorter:
+            return None
+        ticks = round(shorter[-1] * self._rate_hz)
+        parts = [space.place(np.stack([pooled(take.embeddings[begin : begin + ticks], take.features[begin : begin + ticks])
+                                       for begin in range(0, max(len(take.features) - ticks, 0) + 1, max(ticks // 4, 1))]))
+                 for take in takes]
+        middles = unit(np.stack([each.mean(0) for each in parts]))
+        sooner = taught_action(self.name, middles, (shorter[-1],) * len(takes), space)
+        told = [(each @ unit(middles.sum(0) - middle)).min() >= sooner.limit for each, middle in zip(parts, middles)]
+        return sooner if all(told) else None
 
 
 def lesson_of(before: Lesson | None, name: str, track_id: int, spec: ModelSpec) -> Lesson:
