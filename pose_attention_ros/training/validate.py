@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,7 +20,7 @@ from pose_attention_ros.training.corpus import Corpus, Entry
 from pose_attention_ros.training.recipe import Recipe
 
 _CLIPS_AT_ONCE = 64
-_QUIET_PRECISION = 0.75
+_QUIET_PRECISION = 0.8
 
 
 @dataclass(frozen=True, eq=False)
@@ -136,13 +136,15 @@ class Calibration:
         return chances.max(-1) >= (np.array(self.thresholds)[best] if self.thresholds else self.threshold)
 
 
-def calibrate(known: ClipScores, strange: ClipScores, nothing: ClipScores | None = None) -> Calibration:
+def calibrate(known: ClipScores, strange: ClipScores, nothing: ClipScores | None = None,
+              postures: Collection[int] = ()) -> Calibration:
     """Temperature and threshold from validation clips of the classes and of left-out actions. Both count at every observed
     fraction from one half on: a robot asks all the time, not only at the end.
 
     :param nothing: clips of actions of no class that training knows. Where there are some, they count as much as those of
         the classes, and three in four of the answers that pass are to be right, of all and of each class; else nine in ten
         of those to the classes
+    :param postures: classes that need be no surer than all together: who sits and does what has no name sits all the same
     """
     half = len(metrics.OBSERVED_FRACTIONS) // 2 - 1
     late = known.logits[:, half:]
@@ -158,7 +160,8 @@ def calibrate(known: ClipScores, strange: ClipScores, nothing: ClipScores | None
         weights = np.concatenate([np.ones(len(confidence)), np.full(len(idle), len(confidence) / len(idle))])
         threshold = metrics.choose_threshold(*answers, _QUIET_PRECISION, weights)
         best = np.concatenate([chances.argmax(-1), idle.argmax(-1)])
-        thresholds = metrics.choose_thresholds(answers[0], best, answers[1], late.shape[-1], _QUIET_PRECISION, weights)
+        each = metrics.choose_thresholds(answers[0], best, answers[1], late.shape[-1], _QUIET_PRECISION, weights)
+        thresholds = tuple(min(own, threshold) if k in postures else own for k, own in enumerate(each))
     return Calibration(round(temperature, 4), threshold,
                        round(metrics.calibration_error(confidence, correct), 4),
                        round(metrics.area_under_roc(confidence, outside), 4), thresholds)
