@@ -24,6 +24,7 @@ DRIVER = Path(__file__).with_name("foreign_driver.py")
 RATE_HZ = 30.0
 GOAL = 28 / 30
 WINDOW = 60  # images that a driver publishes; the counts of both sides are read up to 0.1 s apart
+REPORT_S = 0.1
 QUIET_S = 30.0  # a machine that is never quiet for a window of these proves nothing
 
 
@@ -80,7 +81,7 @@ def told(reports: list[DiagnosticArray], namespace: str) -> dict[str, str]:
 def test_the_images_of_a_driver_arrive_at_its_rate(everywhere: None, start: Callable, drive: Callable, probe: Any,
                                                    pose_weights: None, node: str, offered: str) -> None:
     """At least 28 of 30, also of the largest images, whatever a busy machine has the time to work on."""
-    start(node, {"input_size": 64, "diagnostics_period_s": 0.1})
+    start(node, {"input_size": 64, "diagnostics_period_s": REPORT_S})
     reports = probe.collect(DiagnosticArray, "/diagnostics")
     for form, size in (("raw", (640, 480)), ("raw", (1920, 1080)), ("compressed", (640, 480))):
         if offered == "best_effort" and form == "raw" and why_impossible():
@@ -105,10 +106,12 @@ def best_share(probe: Any, reports: list[DiagnosticArray], driver: Driver) -> fl
     best, until_s = None, time.monotonic() + QUIET_S
     while (best is None or best < GOAL) and time.monotonic() < until_s:
         began_s, published, before = time.monotonic(), driver.published, told(reports, probe.namespace)
+        reported = len(reports)
         probe.until(lambda: driver.published >= published + WINDOW, "a window of images")  # noqa: B023
         probe.spin_for(0.2)
         sent, took_s, after = driver.published - published, time.monotonic() - began_s, told(reports, probe.namespace)
-        if sent >= 0.95 * RATE_HZ * took_s and float(after["stage_ms_p95"]) < 1000 / RATE_HZ:
+        in_time = len(reports) - reported >= 0.8 * took_s / REPORT_S  # a node that gets no core cannot report, either
+        if sent >= 0.95 * RATE_HZ * took_s and in_time and float(after["stage_ms_p95"]) < 1000 / RATE_HZ:
             best = max(best or 0.0, (int(after["received"]) - int(before["received"])) / sent)
     return best
 
