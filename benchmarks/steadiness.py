@@ -2,6 +2,8 @@
 
     python -m benchmarks.steadiness --videos walk.avi exercise.mp4 --input-size 256 --most-frames 150
 
+The One-Euro filter of the graph stage beside a Kalman filter (benchmarks/joint_kalman.py).
+
 Tremble: median step of the joints of slow people from frame to frame. Lag: median way that fast joints are behind, along
 their motion. Both in torso lengths, against the mean of the raw joints over 0.3 s around each moment, which no live filter
 can know.
@@ -12,22 +14,30 @@ from __future__ import annotations
 import argparse
 import json
 from collections import defaultdict
+from collections.abc import Iterable
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
 
+from benchmarks.joint_kalman import JointKalman, KalmanConfig
 from pose_attention_ros.cameras import CameraConfig, open_source
 from pose_attention_ros.core.body.smoothing import JointSmoother, SmoothingConfig
 from pose_attention_ros.core.errors import UserError
 from pose_attention_ros.core.graph_stage import GraphConfig, GraphStage
+from pose_attention_ros.core.types import Skeletons
 from pose_attention_ros.inference.pose import PoseConfig, create_pose_estimator
 
-SETTINGS = {
+SETTINGS: dict[str, SmoothingConfig | KalmanConfig] = {
     "no smoothing": SmoothingConfig(min_cutoff_hz=100.0, cutoff_slope=100.0),
     "default": SmoothingConfig(),
     "default, lower cut-off": SmoothingConfig(min_cutoff_hz=1.0),
     "default, steeper": SmoothingConfig(min_cutoff_hz=0.5, cutoff_slope=3.0),
     "steady": SmoothingConfig(min_cutoff_hz=0.4, cutoff_slope=4.0, still_speed=0.5),
+    "Kalman, fixed noise": KalmanConfig(acceleration=0.1, noise=0.06, power=0.0),
+    "Kalman, noise by score": KalmanConfig(acceleration=0.1, noise=0.06),
+    "Kalman, quicker, fixed noise": KalmanConfig(acceleration=0.3, noise=0.03, power=0.0),
+    "Kalman, quicker, noise by score": KalmanConfig(acceleration=0.3, noise=0.03),
 }
 AROUND_S, SLOW, FAST = 0.15, 0.25, 1.5  # half of the reference's width; torso lengths a second
 LEAST_FRAMES, LEAST_SCORE = 25, 0.2
@@ -36,30 +46,46 @@ LEAST_FRAMES, LEAST_SCORE = 25, 0.2
 def tracks_of(video: str, input_size: int, most_frames: int) -> list[tuple[np.ndarray, np.ndarray, np.ndarray]]:
     """For each person who stays long enough without a gap: joints (T, V, 2), scores (T, V), stamps in s (T,)."""
     camera, pose = open_source(video, CameraConfig()), create_pose_estimator(PoseConfig(input_size=input_size))
-    graph = GraphStage(GraphConfig(layout=pose.layout.name))
-    found: dict[int, list] = defaultdict(list)
     try:
-        for _, frame in zip(range(most_frames), iter(camera.read, None)):
-            skeletons = pose(frame)
-            graphs = graph(skeletons)
-            for track, box in zip(graphs.track_ids.tolist(), graphs.boxes_xyxy):
-                row = int(np.abs(skeletons.boxes_xyxy - box).sum(1).argmin())
-                found[track].append((skeletons.keypoints_px[row], skeletons.scores[row], frame.stamp_ns * 1e-9))
+        return tracks_in(pose(frame) for frame in islice(iter(camera.read, None), most_frames))
     finally:
         camera.close()
         pose.close()
+
+
+def tracks_in(stream: Iterable[Skeletons]) -> list[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+    """The same, of the people whom an estimator has found in successive frames."""
+    graph: GraphStage | None = None
+    found: dict[int, list] = defaultdict(list)
+    for skeletons in stream:
+        graph = graph or GraphStage(GraphConfig(layout=skeletons.layout.name))
+        graphs = graph(skeletons)
+        for track, box in zip(graphs.track_ids.tolist(), graphs.boxes_xyxy):
+            row = int(np.abs(skeletons.boxes_xyxy - box).sum(1).argmin())
+            found[track].append((skeletons.keypoints_px[row], skeletons.scores[row], skeletons.stamp_ns * 1e-9))
     return [tuple(map(np.array, zip(*moments))) for moments in found.values() if len(moments) >= LEAST_FRAMES]
 
 
-def steadiness(tracks: list, config: SmoothingConfig, torso_joints: tuple[list[int], list[int]]) -> dict[str, float]:
+def smoothed(joints: np.ndarray, scores: np.ndarray, steps_s: np.ndarray, torso_px: float,
+             config: SmoothingConfig | KalmanConfig) -> np.ndarray:
+    """(T, V, 2) what a live filter makes of a person's joints (T, V, 2) with scores (T, V)."""
+    mask, scale = scores >= LEAST_SCORE, np.float32(torso_px)
+    if isinstance(config, KalmanConfig):
+        kalman = JointKalman(joints.shape[1], config)
+        return np.array([kalman(*row, scale, step_s) for *row, step_s in zip(joints, mask, scores, steps_s)])
+    smoother = JointSmoother(scores.shape[1:], config)
+    return np.array([smoother(*row, scale, np.float32(step_s))[0] for *row, step_s in zip(joints, mask, steps_s)])
+
+
+def steadiness(tracks: list, config: SmoothingConfig | KalmanConfig,
+               torso_joints: tuple[list[int], list[int]]) -> dict[str, float]:
     """Median and ninetieth percentile of the tremble, and the median lag."""
     tremble, lag = [], []
     for joints, scores, stamps_s in tracks:
         torso = np.median(np.linalg.norm(joints[:, torso_joints[0]].mean(1) - joints[:, torso_joints[1]].mean(1), axis=-1))
-        smoother, mask = JointSmoother(scores.shape[1:], config), scores >= LEAST_SCORE
+        mask = scores >= LEAST_SCORE
         steps_s = np.diff(stamps_s, prepend=stamps_s[0] - 0.1)
-        out = np.array([smoother(joints[i], mask[i], np.float32(torso), np.float32(steps_s[i]))[0]
-                        for i in range(len(joints))])
+        out = smoothed(joints, scores, steps_s, torso, config)
         dt = np.median(steps_s[1:])
         reach = max(1, round(AROUND_S / dt))
         truth = np.array([joints[max(0, i - reach):i + reach + 1].mean(0) for i in range(len(joints))])
