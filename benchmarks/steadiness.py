@@ -31,9 +31,10 @@ from pose_attention_ros.inference.pose import PoseConfig, create_pose_estimator
 SETTINGS: dict[str, SmoothingConfig | KalmanConfig] = {
     "no smoothing": SmoothingConfig(min_cutoff_hz=100.0, cutoff_slope=100.0),
     "default": SmoothingConfig(),
-    "default, lower cut-off": SmoothingConfig(min_cutoff_hz=1.0),
-    "default, steeper": SmoothingConfig(min_cutoff_hz=0.5, cutoff_slope=3.0),
-    "steady": SmoothingConfig(min_cutoff_hz=0.4, cutoff_slope=4.0, still_speed=0.5),
+    "before": SmoothingConfig(min_cutoff_hz=2.0, cutoff_slope=1.5, still_speed=0.0),
+    "before, lower cut-off": SmoothingConfig(min_cutoff_hz=1.0, cutoff_slope=1.5, still_speed=0.0),
+    "before, steeper": SmoothingConfig(min_cutoff_hz=0.5, cutoff_slope=3.0, still_speed=0.0),
+    "lively": SmoothingConfig(min_cutoff_hz=1.0),
     "Kalman, fixed noise": KalmanConfig(acceleration=0.1, noise=0.06, power=0.0),
     "Kalman, noise by score": KalmanConfig(acceleration=0.1, noise=0.06),
     "Kalman, quicker, fixed noise": KalmanConfig(acceleration=0.3, noise=0.03, power=0.0),

@@ -22,6 +22,8 @@ SPEC_FILE = "model.json"
 TASK = "action"
 _OUTPUTS = ("logits", "joint_attention", "frame_energy", "next_state")
 _EMBEDDING = "embedding"  # models that can be taught give it too
+# What models were trained with whose file does not say it.
+_FIRST_SMOOTHING = {"min_cutoff_hz": 2.0, "cutoff_slope": 1.5, "still_speed": 0.0}
 _MOST_PEOPLE = 32  # in one step of the network; more are taken in turns
 _USUAL_PEOPLE = 4
 
@@ -79,7 +81,7 @@ def read_spec(folder: Path) -> tuple[ModelSpec, bytes]:
             layout=layout(raw["layout"]), features=tuple(raw["features"]), rate_hz=float(raw["rate_hz"]),
             state_size=int(raw["state_size"]), decay_per_s=float(raw["decay_per_s"]),
             attention_window_s=float(raw["attention_window_s"]), temperature=float(raw["temperature"]),
-            threshold=float(raw["threshold"]), smoothing=SmoothingConfig(**raw.get("smoothing", {})),
+            threshold=float(raw["threshold"]), smoothing=SmoothingConfig(**_FIRST_SMOOTHING | raw.get("smoothing", {})),
             kind=str(raw.get("kind", "pan")), pixels=str(raw.get("pixels", "")),
             pixels_shape=tuple(map(int, raw.get("pixels_shape", ()))), extractor=dict(raw.get("extractor", {})),
             frame_window=int(raw.get("frame_window", 0)), postures=tuple(map(str, raw.get("postures", ()))),

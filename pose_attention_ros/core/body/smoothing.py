@@ -19,11 +19,11 @@ from pose_attention_ros.core.config import Settings, setting
 class SmoothingConfig(Settings):
     """Settings of the One-Euro filter."""
 
-    min_cutoff_hz: float = setting(2.0, "cut-off of a joint at rest; lower is steadier and later", unit="Hz", low=0.01,
+    min_cutoff_hz: float = setting(0.4, "cut-off of a joint at rest; lower is steadier and later", unit="Hz", low=0.01,
                                    high=100.0, live=True)
-    cutoff_slope: float = setting(1.5, "how much a joint's speed opens the filter (beta)", unit="Hz per body unit/s",
+    cutoff_slope: float = setting(4.0, "how much a joint's speed opens the filter (beta)", unit="Hz per body unit/s",
                                   low=0.0, high=100.0, live=True)
-    still_speed: float = setting(0.0, "speed up to which a joint counts as at rest", unit="body unit/s", low=0.0, high=10.0,
+    still_speed: float = setting(0.5, "speed up to which a joint counts as at rest", unit="body unit/s", low=0.0, high=10.0,
                                  live=True)
     velocity_cutoff_hz: float = setting(2.0, "cut-off of the joint velocities", unit="Hz", low=0.01, high=100.0)
     joint_memory_s: float = setting(0.4, "a joint missing for longer starts afresh", unit="s", low=0.0, high=10.0)

@@ -1,0 +1,104 @@
+"""Whether a runtime finds the people whom the published MoveNet finds: LiteRT with the graph's own decoding against another
+with ours, on frames of videos and on photos.
+
+    python -m benchmarks.pose_equality --videos DIR_OR_FILE... --photos DIR --every 50 --json out/equality.json
+
+The published graph gives six people at most, so of ours the six most certain centres are compared. Joints in pixels of the
+input; those whose score is below 0.05 in both mean nothing and are left out.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from pose_attention_ros.cameras import CameraConfig, open_source
+from pose_attention_ros.core.messages.images import read_image
+from pose_attention_ros.inference import movenet_network, weights
+from pose_attention_ros.inference.letterbox import Letterbox
+from pose_attention_ros.inference.litert import LiteRtNetwork
+from pose_attention_ros.inference.movenet_decoding import RawPeople, decode
+from pose_attention_ros.inference.movenet_runtimes import open_heads
+from pose_attention_ros.inference.pose import STRIDE, PoseConfig
+
+PUBLISHED_PEOPLE, LEAST_PERSON, LEAST_JOINT = 6, 0.15, 0.05
+SUFFIXES = (".mp4", ".avi")
+
+
+def images(videos: Sequence[Path], photos: Path | None, every: int) -> Iterator[tuple[str, np.ndarray]]:
+    """Every so many of the frames of each video, and of the photos by name."""
+    files = [file for path in videos for file in (sorted(path.rglob("*")) if path.is_dir() else [path])]
+    for file in (file for file in files if file.suffix in SUFFIXES):
+        camera = open_source(str(file), CameraConfig())
+        try:
+            for number, frame in enumerate(iter(camera.read, None)):
+                if number % every == every // 2:
+                    yield file.name, frame.image_bgr
+        finally:
+            camera.close()
+    for file in sorted(photos.iterdir())[::every] if photos else ():
+        if (image := read_image(file)) is not None:
+            yield "photos", image
+
+
+def published_people(network: LiteRtNetwork, image_bgr: np.ndarray, box: Letterbox) -> RawPeople:
+    """What the published graph says itself."""
+    import cv2
+
+    batch = np.zeros((1, *box.input_size[::-1], 3), np.uint8)
+    small = cv2.resize(image_bgr, box.content_size, interpolation=cv2.INTER_LINEAR)
+    batch[0][box.slices] = cv2.cvtColor(small, cv2.COLOR_BGR2RGB)
+    rows = network(batch)[0][0]
+    joints = rows[:, :51].reshape(-1, 17, 3)
+    return RawPeople(joints[..., 1::-1], joints[..., 2], rows[:, 51:55].reshape(-1, 2, 2)[..., ::-1], rows[:, 55])
+
+
+def differences(wanted: RawPeople, got: RawPeople, box: Letterbox) -> Iterator[tuple[float, float]]:
+    """For each person whom the published graph is sure of: the farthest joint and the largest difference of scores, to
+    whoever of the others is nearest; infinite where there is nobody."""
+    for row in np.flatnonzero(wanted.person_scores >= LEAST_PERSON):
+        counted = np.maximum(wanted.scores[row], got.scores) >= LEAST_JOINT
+        apart = np.linalg.norm((wanted.keypoints[row] - got.keypoints) * box.input_size, axis=-1)
+        farthest = np.where(counted, apart, 0).max(1, initial=0)
+        if not len(farthest):
+            yield np.inf, np.inf
+            continue
+        nearest = farthest.argmin()
+        scores = np.abs(wanted.scores[row] - got.scores[nearest])
+        yield float(farthest[nearest]), float(max(scores.max(), abs(wanted.person_scores[row] - got.person_scores[nearest])))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--videos", type=Path, nargs="*", default=[])
+    parser.add_argument("--photos", type=Path, help="a folder of images")
+    parser.add_argument("--every", type=int, default=50, help="one of so many frames of a video, and of so many photos")
+    parser.add_argument("--input-size", type=int, default=256)
+    parser.add_argument("--runtime", default="onnx")
+    parser.add_argument("--json", type=Path)
+    args = parser.parse_args()
+    heads = open_heads(PoseConfig(runtime=args.runtime, input_size=args.input_size))
+    published = LiteRtNetwork(weights.load(movenet_network.WEIGHTS), 1)
+    found, seen = [], set()
+    for source, image in images(args.videos, args.photos, args.every):
+        box = Letterbox.fit(image.shape[1::-1], args.input_size, STRIDE)
+        view = heads.view(box.input_size)
+        view.write(image, box)
+        got = decode(view(), most_people=PUBLISHED_PEOPLE)
+        found += differences(published_people(published, image, box), got, box)
+        seen.add(source)
+    joints_px, scores = np.array(found).reshape(-1, 2).T
+    same = (joints_px <= 0.5) & (scores <= 0.01)
+    result = {"sources": len(seen), "people": len(found), "same": float(same.mean()), "farthest_px": float(joints_px.max()),
+              "scores": float(scores.max()), "every": args.every, "input_size": args.input_size, "runtime": args.runtime}
+    print(", ".join(f"{name} {value}" for name, value in result.items()))
+    if args.json:
+        args.json.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
