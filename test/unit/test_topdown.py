@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import numpy as np
 import onnx
 import pytest
-from topdown_files import JOINTS, SIZE, drawn, person_network, write_folder
+from topdown_files import JOINTS, SIZE, documented_detector, documented_person, drawn, person_network, write_folder
 
 from pose_attention_ros.core.errors import ModelError, UserError
 from pose_attention_ros.core.types import Frame
@@ -44,6 +45,21 @@ def test_joints_come_back_in_pixels_of_the_image(tmp_path, form, batch):
     np.testing.assert_allclose(found.keypoints_px[0], joints, atol=4)
     assert found.scores.min() > 0.5 and (found.boxes_xyxy[0, :2] <= joints.min(0) + 4).all()
     assert estimator.backend.startswith("onnx-") and not estimator.resizable
+
+
+def test_the_documented_folder_works_with_networks_of_that_form(tmp_path):
+    """The very text of docs/top_down.md, beside small networks with its names, sizes and normalisation."""
+    page = (Path(__file__).resolve().parents[2] / "docs" / "top_down.md").read_text(encoding="utf-8")
+    text = page.split("```json")[1].split("```")[0]
+    table = json.loads(text)
+    (tmp_path / "model.json").write_text(text)
+    (tmp_path / table["person"]["file"]).write_bytes(documented_person(table["person"]).SerializeToString())
+    (tmp_path / table["detector"]["file"]).write_bytes(documented_detector(table["detector"]).SerializeToString())
+    estimator = estimator_of(tmp_path)
+    for number in range(3):
+        found = estimator(Frame(drawn(IMAGE, [person(80 + 5 * number)]), number * STEP_NS))
+        assert len(found) == 1
+        np.testing.assert_allclose(found.keypoints_px[0], person(80 + 5 * number), atol=4)
 
 
 def test_people_are_followed_between_detections(tmp_path):

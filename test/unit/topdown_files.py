@@ -75,6 +75,34 @@ def detector_network() -> ModelProto:
     return _model(nodes, {"dets": [1, 1, 5], "labels": [1, 1]}, constants, [1, 3, DETECTOR_SIZE[1], DETECTOR_SIZE[0]])
 
 
+def documented_person(table: dict, bins: int = 2) -> ModelProto:
+    """The network of `person_network` in the form of the table's "person": its size, normalised colours, and `bins` bins a
+    pixel, as RTMPose has."""
+    width, height = table["size"]
+    mean, std = (np.float32(table[name]) / 255 for name in ("mean", "std"))
+    nodes = [helper.make_node("Conv", ["input", "colours", "black"], ["alike"]),
+             helper.make_node("AveragePool", ["alike"], ["smooth"], kernel_shape=[9, 9], pads=[4, 4, 4, 4]),
+             helper.make_node("Resize", ["smooth", "", "scales"], ["fine"], mode="linear"),
+             helper.make_node("ReduceMax", ["fine"], [table["outputs"][0]], axes=[2], keepdims=0),
+             helper.make_node("ReduceMax", ["fine"], [table["outputs"][1]], axes=[3], keepdims=0)]
+    constants = {"colours": (COLOURS * std)[:, :, None, None], "black": COLOURS @ mean,
+                 "scales": np.float32([1, 1, bins, bins])}
+    outputs = {name: ["n", JOINTS, bins * side] for name, side in zip(table["outputs"], (width, height))}
+    return _model(nodes, outputs, constants, ["n", 3, height, width])
+
+
+def documented_detector(table: dict) -> ModelProto:
+    """The network of `detector_network` in the form of the table's "detector": its size and normalised colours."""
+    plain, (width, height) = detector_network(), table["size"]
+    mean, std = (np.float32(table[name])[None, :, None, None] / 255 for name in ("mean", "std"))
+    for node in plain.graph.node:
+        node.input[:] = ["bright" if name == "input" else name for name in node.input]
+    nodes = [helper.make_node("Mul", ["input", "std"], ["scaled"]), helper.make_node("Add", ["scaled", "mean"], ["bright"]),
+             *plain.graph.node]
+    constants = {"mean": mean, "std": std, **{each.name: numpy_helper.to_array(each) for each in plain.graph.initializer}}
+    return _model(nodes, {"dets": [1, 1, 5], "labels": [1, 1]}, constants, [1, 3, height, width])
+
+
 def write_folder(folder: Path, form: str = "simcc", batch: int | str = "n", **changes) -> Path:
     """A folder as a user would bring it; `changes` replace fields of the person's network."""
     folder.mkdir(exist_ok=True)
