@@ -4,7 +4,7 @@ with ours, on frames of videos and on photos.
     python -m benchmarks.pose_equality --videos DIR_OR_FILE... --photos DIR --every 50 --json out/equality.json
 
 The published graph gives six people at most, so of ours the six most certain centres are compared. Joints in pixels of the
-input; those whose score is below 0.05 in both mean nothing and are left out.
+input; those whose score is below --least-joint in both count for nothing.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from pose_attention_ros.inference.movenet_decoding import RawPeople, decode
 from pose_attention_ros.inference.movenet_runtimes import open_heads
 from pose_attention_ros.inference.pose import STRIDE, PoseConfig
 
-PUBLISHED_PEOPLE, LEAST_PERSON, LEAST_JOINT = 6, 0.15, 0.05
+PUBLISHED_PEOPLE, LEAST_PERSON, LEAST_JOINT = 6, 0.15, 0.2
 SUFFIXES = (".mp4", ".avi")
 
 
@@ -57,11 +57,11 @@ def published_people(network: LiteRtNetwork, image_bgr: np.ndarray, box: Letterb
     return RawPeople(joints[..., 1::-1], joints[..., 2], rows[:, 51:55].reshape(-1, 2, 2)[..., ::-1], rows[:, 55])
 
 
-def differences(wanted: RawPeople, got: RawPeople, box: Letterbox) -> Iterator[tuple[float, float]]:
+def differences(wanted: RawPeople, got: RawPeople, box: Letterbox, least_joint: float) -> Iterator[tuple[float, float]]:
     """For each person whom the published graph is sure of: the farthest joint and the largest difference of scores, to
     whoever of the others is nearest; infinite where there is nobody."""
     for row in np.flatnonzero(wanted.person_scores >= LEAST_PERSON):
-        counted = np.maximum(wanted.scores[row], got.scores) >= LEAST_JOINT
+        counted = np.maximum(wanted.scores[row], got.scores) >= least_joint
         apart = np.linalg.norm((wanted.keypoints[row] - got.keypoints) * box.input_size, axis=-1)
         farthest = np.where(counted, apart, 0).max(1, initial=0)
         if not len(farthest):
@@ -78,6 +78,7 @@ def main() -> None:
     parser.add_argument("--photos", type=Path, help="a folder of images")
     parser.add_argument("--every", type=int, default=50, help="one of so many frames of a video, and of so many photos")
     parser.add_argument("--input-size", type=int, default=256)
+    parser.add_argument("--least-joint", type=float, default=LEAST_JOINT, help="as the graph stage's min_joint_score")
     parser.add_argument("--runtime", default="onnx")
     parser.add_argument("--json", type=Path)
     args = parser.parse_args()
@@ -89,12 +90,13 @@ def main() -> None:
         view = heads.view(box.input_size)
         view.write(image, box)
         got = decode(view(), most_people=PUBLISHED_PEOPLE)
-        found += differences(published_people(published, image, box), got, box)
+        found += differences(published_people(published, image, box), got, box, args.least_joint)
         seen.add(source)
     joints_px, scores = np.array(found).reshape(-1, 2).T
     same = (joints_px <= 0.5) & (scores <= 0.01)
     result = {"sources": len(seen), "people": len(found), "same": float(same.mean()), "farthest_px": float(joints_px.max()),
-              "scores": float(scores.max()), "every": args.every, "input_size": args.input_size, "runtime": args.runtime}
+              "scores": float(scores.max()), "every": args.every, "least_joint": args.least_joint,
+              "input_size": args.input_size, "runtime": args.runtime}
     print(", ".join(f"{name} {value}" for name, value in result.items()))
     if args.json:
         args.json.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
