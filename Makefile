@@ -64,9 +64,9 @@ test-fast: venv-train build  ## the quick unit tests without torch (TESTS=test/u
 	@OMP_NUM_THREADS=1 scripts/with_ros python -m pytest -q -n auto --maxprocesses 4 -m "not slow and not training" \
 	  $(if $(filter test,$(TESTS)),test/unit,$(TESTS)) $(PYTEST_ARGS)
 
-lint:  ## ruff, and mypy of core, inference and ros
+lint:  ## ruff's rules and format, and mypy of core, inference and ros
 	@$(ENVIRONMENT) lint
-	@"$$VENV/bin/ruff" check . && "$$VENV/bin/mypy"
+	@"$$VENV/bin/ruff" check . && "$$VENV/bin/ruff" format --check --quiet --diff . && "$$VENV/bin/mypy"
 
 test: venv-train build  ## unit, node and end-to-end tests (TESTS=test/unit PYTEST_ARGS="-k name" narrow them)
 	@scripts/run_tests $(TESTS) -- $(PYTEST_ARGS)

@@ -9,22 +9,30 @@ from setuptools import find_packages, setup
 HERE = Path(__file__).resolve().parent
 
 # What runs on a robot. OpenCV stays at 4, which ROS distributions ship too.
-RUNTIME = [
-    "numpy>=1.21",
-    "opencv-python-headless>=4.5,<5",
-    "PyYAML>=5.4",
-    "tqdm>=4.60",
-]
+RUNTIME = ["numpy>=1.21", "opencv-python-headless>=4.5,<5", "PyYAML>=5.4", "tqdm>=4.60"]
 EXTRAS = {
     # The two inference backends: MoveNet's pose model (.tflite) and the recogniser (.onnx); bags are read without ROS.
     "cpu": ["ai-edge-litert>=1.0,<3", "tflite>=2.10,<3", "onnxruntime>=1.17,<2", "rosbags>=0.11.9,<0.12"],
     "onnx": ["onnx>=1.16,<2"],  # MoveNet on ONNX Runtime or TensorRT: the file is written on the user's machine
-    "train": ["torch==2.13.0", "scipy>=1.8", "onnx>=1.16,<2", "onnxscript>=0.5", "safetensors>=0.4", "matplotlib>=3.7",
-              "pycocotools>=2.0.8"],
+    "train": [
+        "torch==2.13.0",
+        "scipy>=1.8",
+        "onnx>=1.16,<2",
+        "onnxscript>=0.5",
+        "safetensors>=0.4",
+        "matplotlib>=3.7",
+        "pycocotools>=2.0.8",
+    ],
     # TensorRT for RTX builds engines without a GPU, so that what TensorRT makes of our ONNX files is seen anywhere.
-    "test": ["pytest>=8", "pytest-timeout>=2.3", "pytest-xdist>=3.5", "hypothesis>=6.100", "rosbags>=0.11.9,<0.12",
-             "playwright>=1.40",  # drives the browser that the system has, if any
-             "tensorrt-rtx>=1.4,<2; sys_platform == 'linux' and platform_machine == 'x86_64' and python_version < '3.14'"],
+    "test": [
+        "pytest>=8",
+        "pytest-timeout>=2.3",
+        "pytest-xdist>=3.5",
+        "hypothesis>=6.100",
+        "rosbags>=0.11.9,<0.12",
+        "playwright>=1.40",  # drives the browser that the system has, if any
+        "tensorrt-rtx>=1.4,<2; sys_platform == 'linux' and platform_machine == 'x86_64' and python_version < '3.14'",
+    ],
     "web": ["aiohttp>=3.8,<4"],  # the page: pose-attention view, web:=true
     "ray": ["ray>=2.9"],  # evaluate bags --ray
     "docs": ["sphinx==8.1.3", "myst-parser==4.0.1", "furo==2025.12.19"],
@@ -50,10 +58,15 @@ def about() -> dict[str, object]:
     """What package.xml says of the package: the one place of its version, maintainer and addresses."""
     package = ElementTree.parse(HERE / "package.xml").getroot()
     maintainer = package.find("maintainer")
-    return {"name": package.findtext("name"), "version": package.findtext("version"), "license": package.findtext("license"),
-            "description": " ".join(package.findtext("description").split()), "maintainer": maintainer.text,
-            "maintainer_email": maintainer.get("email"),
-            "project_urls": {url.get("type", "website"): url.text for url in package.findall("url")}}
+    return {
+        "name": package.findtext("name"),
+        "version": package.findtext("version"),
+        "license": package.findtext("license"),
+        "description": " ".join(package.findtext("description").split()),
+        "maintainer": maintainer.text,
+        "maintainer_email": maintainer.get("email"),
+        "project_urls": {url.get("type", "website"): url.text for url in package.findall("url")},
+    }
 
 
 setup(

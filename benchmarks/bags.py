@@ -72,9 +72,22 @@ def make_bags(source: str, out: Path, frames: int) -> dict[str, Path]:
             for shift_ns in range(0, rounds * span_ns, span_ns):
                 for people in found:
                     stamp_ns = people.stamp_ns + shift_ns
-                    writer.write("/skeletons", stamp_ns, skeletons_message(Skeletons(
-                        stamp_ns, people.frame_id, people.layout, people.image_size, people.keypoints_px, people.scores,
-                        people.boxes_xyxy, people.person_scores)))
+                    writer.write(
+                        "/skeletons",
+                        stamp_ns,
+                        skeletons_message(
+                            Skeletons(
+                                stamp_ns,
+                                people.frame_id,
+                                people.layout,
+                                people.image_size,
+                                people.keypoints_px,
+                                people.scores,
+                                people.boxes_xyxy,
+                                people.person_scores,
+                            )
+                        ),
+                    )
     return paths
 
 
@@ -96,26 +109,44 @@ def one_run(path: str, two_processes: bool) -> dict[str, float]:
     timings = values["timings"]
     people = sum(person["frames"] for person in values["people"]) / values["stream"]["frames"]
     seconds = values["stream"]["seconds"]
-    return {"frames": values["stream"]["frames"], "rate_hz": values["stream"]["median_rate_hz"], "people": round(people, 2),
-            "times_real_time": timings["times_real_time"],
-            "times_real_time_cpu": round(seconds / timings["cpu_s"], 2),
-            "frame_ms": timings["stages_ms"]["all_stages"]["mean"],
-            "pose_ms": timings["stages_ms"].get("pose", {}).get("mean", 0.0),
-            "reading_ms": timings["reading_ms"]["mean"], "judging_ms": timings["judging_ms"]["mean"],
-            "overhead_share": timings["overhead_share"] or 0.0,
-            "memory_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1)}
+    return {
+        "frames": values["stream"]["frames"],
+        "rate_hz": values["stream"]["median_rate_hz"],
+        "people": round(people, 2),
+        "times_real_time": timings["times_real_time"],
+        "times_real_time_cpu": round(seconds / timings["cpu_s"], 2),
+        "frame_ms": timings["stages_ms"]["all_stages"]["mean"],
+        "pose_ms": timings["stages_ms"].get("pose", {}).get("mean", 0.0),
+        "reading_ms": timings["reading_ms"]["mean"],
+        "judging_ms": timings["judging_ms"]["mean"],
+        "overhead_share": timings["overhead_share"] or 0.0,
+        "memory_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1),
+    }
 
 
 def table(rows: dict[str, dict[str, Any]]) -> str:
     """For a terminal. Reading and judging are what an evaluation adds to the stages; x CPU: times real time by the CPU time
     of all threads, which others on the machine do not lengthen."""
-    head = ("bag", "frames", "Hz", "people", "x real time", "x CPU", "stages ms", "reading ms", "judging ms", "overhead",
-            "MB")
+    head = (
+        "bag",
+        "frames",
+        "Hz",
+        "people",
+        "x real time",
+        "x CPU",
+        "stages ms",
+        "reading ms",
+        "judging ms",
+        "overhead",
+        "MB",
+    )
     lines = [" ".join([f"{head[0]:42s}", *(f"{name:>11s}" for name in head[1:])])]
     for name, row in rows.items():
+        # fmt: off
         cells = (f"{row['frames']:.0f}", f"{row['rate_hz']:.1f}", f"{row['people']:.2f}", f"{row['times_real_time']:.1f}",
                  f"{row['times_real_time_cpu']:.1f}", f"{row['frame_ms']:.2f}", f"{row['reading_ms']:.3f}",
                  f"{row['judging_ms']:.3f}", f"{row['overhead_share']:.1%}", f"{row['memory_mb']:.0f}")
+        # fmt: on
         lines.append(" ".join([f"{name:42s}", *(f"{cell:>11s}" for cell in cells)]))
     return "\n".join(lines)
 

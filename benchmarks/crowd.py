@@ -15,10 +15,12 @@ from pose_attention_ros.core.types import Skeletons
 LAYOUT = layout("coco17")
 SIZE = (1280, 720)
 # Somebody standing, in body units around the middle of the hips; x right, y down; COCO's order.
+# fmt: off
 _STANDING = np.array([(0, -1.55), (.06, -1.6), (-.06, -1.6), (.14, -1.55), (-.14, -1.55), (.38, -1), (-.38, -1), (.46, -.4),
                       (-.46, -.4), (.48, .1), (-.48, .1), (.2, 0), (-.2, 0), (.2, .85), (-.2, .85), (.2, 1.7), (-.2, 1.7)])
+# fmt: on
 # How far each joint swings sideways in a step, in body units, and whose turn it is.
-_SWING = np.array([0, 0, 0, 0, 0, .03, -.03, -.12, .12, -.3, .3, 0, 0, .15, -.15, .35, -.35])
+_SWING = np.array([0, 0, 0, 0, 0, 0.03, -0.03, -0.12, 0.12, -0.3, 0.3, 0, 0, 0.15, -0.15, 0.35, -0.35])
 _STEPS_HZ = 0.9
 
 
@@ -66,8 +68,14 @@ def crowd(config: CrowdConfig) -> list[tuple[Skeletons, np.ndarray]]:
         inside = (boxes[:, 2] > 0) & (boxes[:, 0] < width)
         seen = inside & (hidden < config.unseen) & (rng.uniform(size=people) > config.missed)
         who = rng.permutation(np.flatnonzero(seen))
-        frames.append((Skeletons(round(time_s * 1e9), "crowd", LAYOUT, SIZE, joints_px[who], scores[who], boxes[who],
-                                 person_scores[who]), who))
+        frames.append(
+            (
+                Skeletons(
+                    round(time_s * 1e9), "crowd", LAYOUT, SIZE, joints_px[who], scores[who], boxes[who], person_scores[who]
+                ),
+                who,
+            )
+        )
     return frames
 
 

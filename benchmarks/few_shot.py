@@ -26,8 +26,10 @@ from pose_attention_ros.inference.recogniser import find_model, load_recogniser
 from pose_attention_ros.inference.teaching import read_space
 from pose_attention_ros.training.teaching_space import embedded
 
-UTD_CLASSES = ("draw_x,draw_circle_clockwise,draw_circle_counter_clockwise,draw_triangle,arm_curl,swipe_left,swipe_right,"
-               "arm_cross,catch,lunge,bowling,basketball_shoot,knock")
+UTD_CLASSES = (
+    "draw_x,draw_circle_clockwise,draw_circle_counter_clockwise,draw_triangle,arm_curl,swipe_left,swipe_right,"
+    "arm_cross,catch,lunge,bowling,basketball_shoot,knock"
+)
 PENN_HELD_OUT = "strum_guitar,bowl"
 _CLIPS_AT_ONCE = 32
 _TAKE_S = 2.0
@@ -50,8 +52,15 @@ def pools_of(recogniser: Recogniser, data: SkeletonDataset) -> np.ndarray:
 class Episodes:
     """What is drawn of one data set."""
 
-    def __init__(self, places: np.ndarray, data: SkeletonDataset, classes: list[str], none: np.ndarray, known: np.ndarray,
-                 space: TeachingSpace) -> None:
+    def __init__(
+        self,
+        places: np.ndarray,
+        data: SkeletonDataset,
+        classes: list[str],
+        none: np.ndarray,
+        known: np.ndarray,
+        space: TeachingSpace,
+    ) -> None:
         self.places, self.labels, self.group, self.classes = places, data.labels, data.group, classes
         self.none, self.known, self.space = none, known, space
         self.people = np.unique(data.group)
@@ -85,8 +94,12 @@ class Episodes:
                     drawn = pool[rng.choice(len(pool), min(15, len(pool)), replace=False)]
                     no_class[name].append((taught.likeness(drawn) - taught.limits).max(1))
         right, margin = np.concatenate(right), np.concatenate(margin)
-        answer = {"closed": float(np.mean(totals)), "calibrated": float((right & (margin >= 0)).mean()), "accepted": {},
-                  "at 5 %": {}}
+        answer = {
+            "closed": float(np.mean(totals)),
+            "calibrated": float((right & (margin >= 0)).mean()),
+            "accepted": {},
+            "at 5 %": {},
+        }
         for name, each in no_class.items():
             if each:
                 over = np.concatenate(each)
@@ -106,8 +119,13 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True, metavar="FILE.npz")
     parser.add_argument("--classes", default=UTD_CLASSES, help="labels to teach, separated by commas (default: UTD-MHAD's)")
     parser.add_argument("--others", type=Path, metavar="FILE.npz", help="a data set with clips of no class and of classes")
-    parser.add_argument("--none", default=PENN_HELD_OUT, metavar="LABELS", help="its labels of no class, which training "
-                        "never saw; its other test clips are of the model's classes (default: PennAction's, %(default)s)")
+    parser.add_argument(
+        "--none",
+        default=PENN_HELD_OUT,
+        metavar="LABELS",
+        help="its labels of no class, which training "
+        "never saw; its other test clips are of the model's classes (default: PennAction's, %(default)s)",
+    )
     parser.add_argument("--ways", type=int, default=5)
     parser.add_argument("--episodes", type=int, default=600)
     parser.add_argument("--seed", type=int, default=0)
@@ -126,19 +144,29 @@ def main() -> None:
     if args.others:
         others = SkeletonDataset.load(args.others)
         free, test = np.isin(others.labels, args.none.split(",")), others.split == "test"
-        none, known = (space.place(pools_of(recogniser, part_of(others, rows)))
-                       for rows in (free, test & ~free))
-    result = {"model": recogniser.spec.model_id, "classes": classes, "episodes": args.episodes, "ways": args.ways,
-              "rows": []}
+        none, known = (space.place(pools_of(recogniser, part_of(others, rows))) for rows in (free, test & ~free))
+    result = {
+        "model": recogniser.spec.model_id,
+        "classes": classes,
+        "episodes": args.episodes,
+        "ways": args.ways,
+        "rows": [],
+    }
     people = len(np.unique(data.group))
     for takers in (1, max(people // 2, 1)):
         for shots in (1, 3, 5):
             row = Episodes(space.place(pools), data, classes, none, known, space).run(
-                shots, args.ways, args.episodes, takers, args.seed)
+                shots, args.ways, args.episodes, takers, args.seed
+            )
             result["rows"].append({"takers": takers, "shots": shots, **row})
-            print(f"takes of {takers}, {shots}-shot: {row['closed']:.1%} of the taught; calibrated {row['calibrated']:.1%}, "
-                  + "; ".join(f"{name} accepted {share:.1%}, at 5 % {row['at 5 %'][name]:.1%}"
-                              for name, share in row["accepted"].items()), flush=True)
+            print(
+                f"takes of {takers}, {shots}-shot: {row['closed']:.1%} of the taught; calibrated {row['calibrated']:.1%}, "
+                + "; ".join(
+                    f"{name} accepted {share:.1%}, at 5 % {row['at 5 %'][name]:.1%}"
+                    for name, share in row["accepted"].items()
+                ),
+                flush=True,
+            )
     write_json(args.json, result)
 
 

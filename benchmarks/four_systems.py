@@ -86,18 +86,29 @@ def main() -> None:
             classes = len(next(iter(runs.values()))["classes"]) if runs else 15
             calls[name], spec, parameters = stepper(name, classes, Path(folder))
             tests = [run["test"]["accuracy"] for run in runs.values()]
-            rows[name] = {"kind": spec.kind, "seeds": sorted(runs), "accuracy": tests, "parameters": parameters,
-                          "mean": float(np.mean(tests)) if tests else None,
-                          "spread": float(np.std(tests, ddof=1)) if len(tests) > 1 else None,
-                          "window_s": spec.frame_window / spec.rate_hz, "state_bytes": 4 * spec.state_size,
-                          "early": {share: float(np.mean([run["test"]["accuracy_by_observed_fraction"][share]
-                                                          for run in runs.values()])) for share in EARLY if runs}}
+            rows[name] = {
+                "kind": spec.kind,
+                "seeds": sorted(runs),
+                "accuracy": tests,
+                "parameters": parameters,
+                "mean": float(np.mean(tests)) if tests else None,
+                "spread": float(np.std(tests, ddof=1)) if len(tests) > 1 else None,
+                "window_s": spec.frame_window / spec.rate_hz,
+                "state_bytes": 4 * spec.state_size,
+                "early": {
+                    share: float(np.mean([run["test"]["accuracy_by_observed_fraction"][share] for run in runs.values()]))
+                    for share in EARLY
+                    if runs
+                },
+            }
         for name, milliseconds in medians_ms(calls).items():
             rows[name]["ms_a_tick"] = milliseconds
     for name, row in rows.items():
         mean = f"{100 * row['mean']:.1f}" if row["mean"] is not None else "-"
-        print(f"{name:30s} {mean:>6s} {row['spread'] or '':} {row['parameters']:>9,} {row['ms_a_tick']:8.3f} ms  "
-              f"{row['window_s']:.1f} s  {row['early']}")
+        print(
+            f"{name:30s} {mean:>6s} {row['spread'] or '':} {row['parameters']:>9,} {row['ms_a_tick']:8.3f} ms  "
+            f"{row['window_s']:.1f} s  {row['early']}"
+        )
     if args.json:
         args.json.write_text(json.dumps(rows, indent=2) + "\n")
 

@@ -64,18 +64,27 @@ def main(argv: list[str] | None = None) -> int:
     return 2 if not counts else int(any(row["verdict"] == "dearer" for row in rows.values()))
 
 
-def judged(counts: dict[str, int], times_ms: dict[str, float], baseline: dict[str, Any],
-           here: dict[str, str]) -> dict[str, dict[str, Any]]:
+def judged(
+    counts: dict[str, int], times_ms: dict[str, float], baseline: dict[str, Any], here: dict[str, str]
+) -> dict[str, dict[str, Any]]:
     """A row for each stage; its verdict is "dearer", "cheaper", "as before", or "" without anything to compare with."""
     known = baseline["instructions"] if baseline["environment"] == here else {}
     rows = {}
     for name in times_ms:
         count, before = counts.get(name), known.get(name)
         ratio = count / before if count and before else None
-        verdict = "" if ratio is None else ("dearer" if ratio > 1 + TOLERANCE else
-                                            "cheaper" if ratio < 1 - TOLERANCE else "as before")
-        rows[name] = {"instructions": count, "baseline": before, "ratio": ratio and round(ratio, 4),
-                      "ms": round(times_ms[name], 4), "verdict": verdict}
+        verdict = (
+            ""
+            if ratio is None
+            else ("dearer" if ratio > 1 + TOLERANCE else "cheaper" if ratio < 1 - TOLERANCE else "as before")
+        )
+        rows[name] = {
+            "instructions": count,
+            "baseline": before,
+            "ratio": ratio and round(ratio, 4),
+            "ms": round(times_ms[name], 4),
+            "verdict": verdict,
+        }
     return rows
 
 
@@ -94,9 +103,13 @@ def environment() -> dict[str, str]:
     from importlib.metadata import version
 
     info = Path("/proc/cpuinfo").read_text() if Path("/proc/cpuinfo").is_file() else ""
-    return {"python": ".".join(platform.python_version_tuple()[:2]), "numpy": version("numpy"),
-            "onnxruntime": version("onnxruntime"), "machine": platform.machine(),
-            "vectors": "avx2" if " avx2" in info else "avx" if " avx" in info else ""}
+    return {
+        "python": ".".join(platform.python_version_tuple()[:2]),
+        "numpy": version("numpy"),
+        "onnxruntime": version("onnxruntime"),
+        "machine": platform.machine(),
+        "vectors": "avx2" if " avx2" in info else "avx" if " avx" in info else "",
+    }
 
 
 def _told(environment: dict[str, str]) -> str:
@@ -123,8 +136,9 @@ def _counts(names: list[str]) -> dict[str, int]:
         source, switch, out = (Path(folder) / name for name in ("switch.c", "switch.so", "count"))
         source.write_text(_SWITCH)
         subprocess.run(["cc", "-shared", "-fPIC", "-o", str(switch), str(source)], check=True)
-        done = _command(names, str(switch), ("valgrind", "--tool=callgrind", "--instr-atstart=no",
-                                             f"--callgrind-out-file={out}"))
+        done = _command(
+            names, str(switch), ("valgrind", "--tool=callgrind", "--instr-atstart=no", f"--callgrind-out-file={out}")
+        )
         totals = [total_of(out.with_name(f"count.{number}").read_text()) for number in range(1, len(names) + 1)]
     frames = json.loads(done.stdout.splitlines()[-1])
     return {name: round(total / of) for name, total, of in zip(names, totals, frames)}

@@ -30,13 +30,14 @@ class JointKalman:
         self._place, self._both, self._pace = (np.zeros(joints) for _ in range(3))  # variances and covariance
         self._known = np.zeros(joints, bool)
 
-    def __call__(self, keypoints_px: np.ndarray, mask: np.ndarray, scores: np.ndarray, scale_px: float,
-                 dt_s: float) -> np.ndarray:
+    def __call__(
+        self, keypoints_px: np.ndarray, mask: np.ndarray, scores: np.ndarray, scale_px: float, dt_s: float
+    ) -> np.ndarray:
         """One frame: (V, 2) places in pixels, of joints that are there (mask); `scale_px` is a body unit."""
         seen, density = keypoints_px / scale_px, self._config.acceleration
         self._at = self._at + self._speed * dt_s
-        self._place = self._place + 2 * dt_s * self._both + dt_s ** 2 * self._pace + density * dt_s ** 3 / 3
-        self._both = self._both + dt_s * self._pace + density * dt_s ** 2 / 2
+        self._place = self._place + 2 * dt_s * self._both + dt_s**2 * self._pace + density * dt_s**3 / 3
+        self._both = self._both + dt_s * self._pace + density * dt_s**2 / 2
         self._pace = self._pace + density * dt_s
         noise = (self._config.noise * (_USUAL_SCORE / np.maximum(scores, 0.05)) ** self._config.power) ** 2
         known = self._known & mask
@@ -49,6 +50,6 @@ class JointKalman:
         self._place = (1 - gain_place) * self._place
         new = mask & ~self._known
         self._at[new], self._speed[new] = seen[new], 0
-        self._place[new], self._both[new], self._pace[new] = noise[new], 0, _SPEED_AT_FIRST ** 2
+        self._place[new], self._both[new], self._pace[new] = noise[new], 0, _SPEED_AT_FIRST**2
         self._known |= mask
         return self._at * scale_px

@@ -40,8 +40,9 @@ def ticks_of(recogniser: Recogniser, data: SkeletonDataset, rows: np.ndarray) ->
     return clip_ticks([ShownClip.of(data[i], data.joints, recogniser.spec.layout) for i in rows], recogniser.spec)
 
 
-def taught_of(recogniser: Recogniser, space: TeachingSpace, data: SkeletonDataset, classes: list[str],
-              seed: int) -> TaughtActions:
+def taught_of(
+    recogniser: Recogniser, space: TeachingSpace, data: SkeletonDataset, classes: list[str], seed: int
+) -> TaughtActions:
     """Five actions drawn by `seed`, from five takes each."""
     rng, taught = np.random.default_rng(seed), TaughtActions(space)
     for name in rng.choice(classes, _WAYS, replace=False):
@@ -86,8 +87,12 @@ def loss_on(recogniser: Recogniser, data: SkeletonDataset, targets: dict[int, in
         said = answers_of(recogniser, ticks_of(recogniser, data, chosen), lessons, shown)
         right.append(said == np.array([targets[i] for i in chosen]))
     shares = np.concatenate(right, 1).mean(1)
-    return {"clips": len(rows), "before": float(shares[0]), "after": shares[1:].tolist(),
-            "loss": float(shares[0] - shares[1:].mean())}
+    return {
+        "clips": len(rows),
+        "before": float(shares[0]),
+        "after": shares[1:].tolist(),
+        "loss": float(shares[0] - shares[1:].mean()),
+    }
 
 
 def main() -> None:
@@ -111,13 +116,19 @@ def main() -> None:
     result = {"model": recogniser.spec.model_id, "taught": [lesson.names for lesson in lessons], "known": {}}
     for name, _, path in (each.partition("=") for each in args.known):
         known = SkeletonDataset.load(Path(path))
-        targets = {i: target for i, target in targets_of(known, recogniser.spec.classes, "test", label_map, name).items()
-                   if target >= 0}
+        targets = {
+            i: target
+            for i, target in targets_of(known, recogniser.spec.classes, "test", label_map, name).items()
+            if target >= 0
+        }
         kept = list(targets)[:: -(-len(targets) // args.most)]
         row = result["known"][name] = loss_on(recogniser, known, {i: targets[i] for i in kept}, lessons)
         after = ", ".join(f"{share:.1%}" for share in row["after"])
-        print(f"{name}: {row['clips']} clips, {row['before']:.1%} right before, {after} after; in the mean "
-              f"{100 * row['loss']:.1f} points less", flush=True)
+        print(
+            f"{name}: {row['clips']} clips, {row['before']:.1%} right before, {after} after; in the mean "
+            f"{100 * row['loss']:.1f} points less",
+            flush=True,
+        )
     write_json(args.json, result)
 
 

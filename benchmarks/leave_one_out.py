@@ -40,8 +40,9 @@ def without(recipe: Recipe, name: str) -> Recipe:
 def askable(corpus: Corpus, name: str) -> list[Entry]:
     """Clips of data set `name`, which was left out, whose class the other data sets teach; not held poses made of them."""
     taught = {entry.kind for entry in corpus.entries if entry.data != name and entry.taught}
-    return [entry for entry in corpus.part("test", known=True)
-            if entry.data == name and entry.kind in taught and entry.clip >= 0]
+    return [
+        entry for entry in corpus.part("test", known=True) if entry.data == name and entry.kind in taught and entry.clip >= 0
+    ]
 
 
 def trained(recipe: Recipe, corpus: Corpus, seed: int, out: Path) -> PoseAttentionNetwork:
@@ -65,36 +66,57 @@ def judged(network: PoseAttentionNetwork, entries: list[Entry], corpus: Corpus, 
     shown = {entry.kind for entry in entries}
 
     def asked(some: list[Entry], estimated_seed: int | None = None) -> ClipScores:
-        return score(network, read_clips(some, corpus, recipe, estimated_seed),
-                     lambda clips: Answers(corpus.classes, recipe.postures, 1.0, clips, shown))
+        return score(
+            network,
+            read_clips(some, corpus, recipe, estimated_seed),
+            lambda clips: Answers(corpus.classes, recipe.postures, 1.0, clips, shown),
+        )
 
     plain, estimated = (asked(entries, seed) for seed in (None, _ESTIMATED_SEED))
     halves = asked([upper_body(entry, corpus) for entry in entries if entry.kind in arms])
-    nothing = asked([entry for entry in corpus.entries if entry.data in names and entry.split == "test"
-                     and entry.kind in (OTHER, HELD_OUT)])
+    nothing = asked(
+        [
+            entry
+            for entry in corpus.entries
+            if entry.data in names and entry.split == "test" and entry.kind in (OTHER, HELD_OUT)
+        ]
+    )
     right = plain.at_end().argmax(-1) == plain.truth
     sure = [metrics.softmax(scores.at_end()).max(-1) for scores in (plain, nothing)]
-    return {"clips": len(entries), "no_class_clips": len(nothing.truth), "accuracy": round(float(right.mean()), 4),
-            "accuracy_estimated": round(metrics.accuracy(estimated.at_end().argmax(-1), estimated.truth), 4),
-            "accuracy_upper_body": metrics.rounded(metrics.accuracy(halves.at_end().argmax(-1), halves.truth))
-            if len(halves.truth) else None,
-            "auroc_no_class": metrics.rounded(metrics.area_under_roc(*sure)) if len(nothing.truth) else None,
-            "recall": {corpus.classes[k]: [int(right[plain.truth == k].sum()), int((plain.truth == k).sum())]
-                       for k in np.unique(plain.truth)}}
+    return {
+        "clips": len(entries),
+        "no_class_clips": len(nothing.truth),
+        "accuracy": round(float(right.mean()), 4),
+        "accuracy_estimated": round(metrics.accuracy(estimated.at_end().argmax(-1), estimated.truth), 4),
+        "accuracy_upper_body": metrics.rounded(metrics.accuracy(halves.at_end().argmax(-1), halves.truth))
+        if len(halves.truth)
+        else None,
+        "auroc_no_class": metrics.rounded(metrics.area_under_roc(*sure)) if len(nothing.truth) else None,
+        "recall": {
+            corpus.classes[k]: [int(right[plain.truth == k].sum()), int((plain.truth == k).sum())]
+            for k in np.unique(plain.truth)
+        },
+    }
 
 
 def markdown(table: Mapping[str, dict]) -> str:
     """A row for each data set that was left out."""
-    lines = ["| left out | clips | accuracy, % | as estimated, % | hips and legs hidden, classes of the arms, % | area "
-             "under ROC, no class |", "|---|---|---|---|---|---|"]
+    lines = [
+        "| left out | clips | accuracy, % | as estimated, % | hips and legs hidden, classes of the arms, % | area "
+        "under ROC, no class |",
+        "|---|---|---|---|---|---|",
+    ]
     for name, row in table.items():
         values = [row[key] for key in _ROWS]
         texts = ["-" if value is None else f"{100 * value:.1f}" for value in values[:3]]
-        lines.append(f"| {name} | {row['clips']} | {' | '.join(texts)} | "
-                     + ("-" if values[3] is None else f"{values[3]:.2f}") + " |")
+        lines.append(
+            f"| {name} | {row['clips']} | {' | '.join(texts)} | " + ("-" if values[3] is None else f"{values[3]:.2f}") + " |"
+        )
     lines += ["", "| left out | right of shown, by class |", "|---|---|"]
-    lines += [f"| {name} | {', '.join(f'{label} {a}/{n}' for label, (a, n) in row['recall'].items())} |"
-              for name, row in table.items()]
+    lines += [
+        f"| {name} | {', '.join(f'{label} {a}/{n}' for label, (a, n) in row['recall'].items())} |"
+        for name, row in table.items()
+    ]
     return "\n".join(lines)
 
 

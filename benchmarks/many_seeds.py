@@ -53,8 +53,14 @@ VARIANTS = {
     "without motion": {"motion_lags": ()},
     "every tick alike": {"last_tick": 0.0},
     "without the mirrored view": {"mirrored": False},
-    "without the streams: the paper's network": {"streams": 0, "hidden": 96, "head": 0, "running_max": False,
-                                                 "pose_attention": True, "width": 32},
+    "without the streams: the paper's network": {
+        "streams": 0,
+        "hidden": 96,
+        "head": 0,
+        "running_max": False,
+        "pose_attention": True,
+        "width": 32,
+    },
 }
 # Quantile 0.975 of Student's t by degrees of freedom.
 _T = {1: 12.71, 2: 4.30, 3: 3.18, 4: 2.78, 5: 2.57, 6: 2.45, 7: 2.36, 8: 2.31, 9: 2.26, 10: 2.23, 11: 2.20, 14: 2.14}
@@ -64,8 +70,9 @@ def changed(recipe: Recipe, changes: dict) -> Recipe:
     """The recipe with other settings of model and training."""
     model = {name: value for name, value in changes.items() if hasattr(recipe.model, name)}
     rest = {name: value for name, value in changes.items() if name not in model}
-    return dataclasses.replace(recipe, model=dataclasses.replace(recipe.model, **model),
-                               train=dataclasses.replace(recipe.train, **rest))
+    return dataclasses.replace(
+        recipe, model=dataclasses.replace(recipe.model, **model), train=dataclasses.replace(recipe.train, **rest)
+    )
 
 
 def claim(out: Path, recipe: Recipe, data: list[str], splits: tuple[int | None, ...]) -> None:
@@ -97,8 +104,9 @@ def run(recipe: Recipe, data: list[str], splits: tuple[int | None, ...], seed: i
     return results[splits[0]] if len(splits) == 1 else mean_result(results)
 
 
-def committee(recipe: Recipe, data: list[str], splits: tuple[int | None, ...], seeds: list[int], single: Path,
-              out: Path) -> dict:
+def committee(
+    recipe: Recipe, data: list[str], splits: tuple[int | None, ...], seeds: list[int], single: Path, out: Path
+) -> dict:
     """result.json's content of the committee of the networks that `seeds` have trained under `single`."""
     results = {}
     for split in splits:
@@ -111,8 +119,17 @@ def committee(recipe: Recipe, data: list[str], splits: tuple[int | None, ...], s
             network = Committee(members)
             seconds = sum(json.loads((run / RESULT).read_text())["seconds"] for run in runs)
             (out / part).mkdir(parents=True, exist_ok=True)
-            finish(network, recipe, corpora[0], [], seeds[0], seconds, out / part, export=False,
-                   scores_of=committee_scores(network, [*zip(members, corpora)], recipe))
+            finish(
+                network,
+                recipe,
+                corpora[0],
+                [],
+                seeds[0],
+                seconds,
+                out / part,
+                export=False,
+                scores_of=committee_scores(network, [*zip(members, corpora)], recipe),
+            )
         results[split] = json.loads((out / part / RESULT).read_text())
     return results[splits[0]] if len(splits) == 1 else mean_result(results)
 
@@ -138,14 +155,18 @@ def summary(results: dict[str, dict[int, dict]]) -> dict:
         accuracy = {seed: result["test"]["accuracy"] for seed, result in runs.items()}
         early = [result["test"]["accuracy_by_observed_fraction"] for result in runs.values()]
         table[name] = {
-            "accuracy": accuracy, "mean": float(np.mean([*accuracy.values()])),
+            "accuracy": accuracy,
+            "mean": float(np.mean([*accuracy.values()])),
             "spread": float(np.std([*accuracy.values()], ddof=1)) if len(accuracy) > 1 else None,
             "validation": float(np.mean([result["val"]["accuracy"] for result in runs.values()])),
             "early": {fraction: float(np.mean([each[fraction] for each in early])) for fraction in early[0]},
-            **{key: float(np.mean([result["test"][key] for result in runs.values()])) for key in (
-                "area_under_observed_fraction", "calibration_error", "calibration_error_uncalibrated")},
+            **{
+                key: float(np.mean([result["test"][key] for result in runs.values()]))
+                for key in ("area_under_observed_fraction", "calibration_error", "calibration_error_uncalibrated")
+            },
             "parameters": next(iter(runs.values()))["parameters"],
-            "seconds": float(np.mean([result["seconds"] for result in runs.values()]))}
+            "seconds": float(np.mean([result["seconds"] for result in runs.values()])),
+        }
         full = results.get(FULL, {})
         pairs = list(_pairs(runs, full)) if name != FULL else []
         if pairs:
@@ -163,17 +184,24 @@ def _pairs(runs: dict[int, dict], full: dict[int, dict]) -> Iterator[float]:
 
 def markdown(table: dict) -> str:
     """Accuracy, accuracy at each observed fraction, and calibration, as three tables."""
-    lines = ["| variant | seeds | test accuracy, % | spread | difference (95 % interval) | validation, % | parameters | "
-             "minutes |",
-             "|---|---|---|---|---|---|---|---|"]
+    lines = [
+        "| variant | seeds | test accuracy, % | spread | difference (95 % interval) | validation, % | parameters | "
+        "minutes |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
     for name, row in table.items():
         spread = f"{100 * row['spread']:.2f}" if row["spread"] is not None else ""
         difference = f"{100 * row['difference']:+.2f} ± {100 * row['difference_ci95']:.2f}" if "difference" in row else ""
-        lines.append(f"| {name} | {len(row['accuracy'])} | {100 * row['mean']:.2f} | {spread} | {difference} | "
-                     f"{100 * row['validation']:.1f} | {row['parameters']:,} | {row['seconds'] / 60:.1f} |")
+        lines.append(
+            f"| {name} | {len(row['accuracy'])} | {100 * row['mean']:.2f} | {spread} | {difference} | "
+            f"{100 * row['validation']:.1f} | {row['parameters']:,} | {row['seconds'] / 60:.1f} |"
+        )
     fractions = list(next(iter(table.values()))["early"])
-    lines += ["", f"| variant | {' | '.join(f'{float(fraction):.0%}' for fraction in fractions)} | area |",
-              "|---" * (len(fractions) + 2) + "|"]
+    lines += [
+        "",
+        f"| variant | {' | '.join(f'{float(fraction):.0%}' for fraction in fractions)} | area |",
+        "|---" * (len(fractions) + 2) + "|",
+    ]
     for name, row in table.items():
         early = " | ".join(f"{100 * row['early'][fraction]:.1f}" for fraction in fractions)
         lines.append(f"| {name} | {early} | {100 * row['area_under_observed_fraction']:.1f} |")

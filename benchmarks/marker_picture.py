@@ -33,8 +33,9 @@ GROUND = (34, 32, 32)
 
 def markers_at(source: str, frame_number: int, input_size: int) -> MarkerArray:
     """The markers of a frame, with all that came before it remembered."""
-    pipeline = Pipeline(create_pose_estimator(PoseConfig(input_size=input_size)), GraphStage(),
-                        ActionStage(load_recogniser("everyday")))
+    pipeline = Pipeline(
+        create_pose_estimator(PoseConfig(input_size=input_size)), GraphStage(), ActionStage(load_recogniser("everyday"))
+    )
     camera = open_source(source, CameraConfig())
     for _ in range(frame_number + 1):
         result = pipeline(camera.read())
@@ -63,8 +64,10 @@ def draw(array: MarkerArray) -> np.ndarray:
     """(height, width, 3) uint8 BGR."""
     canvas, eye = np.full((SIZE[1], SIZE[0], 3), GROUND, np.uint8), Eye()
     for metres in np.arange(-1.2, 1.3, 0.3):  # the plane of the markers
-        for ends in (((metres, -0.9, DISTANCE_M), (metres, 0.9, DISTANCE_M)), ((-1.2, metres * 0.75, DISTANCE_M),
-                                                                              (1.2, metres * 0.75, DISTANCE_M))):
+        for ends in (
+            ((metres, -0.9, DISTANCE_M), (metres, 0.9, DISTANCE_M)),
+            ((-1.2, metres * 0.75, DISTANCE_M), (1.2, metres * 0.75, DISTANCE_M)),
+        ):
             cv2.line(canvas, eye.pixel(ends[0]), eye.pixel(ends[1]), (58, 56, 54), 1, cv2.LINE_AA)
     for axis, colour in enumerate(((60, 60, 230), (70, 200, 70), (230, 120, 60))):  # the camera's frame: x, y, z
         tip = np.zeros(3)

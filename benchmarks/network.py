@@ -33,9 +33,14 @@ class Way(NamedTuple):
     profile: str
 
 
-WAYS = (Way("raw", "best_effort", "fastdds.xml"), Way("raw", "reliable", "fastdds_network.xml"),
-        Way("compressed", "best_effort", "fastdds.xml"), Way("compressed", "reliable", "fastdds.xml"),
-        Way("compressed", "best_effort", "fastdds_network.xml"), Way("compressed", "reliable", "fastdds_network.xml"))
+WAYS = (
+    Way("raw", "best_effort", "fastdds.xml"),
+    Way("raw", "reliable", "fastdds_network.xml"),
+    Way("compressed", "best_effort", "fastdds.xml"),
+    Way("compressed", "reliable", "fastdds.xml"),
+    Way("compressed", "best_effort", "fastdds_network.xml"),
+    Way("compressed", "reliable", "fastdds_network.xml"),
+)
 
 
 def main() -> int:
@@ -70,13 +75,27 @@ def measure(way: Way, args: argparse.Namespace) -> dict[str, float]:
     environment = {**os.environ, **dict.fromkeys(PROFILE_VARIABLES, profile), "PYTHONUNBUFFERED": "1"}
     with two_machines(link) as (robot, station):
         camera = subprocess.Popen(
-            robot.command(sys.executable, "-m", "pose_attention_ros.nodes.camera", "--ros-args", "-r", f"__ns:={NAMESPACE}",
-                          "-p", f"source:={args.source}", "-p", "loop:=true"),
-            env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            robot.command(
+                sys.executable,
+                "-m",
+                "pose_attention_ros.nodes.camera",
+                "--ros-args",
+                "-r",
+                f"__ns:={NAMESPACE}",
+                "-p",
+                f"source:={args.source}",
+                "-p",
+                "loop:=true",
+            ),
+            env=environment,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
         try:
             listener = [sys.executable, "-m", "benchmarks.network_listener", NAMESPACE, way.transport, way.reliability]
-            told = subprocess.run(station.command(*listener, str(args.seconds)), env=environment, capture_output=True,
-                                  text=True, check=True)
+            told = subprocess.run(
+                station.command(*listener, str(args.seconds)), env=environment, capture_output=True, text=True, check=True
+            )
         finally:
             camera.terminate()
             camera.wait(20)
@@ -86,13 +105,20 @@ def measure(way: Way, args: argparse.Namespace) -> dict[str, float]:
 def summary(heard: dict[str, list], link: Link) -> dict[str, float]:
     """heard: `stamps_ns` and `heard_ns` of each image, and the source's `rate`."""
     stamps_s, heard_s = (np.array(heard[name]) * 1e-9 for name in ("stamps_ns", "heard_ns"))
-    told = {"images": len(stamps_s), "lost_packets": link.lost, "carried_mb": link.carried_bytes / 1e6,
-            "ip_fragments": link.ip_fragments}
+    told = {
+        "images": len(stamps_s),
+        "lost_packets": link.lost,
+        "carried_mb": link.carried_bytes / 1e6,
+        "ip_fragments": link.ip_fragments,
+    }
     if len(stamps_s) > 1:
         ages_ms = (heard_s - stamps_s) * 1e3
-        told |= {"age_ms_p50": float(np.median(ages_ms)), "age_ms_p95": float(np.percentile(ages_ms, 95)),
-                 "longest_gap_ms": float(np.diff(stamps_s).max() * 1e3),
-                 "share": (len(stamps_s) - 1) / max(1.0, heard["rate"] * (stamps_s[-1] - stamps_s[0]))}
+        told |= {
+            "age_ms_p50": float(np.median(ages_ms)),
+            "age_ms_p95": float(np.percentile(ages_ms, 95)),
+            "longest_gap_ms": float(np.diff(stamps_s).max() * 1e3),
+            "share": (len(stamps_s) - 1) / max(1.0, heard["rate"] * (stamps_s[-1] - stamps_s[0])),
+        }
     else:
         told |= {"images": 0, "share": 0.0}
     return told

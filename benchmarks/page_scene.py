@@ -46,10 +46,18 @@ def upright(gesture: gestures.Gesture) -> Act:
 WAVE, CLAP = upright(gestures.wave), upright(gestures.clap)
 # (clothes, middle of the person in the image, seed, what is done again and again)
 CAST: tuple[tuple[drawing.Clothes, float, int, Sequence[Act]], ...] = (
-    (drawing.Clothes(SKINS[0], (40, 60, 95), (150, 90, 40), (70, 60, 55), (40, 40, 45), True, True), 290.0, 5,
-     (WAVE, standing.stand, exercises.squats, standing.stand, CLAP, WAVE)),
-    (drawing.Clothes(SKINS[1], (25, 30, 40), (70, 110, 205), (120, 105, 60), (60, 60, 60), False, True), 680.0, 8,
-     (exercises.jumping_jacks, exercises.jumping_jacks, standing.stand, exercises.squats, WAVE)),
+    (
+        drawing.Clothes(SKINS[0], (40, 60, 95), (150, 90, 40), (70, 60, 55), (40, 40, 45), True, True),
+        290.0,
+        5,
+        (WAVE, standing.stand, exercises.squats, standing.stand, CLAP, WAVE),
+    ),
+    (
+        drawing.Clothes(SKINS[1], (25, 30, 40), (70, 110, 205), (120, 105, 60), (60, 60, 60), False, True),
+        680.0,
+        8,
+        (exercises.jumping_jacks, exercises.jumping_jacks, standing.stand, exercises.squats, WAVE),
+    ),
 )
 
 
@@ -79,12 +87,17 @@ def room() -> np.ndarray:
     for left in (416, 488):
         cv2.rectangle(image, (left, 68), (left + 64, 222), (226, 205, 170), -1)
     cv2.rectangle(image, (820, 150), (950, 158), (95, 125, 150), -1)
-    for left, height, colour in ((832, 50, (120, 90, 70)), (850, 62, (90, 120, 160)), (872, 44, (100, 140, 110)),
-                                 (896, 56, (80, 80, 130))):
+    for left, height, colour in (
+        (832, 50, (120, 90, 70)),
+        (850, 62, (90, 120, 160)),
+        (872, 44, (100, 140, 110)),
+        (896, 56, (80, 80, 130)),
+    ):
         cv2.rectangle(image, (left, 150 - height), (left + 15, 150), colour, -1)
     for angle in range(-60, 61, 20):
-        cv2.ellipse(image, (70 + angle // 2, 270 - 20), (12, 62), angle, 0, 360, (85, 125 - abs(angle) // 4, 80), -1,
-                    cv2.LINE_AA)
+        cv2.ellipse(
+            image, (70 + angle // 2, 270 - 20), (12, 62), angle, 0, 360, (85, 125 - abs(angle) // 4, 80), -1, cv2.LINE_AA
+        )
     cv2.fillConvexPoly(image, np.array([(42, 300), (98, 300), (88, 372), (52, 372)]), (95, 115, 190), cv2.LINE_AA)
     return image
 
@@ -118,14 +131,20 @@ def photograph(video: Path, picture: Path, after_s: float) -> None:
     from playwright import sync_api
 
     chromium = shutil.which("chromium") or shutil.which("google-chrome")
-    viewer = subprocess.Popen(["pose-attention", "view", "--source", str(video), "--port", "0"], stdout=subprocess.PIPE,
-                              stderr=subprocess.STDOUT, text=True)
+    viewer = subprocess.Popen(
+        ["pose-attention", "view", "--source", str(video), "--port", "0"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
     try:
         address = next(found.group() for line in viewer.stdout or () if (found := re.search(r"http://\S+", line)))
         with sync_api.sync_playwright() as playwright:
             browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox", "--disable-gpu"])
-            pages = [browser.new_page(viewport={"width": width, "height": 844}, color_scheme=scheme)
-                     for width, scheme in ((1200, "light"), (390, "dark"))]
+            pages = [
+                browser.new_page(viewport={"width": width, "height": 844}, color_scheme=scheme)
+                for width, scheme in ((1200, "light"), (390, "dark"))
+            ]
             for page in pages:
                 page.goto(address)
             page.wait_for_timeout(1000 * after_s)
@@ -133,8 +152,11 @@ def photograph(video: Path, picture: Path, after_s: float) -> None:
                 page.wait_for_timeout(100)
             taken = [cv2.imdecode(np.frombuffer(page.screenshot(), np.uint8), cv2.IMREAD_COLOR) for page in pages]
             browser.close()
-        cv2.imwrite(str(picture), np.hstack([taken[0], np.full((844, 20, 3), 255, np.uint8), taken[1]]),
-                    [cv2.IMWRITE_WEBP_QUALITY, 82])
+        cv2.imwrite(
+            str(picture),
+            np.hstack([taken[0], np.full((844, 20, 3), 255, np.uint8), taken[1]]),
+            [cv2.IMWRITE_WEBP_QUALITY, 82],
+        )
     finally:
         viewer.terminate()
         viewer.wait()

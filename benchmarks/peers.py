@@ -41,18 +41,33 @@ _NOTHING_HIDDEN = {"joint_drop": 0.0, "offset": 0.02}
 
 
 def _stgcn(layout: Layout, classes: int) -> nn.Module:
-    return stgcn.STGCN(layout.limb_indices.tolist(), len(layout.joints), layout.index("left_hip"), classes,
-                       len(FEATURE_NAMES))
+    return stgcn.STGCN(
+        layout.limb_indices.tolist(), len(layout.joints), layout.index("left_hip"), classes, len(FEATURE_NAMES)
+    )
 
 
 PEERS = {
-    "pan": Peer("Pose-Attention Network (ours)",
-                lambda layout, classes: PoseAttentionNetwork(PanConfig(layout=layout.name), classes), 0, 3e-3),
+    "pan": Peer(
+        "Pose-Attention Network (ours)",
+        lambda layout, classes: PoseAttentionNetwork(PanConfig(layout=layout.name), classes),
+        0,
+        3e-3,
+    ),
     "gru": Peer("plain GRU", lambda layout, classes: PlainGRU(len(layout.joints), len(FEATURE_NAMES), classes), 0, 3e-3),
-    "ddnet": Peer("DD-Net, 64 filters", lambda layout, classes: ddnet.DDNet(len(layout.joints), classes, 64), ddnet.FRAMES,
-                  1e-3, _NOTHING_HIDDEN),
-    "ddnet32": Peer("DD-Net, 32 filters", lambda layout, classes: ddnet.DDNet(len(layout.joints), classes, 32),
-                    ddnet.FRAMES, 1e-3, _NOTHING_HIDDEN),
+    "ddnet": Peer(
+        "DD-Net, 64 filters",
+        lambda layout, classes: ddnet.DDNet(len(layout.joints), classes, 64),
+        ddnet.FRAMES,
+        1e-3,
+        _NOTHING_HIDDEN,
+    ),
+    "ddnet32": Peer(
+        "DD-Net, 32 filters",
+        lambda layout, classes: ddnet.DDNet(len(layout.joints), classes, 32),
+        ddnet.FRAMES,
+        1e-3,
+        _NOTHING_HIDDEN,
+    ),
     "stgcn": Peer("ST-GCN", _stgcn, stgcn.FRAMES, 1e-3, _NOTHING_HIDDEN),
 }
 
@@ -85,6 +100,14 @@ def export(network: nn.Module, peer: Peer, layout: Layout, path: Path) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         logging.getLogger("torch.onnx").setLevel(logging.ERROR)
-        torch.onnx.export(module.eval(), tuple(inputs.values()), str(path), input_names=list(inputs), output_names=outputs,
-                          dynamo=True, verbose=False, external_data=False,
-                          dynamic_shapes=tuple({0: torch.export.Dim("people", min=1)} for _ in inputs))
+        torch.onnx.export(
+            module.eval(),
+            tuple(inputs.values()),
+            str(path),
+            input_names=list(inputs),
+            output_names=outputs,
+            dynamo=True,
+            verbose=False,
+            external_data=False,
+            dynamic_shapes=tuple({0: torch.export.Dim("people", min=1)} for _ in inputs),
+        )

@@ -55,7 +55,7 @@ _ENLARGED = 1.3  # a person is not made larger than this to be "small"
 def cut_shot(pose: PoseEstimator, shot: Shot, number: int, rng: np.random.Generator, into: dict[str, Records]) -> None:
     """Views of a shot: a row a view and frame in `seen`, a joint and frame in `cut`, a joint of RUN frames in `tremble`."""
     every = views(shot, rng)
-    names = rng.permutation(list(every)).tolist()[:_VIEWS_OF_VIDEO if len(shot.images) == RUN else None]
+    names = rng.permutation(list(every)).tolist()[: _VIEWS_OF_VIDEO if len(shot.images) == RUN else None]
     for name in names:
         part = window(shot, every[name], rng.uniform(*_ZOOM))
         if part is None:
@@ -69,10 +69,16 @@ def cut_shot(pose: PoseEstimator, shot: Shot, number: int, rng: np.random.Genera
             xy, truth = xy + (left, top), shot.truth_px[t]
             inside = ((truth >= (left, top)) & (truth < (right, bottom))).all(-1)
             row, apart = match(xy, truth, inside & shot.sure, shot.torso_px)
-            into["seen"].add(view=name, source=shot.source, shot=number, found=row >= 0, right=same(row, apart),
-                             more=_unknown(np.delete(xy, row, 0) if row >= 0 else xy, shot),
-                             share_out=float(1 - inside.mean()),
-                             input_torso_px=input_torso_px(shot.torso_px, (right - left, bottom - top)))
+            into["seen"].add(
+                view=name,
+                source=shot.source,
+                shot=number,
+                found=row >= 0,
+                right=same(row, apart),
+                more=_unknown(np.delete(xy, row, 0) if row >= 0 else xy, shot),
+                share_out=float(1 - inside.mean()),
+                input_torso_px=input_torso_px(shot.torso_px, (right - left, bottom - top)),
+            )
             if same(row, apart):
                 found.append((xy[row], scores[row]))
                 _joints(into["cut"], name, number, t, shot, cuts, inside, xy[row], scores[row])
@@ -86,8 +92,17 @@ def _unknown(xy: np.ndarray, shot: Shot) -> int:
     return int((apart > 1.5 * shot.torso_px).sum())
 
 
-def _joints(rows: Records, name: str, number: int, t: int, shot: Shot, cuts: dict[str, float], inside: np.ndarray,
-            xy: np.ndarray, scores: np.ndarray) -> None:
+def _joints(
+    rows: Records,
+    name: str,
+    number: int,
+    t: int,
+    shot: Shot,
+    cuts: dict[str, float],
+    inside: np.ndarray,
+    xy: np.ndarray,
+    scores: np.ndarray,
+) -> None:
     """One row a joint: its nearest cut, how far outside it is, where the guess lies from the cut and along it."""
     unit, truth = shot.torso_px, shot.truth_px[t]
     distances, inner = beyond(truth, cuts), beyond(xy, cuts)
@@ -96,11 +111,24 @@ def _joints(rows: Records, name: str, number: int, t: int, shot: Shot, cuts: dic
         side = max(distances, key=lambda side: distances[side][v], default="")
         out = outwards(side) if side else np.array([0.0, 1.0])
         along, error = np.abs(out[::-1]), (xy[v] - truth[v]) / unit
-        rows.add(view=name, shot=number, frame=t, kind=KIND_OF[v], side=side, inside=bool(inside[v]), score=scores[v],
-                 full_score=shot.truth_scores[t, v], share_out=float(1 - inside.mean()),
-                 outside=distances[side][v] / unit if side else np.nan, inset=-inner[side][v] / unit if side else np.nan,
-                 normal=float(error @ out), along=float(error @ along), to_centre=float((middle - truth[v]) @ along / unit),
-                 error=float(np.linalg.norm(error)), onto=int(np.linalg.norm(truth - xy[v], axis=-1).argmin()))
+        rows.add(
+            view=name,
+            shot=number,
+            frame=t,
+            kind=KIND_OF[v],
+            side=side,
+            inside=bool(inside[v]),
+            score=scores[v],
+            full_score=shot.truth_scores[t, v],
+            share_out=float(1 - inside.mean()),
+            outside=distances[side][v] / unit if side else np.nan,
+            inset=-inner[side][v] / unit if side else np.nan,
+            normal=float(error @ out),
+            along=float(error @ along),
+            to_centre=float((middle - truth[v]) @ along / unit),
+            error=float(np.linalg.norm(error)),
+            onto=int(np.linalg.norm(truth - xy[v], axis=-1).argmin()),
+        )
 
 
 def _trembles(rows: Records, number: int, shot: Shot, cuts: dict[str, float], xy: np.ndarray, scores: np.ndarray) -> None:
@@ -110,8 +138,18 @@ def _trembles(rows: Records, number: int, shot: Shot, cuts: dict[str, float], xy
     moved = np.linalg.norm(shot.truth_px[2] - shot.truth_px[0], axis=-1).mean() / shot.torso_px
     for v in np.flatnonzero(shot.sure):
         farthest = max((distance[v] for distance in distances.values()), default=np.nan)
-        rows.add(shot=number, kind=KIND_OF[v], outside=farthest / shot.torso_px, x=guess[v, 0], y=guess[v, 1],
-                 own_x=truth[v, 0], own_y=truth[v, 1], moved=moved, score=scores[1, v], step=scores[2, v] - scores[1, v])
+        rows.add(
+            shot=number,
+            kind=KIND_OF[v],
+            outside=farthest / shot.torso_px,
+            x=guess[v, 0],
+            y=guess[v, 1],
+            own_x=truth[v, 0],
+            own_y=truth[v, 1],
+            moved=moved,
+            score=scores[1, v],
+            step=scores[2, v] - scores[1, v],
+        )
 
 
 def cover_shot(pose: PoseEstimator, shot: Shot, number: int, rng: np.random.Generator, rows: Records) -> None:
@@ -130,10 +168,20 @@ def cover_shot(pose: PoseEstimator, shot: Shot, number: int, rng: np.random.Gene
             row, apart = match(xy, truth, ~hidden & shot.sure, shot.torso_px)
             error = (xy[row] - truth) / shot.torso_px if row >= 0 else np.full(truth.shape, np.nan)
             for v in np.flatnonzero(shot.sure):
-                rows.add(share=share, textured=textured, shot=number, kind=KIND_OF[v], hidden=bool(hidden[v]),
-                         depth=float(truth[v, 1] - edge) / shot.torso_px, right=same(row, apart),
-                         score=scores[row, v] if row >= 0 else np.nan, full_score=shot.truth_scores[t, v], dx=error[v, 0],
-                         dy=error[v, 1], above=float(edge - truth[v, 1]) / shot.torso_px - error[v, 1])
+                rows.add(
+                    share=share,
+                    textured=textured,
+                    shot=number,
+                    kind=KIND_OF[v],
+                    hidden=bool(hidden[v]),
+                    depth=float(truth[v, 1] - edge) / shot.torso_px,
+                    right=same(row, apart),
+                    score=scores[row, v] if row >= 0 else np.nan,
+                    full_score=shot.truth_scores[t, v],
+                    dx=error[v, 0],
+                    dy=error[v, 1],
+                    above=float(edge - truth[v, 1]) / shot.torso_px - error[v, 1],
+                )
 
 
 def shrink_shot(pose: PoseEstimator, shot: Shot, number: int, rows: Records) -> None:
@@ -146,21 +194,32 @@ def shrink_shot(pose: PoseEstimator, shot: Shot, number: int, rows: Records) -> 
         errors, found_scores = np.full(shot.truth_px.shape, np.nan), np.full(shot.truth_scores.shape, np.nan)
         for t, image in enumerate(shot.images):
             small = cv2.resize(image, None, fx=factor, fy=factor, interpolation=cv2.INTER_AREA)
-            xy, scores = people(pose, cv2.warpAffine(small, np.column_stack([np.eye(2), shift]), canvas,
-                                                     borderMode=cv2.BORDER_REPLICATE))
+            xy, scores = people(
+                pose, cv2.warpAffine(small, np.column_stack([np.eye(2), shift]), canvas, borderMode=cv2.BORDER_REPLICATE)
+            )
             truth = shot.truth_px[t] * factor + shift
             row, apart = match(xy, truth, shot.sure, size)
             if same(row, apart):
                 errors[t], found_scores[t] = (xy[row] - truth) / size, scores[row]
         slow, fast = errors.mean(0), errors[0] - 2 * errors[1] + errors[2]
         for v in np.flatnonzero(shot.sure):
-            rows.add(size=size, shot=number, kind=KIND_OF[v], found=bool(np.isfinite(slow[v]).all()),
-                     x=slow[v, 0], y=slow[v, 1], fast_x=fast[v, 0], fast_y=fast[v, 1], score=found_scores[:, v].mean(),
-                     full_score=shot.truth_scores[1, v])
+            rows.add(
+                size=size,
+                shot=number,
+                kind=KIND_OF[v],
+                found=bool(np.isfinite(slow[v]).all()),
+                x=slow[v, 0],
+                y=slow[v, 1],
+                fast_x=fast[v, 0],
+                fast_y=fast[v, 1],
+                score=found_scores[:, v].mean(),
+                full_score=shot.truth_scores[1, v],
+            )
 
 
-def shots_of(pose: PoseEstimator, videos: Sequence[Path], moments: int, folder: Path | None, most_photos: int,
-             seed: int) -> Iterator[Shot]:
+def shots_of(
+    pose: PoseEstimator, videos: Sequence[Path], moments: int, folder: Path | None, most_photos: int, seed: int
+) -> Iterator[Shot]:
     """Moments of the videos, then photos that the labels call one whole upright person, where the estimator finds it too."""
     for path in videos:
         for images in video_moments(path, moments):
@@ -168,8 +227,11 @@ def shots_of(pose: PoseEstimator, videos: Sequence[Path], moments: int, folder: 
                 yield shot
     if folder is None or not most_photos:
         return
-    photos = [photo for photo in read_photos([folder / "annotations.json"], folder / IMAGES, LAYOUT, max_people=1)
-              if photo.labelled.all() and not len(photo.ignore_xyxy) and stands(photo.keypoints_px[0])]
+    photos = [
+        photo
+        for photo in read_photos([folder / "annotations.json"], folder / IMAGES, LAYOUT, max_people=1)
+        if photo.labelled.all() and not len(photo.ignore_xyxy) and stands(photo.keypoints_px[0])
+    ]
     for i in np.random.default_rng(seed).permutation(len(photos))[:most_photos]:
         shot = shot_of(pose, photos[i].path.stem, [cv2.imread(str(photos[i].path))])
         if shot is not None and shot.upright:

@@ -80,8 +80,14 @@ def contenders(models: Sequence[PoseSpec], sizes: Sequence[int], threads: int) -
     for number, spec in enumerate(models):
         for precision in (name for name in ("fp32", "int8") if name in spec.files):
             for size in sizes if number == 0 else (STAGES_SIZE,):
-                config = PoseConfig(estimator="pose_cnn", pose_model=str(spec.folder), precision=precision, input_size=size,
-                                    threads=threads, min_person_score=0.0)
+                config = PoseConfig(
+                    estimator="pose_cnn",
+                    pose_model=str(spec.folder),
+                    precision=precision,
+                    input_size=size,
+                    threads=threads,
+                    min_person_score=0.0,
+                )
                 yield Contender(f"pose_cnn, {precision}", config, spec.stages)
 
 
@@ -102,8 +108,11 @@ def accuracy(row: Contender, photos: list) -> dict[str, float]:
     estimator = create_pose_estimator(row.config)
     found = [estimator(Frame(cv2.imread(str(photo.path), cv2.IMREAD_COLOR), 0)) for photo in photos]
     estimator.close()
-    return {key: round(value, 4) for key, value in dataclasses.asdict(score_keypoints(photos, found)).items()
-            if key in ("ap", "ap50", "ap75", "ar")}
+    return {
+        key: round(value, 4)
+        for key, value in dataclasses.asdict(score_keypoints(photos, found)).items()
+        if key in ("ap", "ap50", "ap75", "ar")
+    }
 
 
 def times(rows: Sequence[Contender], frames: Sequence[Frame]) -> list[dict[str, float]]:
@@ -122,9 +131,14 @@ def times(rows: Sequence[Contender], frames: Sequence[Frame]) -> list[dict[str, 
                 network[turn, number, place] = 1e3 * estimator.network_s
     for estimator in estimators:
         estimator.close()
-    return [{"ms": round(float(np.median(whole[:, number])), 2),
-             "p95_ms": round(float(np.quantile(whole[:, number], 0.95)), 2),
-             "network_ms": round(float(np.median(network[:, number])), 2)} for number in range(len(rows))]
+    return [
+        {
+            "ms": round(float(np.median(whole[:, number])), 2),
+            "p95_ms": round(float(np.quantile(whole[:, number], 0.95)), 2),
+            "network_ms": round(float(np.median(network[:, number])), 2),
+        }
+        for number in range(len(rows))
+    ]
 
 
 def decoding_ms() -> dict[int, float]:
@@ -136,8 +150,14 @@ def decoding_ms() -> dict[int, float]:
         place = np.stack([np.arange(people) % columns, np.arange(people) // columns], 1)[:, None] * PLACE_PX
         joints = (place + rng.uniform(8, np.array(PLACE_PX) - 8, (people, len(table.joints), 2))).astype(np.float32)
         size = np.array([rows, columns]) * PLACE_PX[::-1] // 8
-        maps = make_targets(joints, np.ones(joints.shape[:2], bool), np.zeros((people, 4), np.float32),
-                            np.ones(size, np.float32), table, TargetConfig())
+        maps = make_targets(
+            joints,
+            np.ones(joints.shape[:2], bool),
+            np.zeros((people, 4), np.float32),
+            np.ones(size, np.float32),
+            table,
+            TargetConfig(),
+        )
         taken = []
         for _ in range(100):
             began = time.process_time()
@@ -166,8 +186,9 @@ def _memory_growth(config: PoseConfig, image_bgr: np.ndarray) -> float:
 
 def people_at_once(row: Contender, frames: Sequence[Frame]) -> int:
     """How many of the twelve people in one image of twelve photos are found, at an input of CROWD_SIZE."""
-    estimator = create_pose_estimator(dataclasses.replace(row.config, input_size=CROWD_SIZE,
-                                                          min_person_score=PoseConfig().min_person_score))
+    estimator = create_pose_estimator(
+        dataclasses.replace(row.config, input_size=CROWD_SIZE, min_person_score=PoseConfig().min_person_score)
+    )
     found = len(estimator(crowd_of(frames)))
     estimator.close()
     return found
@@ -179,7 +200,7 @@ def crowd_of(frames: Sequence[Frame]) -> Frame:
 
     columns, rows = CROWD
     tiles = [cv2.resize(frames[i % len(frames)].image_bgr, (320, 320)) for i in range(columns * rows)]
-    return Frame(np.concatenate([np.concatenate(tiles[r * columns:(r + 1) * columns], 1) for r in range(rows)]), 0)
+    return Frame(np.concatenate([np.concatenate(tiles[r * columns : (r + 1) * columns], 1) for r in range(rows)]), 0)
 
 
 def measure(args: argparse.Namespace) -> dict:
@@ -211,9 +232,16 @@ def measure(args: argparse.Namespace) -> dict:
                 result |= {**accuracy(row, photos), "of_twelve": people_at_once(row, frames)}
         for result, measured in zip(results, times(rows, frames[:4])):
             result |= measured
-    return {"machine": machine(), "load_average": round(os.getloadavg()[0], 1), "threads": args.threads,
-            "part": args.part, "photos": len(photos), "people": sum(photo.people for photo in photos), "rows": results,
-            "decoding_ms": decoding_ms()}
+    return {
+        "machine": machine(),
+        "load_average": round(os.getloadavg()[0], 1),
+        "threads": args.threads,
+        "part": args.part,
+        "photos": len(photos),
+        "people": sum(photo.people for photo in photos),
+        "rows": results,
+        "decoding_ms": decoding_ms(),
+    }
 
 
 def describe(row: Contender, part: str, photos: int) -> dict:
@@ -221,8 +249,14 @@ def describe(row: Contender, part: str, photos: int) -> dict:
     spec = read_pose_spec(row.config.pose_model) if row.stages else None
     fetched = THUNDER if row.config.estimator == THUNDER else movenet_network.WEIGHTS
     sha256 = spec.files[row.config.precision][1] if spec else weights.weight_file(fetched).sha256
-    return {"title": row.title, "input_size": row.config.input_size, "stages": row.stages, "sha256": sha256,
-            "part": part, "photos": photos}
+    return {
+        "title": row.title,
+        "input_size": row.config.input_size,
+        "stages": row.stages,
+        "sha256": sha256,
+        "part": part,
+        "photos": photos,
+    }
 
 
 def kept(result: dict, folder: Path) -> bool:
@@ -240,22 +274,29 @@ def labelled(args: argparse.Namespace) -> list:
     """The photos to score on; none, with a line that says so, where the folder is absent."""
     annotations, names = PARTS[args.part]
     if not args.photos or not (Path(args.photos) / annotations).is_file():
-        print(f"accuracy is left out, for there are no labelled photos: {args.photos or '--photos DIR'} with {annotations}, "
-              f"{names}, images/")
+        print(
+            f"accuracy is left out, for there are no labelled photos: {args.photos or '--photos DIR'} with {annotations}, "
+            f"{names}, images/"
+        )
         return []
     return labelled_photos(Path(args.photos), args.part, args.most_photos)
 
 
 def table(result: dict) -> str:
     """As Markdown."""
-    lines = [f"{result['machine']}, {result['threads']} thread(s), load {result['load_average']}; {result['people']} people "
-             f"in {result['photos']} {result['part']} photos", "",
-             "| estimator | input | stages | AP | AP50 | ms a frame | of it network | memory, MB | found of 12 |",
-             "|---|---|---|---|---|---|---|---|---|"]
+    lines = [
+        f"{result['machine']}, {result['threads']} thread(s), load {result['load_average']}; {result['people']} people "
+        f"in {result['photos']} {result['part']} photos",
+        "",
+        "| estimator | input | stages | AP | AP50 | ms a frame | of it network | memory, MB | found of 12 |",
+        "|---|---|---|---|---|---|---|---|---|",
+    ]
     for row in result["rows"]:
-        lines.append(f"| {row['title']} | {row['input_size']} | {row['stages'] or '-'} | {_number(row, 'ap')} | "
-                     f"{_number(row, 'ap50')} | {row['ms']:.1f} | {row['network_ms']:.1f} | {row['memory_mb']:.0f} | "
-                     f"{row.get('of_twelve', '-')} |")
+        lines.append(
+            f"| {row['title']} | {row['input_size']} | {row['stages'] or '-'} | {_number(row, 'ap')} | "
+            f"{_number(row, 'ap50')} | {row['ms']:.1f} | {row['network_ms']:.1f} | {row['memory_mb']:.0f} | "
+            f"{row.get('of_twelve', '-')} |"
+        )
     decoding = ", ".join(f"{people}: {ms:.1f} ms" for people, ms in result["decoding_ms"].items())
     return "\n".join([*lines, "", f"Decoding of maps, by people in view: {decoding}"])
 
@@ -279,10 +320,15 @@ def picture(result: dict, path: Path) -> None:
     for name, rows in lines.items():
         axes.plot([row["ms"] for row in rows], [row["ap"] for row in rows], "o-", label=name)
         for row in rows:
-            axes.annotate(str(row["input_size"]), (row["ms"], row["ap"]), textcoords="offset points", xytext=(4, 4),
-                          fontsize=7)
-    axes.set(xlabel=f"milliseconds a frame, {result['threads']} thread(s)", ylabel="AP (OKS 0.50 to 0.95)", ylim=(0, None),
-             xlim=(0, None))
+            axes.annotate(
+                str(row["input_size"]), (row["ms"], row["ap"]), textcoords="offset points", xytext=(4, 4), fontsize=7
+            )
+    axes.set(
+        xlabel=f"milliseconds a frame, {result['threads']} thread(s)",
+        ylabel="AP (OKS 0.50 to 0.95)",
+        ylim=(0, None),
+        xlim=(0, None),
+    )
     axes.legend(fontsize=8)
     figure.savefig(path, dpi=110)
     pyplot.close(figure)
@@ -311,18 +357,27 @@ def main() -> None:
     parser.add_argument("--photos", default="", metavar="DIR", help="folder with images/, labels and lists of file names")
     parser.add_argument("--part", choices=tuple(PARTS), default="test", help="which photos of it (default: %(default)s)")
     parser.add_argument("--source", default="", help="without photos: the recording whose frames are timed")
-    parser.add_argument("--model", default=PoseConfig().pose_model,
-                        help="pose network: name or directory (default: %(default)s)")
-    parser.add_argument("--every-stage", action="store_true",
-                        help="also with other numbers of stages, exported from its weights (wants torch, and photos)")
+    parser.add_argument(
+        "--model", default=PoseConfig().pose_model, help="pose network: name or directory (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--every-stage",
+        action="store_true",
+        help="also with other numbers of stages, exported from its weights (wants torch, and photos)",
+    )
     parser.add_argument("--stage-models", type=Path, metavar="DIR", help="keep the model of each number of stages there")
-    parser.add_argument("--sizes", type=int, nargs="*", default=POSE_CNN_SIZES,
-                        help="input sizes of it (default: %(default)s)")
+    parser.add_argument(
+        "--sizes", type=int, nargs="*", default=POSE_CNN_SIZES, help="input sizes of it (default: %(default)s)"
+    )
     parser.add_argument("--threads", type=int, default=2, help="CPU threads (default: %(default)s)")
     parser.add_argument("--most-photos", type=int, default=0, help="score on so many only (default: all)")
     parser.add_argument("--out", type=Path, default=Path("out/bench/pose_choice"), help="folder (default: %(default)s)")
-    parser.add_argument("--docs", type=Path, metavar="FILE.md",
-                        help="put the table into this page, between the two lines that mark its place, and its picture")
+    parser.add_argument(
+        "--docs",
+        type=Path,
+        metavar="FILE.md",
+        help="put the table into this page, between the two lines that mark its place, and its picture",
+    )
     args = parser.parse_args()
     try:
         weights.fetch("movenet_multipose")

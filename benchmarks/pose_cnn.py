@@ -54,6 +54,7 @@ def eager(network, image: np.ndarray) -> Callable[[], None]:
     def call() -> None:
         with torch.inference_mode():
             network(tensor)
+
     return call
 
 
@@ -80,8 +81,14 @@ def time_forms(network, size: tuple[int, int], seconds: float, folder: Path) -> 
             calls[name], sizes_mb[name] = bound(file, {"image": image}), file.stat().st_size / 1e6
     measured = in_turns(calls, seconds, _WARM_UP, _ROUNDS, time.process_time)
     times = {name: float(np.median(each)) for name, each in measured.items()}
-    return {name: {"ms": round(ms, 2), "times_eager": round(times["torch eager"] / ms, 2),
-                   **({"mb": round(sizes_mb[name], 2)} if name in sizes_mb else {})} for name, ms in times.items()}
+    return {
+        name: {
+            "ms": round(ms, 2),
+            "times_eager": round(times["torch eager"] / ms, 2),
+            **({"mb": round(sizes_mb[name], 2)} if name in sizes_mb else {}),
+        }
+        for name, ms in times.items()
+    }
 
 
 def stages_of(folder: Path, work: Path, images: list[np.ndarray]) -> dict[int, Path]:
@@ -124,8 +131,10 @@ def time_stages(network, size: tuple[int, int], seconds: float, folder: Path) ->
                 quantise(folder / f"fp32-{stages}.onnx", path, [image])
             calls[stages, precision] = bound(path, {"image": image})
     times = in_turns(calls, seconds, _WARM_UP, _ROUNDS, time.process_time)
-    return {stages: {f"{precision}_ms": round(float(np.median(times[stages, precision])), 2)
-                     for precision in PRECISIONS} for stages in range(1, _MOST_STAGES + 1)}
+    return {
+        stages: {f"{precision}_ms": round(float(np.median(times[stages, precision])), 2) for precision in PRECISIONS}
+        for stages in range(1, _MOST_STAGES + 1)
+    }
 
 
 def score_stages(models: dict[int, Path], photos: list[Photo], input_size: int) -> dict[int, dict[str, float]]:
@@ -133,8 +142,15 @@ def score_stages(models: dict[int, Path], photos: list[Photo], input_size: int) 
     scores: dict[int, dict[str, float]] = {}
     for stages, folder in models.items():
         for precision in PRECISIONS:
-            estimator = create_pose_estimator(PoseConfig(estimator="pose_cnn", pose_model=str(folder), precision=precision,
-                                                         input_size=input_size, min_person_score=0.03))
+            estimator = create_pose_estimator(
+                PoseConfig(
+                    estimator="pose_cnn",
+                    pose_model=str(folder),
+                    precision=precision,
+                    input_size=input_size,
+                    min_person_score=0.03,
+                )
+            )
             found, _ = find_people(estimator, photos)
             estimator.close()
             scores.setdefault(stages, {})[f"{precision}_ap"] = round(score_keypoints(photos, found).ap, 4)
@@ -144,21 +160,30 @@ def score_stages(models: dict[int, Path], photos: list[Photo], input_size: int) 
 def draw_stages(rows: dict[int, dict[str, float]], path: Path) -> None:
     """AP against milliseconds, a point a number of stages; those without an AP are marks on the time axis."""
     import matplotlib
+
     matplotlib.use("Agg")
     from matplotlib import pyplot
 
     figure, axes = pyplot.subplots(figsize=(5.2, 3.4), layout="constrained")
     for precision, colour in zip(PRECISIONS, ("C0", "C1")):
         known = {n: row for n, row in rows.items() if f"{precision}_ap" in row}
-        axes.plot([row[f"{precision}_ms"] for row in known.values()], [row[f"{precision}_ap"] for row in known.values()],
-                  "o-", color=colour, label=precision)
+        axes.plot(
+            [row[f"{precision}_ms"] for row in known.values()],
+            [row[f"{precision}_ap"] for row in known.values()],
+            "o-",
+            color=colour,
+            label=precision,
+        )
         for stages, row in known.items():
             axes.annotate(str(stages), (row[f"{precision}_ms"], row[f"{precision}_ap"]), (4, 4), textcoords="offset points")
         low = axes.get_ylim()[0]
         rest = [row[f"{precision}_ms"] for n, row in rows.items() if n not in known]
         axes.plot(rest, len(rest) * [low], "|", color=colour, markersize=12)
-    axes.set(xlabel="processor milliseconds an image, one thread" + (" (marks: accuracy not measured)" if rest else ""),
-             ylabel="OKS AP", title="stages of the head")
+    axes.set(
+        xlabel="processor milliseconds an image, one thread" + (" (marks: accuracy not measured)" if rest else ""),
+        ylabel="OKS AP",
+        title="stages of the head",
+    )
     axes.legend()
     axes.grid(alpha=0.3)
     figure.savefig(path, dpi=130)
@@ -167,10 +192,16 @@ def draw_stages(rows: dict[int, dict[str, float]], path: Path) -> None:
 
 def table_of(result: dict) -> str:
     """For the terminal, and for the documentation as it is."""
-    lines = [f"{result['machine']}; input {result['size'][1]}x{result['size'][0]}, one thread", "",
-             "| form | ms | times torch eager | MB |", "|---|---|---|---|"]
-    lines += [f"| {name} | {row['ms']:.1f} | {row['times_eager']:.2f} | {row.get('mb', float('nan')):.1f} |"
-              for name, row in result["forms"].items()]
+    lines = [
+        f"{result['machine']}; input {result['size'][1]}x{result['size'][0]}, one thread",
+        "",
+        "| form | ms | times torch eager | MB |",
+        "|---|---|---|---|",
+    ]
+    lines += [
+        f"| {name} | {row['ms']:.1f} | {row['times_eager']:.2f} | {row.get('mb', float('nan')):.1f} |"
+        for name, row in result["forms"].items()
+    ]
     lines += ["", "| stages | ms fp32 | ms int8 | AP fp32 | AP int8 |", "|---|---|---|---|---|"]
     for stages, row in result["stages"].items():
         found = [row.get(f"{precision}_ap") for precision in PRECISIONS]
@@ -184,11 +215,15 @@ def measure(args: argparse.Namespace) -> dict:
 
     folder = find_model(args.model)
     network, shipped = load_pose_network(folder), load_pose_network(folder)
-    shipped.stages = shipped.stages[:read_spec(folder)["stages"]]
+    shipped.stages = shipped.stages[: read_spec(folder)["stages"]]
     with tempfile.TemporaryDirectory() as scratch:
         work = Path(scratch)
-        result = {"machine": machine(), "model": args.model, "size": args.size,
-                  "forms": time_forms(shipped, tuple(args.size), args.seconds, work)}
+        result = {
+            "machine": machine(),
+            "model": args.model,
+            "size": args.size,
+            "forms": time_forms(shipped, tuple(args.size), args.seconds, work),
+        }
         rows: dict[int, dict[str, float]] = time_stages(network, tuple(args.size), args.seconds, work)
         if args.photos:
             photos = labelled_photos(args.photos, args.part, args.most_photos)

@@ -94,9 +94,17 @@ def main() -> None:
         seen.add(source)
     joints_px, scores = np.array(found).reshape(-1, 2).T
     same = (joints_px <= 0.5) & (scores <= 0.01)
-    result = {"sources": len(seen), "people": len(found), "same": float(same.mean()), "farthest_px": float(joints_px.max()),
-              "scores": float(scores.max()), "every": args.every, "least_joint": args.least_joint,
-              "input_size": args.input_size, "runtime": args.runtime}
+    result = {
+        "sources": len(seen),
+        "people": len(found),
+        "same": float(same.mean()),
+        "farthest_px": float(joints_px.max()),
+        "scores": float(scores.max()),
+        "every": args.every,
+        "least_joint": args.least_joint,
+        "input_size": args.input_size,
+        "runtime": args.runtime,
+    }
     print(", ".join(f"{name} {value}" for name, value in result.items()))
     if args.json:
         args.json.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")

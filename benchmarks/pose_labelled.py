@@ -39,7 +39,7 @@ def falls(pose: PoseEstimator, video: Path, most: int, rows: Records) -> None:
         at_s = frames[i][0] - frames[0][0]
         label = next((name for start, end, name in spans if start <= at_s < end), None)
         if label is not None:
-            _pair(rows, label, [_surest(*people(pose, image)) for _, image in frames[i:i + 2]])
+            _pair(rows, label, [_surest(*people(pose, image)) for _, image in frames[i : i + 2]])
 
 
 def _surest(xy: np.ndarray, scores: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
@@ -58,12 +58,22 @@ def _pair(rows: Records, label: str, found: list[tuple[np.ndarray, np.ndarray] |
     trunk = xy[KIND_OF == KINDS.index("hip")].mean(0) - xy[KIND_OF == KINDS.index("shoulder")].mean(0)
     for v, w in enumerate(LAYOUT.mirror):
         pair = [v, w]
-        judged = v < w and min(scores[pair].min(), later_scores[pair].min()) >= there and min(
-            np.linalg.norm(xy[v] - xy[w]), np.linalg.norm(later_xy[v] - later_xy[w])) > _APART * unit
+        judged = (
+            v < w
+            and min(scores[pair].min(), later_scores[pair].min()) >= there
+            and min(np.linalg.norm(xy[v] - xy[w]), np.linalg.norm(later_xy[v] - later_xy[w])) > _APART * unit
+        )
         stayed = np.linalg.norm(later_xy[pair] - xy[pair], axis=-1).sum()
         changed = np.linalg.norm(later_xy[pair[::-1]] - xy[pair], axis=-1).sum()
-        rows.add(label=label, found=True, lying=bool(abs(trunk[1]) < abs(trunk[0])), kind=KIND_OF[v], score=scores[v],
-                 swapped=bool(judged and changed < 0.7 * stayed), judged=bool(judged))
+        rows.add(
+            label=label,
+            found=True,
+            lying=bool(abs(trunk[1]) < abs(trunk[0])),
+            kind=KIND_OF[v],
+            score=scores[v],
+            swapped=bool(judged and changed < 0.7 * stayed),
+            judged=bool(judged),
+        )
 
 
 def photos(pose: PoseEstimator, folder: Path, most: int, rows: Records) -> None:
@@ -88,5 +98,12 @@ def photos(pose: PoseEstimator, folder: Path, most: int, rows: Records) -> None:
             at_input = input_torso_px(unit, (image["width"], image["height"]))
             for v in np.flatnonzero(labelled > 0):
                 dx, dy = (xy[row, v] - truth[v]) / unit
-                rows.add(kind=KIND_OF[v], hidden=not visible[v], tells_hidden=image["source"] == "coco",
-                         score=scores[row, v], dx=dx, dy=dy, input_torso_px=at_input)
+                rows.add(
+                    kind=KIND_OF[v],
+                    hidden=not visible[v],
+                    tells_hidden=image["source"] == "coco",
+                    score=scores[row, v],
+                    dx=dx,
+                    dy=dy,
+                    input_torso_px=at_input,
+                )

@@ -39,8 +39,9 @@ def tracks(pose: PoseEstimator, video: Path) -> Iterator[list[tuple[int, np.ndar
         index = 0
         while (frame := camera.read()) is not None:
             graphs = stage(pose(frame))
-            for track, xy, mask, scale in zip(graphs.track_ids.tolist(), graphs.keypoints_px(), graphs.mask,
-                                              graphs.scales_px.tolist()):
+            for track, xy, mask, scale in zip(
+                graphs.track_ids.tolist(), graphs.keypoints_px(), graphs.mask, graphs.scales_px.tolist()
+            ):
                 people[track].append((index, xy, mask, scale))
             index += 1
     finally:
@@ -67,15 +68,21 @@ def of_video(pose: PoseEstimator, video: Path) -> dict:
     parts = [tremble(person) for person in tracks(pose, video)]
     second, motion, scale = (np.concatenate(column) for column in zip(*parts))
     calm = motion <= np.quantile(motion, CALM)
-    return {"video": video.name, "moments": int(calm.sum()), "torso_px": round(float(np.median(scale[calm])), 1),
-            **_by_kind(np.abs(second[calm]).reshape(calm.sum(), len(LAYOUT.joints), 2) * _TO_DEVIATION / 6**0.5)}
+    return {
+        "video": video.name,
+        "moments": int(calm.sum()),
+        "torso_px": round(float(np.median(scale[calm])), 1),
+        **_by_kind(np.abs(second[calm]).reshape(calm.sum(), len(LAYOUT.joints), 2) * _TO_DEVIATION / 6**0.5),
+    }
 
 
 def _by_kind(values: np.ndarray) -> dict[str, float]:
     """Median of (n, V, 2) over all joints and by kind, NaN left out."""
     columns = {kind: [i for i, joint in enumerate(LAYOUT.joints) if joint.endswith(kind)] for kind in _KINDS}
-    return {"all": round(float(np.nanmedian(values)), 4),
-            **{kind: round(float(np.nanmedian(values[:, rows])), 4) for kind, rows in columns.items()}}
+    return {
+        "all": round(float(np.nanmedian(values)), 4),
+        **{kind: round(float(np.nanmedian(values[:, rows])), 4) for kind, rows in columns.items()},
+    }
 
 
 def of_photos(pose: PoseEstimator, annotations: Path) -> dict:
@@ -91,14 +98,19 @@ def of_photos(pose: PoseEstimator, annotations: Path) -> dict:
             xy, labelled = to_common(points[:, :2], (points[:, 2] > 0).astype(np.float32))
             scale = float(BodyFrame(LAYOUT).scale_px(xy, labelled > 0, np.float32(0)))
             both = (seen >= GraphConfig().min_joint_score) & (labelled > 0)
-            distance = np.where(both.any(-1), (np.linalg.norm(seen_xy - xy, axis=-1) * both).sum(-1)
-                                / np.maximum(both.sum(-1), 1), np.inf)
+            distance = np.where(
+                both.any(-1), (np.linalg.norm(seen_xy - xy, axis=-1) * both).sum(-1) / np.maximum(both.sum(-1), 1), np.inf
+            )
             if len(distance) and distance.min() < scale:
                 best = int(distance.argmin())
                 errors.append(np.where(both[best][:, None], np.abs(seen_xy[best] - xy) / scale, np.nan))
                 torsos.append(scale)
-    return {"photos": annotations.parent.name, "people": len(errors), "torso_px": round(float(np.median(torsos)), 1),
-            **_by_kind(np.array(errors) * _TO_DEVIATION)}
+    return {
+        "photos": annotations.parent.name,
+        "people": len(errors),
+        "torso_px": round(float(np.median(torsos)), 1),
+        **_by_kind(np.array(errors) * _TO_DEVIATION),
+    }
 
 
 def main() -> None:

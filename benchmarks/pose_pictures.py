@@ -35,8 +35,13 @@ def similarity(photo: Photo, people: Skeletons) -> float:
     if not len(people):
         return 0.0
     keypoints = layout_map(people.layout.name, LAYOUT.name)(people.keypoints_px, people.scores)[0]
-    every = oks(keypoints[None], photo.keypoints_px[:, None], photo.labelled[:, None], photo.areas_px2[:, None],
-                coco_sigmas(LAYOUT.joints))
+    every = oks(
+        keypoints[None],
+        photo.keypoints_px[:, None],
+        photo.labelled[:, None],
+        photo.areas_px2[:, None],
+        coco_sigmas(LAYOUT.joints),
+    )
     return float(every.max(1).mean())
 
 
@@ -46,7 +51,7 @@ def cell(size: tuple[int, int], people: Skeletons, photo: Photo | None, title: s
 
     scale = _CELL / max(size)
     paper = np.full((_CELL, _CELL, 3), 255, np.uint8)
-    paper[:int(size[1] * scale), :int(size[0] * scale)] = _PAPER
+    paper[: int(size[1] * scale), : int(size[0] * scale)] = _PAPER
     for number, (keypoints, scores) in enumerate(zip(people.keypoints_px, people.scores)):
         draw_limbs(paper, keypoints * scale, scores > 0, people.layout.limb_indices, track_colour(number), 3)
     for keypoints, labelled in zip(photo.keypoints_px, photo.labelled) if photo else ():
@@ -98,7 +103,7 @@ def main() -> None:
     config = read_settings(args, PoseConfig)
     cells = of_video(args, config) if args.video else of_photos(args, config)
     cells += [np.full((_CELL, _CELL, 3), 255, np.uint8)] * (-len(cells) % args.columns)
-    rows = [np.hstack(cells[i:i + args.columns]) for i in range(0, len(cells), args.columns)]
+    rows = [np.hstack(cells[i : i + args.columns]) for i in range(0, len(cells), args.columns)]
     args.picture.parent.mkdir(parents=True, exist_ok=True)
     cv2.imwrite(str(args.picture), np.vstack(rows))
 

@@ -28,8 +28,9 @@ class Records:
 def write_raw(path: Path, rows: dict[str, dict[str, np.ndarray]]) -> None:
     """For `joined`."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    np.savez_compressed(path, **{f"{name}/{column}": values for name, columns in rows.items()
-                                 for column, values in columns.items()})
+    np.savez_compressed(
+        path, **{f"{name}/{column}": values for name, columns in rows.items() for column, values in columns.items()}
+    )
 
 
 def joined(files: Sequence[Path]) -> dict[str, dict[str, np.ndarray]]:

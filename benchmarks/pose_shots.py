@@ -60,8 +60,10 @@ def stands(xy: np.ndarray) -> bool:
     """Trunk within 35 degrees of the vertical, knees well below the hips, ankles below the knees. xy (V, 2)."""
     shoulder, hip, knee, ankle = (_level(xy, kind) for kind in ("shoulder", "hip", "knee", "ankle"))
     trunk = hip - shoulder
-    return bool(trunk[1] > abs(trunk[0]) / np.tan(np.deg2rad(35)) and min(knee[1] - hip[1], ankle[1] - knee[1])
-                > 0.15 * np.linalg.norm(trunk))
+    return bool(
+        trunk[1] > abs(trunk[0]) / np.tan(np.deg2rad(35))
+        and min(knee[1] - hip[1], ankle[1] - knee[1]) > 0.15 * np.linalg.norm(trunk)
+    )
 
 
 def people(pose: PoseEstimator, image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -109,14 +111,20 @@ def shot_of(pose: PoseEstimator, source: str, images: list[np.ndarray]) -> Shot 
         return None
     truths, truth_scores = [], []
     for image in images:
-        near, near_scores = people(pose, image[low[1]:high[1], low[0]:high[0]])
+        near, near_scores = people(pose, image[low[1] : high[1], low[0] : high[0]])
         if not len(near):
             return None
         row = int(np.linalg.norm(near + low - xy[best], axis=-1).mean(1).argmin())
         truths.append(near[row] + low)
         truth_scores.append(near_scores[row])
-    shot = Shot(source, tuple(images), np.array(truths), np.array(truth_scores), np.delete(xy, best, 0).mean(1),
-                torso_px(truths[middle], truth_scores[middle] >= SURE))
+    shot = Shot(
+        source,
+        tuple(images),
+        np.array(truths),
+        np.array(truth_scores),
+        np.delete(xy, best, 0).mean(1),
+        torso_px(truths[middle], truth_scores[middle] >= SURE),
+    )
     apart = np.linalg.norm(shot.truth_px[middle] - xy[best], axis=-1)[shot.sure]
     moved = np.linalg.norm(np.diff(shot.truth_px, axis=0), axis=-1)[:, shot.sure]
     sure = shot.sure[_TRUNK].all() and shot.sure.sum() >= _ENOUGH and truth_scores[middle].mean() >= 0.45
@@ -134,7 +142,7 @@ def video_moments(path: Path, most: int) -> Iterator[list[np.ndarray]]:
         camera.close()
     starts = np.unique(np.linspace(0, len(frames) - RUN, most + 2).round().astype(int)[1:-1]) if len(frames) > RUN else []
     for start in starts:
-        yield frames[start:start + RUN]
+        yield frames[start : start + RUN]
 
 
 def views(shot: Shot, rng: np.random.Generator) -> dict[str, dict[str, float]]:
@@ -149,12 +157,16 @@ def views(shot: Shot, rng: np.random.Generator) -> dict[str, dict[str, float]]:
     if not shot.upright:
         return every
     return every | {
-        "feet": {"bottom": (knee[1] + ankle[1]) / 2}, "legs": {"bottom": hip[1] + 0.6 * (knee[1] - hip[1])},
-        "hips and legs": {"bottom": hip[1] - 0.25 * unit}, "below the chest": {"bottom": shoulder[1] + 0.4 * unit},
+        "feet": {"bottom": (knee[1] + ankle[1]) / 2},
+        "legs": {"bottom": hip[1] + 0.6 * (knee[1] - hip[1])},
+        "hips and legs": {"bottom": hip[1] - 0.25 * unit},
+        "below the chest": {"bottom": shoulder[1] + 0.4 * unit},
         "all but the head": {"bottom": shoulder[1] + 0.1 * unit},
         "all but head and one arm": {"bottom": shoulder[1] + 0.6 * unit, side: middle + _SIDES[side][1] * 0.15 * unit},
-        "head": {"top": shoulder[1] - 0.05 * unit}, "upper body": {"top": hip[1] - 0.15 * unit},
-        "all but the shins": {"top": (hip[1] + knee[1]) / 2}}
+        "head": {"top": shoulder[1] - 0.05 * unit},
+        "upper body": {"top": hip[1] - 0.15 * unit},
+        "all but the shins": {"top": (hip[1] + knee[1]) / 2},
+    }
 
 
 def window(shot: Shot, cuts: dict[str, float], zoom: float) -> tuple[int, int, int, int] | None:
@@ -162,8 +174,12 @@ def window(shot: Shot, cuts: dict[str, float], zoom: float) -> tuple[int, int, i
     high, four to three where the image goes so far. None where too little of the image is left."""
     xy = shot.truth_px.reshape(-1, 2)
     height, width = shot.images[0].shape[:2]
-    box = {"left": xy[:, 0].min() - _MARGIN * shot.torso_px, "top": xy[:, 1].min() - _MARGIN * shot.torso_px,
-           "right": xy[:, 0].max() + _MARGIN * shot.torso_px, "bottom": xy[:, 1].max() + _MARGIN * shot.torso_px} | cuts
+    box = {
+        "left": xy[:, 0].min() - _MARGIN * shot.torso_px,
+        "top": xy[:, 1].min() - _MARGIN * shot.torso_px,
+        "right": xy[:, 0].max() + _MARGIN * shot.torso_px,
+        "bottom": xy[:, 1].max() + _MARGIN * shot.torso_px,
+    } | cuts
     high = zoom * max(box["bottom"] - box["top"], 0.75 * (box["right"] - box["left"]))
     for (first, last), size in {("left", "right"): high * 4 / 3, ("top", "bottom"): high}.items():
         room = size - (box[last] - box[first])

@@ -53,18 +53,27 @@ def skeletons_of(video: str, kept: Path | None) -> list[Skeletons]:
         if path is None:
             return found
         path.parent.mkdir(parents=True, exist_ok=True)
-        np.savez(path, layout=pose.layout.name, stamps_ns=[each.stamp_ns for each in found],
-                 people=[len(each.scores) for each in found], size=found[0].image_size,
-                 keypoints=np.concatenate([each.keypoints_px for each in found]),
-                 scores=np.concatenate([each.scores for each in found]),
-                 boxes=np.concatenate([each.boxes_xyxy for each in found]),
-                 box_scores=np.concatenate([each.person_scores for each in found]))
+        np.savez(
+            path,
+            layout=pose.layout.name,
+            stamps_ns=[each.stamp_ns for each in found],
+            people=[len(each.scores) for each in found],
+            size=found[0].image_size,
+            keypoints=np.concatenate([each.keypoints_px for each in found]),
+            scores=np.concatenate([each.scores for each in found]),
+            boxes=np.concatenate([each.boxes_xyxy for each in found]),
+            box_scores=np.concatenate([each.person_scores for each in found]),
+        )
     with np.load(path, allow_pickle=False) as file:
         ends = np.cumsum(file["people"])[:-1]
-        rows = zip(file["stamps_ns"].tolist(), *(np.split(file[name], ends) for name in
-                                                 ("keypoints", "scores", "boxes", "box_scores")))
-        return [Skeletons(stamp, "camera", layout(str(file["layout"])), tuple(file["size"].tolist()), *arrays)
-                for stamp, *arrays in rows]
+        rows = zip(
+            file["stamps_ns"].tolist(),
+            *(np.split(file[name], ends) for name in ("keypoints", "scores", "boxes", "box_scores")),
+        )
+        return [
+            Skeletons(stamp, "camera", layout(str(file["layout"])), tuple(file["size"].tolist()), *arrays)
+            for stamp, *arrays in rows
+        ]
 
 
 def said_of_nearest(skeletons: list[Skeletons], model: str, config: ActionConfig) -> list[Said]:
@@ -78,8 +87,13 @@ def said_of_nearest(skeletons: list[Skeletons], model: str, config: ActionConfig
         if people:
             x0, y0, x1, y1 = graphs.boxes_xyxy.T
             nearest = people[int(((x1 - x0) * (y1 - y0)).argmax())]
-            found.append(Said((each.stamp_ns - skeletons[0].stamp_ns) * 1e-9, nearest.label,
-                              recogniser.spec.classes[int(np.argmax(nearest.scores))]))
+            found.append(
+                Said(
+                    (each.stamp_ns - skeletons[0].stamp_ns) * 1e-9,
+                    nearest.label,
+                    recogniser.spec.classes[int(np.argmax(nearest.scores))],
+                )
+            )
     return found
 
 
@@ -91,8 +105,10 @@ def shares(said: list[Said]) -> dict[str, float]:
 def of_group(videos: dict[str, list[Said]], right: str) -> dict[str, object]:
     """Shares of all images and of the videos whose most frequent class, and most frequent label, is the right one."""
     together = [each for said in videos.values() for each in said]
-    named = {name: {label: share for label, share in shares(said).items() if label != UNKNOWN_LABEL}
-             for name, said in videos.items()}
+    named = {
+        name: {label: share for label, share in shares(said).items() if label != UNKNOWN_LABEL}
+        for name, said in videos.items()
+    }
     return {
         "videos": len(videos),
         "images_right": np.mean([each.label == right for each in together]),
@@ -107,10 +123,16 @@ def of_group(videos: dict[str, list[Said]], right: str) -> dict[str, object]:
 def of_fall(said: list[Said], begin_s: float, end_s: float, down_s: float) -> dict[str, object]:
     """One fall: when it is told and `lie` follows, seconds after the body is down, and what else is said until the end."""
     during = [each for each in said if begin_s <= each.time_s <= end_s]
-    first = {label: next((round(each.time_s - down_s, 2) for each in during if each.label == label), None)
-             for label in ("fall", "lie")}
-    return {**first, "noticed": first["fall"] is not None and first["fall"] <= NOTICED_S,
-            "images": len(during), "images_named_otherwise": sum(each.label not in LYING for each in during)}
+    first = {
+        label: next((round(each.time_s - down_s, 2) for each in during if each.label == label), None)
+        for label in ("fall", "lie")
+    }
+    return {
+        **first,
+        "noticed": first["fall"] is not None and first["fall"] <= NOTICED_S,
+        "images": len(during),
+        "images_named_otherwise": sum(each.label not in LYING for each in during),
+    }
 
 
 def main() -> None:
@@ -131,12 +153,20 @@ def main() -> None:
         paths = sorted(glob.glob(pattern))
         if not paths:
             raise UserError(f"no video fits {pattern!r}; expected GLOB=LABEL, such as 'squat*.mp4=squat'")
-        row = of_group({Path(path).name: said_of_nearest(skeletons_of(path, options.skeletons), options.model, config)
-                        for path in paths}, right)
+        row = of_group(
+            {
+                Path(path).name: said_of_nearest(skeletons_of(path, options.skeletons), options.model, config)
+                for path in paths
+            },
+            right,
+        )
         result["groups"][group] = row
-        print(f"{group}: {row['videos']} videos, images right {row['images_right']:.2f}, wrong {row['images_wrong']:.2f}; "
-              f"likeliest right {row['images_likeliest_right']:.2f}; videos whose most frequent class is right "
-              f"{row['videos_class_right']:.2f}, whose most frequent label {row['videos_label_right']:.2f}", flush=True)
+        print(
+            f"{group}: {row['videos']} videos, images right {row['images_right']:.2f}, wrong {row['images_wrong']:.2f}; "
+            f"likeliest right {row['images_likeliest_right']:.2f}; videos whose most frequent class is right "
+            f"{row['videos_class_right']:.2f}, whose most frequent label {row['videos_label_right']:.2f}",
+            flush=True,
+        )
     down_s = {name: float(seconds) for name, _, seconds in (each.partition("=") for each in options.down)}
     for path in sorted(options.falls.glob("*.mp4")) if options.falls else []:
         said = said_of_nearest(skeletons_of(str(path), options.skeletons), options.model, config)

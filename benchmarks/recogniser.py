@@ -83,13 +83,29 @@ def contenders(folder: Path, model: Path, spec: ModelSpec) -> list[Contender]:
     def features(*shape: int) -> np.ndarray:
         return rng.uniform(0.1, 1, (*shape, joints, channels)).astype(np.float32)
 
-    rows = [Contender(f"{spec.model_id}, streaming step", model / ours["weights"],
-                      {"features": features(1), "state": np.zeros((1, spec.state_size), np.float32)}, ours["parameters"],
-                      4 * spec.state_size, True, "pan")]
+    rows = [
+        Contender(
+            f"{spec.model_id}, streaming step",
+            model / ours["weights"],
+            {"features": features(1), "state": np.zeros((1, spec.state_size), np.float32)},
+            ours["parameters"],
+            4 * spec.state_size,
+            True,
+            "pan",
+        )
+    ]
     for ticks in WINDOWS:
-        rows.append(Contender(f"{spec.model_id}, {ticks} frames recomputed", model / ours["clip_weights"],
-                              {"features": features(1, ticks)}, ours["parameters"], 4 * ticks * joints * channels, False,
-                              "pan"))
+        rows.append(
+            Contender(
+                f"{spec.model_id}, {ticks} frames recomputed",
+                model / ours["clip_weights"],
+                {"features": features(1, ticks)},
+                ours["parameters"],
+                4 * ticks * joints * channels,
+                False,
+                "pan",
+            )
+        )
     for name, peer in PEERS.items():
         if name == "pan":
             continue
@@ -131,13 +147,28 @@ def of_recipe(folder: Path, recipe_file: Path) -> list[Contender]:
         features = rng.uniform(0.1, 1, (1, max(WINDOWS), *shape)).astype(np.float32)
         inputs = {"features": features[:, 0], "state": np.zeros((1, size), np.float32)}
         rows.append(Contender(f"{name}: streaming step", step, inputs, parameters(network), 4 * size, True, ""))
-        rows += [Contender(f"{name}: {ticks} frames recomputed", clip, {"features": features[:, :ticks]},
-                           parameters(network), 4 * ticks * shape[0] * shape[1], False, "") for ticks in WINDOWS]
+        rows += [
+            Contender(
+                f"{name}: {ticks} frames recomputed",
+                clip,
+                {"features": features[:, :ticks]},
+                parameters(network),
+                4 * ticks * shape[0] * shape[1],
+                False,
+                "",
+            )
+            for ticks in WINDOWS
+        ]
     return rows
 
 
-def in_turns(calls: Mapping[str, Callable[[], None]], seconds: float, warm_up: int = WARM_UP,
-             rounds: int = 40, clock: Callable[[], float] = time.perf_counter) -> dict[str, np.ndarray]:
+def in_turns(
+    calls: Mapping[str, Callable[[], None]],
+    seconds: float,
+    warm_up: int = WARM_UP,
+    rounds: int = 40,
+    clock: Callable[[], float] = time.perf_counter,
+) -> dict[str, np.ndarray]:
     """Milliseconds of each call by `clock` (s), taken in turns: in each round every one has about the same time."""
     quick = {}
     for name, call in calls.items():
@@ -157,8 +188,9 @@ def in_turns(calls: Mapping[str, Callable[[], None]], seconds: float, warm_up: i
 
 def _memory(path: str, inputs: dict[str, np.ndarray]) -> int:
     def peak_kib() -> int:
-        return next(int(line.split()[1]) for line in Path("/proc/self/status").read_text().splitlines()
-                    if line.startswith("VmHWM"))
+        return next(
+            int(line.split()[1]) for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM")
+        )
 
     import onnxruntime  # noqa: F401  its own size is not the model's
 
@@ -182,9 +214,20 @@ def growth(recogniser, early: int = 100, late: int = 10_000, repeats: int = 30) 
     features = rng.uniform(0.1, 1, (1, len(spec.layout.joints), len(FEATURE_NAMES))).astype(np.float32)
 
     def show(stage: ActionStage, frame: int) -> float:
-        graphs = SkeletonGraphs(round(frame / spec.rate_hz * 1e9), "", spec.layout, (640, 480), [1], features[..., :2],
-                                features, features[..., -1] > 0, [frame / spec.rate_hz], np.zeros((1, 2)), [1],
-                                np.zeros((1, 4)))
+        graphs = SkeletonGraphs(
+            round(frame / spec.rate_hz * 1e9),
+            "",
+            spec.layout,
+            (640, 480),
+            [1],
+            features[..., :2],
+            features,
+            features[..., -1] > 0,
+            [frame / spec.rate_hz],
+            np.zeros((1, 2)),
+            [1],
+            np.zeros((1, 4)),
+        )
         began = time.perf_counter()
         stage(graphs)
         return 1e3 * (time.perf_counter() - began)
@@ -203,8 +246,11 @@ def growth(recogniser, early: int = 100, late: int = 10_000, repeats: int = 30) 
             times["late"].append(show(old, at))
             at += 1
     early_ms, late_ms = (float(np.median(times[name])) for name in ("early", "late"))
-    return {f"frame_{early}_ms": round(early_ms, 4), f"frame_{late}_ms": round(late_ms, 4),
-            "ratio": round(late_ms / early_ms, 3)}
+    return {
+        f"frame_{early}_ms": round(early_ms, 4),
+        f"frame_{late}_ms": round(late_ms, 4),
+        "ratio": round(late_ms / early_ms, 3),
+    }
 
 
 def accuracies(files: list[Path]) -> dict[str, dict[str, str]]:
@@ -238,49 +284,90 @@ def measure(model: str, recipes: list[Path], seconds: float, accuracy_files: lis
         for i in range(PEOPLE):
             recogniser.step(features[i : i + 1], state[i : i + 1])
 
-    people = in_turns({"single": lambda: recogniser.step(features[:1], state[:1]), "one by one": one_by_one,
-                       "batched": lambda: recogniser.step(features, state)}, seconds / 3)
+    people = in_turns(
+        {
+            "single": lambda: recogniser.step(features[:1], state[:1]),
+            "one by one": one_by_one,
+            "batched": lambda: recogniser.step(features, state),
+        },
+        seconds / 3,
+    )
     step_ms = float(np.median(times[rows[0].title]))
     return {
-        "model": spec.model_id, "sha256": spec.sha256, "machine": platform.machine(), "cpu": _cpu(),
-        "load_average": round(os.getloadavg()[0], 1), "python": platform.python_version(),
-        "rows": [{"title": row.title, "parameters": row.parameters, "streaming": row.streaming,
-                  "median_ms": round(float(np.median(times[row.title])), 4),
-                  "fastest_tenth_ms": round(float(np.quantile(times[row.title], 0.1)), 4),
-                  "p95_ms": round(float(np.quantile(times[row.title], 0.95)), 4),
-                  "times_our_step": round(float(np.median(times[row.title])) / step_ms, 1),
-                  "memory_mib": memory[row.title], "kept_bytes_a_person": row.kept_bytes,
-                  "accuracy": {data: values[row.accuracy_of] for data, values in accuracy.items()
-                               if row.accuracy_of in values}} for row in rows],
+        "model": spec.model_id,
+        "sha256": spec.sha256,
+        "machine": platform.machine(),
+        "cpu": _cpu(),
+        "load_average": round(os.getloadavg()[0], 1),
+        "python": platform.python_version(),
+        "rows": [
+            {
+                "title": row.title,
+                "parameters": row.parameters,
+                "streaming": row.streaming,
+                "median_ms": round(float(np.median(times[row.title])), 4),
+                "fastest_tenth_ms": round(float(np.quantile(times[row.title], 0.1)), 4),
+                "p95_ms": round(float(np.quantile(times[row.title], 0.95)), 4),
+                "times_our_step": round(float(np.median(times[row.title])) / step_ms, 1),
+                "memory_mib": memory[row.title],
+                "kept_bytes_a_person": row.kept_bytes,
+                "accuracy": {
+                    data: values[row.accuracy_of] for data, values in accuracy.items() if row.accuracy_of in values
+                },
+            }
+            for row in rows
+        ],
         "step_with_copies_ms": round(float(np.median(people["single"])), 4),
-        "ten_people": {"one_by_one_ms": round(float(np.median(people["one by one"])), 4),
-                       "batched_ms": round(float(np.median(people["batched"])), 4)},
+        "ten_people": {
+            "one_by_one_ms": round(float(np.median(people["one by one"])), 4),
+            "batched_ms": round(float(np.median(people["batched"])), 4),
+        },
         "long_stream": growth(recogniser),
     }
 
 
 def _cpu() -> str:
-    names = [line.split(":")[1].strip() for line in Path("/proc/cpuinfo").read_text().splitlines()
-             if line.startswith("model name")]
+    names = [
+        line.split(":")[1].strip()
+        for line in Path("/proc/cpuinfo").read_text().splitlines()
+        if line.startswith("model name")
+    ]
     return f"{names[0] if names else platform.processor()}, {os.cpu_count()} cores"
 
 
 def print_table(result: dict) -> None:
     """As Markdown."""
     data = sorted({name for row in result["rows"] for name in row["accuracy"]})
-    heads = ["recogniser", *(f"{name}, % (seeds)" for name in data), "parameters", "streaming", "ms a prediction",
-             "x our step", "memory, MiB", "kept a person, bytes"]
+    heads = [
+        "recogniser",
+        *(f"{name}, % (seeds)" for name in data),
+        "parameters",
+        "streaming",
+        "ms a prediction",
+        "x our step",
+        "memory, MiB",
+        "kept a person, bytes",
+    ]
     print(f"{result['cpu']}, one thread, load {result['load_average']}\n")
     print("| " + " | ".join(heads) + " |\n" + "|---" * len(heads) + "|")
     for row in result["rows"]:
-        cells = [row["title"], *(row["accuracy"].get(name, "-") for name in data), f"{row['parameters']:,}",
-                 "yes" if row["streaming"] else "no", f"{row['median_ms']:.3f}", f"{row['times_our_step']:.1f}",
-                 f"{row['memory_mib']:.1f}", f"{row['kept_bytes_a_person']:,}"]
+        cells = [
+            row["title"],
+            *(row["accuracy"].get(name, "-") for name in data),
+            f"{row['parameters']:,}",
+            "yes" if row["streaming"] else "no",
+            f"{row['median_ms']:.3f}",
+            f"{row['times_our_step']:.1f}",
+            f"{row['memory_mib']:.1f}",
+            f"{row['kept_bytes_a_person']:,}",
+        ]
         print("| " + " | ".join(cells) + " |")
     people, long = result["ten_people"], result["long_stream"]
-    print(f"\nstep with copies in and out {result['step_with_copies_ms']:.3f} ms; ten people: one by one "
-          f"{people['one_by_one_ms']:.3f} ms, batched {people['batched_ms']:.3f} ms; action stage: " +
-          ", ".join(f"{name} {value}" for name, value in long.items()))
+    print(
+        f"\nstep with copies in and out {result['step_with_copies_ms']:.3f} ms; ten people: one by one "
+        f"{people['one_by_one_ms']:.3f} ms, batched {people['batched_ms']:.3f} ms; action stage: "
+        + ", ".join(f"{name} {value}" for name, value in long.items())
+    )
 
 
 def main() -> None:

@@ -34,6 +34,7 @@ from pose_attention_ros.training.comparators.views import batch_of
 RECIPES = Path("config/train")
 PCK_SHARE = 0.2  # of the longer side of the box around a person's joints, as the paper's threshold on PennAction
 # kind -> name of a row -> what it changes of the recipe's model; the last is the paper's own form
+# fmt: off
 VARIANTS: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
     "rpan": {"Without": {"attention": "without"}, "Share-All": {"attention": "share-all"},
              "Separate-Joint": {"attention": "separate-joint"}, "Human-Part": {"attention": "human-part"}},
@@ -42,10 +43,13 @@ VARIANTS: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
                        "Sum + attention": {"aggregate": "attention"}},
     "temporal_attention": {"Mean of the frames": {"attention": False}, "Attention": {"attention": True}},
 }
+# fmt: on
 # Rows whose mean accuracies the papers found to rise in this order.
+# fmt: off
 ORDER = {"rpan": ("Without", "Share-All", "Separate-Joint", "Human-Part"),
          "where_to_focus": ("Full body", "Sum", "Sum + attention"),
          "temporal_attention": ("Mean of the frames", "Attention")}
+# fmt: on
 BASELINE = {"rpan": "Without", "where_to_focus": "Sum", "temporal_attention": "Mean of the frames"}
 
 
@@ -69,9 +73,13 @@ def run(kind: str, data: Data, changes: Mapping[str, Any], seed: int, out: Path)
     trainer.fit()
     network = trainer.network.eval()
     scores = {split: varied.score(network, split, True) for split in ("val", "test")}
-    result = {"seed": seed, "seconds": round(trainer.seconds, 1), "epochs": len(trainer.history),
-              "parameters": sum(parameter.numel() for parameter in network.parameters()),
-              **{split: metrics.accuracy(each.at_end().argmax(-1), each.truth) for split, each in scores.items()}}
+    result = {
+        "seed": seed,
+        "seconds": round(trainer.seconds, 1),
+        "epochs": len(trainer.history),
+        "parameters": sum(parameter.numel() for parameter in network.parameters()),
+        **{split: metrics.accuracy(each.at_end().argmax(-1), each.truth) for split, each in scores.items()},
+    }
     if isinstance(network, Rpan) and network.guided:
         result["pck"] = pck(network, varied)
     path.write_text(json.dumps(result, indent=2) + "\n")
@@ -100,10 +108,13 @@ def table(results: Mapping[str, Mapping[int, dict]], baseline: str) -> dict:
     rows = {}
     for name, runs in results.items():
         accuracies = [run["test"] for run in runs.values()]
-        rows[name] = {"accuracy": {seed: run["test"] for seed, run in runs.items()}, "mean": float(np.mean(accuracies)),
-                      "spread": float(np.std(accuracies, ddof=1)) if len(accuracies) > 1 else None,
-                      "parameters": next(iter(runs.values()))["parameters"],
-                      "seconds": float(np.mean([run["seconds"] for run in runs.values()]))}
+        rows[name] = {
+            "accuracy": {seed: run["test"] for seed, run in runs.items()},
+            "mean": float(np.mean(accuracies)),
+            "spread": float(np.std(accuracies, ddof=1)) if len(accuracies) > 1 else None,
+            "parameters": next(iter(runs.values()))["parameters"],
+            "seconds": float(np.mean([run["seconds"] for run in runs.values()])),
+        }
         pairs = [run["test"] - results[baseline][seed]["test"] for seed, run in runs.items() if seed in results[baseline]]
         if name != baseline and pairs:
             rows[name] |= {"difference": float(np.mean(pairs)), "difference_ci95": interval(pairs)}
@@ -114,14 +125,20 @@ def table(results: Mapping[str, Mapping[int, dict]], baseline: str) -> dict:
 
 def markdown(kind: str, rows: Mapping[str, dict]) -> str:
     """One kind's table, and whether the papers' order was found."""
-    lines = [f"### {kind}", "", f"| {kind} | seeds | test accuracy, % | spread | difference from {BASELINE[kind]} (95 %) | "
-             "PCK, % | parameters |", "|---|---|---|---|---|---|---|"]
+    lines = [
+        f"### {kind}",
+        "",
+        f"| {kind} | seeds | test accuracy, % | spread | difference from {BASELINE[kind]} (95 %) | PCK, % | parameters |",
+        "|---|---|---|---|---|---|---|",
+    ]
     for name, row in rows.items():
         spread = f"{100 * row['spread']:.1f}" if row["spread"] is not None else ""
         difference = f"{100 * row['difference']:+.1f} ± {100 * row['difference_ci95']:.1f}" if "difference" in row else ""
         found = f"{100 * row['pck']:.1f}" if "pck" in row else ""
-        lines.append(f"| {name} | {len(row['accuracy'])} | {100 * row['mean']:.1f} | {spread} | {difference} | {found} | "
-                     f"{row['parameters']:,} |")
+        lines.append(
+            f"| {name} | {len(row['accuracy'])} | {100 * row['mean']:.1f} | {spread} | {difference} | {found} | "
+            f"{row['parameters']:,} |"
+        )
     means = [rows[name]["mean"] for name in ORDER[kind] if name in rows]
     rising = all(a < b for a, b in itertools.pairwise(means))
     order = " < ".join(ORDER[kind])
@@ -141,8 +158,9 @@ def main() -> None:
     for kind in args.kinds:
         recipe = load_comparator_recipe(RECIPES / f"rendered_{kind}.yaml", kind)
         if args.extractor_weights:
-            recipe = dataclasses.replace(recipe, pixels=dataclasses.replace(recipe.pixels,
-                                                                            extractor_weights=args.extractor_weights))
+            recipe = dataclasses.replace(
+                recipe, pixels=dataclasses.replace(recipe.pixels, extractor_weights=args.extractor_weights)
+            )
         if args.merge_sides:
             labels = SkeletonDataset.load(args.data / SKELETONS_FILE).labels.tolist()
             recipe = dataclasses.replace(recipe, classes=without_sides(labels))
@@ -152,8 +170,10 @@ def main() -> None:
             for name, changes in VARIANTS[kind].items():
                 began = time.monotonic()
                 results[name][seed] = run(kind, data, changes, seed, args.out / kind / name.replace(" ", "_") / str(seed))
-                print(f"{kind}, {name}, seed {seed}: {results[name][seed]['test']:.1%} ({time.monotonic() - began:.0f} s)",
-                      flush=True)
+                print(
+                    f"{kind}, {name}, seed {seed}: {results[name][seed]['test']:.1%} ({time.monotonic() - began:.0f} s)",
+                    flush=True,
+                )
             rows = table({name: runs for name, runs in results.items() if runs}, BASELINE[kind])
             report = {"extractor": data.extractor["extractor"], "data_sha256": dict(data.corpus.sha256), "rows": rows}
             (args.out / f"{kind}.json").write_text(json.dumps(report, indent=2) + "\n")

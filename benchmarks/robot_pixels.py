@@ -28,8 +28,9 @@ from pose_attention_ros.inference.recogniser import load_recogniser
 GAP_NS = 10**10  # between two clips: everything starts afresh
 
 
-def judged(source: PixelSource, model: str, pose: PoseConfig, feeding: PixelFeedConfig, zoom: int,
-           most: int) -> dict[str, Any]:
+def judged(
+    source: PixelSource, model: str, pose: PoseConfig, feeding: PixelFeedConfig, zoom: int, most: int
+) -> dict[str, Any]:
     """How often the class with the highest score after a clip's last frame is its label, over the test part.
 
     :param zoom: how many times larger the estimator is shown the clips
@@ -40,7 +41,7 @@ def judged(source: PixelSource, model: str, pose: PoseConfig, feeding: PixelFeed
     feed = create_pixel_feed(recogniser.spec, feeding, estimator.image_features)
     stage = ActionStage(recogniser, ActionConfig(), feed)
     pipeline = Pipeline(estimator, GraphStage(GraphConfig(layout=recogniser.spec.layout.name)), stage)
-    rows = np.flatnonzero(source.skeletons.split == "test")[:most or None]
+    rows = np.flatnonzero(source.skeletons.split == "test")[: most or None]
     right, seen, seconds, ticks_s, stamp_ns = 0, 0, [], [], 0
     for row in rows:
         clip = source[int(row)]
@@ -59,10 +60,18 @@ def judged(source: PixelSource, model: str, pose: PoseConfig, feeding: PixelFeed
             best = max(result.actions.people, key=lambda person: person.confidence)
             right += classes[int(best.scores.argmax())] == clip.label
     medians_ms = np.median(np.array(seconds) * 1e3, 0)
-    return {"model": model, "estimator": pose.estimator, "clips": len(rows), "seen": seen, "accuracy": right / len(rows),
-            "pose_ms": medians_ms[0], "graph_ms": medians_ms[1], "action_ms": medians_ms[2],
-            "action_with_pixels_ms": float(np.median(ticks_s) * 1e3) if ticks_s else None,
-            **({name: int(value) for name, value in feed.details().items()} if feed else {})}
+    return {
+        "model": model,
+        "estimator": pose.estimator,
+        "clips": len(rows),
+        "seen": seen,
+        "accuracy": right / len(rows),
+        "pose_ms": medians_ms[0],
+        "graph_ms": medians_ms[1],
+        "action_ms": medians_ms[2],
+        "action_with_pixels_ms": float(np.median(ticks_s) * 1e3) if ticks_s else None,
+        **({name: int(value) for name, value in feed.details().items()} if feed else {}),
+    }
 
 
 def main() -> None:
@@ -73,8 +82,12 @@ def main() -> None:
     parser.add_argument("--input-size", type=int, default=224, help="of the pose estimator (default %(default)s)")
     parser.add_argument("--zoom", type=int, default=3, help="clips are shown this many times larger (default %(default)s)")
     parser.add_argument("--clips", type=int, default=0, help="only so many of the test part (default: all)")
-    parser.add_argument("--share", action=argparse.BooleanOptionalAction, default=PixelFeedConfig().share_features,
-                        help="take features from the pose network where it has them (default: %(default)s)")
+    parser.add_argument(
+        "--share",
+        action=argparse.BooleanOptionalAction,
+        default=PixelFeedConfig().share_features,
+        help="take features from the pose network where it has them (default: %(default)s)",
+    )
     parser.add_argument("--json", type=Path)
     args = parser.parse_args()
     source, table = open_pixels(args.data), []

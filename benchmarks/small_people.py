@@ -44,9 +44,16 @@ def on_video(video: str, configs: dict[str, PoseConfig], most_frames: int) -> di
         camera.close()
         for estimator in estimators.values():
             estimator.close()
-    return {name: {"frames": len(people[name]), "people": statistics.mean(people[name]), "sure": statistics.mean(sure[name]),
-                   "tracked": statistics.mean(tracked[name]), "ms": 1e3 * statistics.mean(times_s[name][5:])}
-            for name in configs}
+    return {
+        name: {
+            "frames": len(people[name]),
+            "people": statistics.mean(people[name]),
+            "sure": statistics.mean(sure[name]),
+            "tracked": statistics.mean(tracked[name]),
+            "ms": 1e3 * statistics.mean(times_s[name][5:]),
+        }
+        for name in configs
+    }
 
 
 def on_photos(folder: Path, config: PoseConfig, most: int) -> dict[str, float]:

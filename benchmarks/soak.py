@@ -65,8 +65,11 @@ class Watcher:
         self._settings = 0
         for namespace in self.latencies_s:
             self._node.create_subscription(
-                ActionLabelArray, f"{namespace}/actions",
-                lambda message, namespace=namespace: self.latencies_s[namespace].append(message.latency), result_profile(50))
+                ActionLabelArray,
+                f"{namespace}/actions",
+                lambda message, namespace=namespace: self.latencies_s[namespace].append(message.latency),
+                result_profile(50),
+            )
         self._node.create_subscription(DiagnosticArray, "/diagnostics", self._on_diagnostics, result_profile(50))
 
     def _on_diagnostics(self, message: Any) -> None:
@@ -87,11 +90,18 @@ class Watcher:
 
         for visit in self._visits:
             self._node.destroy_subscription(visit)
-        self._visits = [
-            self._node.create_subscription(kind, f"{namespace}/{topic}", lambda message: None, profile)
-            for namespace in self.latencies_s
-            for kind, topic, profile in ((Image, "overlay", sensor_profile("best_effort")),
-                                         (MarkerArray, "markers", result_profile()))] if wanted else []
+        self._visits = (
+            [
+                self._node.create_subscription(kind, f"{namespace}/{topic}", lambda message: None, profile)
+                for namespace in self.latencies_s
+                for kind, topic, profile in (
+                    (Image, "overlay", sensor_profile("best_effort")),
+                    (MarkerArray, "markers", result_profile()),
+                )
+            ]
+            if wanted
+            else []
+        )
         self._set("action", NODES, 0.5 if wanted else 0.0)
         self._set("pipeline", COMPOSED, 0.5 if wanted else 0.0)
 
@@ -115,16 +125,29 @@ class Watcher:
 
 def sample(began_s: float, watcher: Watcher, running: dict[str, NodeProcesses]) -> dict[str, Any]:
     """One line of soak.jsonl; the latencies since the sample before."""
-    use = {f"{namespace}/{node}": process_use(pid)._asdict()
-           for namespace, nodes in running.items() for node, pid in nodes.pids.items()}
-    latencies = {namespace: [round(1e3 * value, 2) for value in values if math.isfinite(value)]
-                 for namespace, values in watcher.latencies_s.items()}
+    use = {
+        f"{namespace}/{node}": process_use(pid)._asdict()
+        for namespace, nodes in running.items()
+        for node, pid in nodes.pids.items()
+    }
+    latencies = {
+        namespace: [round(1e3 * value, 2) for value in values if math.isfinite(value)]
+        for namespace, values in watcher.latencies_s.items()
+    }
     for values in watcher.latencies_s.values():
         values.clear()
-    counts = {name: {key: int(values[key]) for key in ("processed", "dropped", "rejected")}
-              for name, values in watcher.diagnostics.items() if name.startswith("soak_")}
-    return {"elapsed_s": round(time.monotonic() - began_s, 1), "load": os.getloadavg()[0], "use": use,
-            "latencies_ms": latencies, "counts": counts}
+    counts = {
+        name: {key: int(values[key]) for key in ("processed", "dropped", "rejected")}
+        for name, values in watcher.diagnostics.items()
+        if name.startswith("soak_")
+    }
+    return {
+        "elapsed_s": round(time.monotonic() - began_s, 1),
+        "load": os.getloadavg()[0],
+        "use": use,
+        "latencies_ms": latencies,
+        "counts": counts,
+    }
 
 
 def soak(args: argparse.Namespace) -> list[dict[str, Any]]:
@@ -168,8 +191,14 @@ def main() -> int:
     except UserError as error:
         print(f"soak: {error}", file=sys.stderr)
         return 1
-    report = {"machine": machine(), "source": args.source, "input_size": args.input_size, "minutes": args.minutes,
-              "limits": LIMITS, **report_of(samples)}
+    report = {
+        "machine": machine(),
+        "source": args.source,
+        "input_size": args.input_size,
+        "minutes": args.minutes,
+        "limits": LIMITS,
+        **report_of(samples),
+    }
     (args.out / "soak.json").write_text(json.dumps(report, indent=2) + "\n")
     print(table_of(report))
     return int(bool(report["failures"]))

@@ -102,6 +102,7 @@ def messages(people: int) -> Workload:
         skeletons_of_message(deserialize_message(serialize_message(message_of_skeletons(skeletons)), SkeletonArray))
         graphs_of_message(deserialize_message(serialize_message(message_of_graphs(graphs)), SkeletonGraphArray))
         serialize_message(message_of_actions(actions, actions.stamp_ns))
+
     return _each(list(zip(seen, graphs, estimates)), there_and_back)
 
 
@@ -126,6 +127,7 @@ def bag(people: int) -> Workload:
             evaluate_recording(RecordingTask(str(folder / "bag"), pictures=False))
         finally:
             shutil.rmtree(folder)
+
     return Workload(round(config.seconds * config.fps), run)
 
 

@@ -67,8 +67,9 @@ def tracks_in(stream: Iterable[Skeletons]) -> list[tuple[np.ndarray, np.ndarray,
     return [tuple(map(np.array, zip(*moments))) for moments in found.values() if len(moments) >= LEAST_FRAMES]
 
 
-def smoothed(joints: np.ndarray, scores: np.ndarray, steps_s: np.ndarray, torso_px: float,
-             config: SmoothingConfig | KalmanConfig) -> np.ndarray:
+def smoothed(
+    joints: np.ndarray, scores: np.ndarray, steps_s: np.ndarray, torso_px: float, config: SmoothingConfig | KalmanConfig
+) -> np.ndarray:
     """(T, V, 2) what a live filter makes of a person's joints (T, V, 2) with scores (T, V)."""
     mask, scale = scores >= LEAST_SCORE, np.float32(torso_px)
     if isinstance(config, KalmanConfig):
@@ -78,8 +79,9 @@ def smoothed(joints: np.ndarray, scores: np.ndarray, steps_s: np.ndarray, torso_
     return np.array([smoother(*row, scale, np.float32(step_s))[0] for *row, step_s in zip(joints, mask, steps_s)])
 
 
-def steadiness(tracks: list, config: SmoothingConfig | KalmanConfig,
-               torso_joints: tuple[list[int], list[int]]) -> dict[str, float]:
+def steadiness(
+    tracks: list, config: SmoothingConfig | KalmanConfig, torso_joints: tuple[list[int], list[int]]
+) -> dict[str, float]:
     """Median and ninetieth percentile of the tremble, and the median lag."""
     tremble, lag = [], []
     for joints, scores, stamps_s in tracks:
@@ -89,7 +91,7 @@ def steadiness(tracks: list, config: SmoothingConfig | KalmanConfig,
         out = smoothed(joints, scores, steps_s, torso, config)
         dt = np.median(steps_s[1:])
         reach = max(1, round(AROUND_S / dt))
-        truth = np.array([joints[max(0, i - reach):i + reach + 1].mean(0) for i in range(len(joints))])
+        truth = np.array([joints[max(0, i - reach) : i + reach + 1].mean(0) for i in range(len(joints))])
         motion = np.gradient(truth, axis=0) / dt / torso
         speed = np.linalg.norm(motion, axis=-1)
         seen = mask[1:] & mask[:-1]
@@ -99,8 +101,13 @@ def steadiness(tracks: list, config: SmoothingConfig | KalmanConfig,
         lag += behind[1:][seen & (speed[1:] > FAST)].tolist()
     if not tremble or not lag:
         raise UserError("the videos show no person who stays for 25 frames and is slow in some of them and fast in others")
-    return {"tremble": float(np.median(tremble)), "tremble_p90": float(np.percentile(tremble, 90)),
-            "lag": float(np.median(lag)), "slow": len(tremble), "fast": len(lag)}
+    return {
+        "tremble": float(np.median(tremble)),
+        "tremble_p90": float(np.percentile(tremble, 90)),
+        "lag": float(np.median(lag)),
+        "slow": len(tremble),
+        "fast": len(lag),
+    }
 
 
 def main() -> None:

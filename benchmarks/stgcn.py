@@ -29,8 +29,9 @@ def partitions(links: Sequence[tuple[int, int]], joints: int, centre: int) -> np
         hops[reached & np.isinf(hops)] = hop
         reached = adjacency @ reached > 0
     difference = hops[:, None] - hops[None, :]
-    return np.stack([np.where(condition, normalised, 0) for condition in
-                     (difference == 0, difference < 0, difference > 0)]).astype(np.float32)
+    return np.stack(
+        [np.where(condition, normalised, 0) for condition in (difference == 0, difference < 0, difference > 0)]
+    ).astype(np.float32)
 
 
 class _Layer(nn.Module):
@@ -41,9 +42,12 @@ class _Layer(nn.Module):
         self.importance = nn.Parameter(torch.ones_like(links))
         self.space = nn.Conv2d(channels, filters * len(links), 1)
         self.time = nn.Sequential(
-            nn.BatchNorm2d(filters), nn.ReLU(),
+            nn.BatchNorm2d(filters),
+            nn.ReLU(),
             nn.Conv2d(filters, filters, (TEMPORAL_KERNEL, 1), (stride, 1), (TEMPORAL_KERNEL // 2, 0)),
-            nn.BatchNorm2d(filters), nn.Dropout(dropout))
+            nn.BatchNorm2d(filters),
+            nn.Dropout(dropout),
+        )
         self.residual = residual
         self.shortcut = nn.Identity()
         if residual and (channels != filters or stride != 1):
@@ -61,8 +65,15 @@ class STGCN(nn.Module):
 
     frames = FRAMES
 
-    def __init__(self, links: Sequence[tuple[int, int]], joints: int, centre: int, classes: int, channels: int = 3,
-                 dropout: float = 0.5) -> None:
+    def __init__(
+        self,
+        links: Sequence[tuple[int, int]],
+        joints: int,
+        centre: int,
+        classes: int,
+        channels: int = 3,
+        dropout: float = 0.5,
+    ) -> None:
         super().__init__()
         self.register_buffer("links", torch.from_numpy(partitions(links, joints, centre)))
         self.normalise = nn.BatchNorm1d(channels * joints)

@@ -35,8 +35,10 @@ _TEST_BATCH = 64
 
 def windows(clips: list[Tensor], frames: int) -> Tensor:
     """(B, frames, V, C): each whole clip (T_i, V, C) brought to a window's length by linear interpolation over its ticks."""
-    shown = [functional.interpolate(clip.flatten(1).T[None], size=frames, mode="linear", align_corners=True)[0].T
-             for clip in clips]
+    shown = [
+        functional.interpolate(clip.flatten(1).T[None], size=frames, mode="linear", align_corners=True)[0].T
+        for clip in clips
+    ]
     return torch.stack(shown).unflatten(-1, clips[0].shape[1:])
 
 
@@ -54,8 +56,9 @@ def loss_of(network: nn.Module, peer: Peer, batch: Batch, recipe: Recipe) -> Ten
 def accuracy(network: nn.Module, peer: Peer, corpus: Corpus, recipe: Recipe) -> float:
     """Share of the test clips whose class the network names at their end."""
     examples = [entry.example for entry in corpus.part("test", known=True)]
-    clips = [torch.from_numpy(clip) for clip in clip_features(examples, corpus.layout, recipe.model.rate_hz,
-                                                              recipe.smoothing)]
+    clips = [
+        torch.from_numpy(clip) for clip in clip_features(examples, corpus.layout, recipe.model.rate_hz, recipe.smoothing)
+    ]
     network.eval()
     right = 0
     for begin in range(0, len(clips), _TEST_BATCH):
@@ -82,8 +85,10 @@ def train(name: str, recipe: Recipe, corpus: Corpus, seed: int) -> nn.Module:
         network.feature_scale.copy_(torch.from_numpy(np.sqrt((rows[rows[..., -1] > 0] ** 2).mean(0))).clamp(min=1e-3))
     optimiser = torch.optim.AdamW(network.parameters(), peer.learning_rate, weight_decay=config.weight_decay)
     average = torch.optim.swa_utils.AveragedModel(
-        network, use_buffers=True, avg_fn=lambda kept, new, count: kept + (new - kept) * (
-            1 - torch.clamp(count / (count + 10.0), max=config.average)))
+        network,
+        use_buffers=True,
+        avg_fn=lambda kept, new, count: kept + (new - kept) * (1 - torch.clamp(count / (count + 10.0), max=config.average)),
+    )
     for step in range(len(batches)):
         for group in optimiser.param_groups:
             group["lr"] = peer.learning_rate * schedule(step / len(batches), config)
@@ -117,8 +122,13 @@ def main() -> None:
     torch.set_num_threads(recipe.train.threads)
     split = args.official_split or next(iter(recipe.official_splits), None)
     corpus = load_corpus(recipe, data_files(list(recipe.data), args.data), official_split=split)
-    what = {"data": recipe.model_id, "official_split": split, "data_sha256": dict(corpus.sha256),
-            "epochs": recipe.train.epochs, "clips": {part: len(corpus.part(part)) for part in ("train", "val", "test")}}
+    what = {
+        "data": recipe.model_id,
+        "official_split": split,
+        "data_sha256": dict(corpus.sha256),
+        "epochs": recipe.train.epochs,
+        "clips": {part: len(corpus.part(part)) for part in ("train", "val", "test")},
+    }
     result = json.loads(args.json.read_text()) if args.json.is_file() else {**what, "runs": []}
     if any(result.get(name) != value for name, value in what.items()):
         raise UserError(f"{args.json} holds runs of other data, another split or other epochs; choose another")
@@ -127,8 +137,15 @@ def main() -> None:
         began = time.monotonic()
         network = train(name, recipe, corpus, seed)
         found = accuracy(network, PEERS[name], corpus, recipe)
-        result["runs"].append({"peer": name, "seed": seed, "accuracy": round(found, 4),
-                               "parameters": parameters(network), "seconds": round(time.monotonic() - began)})
+        result["runs"].append(
+            {
+                "peer": name,
+                "seed": seed,
+                "accuracy": round(found, 4),
+                "parameters": parameters(network),
+                "seconds": round(time.monotonic() - began),
+            }
+        )
         print(f"{name} seed {seed}: {found:.2%} in {result['runs'][-1]['seconds']} s", flush=True)
         args.json.parent.mkdir(parents=True, exist_ok=True)
         args.json.write_text(json.dumps(result, indent=2) + "\n")

@@ -112,8 +112,12 @@ def two_machines(link: Link) -> Iterator[tuple[Machine, Machine]]:
             taps.append(_tap(device))
             stack.callback(os.close, taps[-1])
             _ip("link", "set", device, "netns", name)
-            for words in (("addr", "add", f"{address}/24", "dev", device), ("link", "set", device, "up"),
-                          ("link", "set", "lo", "up"), ("route", "add", "224.0.0.0/4", "dev", device)):
+            for words in (
+                ("addr", "add", f"{address}/24", "dev", device),
+                ("link", "set", device, "up"),
+                ("link", "set", "lo", "up"),
+                ("route", "add", "224.0.0.0/4", "dev", device),
+            ):
                 _ip("-n", name, *words)
             machines.append(Machine(address, stack.enter_context(_holder(name))))
         carrier = threading.Thread(target=link.run, args=(tuple(taps),), daemon=True)
@@ -135,9 +139,21 @@ def _namespace(name: str) -> Iterator[None]:
 @contextlib.contextmanager
 def _holder(name: str) -> Iterator[int]:
     """A process that keeps the machine's mounts; its id."""
-    holder = subprocess.Popen(["ip", "netns", "exec", name, "unshare", "--mount", "sh", "-c",
-                               "mount -t tmpfs tmpfs /dev/shm && echo ready && exec sleep infinity"],
-                              stdout=subprocess.PIPE, text=True)
+    holder = subprocess.Popen(
+        [
+            "ip",
+            "netns",
+            "exec",
+            name,
+            "unshare",
+            "--mount",
+            "sh",
+            "-c",
+            "mount -t tmpfs tmpfs /dev/shm && echo ready && exec sleep infinity",
+        ],
+        stdout=subprocess.PIPE,
+        text=True,
+    )
     try:
         if holder.stdout.readline() != "ready\n":
             raise OSError("no /dev/shm of its own")

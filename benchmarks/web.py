@@ -37,14 +37,20 @@ def memory_mb(pid: int) -> float:
 def start(node: str, namespace: str, **parameters: str) -> subprocess.Popen:
     """A node as a process."""
     options = [part for name, value in parameters.items() for part in ("-p", f"{name}:={value}")]
-    return subprocess.Popen([sys.executable, "-m", f"pose_attention_ros.nodes.{node}", "--ros-args", "-r",
-                             f"__ns:={namespace}", *options], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    return subprocess.Popen(
+        [sys.executable, "-m", f"pose_attention_ros.nodes.{node}", "--ros-args", "-r", f"__ns:={namespace}", *options],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
 
 
 def bare_node_mb() -> float:
     """What a lifecycle node of rclpy that does nothing holds by itself."""
-    program = ("import sys, numpy, rclpy; from rclpy.lifecycle import LifecycleNode; rclpy.init(); "
-               "node = LifecycleNode('bare'); print('ready', flush=True); sys.stdin.read()")
+    program = (
+        "import sys, numpy, rclpy; from rclpy.lifecycle import LifecycleNode; rclpy.init(); "
+        "node = LifecycleNode('bare'); print('ready', flush=True); sys.stdin.read()"
+    )
     with subprocess.Popen([sys.executable, "-c", program], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as bare:
         bare.stdout.readline()
         held_mb = memory_mb(bare.pid)
@@ -65,8 +71,10 @@ async def look_on(address: str, seconds: float) -> tuple[int, int]:
     import aiohttp
 
     results = images = 0
-    async with aiohttp.ClientSession() as session, \
-            session.ws_connect(f"{address}/socket", headers={"Origin": address}) as socket:
+    async with (
+        aiohttp.ClientSession() as session,
+        session.ws_connect(f"{address}/socket", headers={"Origin": address}) as socket,
+    ):
         end = time.monotonic() + seconds
         while (left := end - time.monotonic()) > 0:
             try:
@@ -108,12 +116,19 @@ def main() -> None:
         seen: list[tuple[int, int]] = []
         opened = used(processes, lambda: seen.append(asyncio.run(look_on(address, args.seconds))))
         bare_mb = bare_node_mb()
-        result = {"bare_node_mb": bare_mb, "fresh_mb": fresh_mb,
-                  "asleep_cpu_percent": 100 * asleep["web"], "closed_cpu_percent": 100 * closed["web"],
-                  "memory_mb": closed_mb, "open_cpu_percent": 100 * opened["web"],
-                  "open_share_of_pipeline": opened["web"] / max(opened["pipeline"], 1e-9),
-                  "pipeline_cpu_percent": {"closed": 100 * closed["pipeline"], "open": 100 * opened["pipeline"]},
-                  "results": seen[0][0], "images": seen[0][1], "seconds": args.seconds}
+        result = {
+            "bare_node_mb": bare_mb,
+            "fresh_mb": fresh_mb,
+            "asleep_cpu_percent": 100 * asleep["web"],
+            "closed_cpu_percent": 100 * closed["web"],
+            "memory_mb": closed_mb,
+            "open_cpu_percent": 100 * opened["web"],
+            "open_share_of_pipeline": opened["web"] / max(opened["pipeline"], 1e-9),
+            "pipeline_cpu_percent": {"closed": 100 * closed["pipeline"], "open": 100 * opened["pipeline"]},
+            "results": seen[0][0],
+            "images": seen[0][1],
+            "seconds": args.seconds,
+        }
     finally:
         for process in processes.values():
             process.terminate()
@@ -121,11 +136,12 @@ def main() -> None:
             process.wait(_START_S)
     args.out.mkdir(parents=True, exist_ok=True)
     (args.out / "web.json").write_text(json.dumps(result, indent=2) + "\n")
-    print(f"no page: {result['closed_cpu_percent']:.1f} % of a core, {fresh_mb:.0f} MB, of which a bare node has "
-          f"{bare_mb:.0f}, {closed_mb:.0f} after the first page; a page: "
-          f"{result['open_cpu_percent']:.1f} % of a core, {result['open_share_of_pipeline']:.1%} of the pipeline's, "
-          f"{result['results']} results and {result['images']} images in {args.seconds:g} s")
-
+    print(
+        f"no page: {result['closed_cpu_percent']:.1f} % of a core, {fresh_mb:.0f} MB, of which a bare node has "
+        f"{bare_mb:.0f}, {closed_mb:.0f} after the first page; a page: "
+        f"{result['open_cpu_percent']:.1f} % of a core, {result['open_share_of_pipeline']:.1%} of the pipeline's, "
+        f"{result['results']} results and {result['images']} images in {args.seconds:g} s"
+    )
 
 
 if __name__ == "__main__":

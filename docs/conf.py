@@ -36,9 +36,19 @@ myst_heading_anchors = 4
 myst_enable_extensions = ["colon_fence"]
 suppress_warnings = ["misc.highlighting_failure"]
 nitpicky = False
-rosdoc2_settings = dict.fromkeys(("enable_autodoc", "enable_intersphinx", "automatically_extend_intersphinx_mapping",
-                                  "override_theme", "support_markdown", "enable_breathe", "enable_exhale",
-                                  "init_using_package_xml"), False)
+rosdoc2_settings = dict.fromkeys(
+    (
+        "enable_autodoc",
+        "enable_intersphinx",
+        "automatically_extend_intersphinx_mapping",
+        "override_theme",
+        "support_markdown",
+        "enable_breathe",
+        "enable_exhale",
+        "init_using_package_xml",
+    ),
+    False,
+)
 
 from project_pages import PROJECT_PAGES  # noqa: E402
 
@@ -47,6 +57,7 @@ LINK = re.compile(r"(!?)\[([^\]]*)\]\(([^)\s#]+)(#[^)\s]*)?\)")
 
 def fitted(text, folder, page_folder):
     """`text` of a page in `folder` of the repository, with links that hold in `page_folder` of the site's source."""
+
     def link(match):
         picture, words, target, anchor = match[1], match[2], match[3], match[4] or ""
         if re.match(r"[a-z]+:", target):
@@ -60,6 +71,7 @@ def fitted(text, folder, page_folder):
         else:
             return f"{words} (`{name}`)" if words.strip("`") != name else f"`{name}`"
         return f"{picture}[{words}]({os.path.relpath(new, page_folder)}{anchor})"
+
     return LINK.sub(link, text)
 
 

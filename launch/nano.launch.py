@@ -15,19 +15,26 @@ from pose_attention_ros.launching.board import on_board
 SHARE = Path(__file__).resolve().parents[1]
 SYSFS = Path("/sys/devices/system/cpu")
 # The camera's image processor scales in its own memory (NVMM); the CPU sees the small image only.
-CSI = ("nvarguscamerasrc sensor-id={number} ! video/x-raw(memory:NVMM),width=1280,height=720,framerate=30/1 ! "
-       "nvvidconv ! video/x-raw,width=640,height=360,format=BGRx ! videoconvert")
+CSI = (
+    "nvarguscamerasrc sensor-id={number} ! video/x-raw(memory:NVMM),width=1280,height=720,framerate=30/1 ! "
+    "nvvidconv ! video/x-raw,width=640,height=360,format=BGRx ! videoconvert"
+)
 
 
 def generate_launch_description() -> LaunchDescription:
     """The arguments of pipeline.launch.py, four of them with this profile's defaults, and `csi`."""
     return on_board(
-        SHARE, "nano.yaml", {number: CSI.format(number=number) for number in "01"},
+        SHARE,
+        "nano.yaml",
+        {number: CSI.format(number=number) for number in "01"},
         "number of the camera on a CSI connector",
-        DeclareLaunchArgument("pose_backend", default_value="movenet",
-                              description="pose estimator: movenet on the processor, or pose_cnn on the GPU by TensorRT, "
-                              "which finds less"),
-        OpaqueFunction(function=tell_power))
+        DeclareLaunchArgument(
+            "pose_backend",
+            default_value="movenet",
+            description="pose estimator: movenet on the processor, or pose_cnn on the GPU by TensorRT, which finds less",
+        ),
+        OpaqueFunction(function=tell_power),
+    )
 
 
 def tell_power(context: LaunchContext) -> list[Any]:
@@ -40,8 +47,10 @@ def power_hints(sysfs: Path) -> list[str]:
     hints = []
     there, at_work = (cores((sysfs / name).read_text()) if (sysfs / name).is_file() else 0 for name in ("present", "online"))
     if at_work < there:
-        hints.append(f"{there - at_work} of {there} processor cores are switched off by the power mode; "
-                     "`sudo nvpmodel -q` tells it, `sudo nvpmodel -m 0` takes the largest of most boards")
+        hints.append(
+            f"{there - at_work} of {there} processor cores are switched off by the power mode; "
+            "`sudo nvpmodel -q` tells it, `sudo nvpmodel -m 0` takes the largest of most boards"
+        )
     governor = sysfs / "cpu0" / "cpufreq" / "scaling_governor"
     if governor.is_file() and governor.read_text().strip() == "powersave":
         hints.append("the processor's clock is held low (governor powersave); `sudo jetson_clocks` holds it high")

@@ -11,8 +11,10 @@ from pose_attention_ros.launching.board import on_board
 
 SHARE = Path(__file__).resolve().parents[1]
 # The camera's image processor scales; a frame that is not taken at once makes room for the next.
-CSI = ("libcamerasrc ! video/x-raw,width=640,height=480,framerate=15/1 ! queue leaky=downstream max-size-buffers=1 ! "
-       "videoconvert")
+CSI = (
+    "libcamerasrc ! video/x-raw,width=640,height=480,framerate=15/1 ! queue leaky=downstream max-size-buffers=1 ! "
+    "videoconvert"
+)
 
 
 def generate_launch_description() -> LaunchDescription:

@@ -28,51 +28,110 @@ PROFILE_VARIABLES = ("FASTRTPS_DEFAULT_PROFILES_FILE", "FASTDDS_DEFAULT_PROFILES
 
 ARGUMENTS = (
     DeclareLaunchArgument("namespace", default_value="", description="namespace of all nodes and topics, e.g. robot1"),
-    DeclareLaunchArgument("use_sim_time", default_value="false",
-                          description=f"{SWITCH}: take the time from /clock (simulation, ros2 bag play --clock)"),
-    DeclareLaunchArgument("params_file", default_value=str(CONFIG / "pipeline.yaml"),
-                          description="YAML file of node parameters; node names as in config/pipeline.yaml"),
-    DeclareLaunchArgument("log_level", default_value="info", choices=["debug", "info", "warn", "error", "fatal"],
-                          description="least severe messages that the nodes print"),
-    DeclareLaunchArgument("source", default_value="", description="what the camera node plays: camera number or device, "
-                          "GStreamer pipeline, rtsp:// or http:// address, video file, folder of images, or bag; "
-                          "empty: no camera node, images come from image_topic"),
-    DeclareLaunchArgument("image_topic", default_value="image_raw",
-                          description="topic of a camera driver's images; not together with source"),
-    DeclareLaunchArgument("image_transport", default_value="",
-                          description="raw or compressed: which form of the images is subscribed to"),
-    DeclareLaunchArgument("image_reliability", default_value="",
-                          description="best_effort, or reliable: images that the network lost are asked for again"),
-    DeclareLaunchArgument("nodes", default_value="", description="which nodes to start on this machine, separated by "
-                          "commas, e.g. camera, or pose,skeleton_graph,action; empty: all that the other arguments ask for"),
-    DeclareLaunchArgument("dds_profile", default_value="", description="Fast DDS profile for all nodes, a path or a file of "
-                          "config/, e.g. fastdds_network.xml between machines; empty: the nodes' own choice"),
+    DeclareLaunchArgument(
+        "use_sim_time",
+        default_value="false",
+        description=f"{SWITCH}: take the time from /clock (simulation, ros2 bag play --clock)",
+    ),
+    DeclareLaunchArgument(
+        "params_file",
+        default_value=str(CONFIG / "pipeline.yaml"),
+        description="YAML file of node parameters; node names as in config/pipeline.yaml",
+    ),
+    DeclareLaunchArgument(
+        "log_level",
+        default_value="info",
+        choices=["debug", "info", "warn", "error", "fatal"],
+        description="least severe messages that the nodes print",
+    ),
+    DeclareLaunchArgument(
+        "source",
+        default_value="",
+        description="what the camera node plays: camera number or device, "
+        "GStreamer pipeline, rtsp:// or http:// address, video file, folder of images, or bag; "
+        "empty: no camera node, images come from image_topic",
+    ),
+    DeclareLaunchArgument(
+        "image_topic", default_value="image_raw", description="topic of a camera driver's images; not together with source"
+    ),
+    DeclareLaunchArgument(
+        "image_transport", default_value="", description="raw or compressed: which form of the images is subscribed to"
+    ),
+    DeclareLaunchArgument(
+        "image_reliability",
+        default_value="",
+        description="best_effort, or reliable: images that the network lost are asked for again",
+    ),
+    DeclareLaunchArgument(
+        "nodes",
+        default_value="",
+        description="which nodes to start on this machine, separated by "
+        "commas, e.g. camera, or pose,skeleton_graph,action; empty: all that the other arguments ask for",
+    ),
+    DeclareLaunchArgument(
+        "dds_profile",
+        default_value="",
+        description="Fast DDS profile for all nodes, a path or a file of "
+        "config/, e.g. fastdds_network.xml between machines; empty: the nodes' own choice",
+    ),
     DeclareLaunchArgument("frame_id", default_value="", description="coordinate frame of the source's images"),
-    DeclareLaunchArgument("calibration", default_value="",
-                          description="calibration file of the source (YAML of camera_calibration), for camera_info"),
-    DeclareLaunchArgument("layout", default_value="", description="joint layout of the graphs, e.g. common13; the model "
-                          "must have been trained on it"),
+    DeclareLaunchArgument(
+        "calibration",
+        default_value="",
+        description="calibration file of the source (YAML of camera_calibration), for camera_info",
+    ),
+    DeclareLaunchArgument(
+        "layout",
+        default_value="",
+        description="joint layout of the graphs, e.g. common13; the model must have been trained on it",
+    ),
     DeclareLaunchArgument("pose_backend", default_value="", description="pose estimator, e.g. movenet"),
-    DeclareLaunchArgument("model", default_value="",
-                          description="recogniser: a name under models/, or the path of a model directory"),
-    DeclareLaunchArgument("composed", default_value="false",
-                          description=f"{SWITCH}: all stages in one process, so that no image crosses DDS"),
-    DeclareLaunchArgument("overlay", default_value="true",
-                          description=f"{SWITCH}: start the overlay node (it works only while someone subscribes to it)"),
-    DeclareLaunchArgument("web", default_value="false",
-                          description=f"{SWITCH}: a page for browsers at http://127.0.0.1:8765 (its parameters: node web)"),
-    DeclareLaunchArgument("hri", default_value="false",
-                          description=f"{SWITCH}: publish people as bodies of ROS4HRI, too; it needs hri_msgs"),
-    DeclareLaunchArgument("autostart", default_value="true",
-                          description=f"{SWITCH}: configure and activate every node at start, in place of a manager"),
-    DeclareLaunchArgument("required", default_value="false", description=f"{SWITCH}: a failure or the end of this graph "
-                          "shuts down the whole launch, whatever else it started; false: only this graph ends"),
-    DeclareLaunchArgument("respawn", default_value="false",
-                          description=f"{SWITCH}: start a node that failed again, in place of ending the graph"),
-    DeclareLaunchArgument("respawn_delay_s", default_value="1.0", description="respawn: seconds before the first new start; "
-                          "each further failure doubles them, up to 30"),
-    DeclareLaunchArgument("record", default_value="", description="folder for annotated.mp4, actions.jsonl and "
-                          "summary.json; it needs a source that is a recording, no frame of which is dropped"),
+    DeclareLaunchArgument(
+        "model", default_value="", description="recogniser: a name under models/, or the path of a model directory"
+    ),
+    DeclareLaunchArgument(
+        "composed", default_value="false", description=f"{SWITCH}: all stages in one process, so that no image crosses DDS"
+    ),
+    DeclareLaunchArgument(
+        "overlay",
+        default_value="true",
+        description=f"{SWITCH}: start the overlay node (it works only while someone subscribes to it)",
+    ),
+    DeclareLaunchArgument(
+        "web",
+        default_value="false",
+        description=f"{SWITCH}: a page for browsers at http://127.0.0.1:8765 (its parameters: node web)",
+    ),
+    DeclareLaunchArgument(
+        "hri", default_value="false", description=f"{SWITCH}: publish people as bodies of ROS4HRI, too; it needs hri_msgs"
+    ),
+    DeclareLaunchArgument(
+        "autostart",
+        default_value="true",
+        description=f"{SWITCH}: configure and activate every node at start, in place of a manager",
+    ),
+    DeclareLaunchArgument(
+        "required",
+        default_value="false",
+        description=f"{SWITCH}: a failure or the end of this graph "
+        "shuts down the whole launch, whatever else it started; false: only this graph ends",
+    ),
+    DeclareLaunchArgument(
+        "respawn",
+        default_value="false",
+        description=f"{SWITCH}: start a node that failed again, in place of ending the graph",
+    ),
+    DeclareLaunchArgument(
+        "respawn_delay_s",
+        default_value="1.0",
+        description="respawn: seconds before the first new start; each further failure doubles them, up to 30",
+    ),
+    DeclareLaunchArgument(
+        "record",
+        default_value="",
+        description="folder for annotated.mp4, actions.jsonl and "
+        "summary.json; it needs a source that is a recording, no frame of which is dropped",
+    ),
     DeclareLaunchArgument("overwrite", default_value="", description="true: record may replace earlier results"),
     DeclareLaunchArgument("loop", default_value="", description="true: start a recording again at its end"),
     DeclareLaunchArgument("topic", default_value="", description="image topic to take from a bag that has several"),
@@ -84,8 +143,7 @@ def launch_graph(context: LaunchContext) -> list[Any]:
     args, whole = Arguments(ARGUMENTS, context), False
     try:
         whole = args.on("required")
-        graph = Graph.of(context, whole=whole,
-                         respawn_s=args.number("respawn_delay_s") if args.on("respawn") else None)
+        graph = Graph.of(context, whole=whole, respawn_s=args.number("respawn_delay_s") if args.on("respawn") else None)
         told = [LogInfo(msg=f"pose_attention_ros: {line}") for line in args.near_misses()]
         return [*told, *graph.start(*members(args, graph.names))]
     except ArgumentError as error:
@@ -103,18 +161,24 @@ def members(args: Arguments, before: list[str]) -> list[Member]:
     if "camera" in here and "action" not in here:
         wanted["camera"]["measure_answers"] = True
     make = partial(node, args, args.parameter_file("params_file"), environment(args))
-    return [Member(name, partial(make, name, wanted[name]), needed=name not in OPTIONAL,
-                   last=name == "recorder") for name in here]
+    return [
+        Member(name, partial(make, name, wanted[name]), needed=name not in OPTIONAL, last=name == "recorder")
+        for name in here
+    ]
 
 
 def wanted_nodes(args: Arguments) -> dict[str, dict[str, Any]]:
     """The nodes of the graph on all machines, and the parameters that arguments give them. Raises ArgumentError."""
     if args.source and args.image_topic != "image_raw":
-        raise ArgumentError(f"image_topic is {args.image_topic!r} beside source {args.source!r}, expected one of the two: "
-                            "images come from a camera driver's topic, or from the source")
+        raise ArgumentError(
+            f"image_topic is {args.image_topic!r} beside source {args.source!r}, expected one of the two: "
+            "images come from a camera driver's topic, or from the source"
+        )
     if args.record and not args.source and not args.nodes:
-        raise ArgumentError(f"record is {args.record!r} without source:=..., expected a recording to play; images of a "
-                            "topic are recorded by record.launch.py")
+        raise ArgumentError(
+            f"record is {args.record!r} without source:=..., expected a recording to play; images of a "
+            "topic are recorded by record.launch.py"
+        )
     play = args.parameters(source="source", topic="topic", frame_id="frame_id", calibration="calibration")
     if args.loop:
         play["loop"] = args.on("loop")
@@ -141,8 +205,11 @@ def wanted_nodes(args: Arguments) -> dict[str, dict[str, Any]]:
         wanted["hri_bridge"] = {}
     if args.record:
         # A node that fails ends the graph; this is for those that take long to start, as on a first run with TensorRT.
-        wanted["recorder"] = {**args.parameters(image_transport="image_transport"), "out": args.record,
-                              "idle_timeout_s": 600.0}
+        wanted["recorder"] = {
+            **args.parameters(image_transport="image_transport"),
+            "out": args.record,
+            "idle_timeout_s": 600.0,
+        }
         if args.overwrite:
             wanted["recorder"]["overwrite"] = args.on("overwrite")
     return wanted
@@ -179,8 +246,9 @@ def camera_info(image_topic: str) -> str:
     return f"{beside}{slash}camera_info"
 
 
-def node(args: Arguments, params_file: str, environment: dict[str, str], name: str, parameters: dict[str, Any],
-         on_exit: Any) -> Node:
+def node(
+    args: Arguments, params_file: str, environment: dict[str, str], name: str, parameters: dict[str, Any], on_exit: Any
+) -> Node:
     """One node with the common settings."""
     common = {"use_sim_time": args.on("use_sim_time"), "autostart": args.on("autostart")}
     return Node(

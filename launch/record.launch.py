@@ -24,19 +24,32 @@ HERE = Path(__file__).resolve().parent
 
 ARGUMENTS = (
     DeclareLaunchArgument("out", default_value="", description="folder of the new bag; empty: bag_<date>_<time>"),
-    DeclareLaunchArgument("images", default_value="compressed", choices=["compressed", "raw", "none"],
-                          description="which form of the images is recorded; none: skeletons and answers alone"),
-    DeclareLaunchArgument("storage", default_value="mcap", choices=["mcap", "sqlite3"],
-                          description="file format of the bag"),
+    DeclareLaunchArgument(
+        "images",
+        default_value="compressed",
+        choices=["compressed", "raw", "none"],
+        description="which form of the images is recorded; none: skeletons and answers alone",
+    ),
+    DeclareLaunchArgument(
+        "storage", default_value="mcap", choices=["mcap", "sqlite3"], description="file format of the bag"
+    ),
     DeclareLaunchArgument("pack", default_value="false", description=f"{SWITCH}: pack the messages with zstd"),
-    DeclareLaunchArgument("duration_s", default_value="0.0",
-                          description="end after so many seconds; 0.0: when the source ends, or on Ctrl-C"),
+    DeclareLaunchArgument(
+        "duration_s", default_value="0.0", description="end after so many seconds; 0.0: when the source ends, or on Ctrl-C"
+    ),
     DeclareLaunchArgument("image_topic", default_value="image_raw", description="topic of a camera driver's images"),
     DeclareLaunchArgument("namespace", default_value="", description="namespace of the graph and of the recorder"),
-    DeclareLaunchArgument("use_sim_time", default_value="false",
-                          description=f"{SWITCH}: take the time from /clock (simulation, ros2 bag play --clock)"),
-    DeclareLaunchArgument("source", default_value="", description="camera, video or bag: starts the whole graph on it "
-                          "(pipeline.launch.py, whose arguments can be given, too); empty: a graph runs already"),
+    DeclareLaunchArgument(
+        "use_sim_time",
+        default_value="false",
+        description=f"{SWITCH}: take the time from /clock (simulation, ros2 bag play --clock)",
+    ),
+    DeclareLaunchArgument(
+        "source",
+        default_value="",
+        description="camera, video or bag: starts the whole graph on it "
+        "(pipeline.launch.py, whose arguments can be given, too); empty: a graph runs already",
+    ),
 )
 
 
@@ -44,8 +57,14 @@ def record(context: LaunchContext) -> list[Any]:
     """The recorder, whose graph is that of the source, too; it ends last."""
     args = Arguments(ARGUMENTS, context)
     try:
-        parameters = {"out": args.out, "images": args.images, "storage": args.storage, "compressed": args.on("pack"),
-                      "duration_s": args.number("duration_s"), "use_sim_time": args.on("use_sim_time")}
+        parameters = {
+            "out": args.out,
+            "images": args.images,
+            "storage": args.storage,
+            "compressed": args.on("pack"),
+            "duration_s": args.number("duration_s"),
+            "use_sim_time": args.on("use_sim_time"),
+        }
     except ArgumentError as error:
         fail(context, str(error))
         context.launch_configurations["source"] = ""  # no graph without its recorder
@@ -74,9 +93,11 @@ def node(args: Arguments, parameters: dict[str, Any], on_exit: Any) -> Node:
 def generate_launch_description() -> LaunchDescription:
     """All arguments, the recorder they ask for, and the graph where a source is given."""
     given = Condition(predicate=lambda context: bool(context.launch_configurations["source"]))
-    return LaunchDescription([
-        *ARGUMENTS,
-        OpaqueFunction(function=record),
-        IncludeLaunchDescription(PythonLaunchDescriptionSource(str(HERE / "pipeline.launch.py")), condition=given),
-        OpaqueFunction(function=unshare),
-    ])
+    return LaunchDescription(
+        [
+            *ARGUMENTS,
+            OpaqueFunction(function=record),
+            IncludeLaunchDescription(PythonLaunchDescriptionSource(str(HERE / "pipeline.launch.py")), condition=given),
+            OpaqueFunction(function=unshare),
+        ]
+    )

@@ -16,7 +16,9 @@ HERE = Path(__file__).resolve().parent
 
 def generate_launch_description() -> LaunchDescription:
     """The arguments of pipeline.launch.py, of which `source` must be given."""
-    return LaunchDescription([
-        DeclareLaunchArgument("source", description="bag, video file or folder of images to play"),
-        IncludeLaunchDescription(PythonLaunchDescriptionSource(str(HERE / "pipeline.launch.py"))),
-    ])
+    return LaunchDescription(
+        [
+            DeclareLaunchArgument("source", description="bag, video file or folder of images to play"),
+            IncludeLaunchDescription(PythonLaunchDescriptionSource(str(HERE / "pipeline.launch.py"))),
+        ]
+    )

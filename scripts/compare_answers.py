@@ -34,8 +34,10 @@ def main() -> int:
     """See the module."""
     files = [[json.loads(line) for line in Path(path).read_text().splitlines()] for path in sys.argv[1:3]]
     differences, answers, apart = compare(*files)
-    print(f"{len(files[0])} frames, {answers} answers compared, {len(differences)} differences; "
-          f"confidences lie {apart:.2g} apart at most")
+    print(
+        f"{len(files[0])} frames, {answers} answers compared, {len(differences)} differences; "
+        f"confidences lie {apart:.2g} apart at most"
+    )
     print("\n".join(differences[:20]))
     return int(bool(differences) or not answers)
 

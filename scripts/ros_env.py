@@ -53,8 +53,10 @@ def sourced_ros() -> str:
     if not distribution or os.environ.get("_ROS_WHEELS_BOOTSTRAP_COMPLETE"):  # our own wheels are no installed ROS
         return ""
     if importlib.util.find_spec("rclpy") is None:
-        raise SetupError(f"ROS 2 {distribution} is sourced, but {sys.executable} (Python {platform.python_version()}) "
-                         "cannot import rclpy: choose its Python with PYTHON=/usr/bin/python3, or unset ROS_DISTRO")
+        raise SetupError(
+            f"ROS 2 {distribution} is sourced, but {sys.executable} (Python {platform.python_version()}) "
+            "cannot import rclpy: choose its Python with PYTHON=/usr/bin/python3, or unset ROS_DISTRO"
+        )
     return distribution
 
 
@@ -63,18 +65,23 @@ def check_paths(prefix: Path) -> None:
     for folder, allowed in ((ROOT, "spaces "), (prefix, "")):  # colcon's scripts start an environment's Python unquoted
         wrong = re.search(r"""[^ -~]|[:;"'$`\\]""" if allowed else r"""[^!-~]|[:;"'$`\\]""", str(folder))
         if wrong:
-            raise SetupError(f"{folder} holds {wrong[0]!r}: ROS 2's build tools work with ASCII letters, digits, {allowed}"
-                             f"and -+_.,/ there; {'move the checkout' if allowed else 'choose VENV=/a/plain/path'}")
+            raise SetupError(
+                f"{folder} holds {wrong[0]!r}: ROS 2's build tools work with ASCII letters, digits, {allowed}"
+                f"and -+_.,/ there; {'move the checkout' if allowed else 'choose VENV=/a/plain/path'}"
+            )
 
 
 def check_machine(wheels: bool) -> None:
     """Say what is missing before anything is downloaded. Raises SetupError."""
     if not PYTHONS[0] <= sys.version_info[:2] <= PYTHONS[1]:
-        raise SetupError(f"Python {platform.python_version()} does not fit, expected 3.10 to 3.13: "
-                         "choose one with PYTHON=python3.12")
+        raise SetupError(
+            f"Python {platform.python_version()} does not fit, expected 3.10 to 3.13: choose one with PYTHON=python3.12"
+        )
     if wheels and (sys.platform != "linux" or platform.machine() not in ("x86_64", "AMD64")):
-        raise SetupError(f"no ROS 2 is sourced and there are no ROS 2 wheels for {sys.platform} {platform.machine()}: "
-                         "install ROS 2 and source its setup.bash first")
+        raise SetupError(
+            f"no ROS 2 is sourced and there are no ROS 2 wheels for {sys.platform} {platform.machine()}: "
+            "install ROS 2 and source its setup.bash first"
+        )
     missing = []
     if importlib.util.find_spec("ensurepip") is None or importlib.util.find_spec("venv") is None:
         missing.append(("the module venv", "python3-venv"))
@@ -85,8 +92,10 @@ def check_machine(wheels: bool) -> None:
     if not Path(sysconfig.get_path("include"), "Python.h").is_file():
         missing.append(("the headers of " + sys.executable, "python3-dev"))
     if missing:
-        raise SetupError(f"missing: {', '.join(what for what, _ in missing)}. On Debian and Ubuntu: "
-                         f"sudo apt install {' '.join(package for _, package in missing)}")
+        raise SetupError(
+            f"missing: {', '.join(what for what, _ in missing)}. On Debian and Ubuntu: "
+            f"sudo apt install {' '.join(package for _, package in missing)}"
+        )
 
 
 def digest(*files: Path, words: tuple[str, ...] = ()) -> str:
@@ -103,8 +112,14 @@ class Environment:
     def __init__(self, prefix: Path, distribution: str, wheels: bool) -> None:
         self.prefix, self.distribution, self.wheels = prefix, distribution, wheels
         self.python = prefix / "bin" / "python"
-        self.identity = {"distribution": distribution, "wheels": wheels, "prefix": str(prefix), "checkout": str(ROOT),
-                         "python": os.path.realpath(sys.executable), "version": platform.python_version()}
+        self.identity = {
+            "distribution": distribution,
+            "wheels": wheels,
+            "prefix": str(prefix),
+            "checkout": str(ROOT),
+            "python": os.path.realpath(sys.executable),
+            "version": platform.python_version(),
+        }
         self.stamp = prefix / STAMP
         self.state = json.loads(self.stamp.read_text()) if self.stamp.is_file() else {}
 
@@ -119,12 +134,15 @@ class Environment:
             if not self.state and any(self.prefix.iterdir()):
                 raise SetupError(f"{self.prefix} exists and was not made by this script: remove it, or choose VENV=another")
             was = self.state.get("identity", {})
-            changed = ", ".join(f"{key} {was.get(key)} -> {value}" for key, value in self.identity.items()
-                                if was.get(key) != value)
+            changed = ", ".join(
+                f"{key} {was.get(key)} -> {value}" for key, value in self.identity.items() if was.get(key) != value
+            )
             say(f"making {self.prefix} anew: {changed or 'it is incomplete'}")
             shutil.rmtree(self.prefix)
-        say(f"making {self.prefix} with Python {platform.python_version()} for ROS 2 {self.distribution}"
-            f" ({'wheels' if self.wheels else 'the sourced one'})")
+        say(
+            f"making {self.prefix} with Python {platform.python_version()} for ROS 2 {self.distribution}"
+            f" ({'wheels' if self.wheels else 'the sourced one'})"
+        )
         self.prefix.mkdir(parents=True)
         self.state = {"identity": self.identity, "steps": {}}
         self.save()
@@ -180,8 +198,10 @@ class Environment:
         """Point the wheels' CMake files at this environment's Python, and write the `local_setup` scripts."""
         include = sysconfig.get_path("include")
         numpy_include = self.says("import numpy; print(numpy.get_include())")
-        foreign = ((re.compile(r"/opt/python/[^;\"]*/site-packages/numpy/(?:_core|core)/include"), numpy_include),
-                   (re.compile(r"/opt/python/[^;\"]*/include/python3\.\d+"), include))
+        foreign = (
+            (re.compile(r"/opt/python/[^;\"]*/site-packages/numpy/(?:_core|core)/include"), numpy_include),
+            (re.compile(r"/opt/python/[^;\"]*/include/python3\.\d+"), include),
+        )
         for file in sorted((self.prefix / "share").rglob("*.cmake")):
             text = fitted = file.read_text()
             for pattern, here in foreign:
@@ -194,8 +214,9 @@ class Environment:
         site = Path(self.says("import sysconfig; print(sysconfig.get_path('purelib'))"))
         libraries = [self.prefix / "lib", *sorted(site.glob("ros_*.libs"))]
         for shell in ("sh", "bash", "zsh"):
-            script = LOCAL_SETUP.format(distribution=self.distribution, prefix=self.prefix,
-                                        libraries=os.pathsep.join(map(str, libraries)))
+            script = LOCAL_SETUP.format(
+                distribution=self.distribution, prefix=self.prefix, libraries=os.pathsep.join(map(str, libraries))
+            )
             (self.prefix / f"local_setup.{shell}").write_text(script)
 
 
@@ -204,6 +225,7 @@ def numpy_major() -> int:
     if importlib.util.find_spec("numpy") is None:
         return 2
     import numpy
+
     return int(numpy.__version__.split(".")[0])
 
 
@@ -220,8 +242,9 @@ def run(command: list[str]) -> None:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--venv", type=Path, default=ROOT / ".venv", help="where to make it")
-    parser.add_argument("--ros", choices=("jazzy", "kilted"), default="jazzy",
-                        help="which wheels, where no ROS 2 is sourced")
+    parser.add_argument(
+        "--ros", choices=("jazzy", "kilted"), default="jazzy", help="which wheels, where no ROS 2 is sourced"
+    )
     parser.add_argument("--extras", default="cpu", help="extras of setup.py, comma separated: cpu, train, test, lint")
     parser.add_argument("--torch-index", default="", help="extra package index for torch, e.g. one with CPU builds")
     args = parser.parse_args()

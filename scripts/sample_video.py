@@ -85,8 +85,9 @@ def from_package() -> bytes:
 def run(command: list[str], folder: str, remedy: str) -> None:
     """Raises SampleError with the command's last words."""
     try:
-        done = subprocess.run(command, cwd=folder, stdin=subprocess.DEVNULL, capture_output=True, text=True,
-                              timeout=TIMEOUT_S)
+        done = subprocess.run(
+            command, cwd=folder, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=TIMEOUT_S
+        )
     except subprocess.TimeoutExpired:
         raise SampleError(f"{' '.join(command)} took longer than {TIMEOUT_S} s; {REMEDY}") from None
     if done.returncode:

@@ -10,8 +10,7 @@ import hypothesis
 import pytest
 
 # A busy machine must not fail a property test for its time.
-hypothesis.settings.register_profile("any-machine", deadline=None,
-                                     suppress_health_check=[hypothesis.HealthCheck.too_slow])
+hypothesis.settings.register_profile("any-machine", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
 hypothesis.settings.load_profile("any-machine")
 
 # A program in the background of a shell without job control ignores SIGINT, and so would all that the tests start.

@@ -16,8 +16,10 @@ ROOT = Path(__file__).resolve().parents[2]
 PACKAGE = "pose_attention_ros"
 WIDTH, HEIGHT, COLUMN, ROW = 112, 38, 150, 66  # of a box; and from one to the next, px
 # Where the nodes of a running graph are drawn: column, row.
+# fmt: off
 NODES = {"camera": (0, 0), "pose": (1, 0), "skeleton_graph": (2, 0), "action": (3, 0), "overlay": (1, 2), "web": (2, 2),
          "recorder": (3, 2)}
+# fmt: on
 STAGES = ("camera", "pose", "skeleton_graph", "action")
 
 
@@ -27,8 +29,13 @@ def imported_folders(package: Path) -> dict[str, set[str]]:
     for folder, targets in found.items():
         for file in (package / folder).rglob("*.py"):
             for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
-                modules = [alias.name for alias in node.names] if isinstance(node, ast.Import) else (
-                    [f"{node.module}.{alias.name}" for alias in node.names] if isinstance(node, ast.ImportFrom) else [])
+                modules = (
+                    [alias.name for alias in node.names]
+                    if isinstance(node, ast.Import)
+                    else (
+                        [f"{node.module}.{alias.name}" for alias in node.names] if isinstance(node, ast.ImportFrom) else []
+                    )
+                )
                 targets |= {module.split(".")[1] for module in modules if module.startswith(f"{PACKAGE}.")}
         targets &= set(found)
         targets.discard(folder)
@@ -40,8 +47,10 @@ def without_shortcuts(graph: Mapping[str, set[str]]) -> dict[str, set[str]]:
     reach: dict[str, set[str]] = {}
     for name in graphlib.TopologicalSorter(graph).static_order():
         reach[name] = graph[name].union(*(reach[target] for target in graph[name]))
-    return {name: {target for target in targets if not any(target in reach[other] for other in targets)}
-            for name, targets in graph.items()}
+    return {
+        name: {target for target in targets if not any(target in reach[other] for other in targets)}
+        for name, targets in graph.items()
+    }
 
 
 def levels(graph: Mapping[str, set[str]]) -> dict[str, int]:
@@ -61,8 +70,11 @@ def folders_picture(package: Path = ROOT / PACKAGE) -> str:
     for name in sorted(graph, key=lambda name: (-len(graph[name]), name)):
         columns.setdefault(top - level[name], []).append(name)
     most = max(map(len, columns.values()))
-    place = {name: (column, 1.6 + row + (most - len(names)) / 2)
-             for column, names in columns.items() for row, name in enumerate(names)}
+    place = {
+        name: (column, 1.6 + row + (most - len(names)) / 2)
+        for column, names in columns.items()
+        for row, name in enumerate(names)
+    }
     arrows = [(name, target, "") for name in sorted(graph) for target in sorted(graph[name])]
     return drawn(place, arrows, "Folders of the package; an arrow points to what is imported")
 
@@ -79,8 +91,11 @@ def heard(policy: Path) -> list[tuple[str, str, str]]:
     found = []
     for one in NODES:
         for other in NODES:
-            both = {topic for topic in says[one]["publish"] & says[other]["subscribe"]
-                    if not topic.startswith(("/", "~")) and "/" not in topic} - {"action_model", "source_status"}
+            both = {
+                topic
+                for topic in says[one]["publish"] & says[other]["subscribe"]
+                if not topic.startswith(("/", "~")) and "/" not in topic
+            } - {"action_model", "source_status"}
             if one != other and both:
                 found.append((one, other, ", ".join(sorted(both))))
     return found
@@ -100,17 +115,21 @@ def nodes_picture(policy: Path = ROOT / "config" / "sros2_policy.xml") -> str:
     return drawn(place, [*arrows, ("action", "your robot", "actions")], "Nodes and the topics between them")
 
 
-def drawn(place: Mapping[str, tuple[float, float]], arrows: Iterable[tuple[str, str, str]], title: str,
-          gap: float = 1.0) -> str:
+def drawn(
+    place: Mapping[str, tuple[float, float]], arrows: Iterable[tuple[str, str, str]], title: str, gap: float = 1.0
+) -> str:
     """An SVG of boxes at (column, row) and arrows with a word each."""
     wide = round(max(x for x, _ in place.values()) * COLUMN * gap + WIDTH + 20)
     high = round(max(y for _, y in place.values()) * ROW + HEIGHT + (120 if len(place) > 9 else 20))
     centre = {name: (10 + x * COLUMN * gap + WIDTH / 2, 10 + y * ROW + HEIGHT / 2) for name, (x, y) in place.items()}
-    lines = [f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {wide} {high}" width="{wide}" height="{high}" '
-             'font-family="sans-serif" font-size="14">', f"<title>{escape(title)}</title>",
-             f'<rect width="{wide}" height="{high}" fill="#ffffff"/>',
-             '<defs><marker id="head" markerWidth="9" markerHeight="8" refX="8" refY="4" orient="auto">'
-             '<path d="M0,0 L9,4 L0,8 z" fill="#5b6b7b"/></marker></defs>']
+    lines = [
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {wide} {high}" width="{wide}" height="{high}" '
+        'font-family="sans-serif" font-size="14">',
+        f"<title>{escape(title)}</title>",
+        f'<rect width="{wide}" height="{high}" fill="#ffffff"/>',
+        '<defs><marker id="head" markerWidth="9" markerHeight="8" refX="8" refY="4" orient="auto">'
+        '<path d="M0,0 L9,4 L0,8 z" fill="#5b6b7b"/></marker></defs>',
+    ]
     for one, other, word in arrows:
         (x1, y1), (x2, y2) = centre[one], centre[other]
         columns = abs(x2 - x1) / COLUMN / gap
@@ -124,16 +143,22 @@ def drawn(place: Mapping[str, tuple[float, float]], arrows: Iterable[tuple[str, 
             else:
                 y1, y2 = y1 + HEIGHT / 2, y2 - HEIGHT / 2
             bend = "L"
-        lines.append(f'<path d="M{x1:.0f},{y1:.0f} {bend} {x2:.0f},{y2:.0f}" fill="none" stroke="#5b6b7b" '
-                     'stroke-width="1.4" marker-end="url(#head)"/>')
+        lines.append(
+            f'<path d="M{x1:.0f},{y1:.0f} {bend} {x2:.0f},{y2:.0f}" fill="none" stroke="#5b6b7b" '
+            'stroke-width="1.4" marker-end="url(#head)"/>'
+        )
         if word:
-            lines.append(f'<text x="{(x1 + x2) / 2:.0f}" y="{(y1 + y2) / 2 - 7:.0f}" text-anchor="middle" font-size="11" '
-                         f'fill="#33414f">{escape(word)}</text>')
+            lines.append(
+                f'<text x="{(x1 + x2) / 2:.0f}" y="{(y1 + y2) / 2 - 7:.0f}" text-anchor="middle" font-size="11" '
+                f'fill="#33414f">{escape(word)}</text>'
+            )
     for name, (x, y) in centre.items():
         small = ' font-size="12.5"' if len(name) > 12 else ""  # or it would fill its box from edge to edge
-        lines.append(f'<rect x="{x - WIDTH / 2:.0f}" y="{y - HEIGHT / 2:.0f}" width="{WIDTH}" height="{HEIGHT}" rx="7" '
-                     f'fill="#eef3f8" stroke="#2f5d8a"/><text x="{x:.0f}" y="{y + 5:.0f}" text-anchor="middle" '
-                     f'fill="#12263a"{small}>{escape(name)}</text>')
+        lines.append(
+            f'<rect x="{x - WIDTH / 2:.0f}" y="{y - HEIGHT / 2:.0f}" width="{WIDTH}" height="{HEIGHT}" rx="7" '
+            f'fill="#eef3f8" stroke="#2f5d8a"/><text x="{x:.0f}" y="{y + 5:.0f}" text-anchor="middle" '
+            f'fill="#12263a"{small}>{escape(name)}</text>'
+        )
     return "\n".join([*lines, "</svg>", ""])
 
 

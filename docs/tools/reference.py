@@ -20,8 +20,11 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 if not (ROOT / "package.xml").is_file():  # the documents were copied elsewhere, as rosdoc2 does
     ROOT = next(folder for folder in (Path.cwd(), *Path.cwd().parents) if (folder / "pose_attention_ros").is_dir())
-PROFILES = {"result_profile": "reliable, keeps {}", "latched_profile": "reliable, transient local (latched), keeps 1",
-            "sensor_profile": "best effort or as the publisher offers, keeps {}"}
+PROFILES = {
+    "result_profile": "reliable, keeps {}",
+    "latched_profile": "reliable, transient local (latched), keeps 1",
+    "sensor_profile": "best effort or as the publisher offers, keeps {}",
+}
 OTHERS = ("of an optional package, or by a parameter", "reliable")
 DEPTHS = {"result_profile": "10", "sensor_profile": "1"}
 
@@ -48,19 +51,28 @@ def messages_page() -> str:
 # Topics ------------------------------------------------------------------------------------------------------------------
 def constants(tree: ast.Module) -> dict[str, str]:
     """Texts and numbers that a module names at its top."""
-    return {target.id: str(node.value.value) for node in tree.body if isinstance(node, ast.Assign)
-            and isinstance(node.value, ast.Constant) for target in node.targets if isinstance(target, ast.Name)}
+    return {
+        target.id: str(node.value.value)
+        for node in tree.body
+        if isinstance(node, ast.Assign) and isinstance(node.value, ast.Constant)
+        for target in node.targets
+        if isinstance(target, ast.Name)
+    }
 
 
 def declared_topics() -> dict[str, tuple[str, str]]:
     """Topic -> (type, quality of service) of every `advertise` and `listen` of the package whose topic is written down."""
-    trees = {file: ast.parse(file.read_text(encoding="utf-8")) for part in ("nodes", "ros")
-             for file in sorted((ROOT / "pose_attention_ros" / part).glob("*.py"))}
+    trees = {
+        file: ast.parse(file.read_text(encoding="utf-8"))
+        for part in ("nodes", "ros")
+        for file in sorted((ROOT / "pose_attention_ros" / part).glob("*.py"))
+    }
     given = {}  # class -> texts that it is made with
     for tree in trees.values():
         for call in (node for node in ast.walk(tree) if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)):
             given.setdefault(call.func.id, []).extend(
-                value.value for value in call.args if isinstance(value, ast.Constant) and isinstance(value.value, str))
+                value.value for value in call.args if isinstance(value, ast.Constant) and isinstance(value.value, str)
+            )
     found: dict[str, tuple[str, str]] = {}
     for tree in trees.values():
         named = constants(tree)
@@ -70,8 +82,13 @@ def declared_topics() -> dict[str, tuple[str, str]]:
             kind, where = ast.unparse(call.args[0]), call.args[1]
             profile = next((value for value in call.args[2:] if isinstance(value, ast.Call)), None)
             ending = "/compressed" if isinstance(where, ast.BinOp) else ""
-            topics = [where.value] if isinstance(where, ast.Constant) else [named[where.id]] if getattr(
-                where, "id", None) in named else [text + ending for text in given.get(owner, [])]
+            topics = (
+                [where.value]
+                if isinstance(where, ast.Constant)
+                else [named[where.id]]
+                if getattr(where, "id", None) in named
+                else [text + ending for text in given.get(owner, [])]
+            )
             for topic in topics:
                 if re.fullmatch(r"[A-Z]\w*", kind) and (call.func.attr == "advertise" or topic not in found):
                     found[topic] = (kind, quality(profile, named))
@@ -104,14 +121,25 @@ def topics_page() -> str:
                     says.setdefault(topic.text or "", {}).setdefault(way, []).append(profile.get("node", ""))
     kinds = declared_topics()
     ours = [topic for topic in says if topic not in ("/parameter_events", "/rosout", "/clock") and not topic.startswith("~")]
-    rows = [(f"`{topic}`", *kinds.get(topic, OTHERS), ", ".join(says[topic].get("publish", [])),
-             ", ".join(node for node in says[topic].get("subscribe", []) if node != "robot")) for topic in sorted(ours)]
-    services = sorted({service.text or "" for group in policy.iter("services") for service in group
-                       if "/" not in (service.text or "~/")})
+    rows = [
+        (
+            f"`{topic}`",
+            *kinds.get(topic, OTHERS),
+            ", ".join(says[topic].get("publish", [])),
+            ", ".join(node for node in says[topic].get("subscribe", []) if node != "robot"),
+        )
+        for topic in sorted(ours)
+    ]
+    services = sorted(
+        {service.text or "" for group in policy.iter("services") for service in group if "/" not in (service.text or "~/")}
+    )
     own = f"\nServices of our own: {', '.join(f'`{name}`' for name in services)}.\n" if services else ""
-    return ("# Topics and quality of service\n\n" + "Names are relative to the node's namespace. *Keeps* is the depth of "
-            "the queue. How images are received, and how to override: [topics and messages](../../messages.md).\n\n"
-            + table(("topic", "type", "quality of service", "published by", "subscribed by"), rows) + own)
+    return (
+        "# Topics and quality of service\n\n" + "Names are relative to the node's namespace. *Keeps* is the depth of "
+        "the queue. How images are received, and how to override: [topics and messages](../../messages.md).\n\n"
+        + table(("topic", "type", "quality of service", "published by", "subscribed by"), rows)
+        + own
+    )
 
 
 # Parameters --------------------------------------------------------------------------------------------------------------
@@ -130,22 +158,40 @@ def node_classes() -> dict[str, type]:
 def limits(about: dict) -> str:
     """Range, choices and unit of a setting."""
     low, high = about["low"], about["high"]
-    span = "" if low is None and high is None else f"at least {low}" if high is None else f"at most {high}" \
-        if low is None else f"{low} to {high}"
+    span = (
+        ""
+        if low is None and high is None
+        else f"at least {low}"
+        if high is None
+        else f"at most {high}"
+        if low is None
+        else f"{low} to {high}"
+    )
     return " ".join(filter(None, (", ".join(map(str, about["choices"])) or span, about["unit"])))
 
 
 def parameters_page() -> str:
-    parts = ["# Parameters of every node\n", "`ros2 run pose_attention_ros pose_node --help` prints those of a node. "
-             "*Live*: may change while the node is active; the others while it is unconfigured.\n"]
+    parts = [
+        "# Parameters of every node\n",
+        "`ros2 run pose_attention_ros pose_node --help` prints those of a node. "
+        "*Live*: may change while the node is active; the others while it is unconfigured.\n",
+    ]
     try:
         nodes = node_classes()
     except ImportError as error:
         return "\n".join([*parts, f"Left out here: this page was made without ROS 2 and the built messages ({error}).\n"])
     for name, kind in nodes.items():
         summary = (inspect.getmodule(kind).__doc__ or "").strip().splitlines()[0]
-        rows = [(f"`{field.name}`", f"`{field.default!r}`", limits(field.metadata), "yes" if field.metadata["live"] else "",
-                 field.metadata["doc"]) for field in dataclasses.fields(kind.settings_type)]
+        rows = [
+            (
+                f"`{field.name}`",
+                f"`{field.default!r}`",
+                limits(field.metadata),
+                "yes" if field.metadata["live"] else "",
+                field.metadata["doc"],
+            )
+            for field in dataclasses.fields(kind.settings_type)
+        ]
         parts += [f"## {name}\n", f"{summary}\n", table(("parameter", "default", "range", "live", "what"), rows)]
     return "\n".join(parts)
 
@@ -164,8 +210,10 @@ def parsers(parser: argparse.ArgumentParser) -> Iterator[argparse.ArgumentParser
 def verbs_page() -> str:
     from pose_attention_ros.cli.main import VERBS, parser_for
 
-    parts = ["# The command `pose-attention`\n", "`pose-attention VERB --help` prints the same. Every error that you can "
-             "mend is one line, and the exit code 1.\n"]
+    parts = [
+        "# The command `pose-attention`\n",
+        "`pose-attention VERB --help` prints the same. Every error that you can mend is one line, and the exit code 1.\n",
+    ]
     for parser in parsers(parser_for(*VERBS)):
         parts += [f"## {parser.prog}\n", f"{cell(parser.description or '')}\n"]
         rows = []
@@ -195,11 +243,13 @@ def model_page() -> str:
     everyday = ROOT / "models" / "everyday"
     keys = json.loads((everyday / "model.json").read_text(encoding="utf-8"))
     files = ", ".join(f"`{file.name}`" for file in sorted(everyday.iterdir()))
-    return ("# The model directory\n\nA robot needs nothing else of a model. Everything is checked by sha256 and loaded "
-            f"without pickle.\n\nFiles of `models/everyday`: {files}.\n\n"
-            "`model.json` says, and `core.actions.recogniser.ModelSpec` holds:\n\n"
-            + table(("field", "meaning"), documented(ModelSpec.__doc__ or "", ModelSpec))
-            + f"\nThe keys of `models/everyday/model.json`: {', '.join(f'`{key}`' for key in keys)}.\n")
+    return (
+        "# The model directory\n\nA robot needs nothing else of a model. Everything is checked by sha256 and loaded "
+        f"without pickle.\n\nFiles of `models/everyday`: {files}.\n\n"
+        "`model.json` says, and `core.actions.recogniser.ModelSpec` holds:\n\n"
+        + table(("field", "meaning"), documented(ModelSpec.__doc__ or "", ModelSpec))
+        + f"\nThe keys of `models/everyday/model.json`: {', '.join(f'`{key}`' for key in keys)}.\n"
+    )
 
 
 def data_page() -> str:
@@ -210,13 +260,23 @@ def data_page() -> str:
     for name in dataset._ARRAYS:
         shape, _, meaning = says[f"`{name}`"].partition("; ")
         rows.append((f"`{name}`", shape, meaning, "yes" if name in dataset._OPTIONAL else ""))
-    return ("# The data set file\n\n" + inspect.cleandoc(dataset.__doc__ or "") + "\n\n"
-            + table(("array", "shape and type", "what", "may be absent"), rows)
-            + "\n`pose-attention data inspect FILE.npz` checks a file and counts its clips.\n")
+    return (
+        "# The data set file\n\n"
+        + inspect.cleandoc(dataset.__doc__ or "")
+        + "\n\n"
+        + table(("array", "shape and type", "what", "may be absent"), rows)
+        + "\n`pose-attention data inspect FILE.npz` checks a file and counts its clips.\n"
+    )
 
 
-PAGES = {"messages": messages_page, "topics": topics_page, "parameters": parameters_page, "verbs": verbs_page,
-         "model_directory": model_page, "data_set_file": data_page}
+PAGES = {
+    "messages": messages_page,
+    "topics": topics_page,
+    "parameters": parameters_page,
+    "verbs": verbs_page,
+    "model_directory": model_page,
+    "data_set_file": data_page,
+}
 
 
 def write(folder: Path) -> None:

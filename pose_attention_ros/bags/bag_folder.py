@@ -29,8 +29,11 @@ def _holds_single_files(folder: Path) -> bool:
     """Storage files of several recordings side by side, not the parts of one: no metadata, and names that do not go on."""
     if (folder / "metadata.yaml").is_file():
         return False
-    stems = {file.name.split(".")[0].rstrip("0123456789").rstrip("_") for file in folder.iterdir()
-             if file.suffix in (".db3", ".mcap", ".bag")}
+    stems = {
+        file.name.split(".")[0].rstrip("0123456789").rstrip("_")
+        for file in folder.iterdir()
+        if file.suffix in (".db3", ".mcap", ".bag")
+    }
     return len(stems) > 1
 
 
@@ -50,5 +53,8 @@ def is_bag(path: Path) -> bool:
 
 def is_storage(file: Path) -> bool:
     """Whether `file` holds the messages of a bag, or a part of them."""
-    return file.is_file() and not file.name.startswith(".") and (file.suffix in STORAGE_SUFFIXES or
-                               file.name.endswith(tuple(suffix + ".zstd" for suffix in STORAGE_SUFFIXES)))
+    return (
+        file.is_file()
+        and not file.name.startswith(".")
+        and (file.suffix in STORAGE_SUFFIXES or file.name.endswith(tuple(suffix + ".zstd" for suffix in STORAGE_SUFFIXES)))
+    )

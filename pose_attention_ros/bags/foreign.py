@@ -32,7 +32,7 @@ def profile_of(path: Path) -> str | None:
             if opcode != _HEADER or len(content) < 8:
                 return None
             length = struct.unpack_from("<I", content)[0]
-            profile = content[4:4 + length].decode(errors="replace")
+            profile = content[4 : 4 + length].decode(errors="replace")
             return profile if length <= _LONGEST_PROFILE and profile.isprintable() else None  # else damaged
     except (OSError, struct.error):
         return None
@@ -88,8 +88,8 @@ class _Changed(io.RawIOBase):
         for at, changed in self._changes.items():
             first, last = max(at, begin), min(at + len(changed), begin + len(data))
             if first < last:
-                data[first - begin:last - begin] = changed[first - at:last - at]
-        buffer[:len(data)] = data
+                data[first - begin : last - begin] = changed[first - at : last - at]
+        buffer[: len(data)] = data
         return len(data)
 
     def close(self) -> None:
@@ -102,7 +102,7 @@ def readable_schema(content: bytes) -> bytes:
     know its encoding. Raises struct.error for a damaged one."""
     name = 6 + struct.unpack_from("<I", content, 2)[0]
     encoding = struct.unpack_from("<I", content, name)[0]
-    if content[name + 4:name + 4 + encoding] in _ENCODINGS:
+    if content[name + 4 : name + 4 + encoding] in _ENCODINGS:
         return content
     rest = len(content) - name - 8
     return content[:name] + struct.pack("<II", 0, rest) + b" " * rest

@@ -47,8 +47,14 @@ class IdSwitches:
             self.count += 1
             self.successor[gone] = track_id
             if len(self.events) < _EVENTS:
-                self.events.append({"from_track": gone, "to_track": track_id, "stamp_ns": stamp_ns,
-                                    "gap_s": round((stamp_ns - self._last[gone][0]) * 1e-9, 3)})
+                self.events.append(
+                    {
+                        "from_track": gone,
+                        "to_track": track_id,
+                        "stamp_ns": stamp_ns,
+                        "gap_s": round((stamp_ns - self._last[gone][0]) * 1e-9, 3),
+                    }
+                )
 
 
 class Roll:
@@ -60,8 +66,9 @@ class Roll:
         self._anchored: dict[str, str] = {}  # named person -> the span whose point was used last
         self.switches: dict[str, int] = dict.fromkeys(labels.people, 0)
 
-    def tracks(self, stamp_ns: int, boxes: Mapping[int, np.ndarray], present: frozenset[int],
-               successor: Mapping[int, int]) -> dict[int, str]:
+    def tracks(
+        self, stamp_ns: int, boxes: Mapping[int, np.ndarray], present: frozenset[int], successor: Mapping[int, int]
+    ) -> dict[int, str]:
         """track id -> person, for the named people who are in view."""
         found: dict[int, str] = {}
         for person in self._labels.people:
@@ -74,8 +81,14 @@ class Roll:
                 found[track] = person
         return found
 
-    def _follow(self, person: str, span: Span | None, boxes: Mapping[int, np.ndarray], present: frozenset[int],
-                successor: Mapping[int, int]) -> int | None:
+    def _follow(
+        self,
+        person: str,
+        span: Span | None,
+        boxes: Mapping[int, np.ndarray],
+        present: frozenset[int],
+        successor: Mapping[int, int],
+    ) -> int | None:
         before = self._track.get(person)
         track = before
         for _ in range(len(successor)):
@@ -97,8 +110,11 @@ class Roll:
 def _at(point: tuple[float, float], boxes: Mapping[int, np.ndarray]) -> int | None:
     """The track whose box holds the point, of several the one whose middle is nearest."""
     place = np.array(point)
-    inside = [(float(np.hypot(*((box[:2] + box[2:]) / 2 - place))), track_id) for track_id, box in boxes.items()
-              if (box[:2] <= place).all() and (place <= box[2:]).all()]
+    inside = [
+        (float(np.hypot(*((box[:2] + box[2:]) / 2 - place))), track_id)
+        for track_id, box in boxes.items()
+        if (box[:2] <= place).all() and (place <= box[2:]).all()
+    ]
     return min(inside)[1] if inside else None
 
 

@@ -36,13 +36,17 @@ def read_labels(path: Path, left_out: LeftOut) -> StreamLabels:
             absent = [name for name in COLUMNS if name not in names]
             if absent:
                 found = ",".join(names)[:100]
-                raise UserError(f"labels {path} lack the column {', '.join(absent)}; expected "
-                                f"{','.join(COLUMNS)}[,{','.join(_OPTIONAL)}] in the first line, found {found!r}")
+                raise UserError(
+                    f"labels {path} lack the column {', '.join(absent)}; expected "
+                    f"{','.join(COLUMNS)}[,{','.join(_OPTIONAL)}] in the first line, found {found!r}"
+                )
             odd = [name for name in names if name not in COLUMNS + _OPTIONAL]
             if odd:
                 left_out.add(f"labels: columns {', '.join(odd)} mean nothing here")
-            rows = [{(key or "").strip(): (value or "").strip() for key, value in row.items() if not isinstance(value, list)}
-                    for row in table]
+            rows = [
+                {(key or "").strip(): (value or "").strip() for key, value in row.items() if not isinstance(value, list)}
+                for row in table
+            ]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise UserError(f"labels {path} cannot be read: {getattr(error, 'strerror', None) or error}") from None
     spans, absolute = [], set()
@@ -102,8 +106,11 @@ def labels_of_topic(bag: Bag, topic: str, left_out: LeftOut) -> StreamLabels:
 
 def _spoken(messages: Sequence[tuple[int, object]], end_ns: int, topic: str) -> list[Span]:
     ends = [recorded_ns for recorded_ns, _ in messages[1:]] + [end_ns]
-    return [Span(begin, end, message.data.strip(), where=f"{topic} message {i}")
-            for i, ((begin, message), end) in enumerate(zip(messages, ends), 1) if message.data.strip() and end > begin]
+    return [
+        Span(begin, end, message.data.strip(), where=f"{topic} message {i}")
+        for i, ((begin, message), end) in enumerate(zip(messages, ends), 1)
+        if message.data.strip() and end > begin
+    ]
 
 
 def _answered(messages: Iterable[tuple[int, object]], topic: str) -> list[Span]:
@@ -120,6 +127,7 @@ def _answered(messages: Iterable[tuple[int, object]], topic: str) -> list[Span]:
                     continue
             if span is not None:
                 spans.append(span)
-            open_spans[person.track_id] = Span(stamp, stamp + 1, person.label, str(person.track_id), None,
-                                               f"{topic} track {person.track_id}")
+            open_spans[person.track_id] = Span(
+                stamp, stamp + 1, person.label, str(person.track_id), None, f"{topic} track {person.track_id}"
+            )
     return spans + list(open_spans.values())

@@ -80,12 +80,14 @@ class Bag:
         self._readers = []
         self._stack.close()
 
-    def messages(self, topics: Sequence[str], start_ns: int | None = None,
-                 stop_ns: int | None = None) -> Iterator[tuple[str, int, bytes]]:
+    def messages(
+        self, topics: Sequence[str], start_ns: int | None = None, stop_ns: int | None = None
+    ) -> Iterator[tuple[str, int, bytes]]:
         """(topic, time of recording, bytes) of the topics in the order of recording. A bag that breaks off ends there."""
         for reader in list(self._readers):
-            connections = [connection for connection in reader.connections
-                           if connection.topic in topics and _is_ros(connection)]
+            connections = [
+                connection for connection in reader.connections if connection.topic in topics and _is_ros(connection)
+            ]
             if not connections:
                 continue
             try:
@@ -100,9 +102,15 @@ class Bag:
         """The message in `raw`. Raises MessageError for bytes that do not fit, SourceError for an unknown type."""
         decoder = self._decoders.get(topic)
         if decoder is None:
-            definition = next((connection.msgdef for reader in self._readers for connection in reader.connections
-                               if connection.topic == topic and connection.msgdef is not None and _is_ros(connection)),
-                              None)
+            definition = next(
+                (
+                    connection.msgdef
+                    for reader in self._readers
+                    for connection in reader.connections
+                    if connection.topic == topic and connection.msgdef is not None and _is_ros(connection)
+                ),
+                None,
+            )
             decoder = self._decoders[topic] = TypeReader(self.topics[topic].msgtype, definition, self._ros1)
         try:
             return decoder(_unpacked(raw))
@@ -147,8 +155,9 @@ class Bag:
             except Exception as error:  # yaml, sqlite and struct errors come through as they are
                 if not files:
                     raise _unreadable(path, error) from None
-                self.left_out.add(f"metadata.yaml does not fit the files beside it, which are read without it "
-                                  f"({_one_line(error)})")
+                self.left_out.add(
+                    f"metadata.yaml does not fit the files beside it, which are read without it ({_one_line(error)})"
+                )
         elif files:
             self.left_out.add("metadata.yaml is missing: the files of the folder are read in the order of their names")
         else:
@@ -201,8 +210,9 @@ class Bag:
         """How many messages there are before the damage; tells it where there are some."""
         count = sum(connection.msgcount for connection in reader.connections)
         if count:
-            self.left_out.add(f"{file.name} is damaged ({_one_line(reason)}): the {count} messages before the damage are "
-                              "used")
+            self.left_out.add(
+                f"{file.name} is damaged ({_one_line(reason)}): the {count} messages before the damage are used"
+            )
         return count
 
     def _foreign(self, file: Path) -> Any:
@@ -215,12 +225,16 @@ class Bag:
             if reader is not None and self._tell_damage(file, reader, error):
                 self.left_out.add(f"{said}: it is read for its ROS 2 messages")
                 return reader
-            raise SourceError(f"{file}: {said}, and no ROS 2 messages can be read from it ({_one_line(error)}); record with "
-                              "`ros2 bag record -s mcap`, or convert it to a ROS 2 bag") from None
+            raise SourceError(
+                f"{file}: {said}, and no ROS 2 messages can be read from it ({_one_line(error)}); record with "
+                "`ros2 bag record -s mcap`, or convert it to a ROS 2 bag"
+            ) from None
         encodings = sorted({connection.ext.serialization_format for connection in reader.connections})
         if not any(_is_ros(connection) for connection in reader.connections):
-            raise SourceError(f"{file}: {said}, and its messages are {', '.join(encodings) or 'none'}, not ROS 2's (cdr); "
-                              "record with `ros2 bag record -s mcap`, or convert it to a ROS 2 bag")
+            raise SourceError(
+                f"{file}: {said}, and its messages are {', '.join(encodings) or 'none'}, not ROS 2's (cdr); "
+                "record with `ros2 bag record -s mcap`, or convert it to a ROS 2 bag"
+            )
         self.left_out.add(f"{said}: it is read for its ROS 2 messages")
         return reader
 

@@ -154,7 +154,7 @@ class _Declared:
             while at + 9 <= len(content):
                 opcode, length = struct.unpack_from("<BQ", content, at)
                 if opcode in (_SCHEMA, _CHANNEL):
-                    self.note(opcode, content[at + 9:at + 9 + length])
+                    self.note(opcode, content[at + 9 : at + 9 + length])
                 at += 9 + length
 
     def records(self) -> bytes:
@@ -171,8 +171,13 @@ def _chunk_header(file: Any) -> tuple[int, int, int, bytes, int]:
 def _index_of(chunk: list[Any], end: int) -> bytes:
     start, length, (first, last, size, compression, compressed), offsets = chunk
     places = b"".join(struct.pack("<HQ", channel, offset) for channel, offset in offsets)
-    content = (struct.pack("<QQQQ", first, last, start, length) + _text(places)
-               + struct.pack("<Q", end - start - length) + _text(compression) + struct.pack("<QQ", compressed, size))
+    content = (
+        struct.pack("<QQQQ", first, last, start, length)
+        + _text(places)
+        + struct.pack("<Q", end - start - length)
+        + _text(compression)
+        + struct.pack("<QQ", compressed, size)
+    )
     return _record(_CHUNK_INDEX, content)
 
 
@@ -191,8 +196,9 @@ class MendedSqlite:
 
     def __init__(self, path: Path) -> None:
         """:raises sqlite3.Error: not even its topics can be read"""
-        self._database = sqlite3.connect(f"{path.absolute().as_uri()}?immutable=1", uri=True,
-                                         check_same_thread=False)  # read ahead by another thread, one at a time
+        self._database = sqlite3.connect(
+            f"{path.absolute().as_uri()}?immutable=1", uri=True, check_same_thread=False
+        )  # read ahead by another thread, one at a time
         self._database.execute("PRAGMA writable_schema=1")  # else sqlite refuses a file shorter than its header says
         self._database.text_factory = lambda data: data.decode(errors="replace")
         definitions = self._definitions()
@@ -210,8 +216,11 @@ class MendedSqlite:
         formats = {"ros2msg": MessageDefinitionFormat.MSG, "ros2idl": MessageDefinitionFormat.IDL}
         query = "SELECT topic_type, encoding, encoded_message_definition FROM message_definitions"
         try:
-            return {kind: MessageDefinition(formats[encoding], text)
-                    for kind, encoding, text in self._database.execute(query) if encoding in formats}
+            return {
+                kind: MessageDefinition(formats[encoding], text)
+                for kind, encoding, text in self._database.execute(query)
+                if encoding in formats
+            }
         except sqlite3.Error:
             return {}  # before Iron, or damaged
 
@@ -222,8 +231,9 @@ class MendedSqlite:
         except sqlite3.DatabaseError:
             return
 
-    def messages(self, connections: Collection[Any] = (), start: int | None = None,
-                 stop: int | None = None) -> Iterator[tuple[Any, int, bytes]]:
+    def messages(
+        self, connections: Collection[Any] = (), start: int | None = None, stop: int | None = None
+    ) -> Iterator[tuple[Any, int, bytes]]:
         wanted = {connection.id: connection for connection in connections or self.connections}
         where = f"WHERE topic_id IN ({','.join('?' * len(wanted))})"
         for topic_id, stamp, data in self._rows("topic_id, timestamp, data", where, wanted):

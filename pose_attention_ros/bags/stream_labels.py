@@ -43,8 +43,10 @@ class StreamLabels:
         """Place the spans on the stream's time line and take out what they disagree on."""
         first_ns = first_ns if self.zero_ns is None else self.zero_ns
         shift_ns = first_ns if self.relative else 0
-        self.spans = sorted((replace(span, start_ns=span.start_ns + shift_ns, end_ns=span.end_ns + shift_ns)
-                             for span in self.spans), key=lambda span: (span.start_ns, span.end_ns, span.label))
+        self.spans = sorted(
+            (replace(span, start_ns=span.start_ns + shift_ns, end_ns=span.end_ns + shift_ns) for span in self.spans),
+            key=lambda span: (span.start_ns, span.end_ns, span.label),
+        )
         by_person: dict[str, list[Span]] = defaultdict(list)
         for span in self.spans:
             by_person[span.person].append(span)
@@ -70,10 +72,14 @@ class StreamLabels:
         for span in outside:
             self.left_out.add(f"labels: {span.where} ({span.label}) lies outside the recording")
         if self.spans and len(outside) == len(self.spans):
-            begin, end = ((min(span.start_ns for span in outside) - first_ns) * 1e-9,
-                          (max(span.end_ns for span in outside) - first_ns) * 1e-9)
-            raise UserError(f"{self.source}: all labels lie outside the recording: they go from {begin:.1f} to {end:.1f} s "
-                            f"after its first message, it lasts {(last_ns - first_ns) * 1e-9:.1f} s")
+            begin, end = (
+                (min(span.start_ns for span in outside) - first_ns) * 1e-9,
+                (max(span.end_ns for span in outside) - first_ns) * 1e-9,
+            )
+            raise UserError(
+                f"{self.source}: all labels lie outside the recording: they go from {begin:.1f} to {end:.1f} s "
+                f"after its first message, it lasts {(last_ns - first_ns) * 1e-9:.1f} s"
+            )
         for span in self.spans:
             late_s = (span.end_ns - last_ns) * 1e-9
             if span not in outside and late_s > 0.5:
@@ -95,8 +101,10 @@ class StreamLabels:
                     holding.append(span)
             labels = {span.label for span in holding}
             if len(labels) > 1:
-                self.left_out.add(f"labels: {' and '.join(span.where for span in holding)} overlap with different labels "
-                                  f"({', '.join(sorted(labels))}): {(end - start) * 1e-9:.2f} s are not counted")
+                self.left_out.add(
+                    f"labels: {' and '.join(span.where for span in holding)} overlap with different labels "
+                    f"({', '.join(sorted(labels))}): {(end - start) * 1e-9:.2f} s are not counted"
+                )
             elif labels and pieces and pieces[-1].end_ns == start and pieces[-1].where in {each.where for each in holding}:
                 pieces[-1] = replace(pieces[-1], end_ns=end)
             elif labels:

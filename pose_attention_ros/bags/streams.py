@@ -42,8 +42,9 @@ def choose_input(bag: Bag, kind: str = "auto", topic: str = "") -> Input:
     :raises SourceError: there is none, several, it is empty, or its type is another or unknown
     """
     if not any(each.count for each in bag.topics.values()):
-        raise SourceError(f"bag {bag.path} is empty; expected at least one topic of images, skeletons, skeleton_graphs or "
-                          "actions")
+        raise SourceError(
+            f"bag {bag.path} is empty; expected at least one topic of images, skeletons, skeleton_graphs or actions"
+        )
     found = _named(bag, kind, topic) if topic else _only_one(bag, kind)
     bag.check_type(found.topic)
     return found
@@ -83,8 +84,10 @@ def pictures(topics: list[str]) -> list[str]:
 
 
 def _listed(bag: Bag) -> str:
-    return ", ".join(f"{each.name} ({each.msgtype or 'several types'}, {each.count})"
-                     for each in sorted(bag.topics.values(), key=lambda each: each.name))
+    return ", ".join(
+        f"{each.name} ({each.msgtype or 'several types'}, {each.count})"
+        for each in sorted(bag.topics.values(), key=lambda each: each.name)
+    )
 
 
 def frame_of(message: Any, msgtype: str) -> Frame:

@@ -80,8 +80,9 @@ class BagWriter:
 
     def add_topic(self, topic: str, msgtype: str, offered: Offered) -> None:
         """Say what a topic's publishers offer, before its first message."""
-        self._connections[topic] = self._writer.add_connection(topic, msgtype, typestore=self._types,
-                                                               offered_qos_profiles=[_qos(offered)])
+        self._connections[topic] = self._writer.add_connection(
+            topic, msgtype, typestore=self._types, offered_qos_profiles=[_qos(offered)]
+        )
 
     def write_raw(self, topic: str, msgtype: str, recorded_ns: int, raw: bytes) -> None:
         """Add a serialised message (CDR) as it is."""
@@ -102,8 +103,17 @@ def _qos(offered: Offered) -> Any:
     for_ever = QosTime(*_FOR_EVER)
     reliability = QosReliability.RELIABLE if offered.reliable else QosReliability.BEST_EFFORT
     durability = QosDurability.TRANSIENT_LOCAL if offered.latched else QosDurability.VOLATILE
-    return Qos(QosHistory.KEEP_LAST, offered.depth, reliability, durability, for_ever, for_ever, QosLiveliness.AUTOMATIC,
-               for_ever, False)
+    return Qos(
+        QosHistory.KEEP_LAST,
+        offered.depth,
+        reliability,
+        durability,
+        for_ever,
+        for_ever,
+        QosLiveliness.AUTOMATIC,
+        for_ever,
+        False,
+    )
 
 
 def make(msgtype: str, **fields: Any) -> Any:
@@ -122,8 +132,16 @@ def header_of(stamp_ns: int, frame_id: str = "") -> Any:
 def image_message(frame: Frame) -> Any:
     """sensor_msgs/Image, bgr8."""
     height, width = frame.image_bgr.shape[:2]
-    return make(IMAGE, header=header_of(frame.stamp_ns, frame.frame_id), height=height, width=width, encoding="bgr8",
-                is_bigendian=0, step=3 * width, data=np.ascontiguousarray(frame.image_bgr).reshape(-1))
+    return make(
+        IMAGE,
+        header=header_of(frame.stamp_ns, frame.frame_id),
+        height=height,
+        width=width,
+        encoding="bgr8",
+        is_bigendian=0,
+        step=3 * width,
+        data=np.ascontiguousarray(frame.image_bgr).reshape(-1),
+    )
 
 
 def compressed_message(frame: Frame, quality: int = 90) -> Any:
@@ -131,36 +149,85 @@ def compressed_message(frame: Frame, quality: int = 90) -> Any:
     import cv2
 
     data = cv2.imencode(".jpg", frame.image_bgr, (cv2.IMWRITE_JPEG_QUALITY, quality))[1].reshape(-1)
-    return make(COMPRESSED_IMAGE, header=header_of(frame.stamp_ns, frame.frame_id), format="bgr8; jpeg compressed bgr8",
-                data=data)
+    return make(
+        COMPRESSED_IMAGE, header=header_of(frame.stamp_ns, frame.frame_id), format="bgr8; jpeg compressed bgr8", data=data
+    )
 
 
 def skeletons_message(people: Skeletons) -> Any:
-    each = [make(f"{PACKAGE}/msg/Skeleton", score=float(people.person_scores[i]), box_xyxy=people.boxes_xyxy[i],
-                 keypoints_px=people.keypoints_px[i].reshape(-1), keypoint_scores=people.scores[i])
-            for i in range(len(people))]
-    return make(SKELETONS, header=header_of(people.stamp_ns, people.frame_id), layout=people.layout.name,
-                image_width=people.image_size[0], image_height=people.image_size[1], skeletons=each)
+    each = [
+        make(
+            f"{PACKAGE}/msg/Skeleton",
+            score=float(people.person_scores[i]),
+            box_xyxy=people.boxes_xyxy[i],
+            keypoints_px=people.keypoints_px[i].reshape(-1),
+            keypoint_scores=people.scores[i],
+        )
+        for i in range(len(people))
+    ]
+    return make(
+        SKELETONS,
+        header=header_of(people.stamp_ns, people.frame_id),
+        layout=people.layout.name,
+        image_width=people.image_size[0],
+        image_height=people.image_size[1],
+        skeletons=each,
+    )
 
 
 def graphs_message(graphs: SkeletonGraphs) -> Any:
-    each = [make(f"{PACKAGE}/msg/SkeletonGraph", track_id=int(graphs.track_ids[i]), age=float(graphs.ages_s[i]),
-                 nodes=graphs.nodes[i].reshape(-1), features=graphs.features[i].reshape(-1), mask=graphs.mask[i],
-                 root_px=graphs.roots_px[i], scale_px=float(graphs.scales_px[i]), box_xyxy=graphs.boxes_xyxy[i])
-            for i in range(len(graphs))]
-    return make(GRAPHS, header=header_of(graphs.stamp_ns, graphs.frame_id), layout=graphs.layout.name,
-                feature_names=list(FEATURE_NAMES), image_width=graphs.image_size[0], image_height=graphs.image_size[1],
-                graphs=each)
+    each = [
+        make(
+            f"{PACKAGE}/msg/SkeletonGraph",
+            track_id=int(graphs.track_ids[i]),
+            age=float(graphs.ages_s[i]),
+            nodes=graphs.nodes[i].reshape(-1),
+            features=graphs.features[i].reshape(-1),
+            mask=graphs.mask[i],
+            root_px=graphs.roots_px[i],
+            scale_px=float(graphs.scales_px[i]),
+            box_xyxy=graphs.boxes_xyxy[i],
+        )
+        for i in range(len(graphs))
+    ]
+    return make(
+        GRAPHS,
+        header=header_of(graphs.stamp_ns, graphs.frame_id),
+        layout=graphs.layout.name,
+        feature_names=list(FEATURE_NAMES),
+        image_width=graphs.image_size[0],
+        image_height=graphs.image_size[1],
+        graphs=each,
+    )
 
 
 def actions_message(actions: ActionEstimates, latency_s: float = float("nan")) -> Any:
     kind = known_types().types[f"{PACKAGE}/msg/ActionLabel"]
-    each = [make(kind.__msgtype__, STATE_WARMING_UP=0, STATE_UNKNOWN=1, STATE_CONFIRMED=2, track_id=int(person.track_id),
-                 label=person.label, state=int(person.state), confidence=person.confidence, scores=person.scores,
-                 onset=time_of(person.onset_ns), evidence_start=time_of(person.evidence_start_ns),
-                 evidence_end=time_of(person.evidence_end_ns), joint_attention=person.joint_attention,
-                 frame_attention=person.frame_attention,
-                 frame_offsets=np.asarray(person.frame_stamps_ns - person.evidence_end_ns, np.int64))
-            for person in actions.people]
-    return make(ACTIONS, header=header_of(actions.stamp_ns, actions.frame_id), model_id=actions.model_id,
-                model_sha256=actions.model_sha256, latency=latency_s, actions=each)
+    each = [
+        make(
+            kind.__msgtype__,
+            STATE_WARMING_UP=0,
+            STATE_UNKNOWN=1,
+            STATE_CONFIRMED=2,
+            track_id=int(person.track_id),
+            label=person.label,
+            state=int(person.state),
+            confidence=person.confidence,
+            scores=person.scores,
+            onset=time_of(person.onset_ns),
+            evidence_start=time_of(person.evidence_start_ns),
+            evidence_end=time_of(person.evidence_end_ns),
+            joint_attention=person.joint_attention,
+            frame_attention=person.frame_attention,
+            frame_offsets=np.asarray(person.frame_stamps_ns - person.evidence_end_ns, np.int64),
+        )
+        for person in actions.people
+    ]
+    return make(
+        ACTIONS,
+        header=header_of(actions.stamp_ns, actions.frame_id),
+        model_id=actions.model_id,
+        model_sha256=actions.model_sha256,
+        latency=latency_s,
+        actions=each,
+    )

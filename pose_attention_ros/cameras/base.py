@@ -45,12 +45,19 @@ class CameraConfig(Settings):
     height: int = setting(0, "height to ask a camera device for; 0: its own choice", unit="px", low=0, high=16384)
     fps: float = setting(0.0, "rate to ask a camera device for; 0: its own choice", unit="Hz", low=0.0, high=1000.0)
     fourcc: str = setting("", "pixel format to ask a camera device for, four letters such as MJPG; empty: its own choice")
-    assumed_fps: float = setting(30.0, "rate of an image folder, and of a video that does not state its own", unit="Hz",
-                                 low=0.1, high=1000.0)
+    assumed_fps: float = setting(
+        30.0, "rate of an image folder, and of a video that does not state its own", unit="Hz", low=0.1, high=1000.0
+    )
     loop: bool = setting(False, "start a video, folder or bag again at its end; stamps go on")
     topic: str = setting("", "image topic to take from a bag; empty: the only one there is")
-    timeout_s: float = setting(5.0, "a live source without a frame for this long counts as lost", unit="s", low=0.1,
-                               high=600.0)
-    reconnect_s: float = setting(1.0, "first pause before a lost live source is opened again, doubled after each failure; "
-                                 "0: do not reconnect", unit="s", low=0.0, high=600.0)
+    timeout_s: float = setting(
+        5.0, "a live source without a frame for this long counts as lost", unit="s", low=0.1, high=600.0
+    )
+    reconnect_s: float = setting(
+        1.0,
+        "first pause before a lost live source is opened again, doubled after each failure; 0: do not reconnect",
+        unit="s",
+        low=0.0,
+        high=600.0,
+    )
     reconnect_max_s: float = setting(10.0, "longest pause between two attempts to reconnect", unit="s", low=0.1, high=3600.0)

@@ -30,8 +30,14 @@ class Capture:
     :param stamped: the position that the backend tells is the kernel's monotonic time of capture, as that of V4L2 is
     """
 
-    def __init__(self, target: str, backend: str = "CAP_ANY", open_with: Properties = (), then_set: Properties = (),
-                 stamped: bool = False) -> None:
+    def __init__(
+        self,
+        target: str,
+        backend: str = "CAP_ANY",
+        open_with: Properties = (),
+        then_set: Properties = (),
+        stamped: bool = False,
+    ) -> None:
         import cv2
 
         self._stamped = stamped

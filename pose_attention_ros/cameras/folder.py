@@ -31,8 +31,10 @@ class ImageFolder:
     live = False
 
     def __init__(self, folder: Path, config: CameraConfig, start_stamp_ns: int = 0) -> None:
-        names = sorted((entry for entry in visible(folder.iterdir()) if entry.suffix.lower() in IMAGE_SUFFIXES),
-                       key=lambda entry: natural_key(entry.name))
+        names = sorted(
+            (entry for entry in visible(folder.iterdir()) if entry.suffix.lower() in IMAGE_SUFFIXES),
+            key=lambda entry: natural_key(entry.name),
+        )
         if not names:
             raise SourceError(f"folder {folder} holds no images; expected files ending in {', '.join(IMAGE_SUFFIXES)}")
         self._paths, self._config = names, config
@@ -42,8 +44,7 @@ class ImageFolder:
         self._row = 0
         self._ahead = self._next()
         if self._ahead is None:
-            raise SourceError(f"none of the {len(names)} images in folder {folder} can be read, for example "
-                              f"{names[0].name}")
+            raise SourceError(f"none of the {len(names)} images in folder {folder} can be read, for example {names[0].name}")
         height, width = self._ahead.image_bgr.shape[:2]
         self.size = (width, height)
 

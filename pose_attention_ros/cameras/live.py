@@ -34,8 +34,9 @@ class LiveCamera:
     live = True
     frame_count = 0
 
-    def __init__(self, open_capture: Callable[[], OpenedCapture], name: str, config: CameraConfig, clock_ns: ClockNs,
-                 remedy: str) -> None:
+    def __init__(
+        self, open_capture: Callable[[], OpenedCapture], name: str, config: CameraConfig, clock_ns: ClockNs, remedy: str
+    ) -> None:
         self._open_capture, self._name, self._config, self._clock_ns = open_capture, name, config, clock_ns
         self._closed = threading.Event()
         self._hanging: list[Grabber] = []
@@ -114,24 +115,42 @@ def open_device(source: str, config: CameraConfig, clock_ns: ClockNs) -> LiveCam
         there = ", ".join(sorted(map(str, Path("/dev").glob("video*")))) or "none"
         raise SourceError(f"no camera {source}: {device} does not exist; cameras on this machine: {there}")
     if not os.access(device, os.R_OK | os.W_OK):
-        raise SourceError(f"no permission to use {device}; add yourself to the group video "
-                          "(sudo usermod -aG video $USER), then log in again")
-    wanted = (("CAP_PROP_FRAME_WIDTH", config.width), ("CAP_PROP_FRAME_HEIGHT", config.height), ("CAP_PROP_FPS", config.fps),
-              ("CAP_PROP_BUFFERSIZE", 1))
+        raise SourceError(
+            f"no permission to use {device}; add yourself to the group video "
+            "(sudo usermod -aG video $USER), then log in again"
+        )
+    wanted = (
+        ("CAP_PROP_FRAME_WIDTH", config.width),
+        ("CAP_PROP_FRAME_HEIGHT", config.height),
+        ("CAP_PROP_FPS", config.fps),
+        ("CAP_PROP_BUFFERSIZE", 1),
+    )
     properties = _fourcc(config.fourcc) + tuple((name, float(value)) for name, value in wanted if value)
-    return LiveCamera(lambda: Capture(str(device), "CAP_V4L2", then_set=properties, stamped=True), f"camera {device}",
-                      config, clock_ns, "is it a camera, and does no other program use it?")
+    return LiveCamera(
+        lambda: Capture(str(device), "CAP_V4L2", then_set=properties, stamped=True),
+        f"camera {device}",
+        config,
+        clock_ns,
+        "is it a camera, and does no other program use it?",
+    )
 
 
 def open_pipeline(pipeline: str, config: CameraConfig, clock_ns: ClockNs) -> LiveCamera:
     """A GStreamer pipeline; an appsink that keeps only the newest frame is added where there is none."""
     if not has_backend("CAP_GSTREAMER"):
-        raise SourceError(f"this OpenCV was built without GStreamer and cannot run the pipeline {pipeline!r}; use the "
-                          "python3-opencv package of the distribution, or give a device, an address or a file")
+        raise SourceError(
+            f"this OpenCV was built without GStreamer and cannot run the pipeline {pipeline!r}; use the "
+            "python3-opencv package of the distribution, or give a device, an address or a file"
+        )
     if not re.search(r"!\s*appsink\b", pipeline):
         pipeline += " ! videoconvert ! video/x-raw,format=BGR ! appsink drop=true max-buffers=1 sync=false"
-    return LiveCamera(lambda: Capture(pipeline, "CAP_GSTREAMER"), f"pipeline {masked(pipeline)!r}", config, clock_ns,
-                      "try it with gst-launch-1.0")
+    return LiveCamera(
+        lambda: Capture(pipeline, "CAP_GSTREAMER"),
+        f"pipeline {masked(pipeline)!r}",
+        config,
+        clock_ns,
+        "try it with gst-launch-1.0",
+    )
 
 
 def open_address(address: str, config: CameraConfig, clock_ns: ClockNs, start_stamp_ns: int) -> Camera:
@@ -145,8 +164,13 @@ def open_address(address: str, config: CameraConfig, clock_ns: ClockNs, start_st
         probe.release()
         if finite:
             return VideoFile(address, config, start_stamp_ns, open_with, shown)
-    return LiveCamera(lambda: Capture(address, "CAP_FFMPEG", open_with), shown, config, clock_ns,
-                      "check the address, and that the camera is on the network")
+    return LiveCamera(
+        lambda: Capture(address, "CAP_FFMPEG", open_with),
+        shown,
+        config,
+        clock_ns,
+        "check the address, and that the camera is on the network",
+    )
 
 
 def _fourcc(code: str) -> Properties:

@@ -16,12 +16,15 @@ from pose_attention_ros.core.errors import SourceError
 from pose_attention_ros.core.machine.file_names import at_home
 
 _BAG_SUFFIXES = (".bag", ".db3", ".mcap")
-_EXPECTED = ("a camera number or device (0, /dev/video0), a GStreamer pipeline (\"v4l2src ! ...\"), an rtsp:// or http:// "
-             "address, a video file, a folder of images, or a bag")
+_EXPECTED = (
+    'a camera number or device (0, /dev/video0), a GStreamer pipeline ("v4l2src ! ..."), an rtsp:// or http:// '
+    "address, a video file, a folder of images, or a bag"
+)
 
 
-def open_source(source: str, config: CameraConfig | None = None, *, clock_ns: ClockNs = time.time_ns,
-                start_stamp_ns: int = 0) -> Camera:
+def open_source(
+    source: str, config: CameraConfig | None = None, *, clock_ns: ClockNs = time.time_ns, start_stamp_ns: int = 0
+) -> Camera:
     """The camera, stream, file, folder or bag that `source` stands for, opened and known to give frames.
 
     :param source: path of a video, of a folder of images, or of a ROS bag (folder, .db3, .mcap or .bag), or file://PATH;

@@ -42,16 +42,20 @@ class VideoFile:
 
     live = False
 
-    def __init__(self, path: str, config: CameraConfig, start_stamp_ns: int = 0, open_with: Properties = (),
-                 name: str = "") -> None:
+    def __init__(
+        self, path: str, config: CameraConfig, start_stamp_ns: int = 0, open_with: Properties = (), name: str = ""
+    ) -> None:
         self._path, self._config, self._open_with, self._name = path, config, open_with, name or path
         self._capture = self._opened()
         self._stated_fps = self._capture.get("CAP_PROP_FPS")
         self._stated_count = int(self._capture.get("CAP_PROP_FRAME_COUNT"))
         self._counted = _is_counted(path)
         self.fps = self._measured_fps() or config.assumed_fps
-        count = self._stated_count if self._counted or not self._stated_fps else \
-            round(self._stated_count / self._stated_fps * self.fps)
+        count = (
+            self._stated_count
+            if self._counted or not self._stated_fps
+            else round(self._stated_count / self._stated_fps * self.fps)
+        )
         self.frame_count = 0 if config.loop else count
         self.left_out = LeftOut()
         self._stamps = FileStamps(start_stamp_ns, self.fps, self.left_out)
@@ -117,11 +121,20 @@ class VideoFile:
         lost = max(self._stated_count - given if self._counted else 0, self._failures)
         missing = 0 if self._counted else self._lost_in_time()
         if lost >= max(missing, 1):
-            log.warning("%s is damaged or cut off: %d of %d frames cannot be decoded and are left out", self._name, lost,
-                        given + lost)
+            log.warning(
+                "%s is damaged or cut off: %d of %d frames cannot be decoded and are left out",
+                self._name,
+                lost,
+                given + lost,
+            )
         elif missing:
-            log.warning("%s gives %d of about %d frames that its times promise: it is damaged or cut off, or was recorded "
-                        "with pauses", self._name, given, given + missing)
+            log.warning(
+                "%s gives %d of about %d frames that its times promise: it is damaged or cut off, or was recorded "
+                "with pauses",
+                self._name,
+                given,
+                given + missing,
+            )
 
     def _lost_in_time(self) -> int:
         """Holes in a video of constant rate, and what is missing at the end of one that states its length."""

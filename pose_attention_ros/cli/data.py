@@ -35,10 +35,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     rendering = actions.add_parser("render", help="draw a data set with pixels: figures acting in clutter, joints, labels")
     rendering.add_argument("output", type=Path, metavar="OUT", help="folder for skeletons.npz and images.npy")
     add_settings(rendering, "rendering", RenderConfig)
-    simulating = actions.add_parser("simulate",
-                                    help="simulate a body in 3D: falls, exercises, gestures, and what is none of it")
-    simulating.add_argument("kind", choices=tuple(KINDS),
-                            help="falls and what is like them, or actions: exercises and gestures")
+    simulating = actions.add_parser(
+        "simulate", help="simulate a body in 3D: falls, exercises, gestures, and what is none of it"
+    )
+    simulating.add_argument(
+        "kind", choices=tuple(KINDS), help="falls and what is like them, or actions: exercises and gestures"
+    )
     simulating.add_argument("output", type=Path, metavar="OUT.npz", help="a compact 3D file")
     add_settings(simulating, "simulation", SimulationConfig)
     inspecting = actions.add_parser("inspect", help="show what a data set file holds")
@@ -91,13 +93,25 @@ def _simulate(args: argparse.Namespace) -> dict:
     with tqdm(unit="sequence", total=config.sequences, disable=None, leave=False, desc="simulating") as bar:
         arrays = write_simulated(args.kind, config, args.output, bar.update)
     frames = np.diff(arrays["offsets"])
-    summary = {"file": str(args.output), "sha256": file_sha256(args.output), "sequences": config.sequences,
-               "clips": len(frames), "frames": int(frames.sum()), "subjects": len(set(arrays["subject"].tolist())),
-               "labels": {str(label): {"clips": int((arrays["action"] == label).sum()),
-                                       "frames": int(frames[arrays["action"] == label].sum())}
-                          for label in sorted(set(arrays["action"].tolist()))}}
-    print(f"{args.output}: {summary['sequences']} sequences, {summary['clips']} clips, {summary['frames']} frames, "
-          f"{summary['subjects']} bodies")
+    summary = {
+        "file": str(args.output),
+        "sha256": file_sha256(args.output),
+        "sequences": config.sequences,
+        "clips": len(frames),
+        "frames": int(frames.sum()),
+        "subjects": len(set(arrays["subject"].tolist())),
+        "labels": {
+            str(label): {
+                "clips": int((arrays["action"] == label).sum()),
+                "frames": int(frames[arrays["action"] == label].sum()),
+            }
+            for label in sorted(set(arrays["action"].tolist()))
+        },
+    }
+    print(
+        f"{args.output}: {summary['sequences']} sequences, {summary['clips']} clips, {summary['frames']} frames, "
+        f"{summary['subjects']} bodies"
+    )
     for label, counts in summary["labels"].items():
         print(f"  {label:24s}clips {counts['clips']:<6d}frames {counts['frames']}")
     return summary
@@ -117,26 +131,43 @@ _FOLDERS = {"render": _render, "pixels": _store}
 def summarise(data: SkeletonDataset, path: Path) -> dict:
     """What `inspect` shows, as plain values."""
     frames = np.diff(data.offsets)
-    return {"file": str(path), "sha256": file_sha256(path), "clips": len(data), "frames": int(frames.sum()),
-            "frames_per_clip": {"min": int(frames.min()), "median": float(np.median(frames)), "max": int(frames.max())},
-            "fps": sorted({round(float(fps), 3) for fps in data.fps}), "joints": list(data.joints),
-            "missing_joints": round(float((data.scores == 0).mean()), 4), "groups": len(set(data.group.tolist())),
-            "official_splits": data.official_splits.shape[1],
-            "labels": data.counts(), **({"left_out": dict(data.left_out)} if data.left_out else {})}
+    return {
+        "file": str(path),
+        "sha256": file_sha256(path),
+        "clips": len(data),
+        "frames": int(frames.sum()),
+        "frames_per_clip": {"min": int(frames.min()), "median": float(np.median(frames)), "max": int(frames.max())},
+        "fps": sorted({round(float(fps), 3) for fps in data.fps}),
+        "joints": list(data.joints),
+        "missing_joints": round(float((data.scores == 0).mean()), 4),
+        "groups": len(set(data.group.tolist())),
+        "official_splits": data.official_splits.shape[1],
+        "labels": data.counts(),
+        **({"left_out": dict(data.left_out)} if data.left_out else {}),
+    }
 
 
 def summarise_motions(data: MotionSet, path: Path) -> dict:
     """The same of a compact 3D file."""
     frames = [len(motion.xyz) for motion in data.motions]
-    return {"file": str(path), "sha256": file_sha256(path), "clips": len(data.motions), "frames": sum(frames),
-            "fps": sorted({round(motion.fps, 3) for motion in data.motions}), "joints": list(data.motions[0].joints),
-            "groups": len({motion.group for motion in data.motions}), "labels": data.counts(),
-            **({"left_out": data.left_out.counts()} if data.left_out.reasons else {})}
+    return {
+        "file": str(path),
+        "sha256": file_sha256(path),
+        "clips": len(data.motions),
+        "frames": sum(frames),
+        "fps": sorted({round(motion.fps, 3) for motion in data.motions}),
+        "joints": list(data.motions[0].joints),
+        "groups": len({motion.group for motion in data.motions}),
+        "labels": data.counts(),
+        **({"left_out": data.left_out.counts()} if data.left_out.reasons else {}),
+    }
 
 
 def print_motions(summary: dict) -> None:
-    print(f"{summary['file']}: {summary['clips']} clips in 3D, {summary['frames']} frames, fps "
-          f"{', '.join(f'{fps:g}' for fps in summary['fps'])}, {summary['groups']} groups")
+    print(
+        f"{summary['file']}: {summary['clips']} clips in 3D, {summary['frames']} frames, fps "
+        f"{', '.join(f'{fps:g}' for fps in summary['fps'])}, {summary['groups']} groups"
+    )
     print(f"joints: {', '.join(summary['joints'])}")
     for label, clips in summary["labels"].items():
         print(f"  {label:24s}{clips}")
@@ -145,9 +176,11 @@ def print_motions(summary: dict) -> None:
 def print_summary(summary: dict) -> None:
     length = summary["frames_per_clip"]
     fps = ", ".join(f"{fps:g}" if fps else "unknown" for fps in summary["fps"])
-    print(f"{summary['file']}: {summary['clips']} clips, {summary['frames']} frames "
-          f"({length['min']} to {length['max']} a clip, median {length['median']:g}), fps {fps}, "
-          f"{summary['groups']} groups, {summary['missing_joints']:.1%} of joints missing")
+    print(
+        f"{summary['file']}: {summary['clips']} clips, {summary['frames']} frames "
+        f"({length['min']} to {length['max']} a clip, median {length['median']:g}), fps {fps}, "
+        f"{summary['groups']} groups, {summary['missing_joints']:.1%} of joints missing"
+    )
     print(f"joints: {', '.join(summary['joints'])}")
     for label, counts in summary["labels"].items():
         print(f"  {label:24s}" + "".join(f"{split} {number:<6d}" for split, number in counts.items()))

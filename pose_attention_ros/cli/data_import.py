@@ -33,8 +33,12 @@ IMPORTERS = {
     "pyskl": lambda args: import_pyskl(args.source, args.official_split, _class_names(args.class_names)),
     "kinect": lambda args: _from_3d(args, read_motions),
     "utd": lambda args: _from_3d(args, read_utd),
-    "bvh": lambda args: _from_3d(args, lambda source, left_out: read_bvh_folder(
-        source, read_settings(args, BvhConfig), args.joint_names, args.clip_labels, left_out)),
+    "bvh": lambda args: _from_3d(
+        args,
+        lambda source, left_out: read_bvh_folder(
+            source, read_settings(args, BvhConfig), args.joint_names, args.clip_labels, left_out
+        ),
+    ),
     "mpose": lambda args: import_mpose(args.source, args.official_split),
     "ntu": lambda args: import_original("ntu", args.source),
     "nucla": lambda args: import_original("nucla", args.source),
@@ -46,30 +50,59 @@ IMPORTERS = {
 def add_import_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of all importers; each help says whose."""
     parser.add_argument("kind", choices=IMPORTERS, help="which data set SRC is; bag, video: own recordings")
-    parser.add_argument("source", type=Path, metavar="SRC", help="its original folder or file, or its compact .npz; "
-                        "a bag or video, or a folder of them with NAME.csv beside each")
+    parser.add_argument(
+        "source",
+        type=Path,
+        metavar="SRC",
+        help="its original folder or file, or its compact .npz; "
+        "a bag or video, or a folder of them with NAME.csv beside each",
+    )
     parser.add_argument("output", type=Path, metavar="OUT.npz")
-    parser.add_argument("--official-split", metavar="SPLIT",
-                        help="jhmdb, mpose: 1, 2 or 3 (default: all three in one file); pyskl: 1, 2, 3, 1,2,3, xsub, "
-                             "xview and so on (default: 1, or the only one)")
-    parser.add_argument("--class-names", type=Path, metavar="FILE",
-                        help="pyskl: one class name a line, in the order of the label numbers")
-    parser.add_argument("--views", type=int, default=CameraRing().views,
-                        help="kinect, utd, bvh: virtual cameras a clip (default %(default)s); 0 writes the motion itself, a "
-                        "compact 3D file")
-    parser.add_argument("--side-deg", type=float, default=CameraRing().side_deg,
-                        help="kinect, utd, bvh: how far to either side "
-                        "of the recording's own camera the virtual ones stand (default %(default)s: all round)")
+    parser.add_argument(
+        "--official-split",
+        metavar="SPLIT",
+        help="jhmdb, mpose: 1, 2 or 3 (default: all three in one file); pyskl: 1, 2, 3, 1,2,3, xsub, "
+        "xview and so on (default: 1, or the only one)",
+    )
+    parser.add_argument(
+        "--class-names", type=Path, metavar="FILE", help="pyskl: one class name a line, in the order of the label numbers"
+    )
+    parser.add_argument(
+        "--views",
+        type=int,
+        default=CameraRing().views,
+        help="kinect, utd, bvh: virtual cameras a clip (default %(default)s); 0 writes the motion itself, a compact 3D file",
+    )
+    parser.add_argument(
+        "--side-deg",
+        type=float,
+        default=CameraRing().side_deg,
+        help="kinect, utd, bvh: how far to either side "
+        "of the recording's own camera the virtual ones stand (default %(default)s: all round)",
+    )
     parser.add_argument("--seed", type=int, default=0, help="kinect, utd, bvh: of the cameras' places (default 0)")
-    parser.add_argument("--joint-names", type=Path, metavar="FILE.yaml",
-                        help="bvh: the files' name of each joint, such as left_wrist: LeftHand (default: built-in tables)")
-    parser.add_argument("--clip-labels", type=Path, metavar="FILE.csv",
-                        help="bvh: name,label[,person] of each file (default: from the files' names)")
-    parser.add_argument("--labels", type=Path, metavar="LABELS.csv",
-                        help="bag, video: start_s,end_s,label[,person[,x_px,y_px]]")
+    parser.add_argument(
+        "--joint-names",
+        type=Path,
+        metavar="FILE.yaml",
+        help="bvh: the files' name of each joint, such as left_wrist: LeftHand (default: built-in tables)",
+    )
+    parser.add_argument(
+        "--clip-labels",
+        type=Path,
+        metavar="FILE.csv",
+        help="bvh: name,label[,person] of each file (default: from the files' names)",
+    )
+    parser.add_argument(
+        "--labels", type=Path, metavar="LABELS.csv", help="bag, video: start_s,end_s,label[,person[,x_px,y_px]]"
+    )
     parser.add_argument("--labels-topic", metavar="TOPIC", help="bag: labels recorded with the rest")
-    parser.add_argument("--input", choices=("auto", "images", "skeletons", "skeleton_graphs"), default="auto",
-                        help="bag: what to start from (default: the earliest that it holds)")
+    parser.add_argument(
+        "--input",
+        choices=("auto", "images", "skeletons", "skeleton_graphs"),
+        default="auto",
+        help="bag: what to start from (default: the earliest that it holds)",
+    )
     parser.add_argument("--topic", default="", help="bag: the topic, where there are several of its kind")
     add_settings(parser, "bag and video", RecordingClipConfig)
     add_settings(parser, "video", VideoGroupConfig)
@@ -97,8 +130,9 @@ def _import_videos(args: argparse.Namespace) -> SkeletonDataset:
 
     sources = _with_labels(args, find_videos(args.source), "video")
     with tqdm(unit="frame", disable=None, leave=False, desc="reading") as bar:
-        return import_videos(sources, read_settings(args, RecordingClipConfig), read_settings(args, VideoGroupConfig),
-                             _make_pose, bar.update)
+        return import_videos(
+            sources, read_settings(args, RecordingClipConfig), read_settings(args, VideoGroupConfig), _make_pose, bar.update
+        )
 
 
 def _with_labels(args: argparse.Namespace, recordings: list[Path], noun: str) -> list[tuple[Path, Any]]:

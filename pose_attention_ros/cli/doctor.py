@@ -46,10 +46,18 @@ def system() -> Iterator[Finding]:
     """Machine, Python, room."""
     yield Finding("machine", GOOD, f"{platform.machine()}, {os.cpu_count()} cores, {platform.platform(terse=True)}")
     fits = (3, 10) <= sys.version_info[:2] <= _NEWEST_PYTHON
-    yield Finding("python", GOOD if fits else NOTE, f"{platform.python_version()} ({sys.executable})",
-                  "" if fits else "tried with Python 3.10 to 3.13 only")
-    yield room("shared memory", Path("/dev/shm"), _SHARED_MEMORY_MB, "images between nodes need it; a container wants "
-                "--shm-size=256m or --ipc=host")
+    yield Finding(
+        "python",
+        GOOD if fits else NOTE,
+        f"{platform.python_version()} ({sys.executable})",
+        "" if fits else "tried with Python 3.10 to 3.13 only",
+    )
+    yield room(
+        "shared memory",
+        Path("/dev/shm"),
+        _SHARED_MEMORY_MB,
+        "images between nodes need it; a container wants --shm-size=256m or --ipc=host",
+    )
     yield room("cache", weights.cache_dir(), _DISK_MB, "free some space, or set POSE_ATTENTION_CACHE to another folder")
 
 
@@ -62,8 +70,9 @@ def runtimes() -> Iterator[Finding]:
     yield imports("ONNX Runtime", "onnxruntime", "pip install onnxruntime")
     yield _tensorrt()
     yield imports("bags", "rosbags", "pip install rosbags", missing=NOTE)
-    yield imports("training", "torch", "only for `train` and `export`: pip install 'pose_attention_ros[train]'",
-                   missing=NOTE)
+    yield imports(
+        "training", "torch", "only for `train` and `export`: pip install 'pose_attention_ros[train]'", missing=NOTE
+    )
 
 
 def models() -> Iterator[Finding]:
@@ -77,8 +86,9 @@ def models() -> Iterator[Finding]:
     if not names:
         yield Finding("recognisers", BAD, "there are none", "restore the folder models/ of the package")
     for name in names:
-        yield tried(f"model {name}", lambda name=name: f"{len(load_recogniser(name).spec.classes)} classes, "
-                     f"in {find_model(name)}")
+        yield tried(
+            f"model {name}", lambda name=name: f"{len(load_recogniser(name).spec.classes)} classes, in {find_model(name)}"
+        )
 
 
 def cameras() -> Iterator[Finding]:
@@ -88,16 +98,21 @@ def cameras() -> Iterator[Finding]:
     if not devices:
         yield Finding("cameras", NOTE, "no /dev/video*", "plug one in, or name a stream, a recording or an image topic")
     elif locked:
-        yield Finding("cameras", BAD, f"no permission to use {', '.join(locked)}",
-                      "sudo usermod -aG video $USER, then log in again")
+        yield Finding(
+            "cameras", BAD, f"no permission to use {', '.join(locked)}", "sudo usermod -aG video $USER, then log in again"
+        )
     else:
         yield Finding("cameras", GOOD, ", ".join(map(str, devices)))
     if importlib.util.find_spec("cv2") is not None:
         from pose_attention_ros.cameras.capture import has_backend
+
         missing = [name for name in ("CAP_V4L2", "CAP_FFMPEG", "CAP_GSTREAMER") if not has_backend(name)]
-        yield Finding("video input", NOTE if missing else GOOD,
-                      f"OpenCV lacks {', '.join(missing)}" if missing else "V4L2, FFmpeg, GStreamer",
-                      "the distribution's python3-opencv has GStreamer" if "CAP_GSTREAMER" in missing else "")
+        yield Finding(
+            "video input",
+            NOTE if missing else GOOD,
+            f"OpenCV lacks {', '.join(missing)}" if missing else "V4L2, FFmpeg, GStreamer",
+            "the distribution's python3-opencv has GStreamer" if "CAP_GSTREAMER" in missing else "",
+        )
 
 
 CHECKS: tuple[Callable[[], Iterator[Finding]], ...] = (system, ros, runtimes, models, cameras)
@@ -112,8 +127,9 @@ def _tensorrt() -> Finding:
         library, device = find_library(), Cuda().device
     except TensorRtUnavailable as error:
         return Finding("TensorRT", NOTE, str(error), "only for the parameter `runtime: tensorrt` on an NVIDIA GPU")
-    return Finding("TensorRT", GOOD, f"{library.name} {library.version}, {device.name} (compute capability "
-                   f"{device.compute_capability})")
+    return Finding(
+        "TensorRT", GOOD, f"{library.name} {library.version}, {device.name} (compute capability {device.compute_capability})"
+    )
 
 
 def _auto() -> str:

@@ -37,8 +37,11 @@ def run(args: argparse.Namespace) -> int:
     for path in args.data:
         data = divided(SkeletonDataset.load(path), args)
         targets = targets_of(data, spec.classes, args.split, label_map, path.stem)
-        chosen += [(ShownClip.of(data[row], data.joints, spec.layout), target) for row, target in targets.items()
-                   if target != NO_CLASS]
+        chosen += [
+            (ShownClip.of(data[row], data.joints, spec.layout), target)
+            for row, target in targets.items()
+            if target != NO_CLASS
+        ]
     order = np.random.default_rng(args.seed).permutation(len(chosen))[: args.clips].tolist()
     ticks, truth = [], []
     for begin in range(0, len(order), _CLIPS_AT_ONCE):
@@ -52,9 +55,16 @@ def run(args: argparse.Namespace) -> int:
     with tqdm(total=attention.passes() + len(spec.layout.joints), unit="pass", desc="clips", leave=False) as bar:
         result = attention.faithfulness(recogniser, ticks, truth, args.seed, bar.update)
     maps = attention.class_maps(attention.watch(recogniser, ticks, truth), truth, spec.classes)
-    result = {"model_id": spec.model_id, "sha256": spec.sha256, "split": args.split,
-              "data_sha256": {str(path): file_sha256(path) for path in args.data}, "seed": args.seed, **result,
-              "joint_names": list(spec.layout.joints), "class_maps": maps}
+    result = {
+        "model_id": spec.model_id,
+        "sha256": spec.sha256,
+        "split": args.split,
+        "data_sha256": {str(path): file_sha256(path) for path in args.data},
+        "seed": args.seed,
+        **result,
+        "joint_names": list(spec.layout.joints),
+        "class_maps": maps,
+    }
     write_json(args.json, result)
     print_table(result)
     print(_draw(result, spec, args.out or Path("out/evaluate") / f"{spec.model_id}-{args.data[0].stem}-attention"))
@@ -63,17 +73,22 @@ def run(args: argparse.Namespace) -> int:
 
 def print_table(result: dict) -> None:
     """What is lost of the true class's probability, in points."""
-    print(f"{result['clips']} clips; probability of the true class {result['score_before']:.3f}; "
-          "points lost (95 % interval)")
+    print(
+        f"{result['clips']} clips; probability of the true class {result['score_before']:.3f}; points lost (95 % interval)"
+    )
     for what in ("joints", "moments"):
         print(f"{what:10s}" + "".join(f"{kind:>24s}" for kind in (*attention.KINDS, "named - random")))
         for key, row in result[what].items():
-            cells = [f"{row[kind]['points']:.1f} ({row[kind]['low']:.1f} to {row[kind]['high']:.1f})"
-                     for kind in (*attention.KINDS, "named_minus_random")]
+            cells = [
+                f"{row[kind]['points']:.1f} ({row[kind]['low']:.1f} to {row[kind]['high']:.1f})"
+                for kind in (*attention.KINDS, "named_minus_random")
+            ]
             print(f"{key:10s}" + "".join(f"{cell:>24s}" for cell in cells))
     agreement = result["rank_correlation_of_joints"]
-    print(f"rank correlation of a joint's weight with what hiding it alone costs: {agreement['mean']:.2f} "
-          f"({agreement['low']:.2f} to {agreement['high']:.2f})")
+    print(
+        f"rank correlation of a joint's weight with what hiding it alone costs: {agreement['mean']:.2f} "
+        f"({agreement['low']:.2f} to {agreement['high']:.2f})"
+    )
 
 
 def _draw(result: dict, spec, out: Path) -> str:

@@ -11,8 +11,12 @@ from pose_attention_ros.cli.recordings import evaluate_one
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("bag", type=Path, metavar="BAG", help="rosbag2 folder, .mcap, .db3 or .bag")
-    parser.add_argument("--labels", type=Path, metavar="LABELS.csv",
-                        help="start_s,end_s,label[,person[,x_px,y_px]]; seconds from the first message that is evaluated")
+    parser.add_argument(
+        "--labels",
+        type=Path,
+        metavar="LABELS.csv",
+        help="start_s,end_s,label[,person[,x_px,y_px]]; seconds from the first message that is evaluated",
+    )
     add_judging(parser, "out/evaluate/bag")
     add_reading(parser)
 

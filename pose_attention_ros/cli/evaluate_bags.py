@@ -14,8 +14,12 @@ if TYPE_CHECKING:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("folder", type=Path, metavar="FOLDER",
-                        help="bags in it and below; labels are BAG/labels.csv, or NAME.csv beside each bag")
+    parser.add_argument(
+        "folder",
+        type=Path,
+        metavar="FOLDER",
+        help="bags in it and below; labels are BAG/labels.csv, or NAME.csv beside each bag",
+    )
     parser.add_argument("--labels", type=Path, metavar="DIR", help="folder with NAME.csv for each bag, instead")
     add_many(parser, "bag")
     add_judging(parser, "out/evaluate/bags")

@@ -18,13 +18,13 @@ from pose_attention_ros.inference.pose import PoseConfig, PoseEstimator, create_
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--annotations", type=Path, required=True, metavar="FILE.json",
-                        help="people in COCO's keypoint format")
+    parser.add_argument(
+        "--annotations", type=Path, required=True, metavar="FILE.json", help="people in COCO's keypoint format"
+    )
     parser.add_argument("--images", type=Path, required=True, metavar="DIR", help="the photos")
     parser.add_argument("--only", type=Path, metavar="LIST.txt", help="use only these photos, a file name a line")
     parser.add_argument("--without", type=Path, metavar="LIST.txt", help="leave these photos out")
-    parser.add_argument("--model", dest="pose_model", default=argparse.SUPPRESS, metavar="M",
-                        help="short for --pose-model")
+    parser.add_argument("--model", dest="pose_model", default=argparse.SUPPRESS, metavar="M", help="short for --pose-model")
     add_settings(parser, "estimator", PoseConfig)
     add_json(parser)
 
@@ -32,8 +32,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     from tqdm import tqdm
 
-    photos = read_photos([args.annotations], args.images, LAYOUT, only=read_names(args.only) if args.only else None,
-                         without=read_names(args.without) if args.without else ())
+    photos = read_photos(
+        [args.annotations],
+        args.images,
+        LAYOUT,
+        only=read_names(args.only) if args.only else None,
+        without=read_names(args.without) if args.without else (),
+    )
     config = read_settings(args, PoseConfig)
     estimator = create_pose_estimator(config)
     with tqdm(total=len(photos), unit="photo", desc=config.estimator, leave=False) as bar:
@@ -41,15 +46,21 @@ def run(args: argparse.Namespace) -> int:
     backend = estimator.backend
     estimator.close()
     score = score_keypoints(photos, found)
-    result = {"annotations": str(args.annotations), **dataclasses.asdict(config), "backend": backend,
-              **dataclasses.asdict(score), "ms": {key: round(1e3 * value, 2) for key, value in summary(times_s).items()}}
+    result = {
+        "annotations": str(args.annotations),
+        **dataclasses.asdict(config),
+        "backend": backend,
+        **dataclasses.asdict(score),
+        "ms": {key: round(1e3 * value, 2) for key, value in summary(times_s).items()},
+    }
     write_json(args.json, result)
     print_score(score, result["ms"], f"{config.estimator} at {config.input_size} px, {backend}, {config.threads} thread(s)")
     return 0
 
 
-def find_people(estimator: PoseEstimator, photos: list[Photo],
-                tick: Callable[[int], object] = lambda photos: None) -> tuple[list[Skeletons], list[float]]:
+def find_people(
+    estimator: PoseEstimator, photos: list[Photo], tick: Callable[[int], object] = lambda photos: None
+) -> tuple[list[Skeletons], list[float]]:
     """The people of each photo, and how long each took in seconds: fitting into the input, network and decoding, not reading
     the file, and not what only the first photo of a size pays for."""
     found, times_s, warm = [], [], set()
@@ -73,6 +84,8 @@ def summary(times_s: list[float]) -> dict[str, float]:
 
 def print_score(score: KeypointScore, ms: dict[str, float], what: str) -> None:
     print(what)
-    print(f"  AP {score.ap:.3f}  AP50 {score.ap50:.3f}  AP75 {score.ap75:.3f}  AR {score.ar:.3f}  "
-          f"({score.people} people in {score.photos} photos, {score.found} found)")
+    print(
+        f"  AP {score.ap:.3f}  AP50 {score.ap50:.3f}  AP75 {score.ap75:.3f}  AR {score.ar:.3f}  "
+        f"({score.people} people in {score.photos} photos, {score.found} found)"
+    )
     print(f"  {ms['median']:.1f} ms a photo (p10 {ms['p10']:.1f}, p90 {ms['p90']:.1f})")

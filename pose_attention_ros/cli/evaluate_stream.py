@@ -30,12 +30,19 @@ from pose_attention_ros.inference.recogniser import load_recogniser
 RESTING = ("stand", "idle", "rest", "still")
 # Row of the table -> where its value is in a summary.
 _ROWS = {
-    "frame accuracy": ("frame_accuracy",), "  while a class is shown": ("acting_accuracy",), "macro F1": ("macro_f1",),
-    "frame-wise mAP": ("frame_map",), "segmental F1 at 10 %": ("segmental_f1", "0.10"),
-    "segmental F1 at 25 %": ("segmental_f1", "0.25"), "segmental F1 at 50 %": ("segmental_f1", "0.50"),
-    "seconds to the right label, median": ("seconds_to_label", "median"), "  90 % within": ("seconds_to_label", "p90"),
-    "missed segments": ("missed_segments",), "seconds to give it up, median": ("seconds_to_release", "median"),
-    "  90 % within ": ("seconds_to_release", "p90"), "label changes a minute": ("label_changes_per_minute",),
+    "frame accuracy": ("frame_accuracy",),
+    "  while a class is shown": ("acting_accuracy",),
+    "macro F1": ("macro_f1",),
+    "frame-wise mAP": ("frame_map",),
+    "segmental F1 at 10 %": ("segmental_f1", "0.10"),
+    "segmental F1 at 25 %": ("segmental_f1", "0.25"),
+    "segmental F1 at 50 %": ("segmental_f1", "0.50"),
+    "seconds to the right label, median": ("seconds_to_label", "median"),
+    "  90 % within": ("seconds_to_label", "p90"),
+    "missed segments": ("missed_segments",),
+    "seconds to give it up, median": ("seconds_to_release", "median"),
+    "  90 % within ": ("seconds_to_release", "p90"),
+    "label changes a minute": ("label_changes_per_minute",),
     "false labels an idle minute": ("false_labels_per_idle_minute",),
     "share of idle time with a label": ("false_share_of_idle_time",),
 }
@@ -43,12 +50,22 @@ _ROWS = {
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_labelled_data(parser, several=True)
-    parser.add_argument("--fps", type=float, nargs="+", default=[10.0, 15.0, 25.0, 30.0], metavar="FPS",
-                        help="frame rates of the camera (default 10 15 25 30)")
+    parser.add_argument(
+        "--fps",
+        type=float,
+        nargs="+",
+        default=[10.0, 15.0, 25.0, 30.0],
+        metavar="FPS",
+        help="frame rates of the camera (default 10 15 25 30)",
+    )
     parser.add_argument("--seed", type=int, default=0, help="order of the clips, pauses, noise (default 0)")
-    parser.add_argument("--resting", nargs="*", metavar="CLASS",
-                        help=f"classes that mean rest, right in pauses (default: the model's postures, else those there are "
-                        f"of {', '.join(RESTING)})")
+    parser.add_argument(
+        "--resting",
+        nargs="*",
+        metavar="CLASS",
+        help=f"classes that mean rest, right in pauses (default: the model's postures, else those there are "
+        f"of {', '.join(RESTING)})",
+    )
     parser.add_argument("--estimated", action="store_true", help="through the simulated pose estimator of training recipes")
     parser.add_argument("--out", type=Path, metavar="DIR", help="pictures (default out/evaluate/MODEL-FILE-stream)")
     add_json(parser)
@@ -71,9 +88,17 @@ def run(args: argparse.Namespace) -> int:
     streams = plan_streams(clips, args.seed, spec.layout, plan)
     if not streams:
         raise UserError("no stream to show: no clip of a class of the model")
-    result = {"model_id": spec.model_id, "sha256": spec.sha256, "split": args.split, "seed": args.seed,
-              "estimated": args.estimated, "resting": list(resting), "plan": dataclasses.asdict(plan),
-              "data_sha256": {str(path): file_sha256(path) for path in args.data}, "labels": chosen(args, ActionConfig)}
+    result = {
+        "model_id": spec.model_id,
+        "sha256": spec.sha256,
+        "split": args.split,
+        "seed": args.seed,
+        "estimated": args.estimated,
+        "resting": list(resting),
+        "plan": dataclasses.asdict(plan),
+        "data_sha256": {str(path): file_sha256(path) for path in args.data},
+        "labels": chosen(args, ActionConfig),
+    }
     result["by_fps"], lines = {}, {}
     rough = AugmentConfig() if args.estimated else None
     for fps in args.fps:
@@ -83,8 +108,14 @@ def run(args: argparse.Namespace) -> int:
         result["by_fps"][f"{fps:g}"] = {**summary, "wall_seconds": round(time.monotonic() - began, 1)}
     write_json(args.json, result)
     print_table(result["by_fps"])
-    print(draw_pictures(lines, spec.classes, result["by_fps"],
-                        args.out or Path("out/evaluate") / f"{spec.model_id}-{args.data[0].stem}-stream"))
+    print(
+        draw_pictures(
+            lines,
+            spec.classes,
+            result["by_fps"],
+            args.out or Path("out/evaluate") / f"{spec.model_id}-{args.data[0].stem}-stream",
+        )
+    )
     return 0
 
 
@@ -108,8 +139,10 @@ def _resting(given: list[str] | None, spec: ModelSpec) -> tuple[str, ...]:
 def print_table(by_fps: dict[str, dict]) -> None:
     """One column a frame rate."""
     first = next(iter(by_fps.values()))
-    print(f"{first['people']} streams, {first['minutes']:.1f} minutes, {first['idle_minutes']:.1f} of them idle, "
-          f"{first['segments']} actions")
+    print(
+        f"{first['people']} streams, {first['minutes']:.1f} minutes, {first['idle_minutes']:.1f} of them idle, "
+        f"{first['segments']} actions"
+    )
     print(f"{'':36s}" + "".join(f"{fps + ' fps':>9s}" for fps in by_fps))
     for name, keys in _ROWS.items():
         values = []

@@ -12,11 +12,19 @@ from pose_attention_ros.core.errors import UserError
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("source", type=Path, metavar="FOLDER_OR_FILE",
-                        help="a video, or a folder with videos in it and below; labels are NAME.csv beside each video")
-    parser.add_argument("--labels", type=Path, metavar="LABELS.csv",
-                        help="start_s,end_s,label[,person[,x_px,y_px]] of a single video, seconds from its first frame; or "
-                        "a folder with NAME.csv for each video")
+    parser.add_argument(
+        "source",
+        type=Path,
+        metavar="FOLDER_OR_FILE",
+        help="a video, or a folder with videos in it and below; labels are NAME.csv beside each video",
+    )
+    parser.add_argument(
+        "--labels",
+        type=Path,
+        metavar="LABELS.csv",
+        help="start_s,end_s,label[,person[,x_px,y_px]] of a single video, seconds from its first frame; or "
+        "a folder with NAME.csv for each video",
+    )
     add_many(parser, "video")
     add_judging(parser, "out/evaluate/video")
     add_stages(parser)
@@ -30,11 +38,14 @@ def run(args: argparse.Namespace) -> int:
 
     videos = find_videos(args.source)
     if args.labels and not args.labels.exists():
-        raise UserError(f"--labels {args.labels} does not exist; expected a CSV file, or a folder with NAME.csv for each "
-                        "video")
+        raise UserError(
+            f"--labels {args.labels} does not exist; expected a CSV file, or a folder with NAME.csv for each video"
+        )
     if args.labels and args.labels.is_file() and len(videos) > 1:
-        raise UserError(f"--labels {args.labels} is for one video, {args.source} holds {len(videos)}: put NAME.csv beside "
-                        "each, or give a folder of such files")
+        raise UserError(
+            f"--labels {args.labels} is for one video, {args.source} holds {len(videos)}: put NAME.csv beside "
+            "each, or give a folder of such files"
+        )
     options: dict[str, Any] = {**judging_options(args), "video": True}
     tasks = [RecordingTask(path=str(video.resolve()), labels=_labels(video, args.labels), **options) for video in videos]
     if args.source.is_file():

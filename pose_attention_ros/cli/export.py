@@ -16,8 +16,12 @@ from pose_attention_ros.inference.recogniser import find_model, load_recogniser
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     formats = parser.add_subparsers(dest="format", required=True, metavar="FORMAT")
     onnx = formats.add_parser("onnx", help="the ONNX files of a model directory, from its weights")
-    onnx.add_argument("--model", required=True, metavar="M",
-                      help="name under models/, a model directory with weights, or movenet_multipose")
+    onnx.add_argument(
+        "--model",
+        required=True,
+        metavar="M",
+        help="name under models/, a model directory with weights, or movenet_multipose",
+    )
     onnx.add_argument("--json", type=Path, metavar="FILE", help="write the differences from torch there")
     export_pose.add_arguments(onnx)
     tensorrt = formats.add_parser("tensorrt", help="a TensorRT engine of the ONNX file, for the GPU of this machine")

@@ -14,14 +14,26 @@ CALIBRATION_PHOTOS = 200
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("pose networks")
-    group.add_argument("--stages", type=int, metavar="N",
-                       help="stages of the head to export, at most those that were trained (default: all)")
-    group.add_argument("--precision", choices=PRECISIONS, default="fp32",
-                       help="int8: write the int8 files too, which needs --calibration; fp16: of movenet_multipose "
-                       "(default %(default)s)")
+    group.add_argument(
+        "--stages",
+        type=int,
+        metavar="N",
+        help="stages of the head to export, at most those that were trained (default: all)",
+    )
+    group.add_argument(
+        "--precision",
+        choices=PRECISIONS,
+        default="fp32",
+        help="int8: write the int8 files too, which needs --calibration; fp16: of movenet_multipose (default %(default)s)",
+    )
     group.add_argument("--calibration", type=Path, metavar="DIR", help="photos like those that the robot will see")
-    group.add_argument("--calibration-photos", type=int, default=CALIBRATION_PHOTOS, metavar="N",
-                       help="how many of them are used at most (default %(default)s)")
+    group.add_argument(
+        "--calibration-photos",
+        type=int,
+        default=CALIBRATION_PHOTOS,
+        metavar="N",
+        help="how many of them are used at most (default %(default)s)",
+    )
     group.add_argument("--out", type=Path, metavar="DIR", help="write another model directory (default: the model's own)")
 
 

@@ -15,8 +15,13 @@ from pose_attention_ros.inference.teaching import write_space
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--model", required=True, metavar="M", help="name under models/, or a model directory")
     parser.add_argument("--recipe", type=Path, required=True, metavar="RECIPE.yaml", help="the recipe it was trained with")
-    parser.add_argument("--data", type=Path, default=Path("out/data"), metavar="DIR",
-                        help="folder of the recipe's data set files (default: %(default)s)")
+    parser.add_argument(
+        "--data",
+        type=Path,
+        default=Path("out/data"),
+        metavar="DIR",
+        help="folder of the recipe's data set files (default: %(default)s)",
+    )
     parser.add_argument("--leave-out", default="", metavar="SETS", help="data sets to leave out, separated by commas")
     parser.add_argument("--seed", type=int, default=0)
     add_json(parser)
@@ -41,8 +46,17 @@ def run(args: argparse.Namespace, folder: Path) -> int:
     with tqdm(unit="clip", disable=None, leave=False, desc="watching") as bar:
         space = make_space(load_recogniser(str(folder)), recipe, corpus, args.seed, done=bar.update)
     path = write_space(folder, space)
-    print(f"{path}: {path.stat().st_size / 1e6:.2f} MB, {len(space.negatives)} motions that are no taught action, "
-          f"{int(space.known.sum())} of them of the model's classes")
-    write_json(args.json, {"negatives": len(space.negatives), "known": int(space.known.sum()),
-                           "size": space.basis.shape[1], "bytes": path.stat().st_size})
+    print(
+        f"{path}: {path.stat().st_size / 1e6:.2f} MB, {len(space.negatives)} motions that are no taught action, "
+        f"{int(space.known.sum())} of them of the model's classes"
+    )
+    write_json(
+        args.json,
+        {
+            "negatives": len(space.negatives),
+            "known": int(space.known.sum()),
+            "size": space.basis.shape[1],
+            "bytes": path.stat().st_size,
+        },
+    )
     return 0

@@ -40,21 +40,48 @@ class Request:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of the format."""
     parser.add_argument("--model", required=True, metavar="M", help="name under models/, or a model directory")
-    parser.add_argument("--precision", choices=PRECISIONS, default=PRECISIONS[0],
-                        help="numbers that layers may compute in (default: %(default)s)")
-    parser.add_argument("--out", type=Path, metavar="FILE",
-                        help="also write the bare engine there; nodes find it in the cache without")
-    parser.add_argument("--compute-capability", default="", metavar="X.Y", help="build for a GPU that is not in this "
-                        "machine, into --out; only TensorRT for RTX can")
+    parser.add_argument(
+        "--precision",
+        choices=PRECISIONS,
+        default=PRECISIONS[0],
+        help="numbers that layers may compute in (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--out", type=Path, metavar="FILE", help="also write the bare engine there; nodes find it in the cache without"
+    )
+    parser.add_argument(
+        "--compute-capability",
+        default="",
+        metavar="X.Y",
+        help="build for a GPU that is not in this machine, into --out; only TensorRT for RTX can",
+    )
     pose = parser.add_argument_group("pose networks")
-    pose.add_argument("--input-size", type=int, default=PoseConfig().input_size, metavar="PX",
-                      help="longer side of the input, as the node's parameter (default: %(default)s)")
-    pose.add_argument("--image-size", metavar="WxH", help="an engine for images of this shape alone (parameter "
-                      "engine_shapes: fixed), such as 640x480 (default: for images of any shape)")
-    pose.add_argument("--calibration", metavar="SRC", help="folder of images, video or bag of what the robot sees: finds "
-                      "the ranges of int8, where the model's own int8 file shall not be used")
-    pose.add_argument("--calibration-images", type=int, default=CALIBRATION_IMAGES, metavar="N",
-                      help="how many of them are used (default: %(default)s)")
+    pose.add_argument(
+        "--input-size",
+        type=int,
+        default=PoseConfig().input_size,
+        metavar="PX",
+        help="longer side of the input, as the node's parameter (default: %(default)s)",
+    )
+    pose.add_argument(
+        "--image-size",
+        metavar="WxH",
+        help="an engine for images of this shape alone (parameter "
+        "engine_shapes: fixed), such as 640x480 (default: for images of any shape)",
+    )
+    pose.add_argument(
+        "--calibration",
+        metavar="SRC",
+        help="folder of images, video or bag of what the robot sees: finds "
+        "the ranges of int8, where the model's own int8 file shall not be used",
+    )
+    pose.add_argument(
+        "--calibration-images",
+        type=int,
+        default=CALIBRATION_IMAGES,
+        metavar="N",
+        help="how many of them are used (default: %(default)s)",
+    )
 
 
 def run(args: argparse.Namespace, folder: Path | None = None) -> int:
@@ -67,8 +94,13 @@ def run(args: argparse.Namespace, folder: Path | None = None) -> int:
     from pose_attention_ros.inference.trt.cuda import Cuda
     from pose_attention_ros.inference.trt.library import find_library
 
-    request = movenet_request(args) if folder is None else \
-        pose_request(read_pose_spec(str(folder)), args) if is_pose_network(folder) else action_request(folder, args)
+    request = (
+        movenet_request(args)
+        if folder is None
+        else pose_request(read_pose_spec(str(folder)), args)
+        if is_pose_network(folder)
+        else action_request(folder, args)
+    )
     if args.compute_capability and not args.out:
         raise UserError("--compute-capability is for another machine's GPU: say with --out where the engine shall go")
     library = find_library()
@@ -86,12 +118,23 @@ def run(args: argparse.Namespace, folder: Path | None = None) -> int:
         written.append(args.out)
     where = device.name if device else f"compute capability {args.compute_capability}"
     shapes = ", ".join(f"{name} {shape}" for name, shape in request.profile.items())
-    print(f"{request.file.name} in {request.file.precision} for {where}, {library.name} {library.version}: {shapes}\n"
-          f"{len(engine) / 1e6:.2f} MB in {took_s:.1f} s, written to {', '.join(map(str, written))}")
-    write_json(args.json, {
-        "model": request.file.name, "precision": request.file.precision, "onnx_sha256": request.file.sha256,
-        "library": library.name, "version": library.version, "bytes": len(engine), "seconds": round(took_s, 1),
-        "written": [str(path) for path in written]})
+    print(
+        f"{request.file.name} in {request.file.precision} for {where}, {library.name} {library.version}: {shapes}\n"
+        f"{len(engine) / 1e6:.2f} MB in {took_s:.1f} s, written to {', '.join(map(str, written))}"
+    )
+    write_json(
+        args.json,
+        {
+            "model": request.file.name,
+            "precision": request.file.precision,
+            "onnx_sha256": request.file.sha256,
+            "library": library.name,
+            "version": library.version,
+            "bytes": len(engine),
+            "seconds": round(took_s, 1),
+            "written": [str(path) for path in written],
+        },
+    )
     return 0
 
 
@@ -112,8 +155,10 @@ def pose_request(spec: PoseSpec, args: argparse.Namespace) -> Request:
 def movenet_request(args: argparse.Namespace) -> Request:
     """MoveNet, read from its fetched weights."""
     if args.calibration:
-        raise UserError(f"--calibration is not for {movenet_network.WEIGHTS}, whose int8 file brings its ranges: run "
-                        f"export onnx --precision int8 first")
+        raise UserError(
+            f"--calibration is not for {movenet_network.WEIGHTS}, whose int8 file brings its ranges: run "
+            f"export onnx --precision int8 first"
+        )
     profile = {"image": _shapes(args, STRIDE)}
     if args.precision == "int8":
         return Request(movenet_network.int8_file(tensorrt=True), profile)
@@ -124,8 +169,10 @@ def action_request(folder: Path, args: argparse.Namespace) -> Request:
     """A recogniser's step for any number of people."""
     spec, weights = read_spec(folder)
     if args.precision == "int8" or args.calibration:
-        raise UserError(f"{spec.model_id} is a recogniser, expected --precision fp32 or fp16: what it remembers of a person "
-                        f"would be rounded at every step")
+        raise UserError(
+            f"{spec.model_id} is a recogniser, expected --precision fp32 or fp16: what it remembers of a person "
+            f"would be rounded at every step"
+        )
     return Request(replace(step_file(spec, weights), precision=args.precision), step_profile(spec))
 
 

@@ -21,10 +21,16 @@ _LOCKSTEP_TIMEOUT_S = 20.0  # a loaded machine may take this long over its first
 
 def add_graph_arguments(parser: argparse.ArgumentParser, max_frames: int = 0) -> None:
     """Options of the stages, and how much of the source to take (0: all of it)."""
-    parser.add_argument("--model", default=DEFAULT_MODEL, help="name under models/ or path of a model directory "
-                        "(default: %(default)s)")
-    parser.add_argument("--max-frames", type=int, default=max_frames, metavar="N",
-                        help="stop after N frames, 0: at the end (default: %(default)s)")
+    parser.add_argument(
+        "--model", default=DEFAULT_MODEL, help="name under models/ or path of a model directory (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--max-frames",
+        type=int,
+        default=max_frames,
+        metavar="N",
+        help="stop after N frames, 0: at the end (default: %(default)s)",
+    )
     add_settings(parser, "pose", PoseConfig)
     add_settings(parser, "graph", GraphConfig, leave_out=("layout",))
     add_settings(parser, "action", ActionConfig)
@@ -39,9 +45,13 @@ def run_graph(source: str, out: Path, args: argparse.Namespace, *, composed: boo
     :returns: the recorder's summary, with `peak_memory_mb` of each node
     :raises UserError: a node failed
     """
-    play = {"source": source, "pace": "lockstep",
-            **({"acknowledge": "recorded"} if video else {"acknowledge": "actions", "recorder_lag": _RECORDER_LAG}),
-            "max_frames": args.max_frames, "lockstep_timeout_s": _LOCKSTEP_TIMEOUT_S}
+    play = {
+        "source": source,
+        "pace": "lockstep",
+        **({"acknowledge": "recorded"} if video else {"acknowledge": "actions", "recorder_lag": _RECORDER_LAG}),
+        "max_frames": args.max_frames,
+        "lockstep_timeout_s": _LOCKSTEP_TIMEOUT_S,
+    }
     pose, graph, action = (chosen(args, kind) for kind in (PoseConfig, GraphConfig, ActionConfig))
     recogniser = {**action, "model": args.model}
     out.mkdir(parents=True, exist_ok=True)

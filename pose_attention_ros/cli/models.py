@@ -18,9 +18,11 @@ READY, ABSENT, DAMAGED = "ready", "not fetched", "damaged"
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of the verb."""
     verbs = parser.add_subparsers(dest="what", required=True, metavar="WHAT")
-    for name, help_text in (("list", "show every model, where it lies and its state"),
-                            ("fetch", "download pose weights into the cache; the one command that uses the network"),
-                            ("verify", "check files against their sha256; fails unless all are ready")):
+    for name, help_text in (
+        ("list", "show every model, where it lies and its state"),
+        ("fetch", "download pose weights into the cache; the one command that uses the network"),
+        ("verify", "check files against their sha256; fails unless all are ready"),
+    ):
         verb = verbs.add_parser(name, help=help_text, description=help_text)
         if name != "list":
             verb.add_argument("name", nargs="?", metavar="NAME", help="one model (default: all)")
@@ -77,8 +79,16 @@ def _fetched_row(name: str) -> dict:
     entry = weights.weight_file(name)
     how = f"run: pose-attention models fetch{f' {name}' * entry.optional}"
     state, problem = _state(lambda: weights.load(name)) if entry.path.exists() else (ABSENT, how)
-    return {"name": name, "kind": "pose", "state": state, "problem": problem, "summary": entry.summary,
-            "bytes": entry.size_bytes, "sha256": entry.sha256, "path": str(entry.path)}
+    return {
+        "name": name,
+        "kind": "pose",
+        "state": state,
+        "problem": problem,
+        "summary": entry.summary,
+        "bytes": entry.size_bytes,
+        "sha256": entry.sha256,
+        "path": str(entry.path),
+    }
 
 
 def _pose_row(name: str, folder: Path) -> dict:
@@ -87,9 +97,12 @@ def _pose_row(name: str, folder: Path) -> dict:
     def read() -> None:
         spec = read_pose_spec(str(folder))
         files = [spec.network(precision) for precision in spec.files]
-        row.update(summary=f"{len(spec.layout.joints)} joints ({spec.layout.name}), {spec.stages} stages, any number of "
-                   f"people; {', '.join(spec.files)}", bytes=sum(len(file.content) for file in files),
-                   sha256=files[0].sha256)
+        row.update(
+            summary=f"{len(spec.layout.joints)} joints ({spec.layout.name}), {spec.stages} stages, any number of "
+            f"people; {', '.join(spec.files)}",
+            bytes=sum(len(file.content) for file in files),
+            sha256=files[0].sha256,
+        )
 
     row["state"], row["problem"] = _state(read)
     return row

@@ -31,8 +31,12 @@ class NodeProcesses:
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
         self.peak_memory_mb: dict[str, float] = {}
         folder.mkdir(parents=True, exist_ok=True)
-        local = {"ROS_DOMAIN_ID": str(1 + os.getpid() % 100), "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST",
-                 "ROS_LOCALHOST_ONLY": "1", "PYTHONUNBUFFERED": "1"}
+        local = {
+            "ROS_DOMAIN_ID": str(1 + os.getpid() % 100),
+            "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST",
+            "ROS_LOCALHOST_ONLY": "1",
+            "PYTHONUNBUFFERED": "1",
+        }
         if "ROS_DOMAIN_ID" in os.environ:
             del local["ROS_DOMAIN_ID"]
         if os.environ.get("ROS_DISTRO", "") != "humble":
@@ -61,8 +65,9 @@ class NodeProcesses:
     def start(self, node: str, parameters: dict[str, Any], *, show: bool = False, namespace: str = "") -> None:
         """Start the node called `node` with these parameters; `show` lets it write to the terminal instead of its log."""
         parameter_file = self._folder / f"{node}.yaml"
-        parameter_file.write_text(yaml.safe_dump({f"{namespace}/{node}" if namespace else node:
-                                                  {"ros__parameters": parameters}}))
+        parameter_file.write_text(
+            yaml.safe_dump({f"{namespace}/{node}" if namespace else node: {"ros__parameters": parameters}})
+        )
         command = [*executable(node), "--ros-args", "--params-file", str(parameter_file)]
         if namespace:
             command += ["-r", f"__ns:={namespace}"]
@@ -70,8 +75,9 @@ class NodeProcesses:
             process = subprocess.Popen(command, env=self._environment, stdin=subprocess.DEVNULL)
         else:
             with (self._folder / f"{node}.log").open("wb") as log:
-                process = subprocess.Popen(command, env=self._environment, stdin=subprocess.DEVNULL, stdout=log,
-                                           stderr=subprocess.STDOUT)
+                process = subprocess.Popen(
+                    command, env=self._environment, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT
+                )
         self._processes[node] = process
 
     def wait_for(self, node: str, timeout_s: float = float("inf")) -> int:

@@ -24,8 +24,11 @@ def add_settings(parser: argparse.ArgumentParser, title: str, kind: type[Setting
         if field.name in leave_out or field.name in known:
             continue
         unit = f" [{field.metadata['unit']}]" if field.metadata["unit"] else ""
-        how: dict[str, Any] = {"default": field.default, "dest": field.name,
-                               "help": f"{field.metadata['doc']}{unit} (default: {field.default!r})".replace("%", "%%")}
+        how: dict[str, Any] = {
+            "default": field.default,
+            "dest": field.name,
+            "help": f"{field.metadata['doc']}{unit} (default: {field.default!r})".replace("%", "%%"),
+        }
         if isinstance(field.default, bool):
             how["action"] = argparse.BooleanOptionalAction
         else:
@@ -44,8 +47,11 @@ def read_settings(args: argparse.Namespace, kind: type[SettingsType], **fixed: A
 def chosen(args: argparse.Namespace, kind: type[Settings]) -> dict[str, Any]:
     """The settings among the options of which the user changed the default, checked."""
     settings = read_settings(args, kind)
-    return {field.name: getattr(settings, field.name) for field in dataclasses.fields(kind)
-            if getattr(settings, field.name) != field.default}
+    return {
+        field.name: getattr(settings, field.name)
+        for field in dataclasses.fields(kind)
+        if getattr(settings, field.name) != field.default
+    }
 
 
 def add_json(parser: argparse.ArgumentParser) -> None:
@@ -66,14 +72,28 @@ def write_json(path: Path | None, result: Any) -> None:
 
 def add_labelled_data(parser: argparse.ArgumentParser, *, several: bool) -> None:
     """Which clips, of one file or several, and what their labels mean to which model."""
-    parser.add_argument("--data", type=Path, required=True, nargs="+" if several else None, metavar="FILE.npz",
-                        help="written by `data import`")
+    parser.add_argument(
+        "--data",
+        type=Path,
+        required=True,
+        nargs="+" if several else None,
+        metavar="FILE.npz",
+        help="written by `data import`",
+    )
     parser.add_argument("--model", required=True, metavar="M", help="name under models/, or a model directory")
     parser.add_argument("--split", metavar="S", help="only clips of this split, such as test (default: all)")
-    parser.add_argument("--official-split", type=int, metavar="N",
-                        help="which of the file's official splits divides it (default: the one the model was trained on)")
-    parser.add_argument("--label-map", type=Path, metavar="MAP.yaml",
-                        help="{label: class, or null for none}; or a training recipe, whose rules for this data hold")
+    parser.add_argument(
+        "--official-split",
+        type=int,
+        metavar="N",
+        help="which of the file's official splits divides it (default: the one the model was trained on)",
+    )
+    parser.add_argument(
+        "--label-map",
+        type=Path,
+        metavar="MAP.yaml",
+        help="{label: class, or null for none}; or a training recipe, whose rules for this data hold",
+    )
 
 
 def divided(data: SkeletonDataset, args: argparse.Namespace) -> SkeletonDataset:

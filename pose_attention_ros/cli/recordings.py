@@ -30,9 +30,11 @@ def evaluate_one(args: argparse.Namespace, task: RecordingTask, name: str) -> in
     junit = args.junit or args.out / "junit.xml"
     try:
         with tqdm(unit="frame", disable=None, leave=False) as bar:
+
             def progress(done: int, total: int) -> None:
                 bar.total = total
                 bar.update(done - bar.n)
+
             result = evaluate_recording(task, progress)
         checks = check(thresholds, result.values)
     except UserError as error:
@@ -60,18 +62,24 @@ def evaluate_many(args: argparse.Namespace, jobs: Sequence[Job], folder: str, no
     limits = thresholds_of(args)
     names = [job.name for job in jobs]
     with tqdm(total=len(jobs), unit=noun, disable=None) as bar:
+
         def done(outcome: Outcome) -> None:
             if not outcome.error:
-                write_texts(args.out / outcome.name, {"result.json": json.dumps(outcome.values, indent=2) + "\n",
-                                                      "report.html": outcome.html})
+                write_texts(
+                    args.out / outcome.name,
+                    {"result.json": json.dumps(outcome.values, indent=2) + "\n", "report.html": outcome.html},
+                )
             bar.update()
+
         outcomes = gather(on_ray(jobs, args.ray) if args.ray else in_processes(jobs, args.jobs), names, done)
     values = merged(outcomes, time.monotonic() - began)
     checks = check(limits, values)
     values["limits_missed"] = [str(each) for each in checks if not each.passed]
     junit = args.junit or args.out / "junit.xml"
-    write_texts(args.out, {"result.json": json.dumps(values, indent=2) + "\n",
-                           "report.html": fleet_report(values, checks, folder, noun)})
+    write_texts(
+        args.out,
+        {"result.json": json.dumps(values, indent=2) + "\n", "report.html": fleet_report(values, checks, folder, noun)},
+    )
     write_junit(junit, suites(outcomes, checks, noun))
     write_json(args.json, values)
     print(f"{values['evaluated']} of {len(jobs)} {noun}s, {values['frames']} frames, {values['seconds']:.1f} s")

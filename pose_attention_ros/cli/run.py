@@ -28,15 +28,25 @@ _log = logging.getLogger(__name__)
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of the verb."""
-    parser.add_argument("--source", required=True, help="camera number or device, GStreamer pipeline, rtsp:// or http:// "
-                        "address, video file, folder of images, or bag")
-    parser.add_argument("--model", default=DEFAULT_MODEL, help="name under models/ or path of a model directory "
-                        "(default: %(default)s)")
+    parser.add_argument(
+        "--source",
+        required=True,
+        help="camera number or device, GStreamer pipeline, rtsp:// or http:// address, video file, folder of images, or bag",
+    )
+    parser.add_argument(
+        "--model", default=DEFAULT_MODEL, help="name under models/ or path of a model directory (default: %(default)s)"
+    )
     parser.add_argument("--taught", default="", metavar="FILE", help=TAUGHT_DOC)
-    parser.add_argument("--model-runtime", choices=RUNTIMES, default=RUNTIMES[0],
-                        help=f"recogniser: {RUNTIME_DOC} (default: %(default)s)")
-    parser.add_argument("--out", type=Path, default=Path("out/run"), metavar="DIR",
-                        help="folder for annotated.mp4, actions.jsonl and summary.json (default: %(default)s)")
+    parser.add_argument(
+        "--model-runtime", choices=RUNTIMES, default=RUNTIMES[0], help=f"recogniser: {RUNTIME_DOC} (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--out",
+        type=Path,
+        default=Path("out/run"),
+        metavar="DIR",
+        help="folder for annotated.mp4, actions.jsonl and summary.json (default: %(default)s)",
+    )
     parser.add_argument("--max-frames", type=int, default=0, metavar="N", help="stop after N frames (default: at the end)")
     parser.add_argument("--no-video", action="store_true", help="write no annotated.mp4")
     add_json(parser)
@@ -82,8 +92,10 @@ def _record(camera: Camera, pipeline: Pipeline, args: argparse.Namespace, about:
     before = signal.signal(signal.SIGINT, lambda *_: threading.Thread(target=camera.close, name="closer").start())
     total = min(filter(None, (camera.frame_count, args.max_frames)), default=None)
     try:
-        with ResultWriter(args.out, fps=camera.fps, draw=draw, about=about) as writer, \
-                tqdm(total=total, unit="frame", disable=None) as progress:
+        with (
+            ResultWriter(args.out, fps=camera.fps, draw=draw, about=about) as writer,
+            tqdm(total=total, unit="frame", disable=None) as progress,
+        ):
             frames = 0
             while not args.max_frames or frames < args.max_frames:
                 frame = camera.read()

@@ -27,18 +27,30 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     what = parser.add_subparsers(dest="what", required=True, metavar="WHAT")
     add = what.add_parser("add", help="teach an action; one of this name is replaced")
     add.add_argument("name")
-    add.add_argument("--source", required=True, help="camera, video or bag in which a person shows the action several "
-                     "times, standing still in between")
+    add.add_argument(
+        "--source",
+        required=True,
+        help="camera, video or bag in which a person shows the action several times, standing still in between",
+    )
     add.add_argument("--person", type=int, metavar="ID", help="track id of the person (default: the largest one)")
-    add.add_argument("--takes", nargs="+", default=[], metavar="FROM-TO", help="seconds from the source's first image at "
-                     "which the action is shown, such as 2.5-4 (default: wherever the person moves)")
-    add.add_argument("--for-s", type=float, default=LONGEST_LESSON_S, help="stop watching after this time "
-                     "(default: %(default)s)")
+    add.add_argument(
+        "--takes",
+        nargs="+",
+        default=[],
+        metavar="FROM-TO",
+        help="seconds from the source's first image at "
+        "which the action is shown, such as 2.5-4 (default: wherever the person moves)",
+    )
+    add.add_argument(
+        "--for-s", type=float, default=LONGEST_LESSON_S, help="stop watching after this time (default: %(default)s)"
+    )
     add_settings(add, "source", CameraConfig)
     add_settings(add, "pose", PoseConfig)
     add_settings(add, "takes", TakeConfig)
-    rename, remove = (what.add_parser(name, help=help_) for name, help_ in (
-        ("rename", "give a taught action another name"), ("remove", "forget a taught action")))
+    rename, remove = (
+        what.add_parser(name, help=help_)
+        for name, help_ in (("rename", "give a taught action another name"), ("remove", "forget a taught action"))
+    )
     rename.add_argument("name")
     rename.add_argument("new_name")
     remove.add_argument("name")
@@ -63,11 +75,15 @@ def run(args: argparse.Namespace) -> int:
         teaching.remove(args.name)
     elif args.what == "export":
         write_taught(args.file, teaching.taught, teaching.spec)
-    table = [{"name": action.name, "takes": len(action.takes), "window_s": action.window_s, "limit": round(action.limit, 3)}
-             for action in teaching.taught.actions]
+    table = [
+        {"name": action.name, "takes": len(action.takes), "window_s": action.window_s, "limit": round(action.limit, 3)}
+        for action in teaching.taught.actions
+    ]
     for row in table:
-        print(f"{row['name']:20} {row['takes']} takes, looked for in {row['window_s']:g} s, from a likeness of "
-              f"{row['limit']:.2f} on")
+        print(
+            f"{row['name']:20} {row['takes']} takes, looked for in {row['window_s']:g} s, from a likeness of "
+            f"{row['limit']:.2f} on"
+        )
     print(f"{len(table)} taught to {teaching.spec.model_id}, in {args.file if args.what == 'export' else teaching.path}")
     write_json(args.json, {"actions": table})
     return 0
@@ -90,8 +106,9 @@ def _add(args: argparse.Namespace, recogniser, teaching: Teaching) -> None:
     teaching.add(action)
 
 
-def _watch(camera, pipeline: Pipeline, stage: ActionStage, args: argparse.Namespace,
-           spans_s: list[tuple[float, float]]) -> Lesson:
+def _watch(
+    camera, pipeline: Pipeline, stage: ActionStage, args: argparse.Namespace, spans_s: list[tuple[float, float]]
+) -> Lesson:
     """Show the source to the pipeline; returns what was seen of the person."""
     from tqdm import tqdm
 
@@ -109,8 +126,11 @@ def _watch(camera, pipeline: Pipeline, stage: ActionStage, args: argparse.Namesp
                     stage.lesson = Lesson(args.name, person, stage.spec.rate_hz, read_settings(args, TakeConfig), spans_ns)
             progress.update()
     if stage.lesson is None:
-        raise UserError(f"{args.source}: nobody was seen" if args.person is None else f"--person is {args.person}, who was "
-                        "not seen; `pose-attention run` shows the ids")
+        raise UserError(
+            f"{args.source}: nobody was seen"
+            if args.person is None
+            else f"--person is {args.person}, who was not seen; `pose-attention run` shows the ids"
+        )
     return stage.lesson
 
 

@@ -23,15 +23,33 @@ TRAINERS = {
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("recipe", type=Path, metavar="CONFIG.yaml", help="a recipe, such as config/train/everyday.yaml")
     parser.add_argument("--seed", type=int, default=0, help="everything random follows from it (default 0)")
-    parser.add_argument("--out", type=Path, metavar="DIR",
-                        help="results; a run that was cut short there goes on (default out/train/<recipe>-<seed>)")
-    parser.add_argument("--data", action="append", default=[], metavar="[NAME=]FILE.npz",
-                        help=f"data set file, in place of {DATA_DIR}/<name>.npz; may be given several times")
-    parser.add_argument("--official-split", type=int, metavar="N",
-                        help="only this one of the data's official splits (default: those that the recipe names)")
+    parser.add_argument(
+        "--out",
+        type=Path,
+        metavar="DIR",
+        help="results; a run that was cut short there goes on (default out/train/<recipe>-<seed>)",
+    )
+    parser.add_argument(
+        "--data",
+        action="append",
+        default=[],
+        metavar="[NAME=]FILE.npz",
+        help=f"data set file, in place of {DATA_DIR}/<name>.npz; may be given several times",
+    )
+    parser.add_argument(
+        "--official-split",
+        type=int,
+        metavar="N",
+        help="only this one of the data's official splits (default: those that the recipe names)",
+    )
     parser.add_argument("--numbers-only", action="store_true", help="leave no model directory, for tables over many seeds")
-    parser.add_argument("--jobs", type=int, default=2, metavar="N",
-                        help="members of a committee that are trained at once, a process each (default %(default)s)")
+    parser.add_argument(
+        "--jobs",
+        type=int,
+        default=2,
+        metavar="N",
+        help="members of a committee that are trained at once, a process each (default %(default)s)",
+    )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the result there as well")
 
 

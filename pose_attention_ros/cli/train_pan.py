@@ -64,20 +64,27 @@ def train(recipe: Recipe, args: argparse.Namespace, official_split: int | None, 
 
     files = data_files(list(recipe.data), args.data)
     count = recipe.train.members
-    members = [Member(args.seed + MEMBER_SEEDS * i, out / f"member{i}" if count > 1 else out, part + i)
-               for i in range(count)]
+    members = [
+        Member(args.seed + MEMBER_SEEDS * i, out / f"member{i}" if count > 1 else out, part + i) for i in range(count)
+    ]
     corpora = [load_corpus(recipe, files, official_split=official_split, part=member.part) for member in members]
     corpus = corpora[0]
     if official_split is not None:
         print(f"official split {official_split}")
-    print(f"{len(corpus.classes)} classes; " + ", ".join(
-        f"{split} {len(corpus.part(split))} clips" for split in ("train", "val", "test")))
+    print(
+        f"{len(corpus.classes)} classes; "
+        + ", ".join(f"{split} {len(corpus.part(split))} clips" for split in ("train", "val", "test"))
+    )
     trainers = [Trainer(recipe, each, member.seed, member.folder) for each, member in zip(corpora, members)]
     with tqdm(total=sum(trainer.steps for trainer in trainers), unit="step", desc="training", mininterval=2) as bar:
+
         def report(progress: Progress) -> None:
             estimated = progress.val_accuracy_estimated
-            bar.write(f"epoch {progress.epoch:3d}/{progress.epochs}  loss {progress.loss:.3f}  validation "
-                      f"{progress.val_accuracy:.1%}" + (f", as estimated {estimated:.1%}" if estimated is not None else ""))
+            bar.write(
+                f"epoch {progress.epoch:3d}/{progress.epochs}  loss {progress.loss:.3f}  validation "
+                f"{progress.val_accuracy:.1%}" + (f", as estimated {estimated:.1%}" if estimated is not None else "")
+            )
+
         if min(count, args.jobs) > 1:
             fit_members(recipe, files, official_split, members, args.jobs, bar.update)
             bar.reset()
@@ -86,8 +93,17 @@ def train(recipe: Recipe, args: argparse.Namespace, official_split: int | None, 
     networks = [trainer.average for trainer in trainers]
     network = Committee(networks) if count > 1 else networks[0]
     scores_of = committee_scores(network, [*zip(networks, corpora)], recipe) if count > 1 else None
-    result = finish(network, recipe, corpus, [trainer.history for trainer in trainers], args.seed,
-                    sum(trainer.seconds for trainer in trainers), out, export=not args.numbers_only, scores_of=scores_of)
+    result = finish(
+        network,
+        recipe,
+        corpus,
+        [trainer.history for trainer in trainers],
+        args.seed,
+        sum(trainer.seconds for trainer in trainers),
+        out,
+        export=not args.numbers_only,
+        scores_of=scores_of,
+    )
     print_accuracy(result)
     if not args.numbers_only:
         print(f"model in {out / recipe.model_id}")
@@ -97,8 +113,10 @@ def train(recipe: Recipe, args: argparse.Namespace, official_split: int | None, 
 def print_accuracy(result: dict, of: str = "") -> None:
     for split in (split for split in ("val", "test") if split in result):
         estimated = result.get(f"{split}_as_estimated")
-        print(f"{of}{split}: accuracy {result[split]['accuracy']:.1%}, macro F1 {result[split]['macro_f1']:.3f}"
-              + (f"; as estimated {estimated['accuracy']:.1%}" if estimated else ""))
+        print(
+            f"{of}{split}: accuracy {result[split]['accuracy']:.1%}, macro F1 {result[split]['macro_f1']:.3f}"
+            + (f"; as estimated {estimated['accuracy']:.1%}" if estimated else "")
+        )
 
 
 def data_files(names: list[str], given: list[str]) -> dict[str, Path]:

@@ -29,17 +29,23 @@ def run(args: argparse.Namespace) -> int:
     train, val = read_part("train", recipe, folders), read_part("val", recipe, folders)
     trainer = PoseTrainer(recipe, train, val, args.seed, out, processes)
     if processes.leads:
-        print(f"train {len(train)} photos, {sum(photo.people for photo in train)} people; val {len(val)}; "
-              f"{processes.count} process(es) on {processes.device}")
+        print(
+            f"train {len(train)} photos, {sum(photo.people for photo in train)} people; val {len(val)}; "
+            f"{processes.count} process(es) on {processes.device}"
+        )
     with tqdm(total=trainer.steps, unit="step", desc="training", mininterval=5, disable=not processes.leads) as bar:
+
         def tick(steps: int, loss: float) -> None:
             bar.set_postfix_str(f"loss {loss:.3f}", refresh=False)
             bar.update(steps)
 
         def report(progress: PoseProgress) -> None:
             if processes.leads:
-                bar.write(f"epoch {progress.epoch:3d}/{progress.epochs}  loss {progress.loss:.3f}  validation loss "
-                          f"{progress.val_loss:.3f}  AP {progress.val_ap:.3f}  {progress.minutes:.1f} min")
+                bar.write(
+                    f"epoch {progress.epoch:3d}/{progress.epochs}  loss {progress.loss:.3f}  validation loss "
+                    f"{progress.val_loss:.3f}  AP {progress.val_ap:.3f}  {progress.minutes:.1f} min"
+                )
+
         trainer.fit(report, tick)
     if processes.leads:
         result = _finish(trainer, recipe, args, out)
@@ -52,8 +58,11 @@ def _finish(trainer, recipe, args: argparse.Namespace, out: Path) -> dict:
     from pose_attention_ros.models.pose_bundle import save_pose_model
     from pose_attention_ros.training.report import RESULT
 
-    result = {"seed": args.seed, "minutes": trainer.seconds / 60,
-              "history": [dataclasses.asdict(progress) for progress in trainer.history]}
+    result = {
+        "seed": args.seed,
+        "minutes": trainer.seconds / 60,
+        "history": [dataclasses.asdict(progress) for progress in trainer.history],
+    }
     write_json(out / RESULT, result)
     if not args.numbers_only:
         extra = {"recipe": args.recipe.name, "seed": args.seed, "training_minutes": round(trainer.seconds / 60, 1)}

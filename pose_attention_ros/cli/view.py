@@ -32,15 +32,21 @@ _HEALTH_PERIOD_S = 1.0
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of the verb."""
-    parser.add_argument("--source", required=True, help="camera number or device, address, video file, folder of images, or "
-                        "bag")
+    parser.add_argument(
+        "--source", required=True, help="camera number or device, address, video file, folder of images, or bag"
+    )
     parser.add_argument("--model", default=DEFAULT_MODEL, help="name under models/ or path (default: %(default)s)")
     parser.add_argument("--taught", default="", metavar="FILE", help=TAUGHT_DOC)
     parser.add_argument("--loop", action="store_true", help="begin a recording again at its end")
     parser.add_argument("--max-frames", type=int, default=0, metavar="N", help="stop after N frames (default: at the end)")
     add_json(parser)
-    for title, kind in (("page", WebConfig), ("source", CameraConfig), ("pose", PoseConfig), ("rate", RateConfig),
-                        ("action", ActionConfig)):
+    for title, kind in (
+        ("page", WebConfig),
+        ("source", CameraConfig),
+        ("pose", PoseConfig),
+        ("rate", RateConfig),
+        ("action", ActionConfig),
+    ):
         add_settings(parser, title, kind)
 
 
@@ -56,8 +62,11 @@ class ViewFeed:
     def _announce(self, spec: ModelSpec) -> None:
         """Tell the pages the model."""
         names = self._teaching.taught.names if self._teaching.taught else ()
-        self._hub.keep(record_of_model(spec.model_id, spec.sha256, spec.classes, spec.layout, spec.threshold, names,
-                                       self._teaching.why_not))
+        self._hub.keep(
+            record_of_model(
+                spec.model_id, spec.sha256, spec.classes, spec.layout, spec.threshold, names, self._teaching.why_not
+            )
+        )
 
     def _values(self) -> dict[str, float]:
         values = {name: getattr(self._stage.config, name) for name, kind in SHOWN.items() if kind is ActionConfig}
@@ -90,8 +99,11 @@ class ViewFeed:
             answer: dict[str, Any] = {"taught": [action.name for action in self._teacher.taught]}
             lesson = self._teacher.lesson
             if lesson is not None:
-                answer |= {"lesson": lesson.name, "track_id": lesson.track_id,
-                           "takes": [record_of_take(take) for take in lesson.takes()]}
+                answer |= {
+                    "lesson": lesson.name,
+                    "track_id": lesson.track_id,
+                    "takes": [record_of_take(take) for take in lesson.takes()],
+                }
             return answer
 
 
@@ -108,12 +120,19 @@ def run(args: argparse.Namespace) -> int:
         feed = create_pixel_feed(spec, PixelFeedConfig(), pose.image_features)
         stage = ActionStage(recogniser, read_settings(args, ActionConfig), feed)
         pipeline = Pipeline(pose, GraphStage(GraphConfig(layout=spec.layout.name)), stage)
-        hub.feed = view = ViewFeed(stage, Teaching(recogniser, find_model(args.model), args.taught), hub,
-                                   read_settings(args, RateConfig))
+        hub.feed = view = ViewFeed(
+            stage, Teaching(recogniser, find_model(args.model), args.taught), hub, read_settings(args, RateConfig)
+        )
         server.start()
         print(f"open {server.address}   (Ctrl-C ends)", flush=True)
-        summary = _show(camera, pipeline, hub, view, args, {"source": masked(args.source), "backend": pose.backend,
-                                                            "model": spec.model_id})
+        summary = _show(
+            camera,
+            pipeline,
+            hub,
+            view,
+            args,
+            {"source": masked(args.source), "backend": pose.backend, "model": spec.model_id},
+        )
     finally:
         camera.close()
         server.close()
@@ -151,10 +170,17 @@ def _show(camera: Camera, pipeline: Pipeline, hub: Hub, view: ViewFeed, args: ar
             meter.done(time.monotonic() - began)
             if time.monotonic() - told_s >= _HEALTH_PERIOD_S:
                 told_s = time.monotonic()
-                stages = {f"{name}_ms": round(1000 * seconds, 1)
-                          for name, seconds in zip(("pose", "graph", "action"), result.stage_seconds)}
-                hub.keep({"type": "health", "values": {**meter.read(), **about, **stages, "pages": len(hub.pages)},
-                          "warnings": []})
+                stages = {
+                    f"{name}_ms": round(1000 * seconds, 1)
+                    for name, seconds in zip(("pose", "graph", "action"), result.stage_seconds)
+                }
+                hub.keep(
+                    {
+                        "type": "health",
+                        "values": {**meter.read(), **about, **stages, "pages": len(hub.pages)},
+                        "warnings": [],
+                    }
+                )
     finally:
         signal.signal(signal.SIGINT, before)
         camera.close()

@@ -48,8 +48,10 @@ class ActionStage:
         :raises ModelError: the recogniser reads pixels and there is no feed
         """
         if recogniser.spec.pixels and feed is None:
-            raise ModelError(f"model {recogniser.spec.model_id!r} reads the image too, and here are joints alone; choose a "
-                             "model that reads joints")
+            raise ModelError(
+                f"model {recogniser.spec.model_id!r} reads the image too, and here are joints alone; choose a "
+                "model that reads joints"
+            )
         self._recogniser, self._feed = recogniser, feed
         self.spec = recogniser.spec
         self.described = recogniser.spec  # with the taught actions among the classes
@@ -88,8 +90,10 @@ class ActionStage:
         :raises ModelError: the model was trained on another layout, or reads the image and there is none
         """
         if graphs.layout.joints != self.spec.layout.joints:
-            raise ModelError(f"model {self.spec.model_id!r} reads the layout {self.spec.layout.name!r}, the graphs come in "
-                             f"{graphs.layout.name!r}: set the graph stage's layout to {self.spec.layout.name!r}")
+            raise ModelError(
+                f"model {self.spec.model_id!r} reads the layout {self.spec.layout.name!r}, the graphs come in "
+                f"{graphs.layout.name!r}: set the graph stage's layout to {self.spec.layout.name!r}"
+            )
         self._forget(graphs.stamp_ns)
         ids = graphs.track_ids.tolist()
         for track_id in ids:
@@ -102,18 +106,31 @@ class ActionStage:
             self._feed.see(frame, graphs)
         due = [track.resampler.push(graphs.stamp_ns, features) for track, features in zip(tracks, graphs.features)]
         for tick in range(max((len(stamps) for _, stamps in due), default=0)):
-            self._step([(tracks[person], person, ticks[tick], stamps[tick])
-                        for person, (ticks, stamps) in enumerate(due) if tick < len(stamps)])
+            self._step(
+                [
+                    (tracks[person], person, ticks[tick], stamps[tick])
+                    for person, (ticks, stamps) in enumerate(due)
+                    if tick < len(stamps)
+                ]
+            )
         people = tuple(self._estimate(track_id, track) for track_id, track in zip(ids, tracks))
-        return ActionEstimates(graphs.stamp_ns, graphs.frame_id, graphs.layout, self.described.classes, self.spec.model_id,
-                               self.described.sha256, people)
+        return ActionEstimates(
+            graphs.stamp_ns,
+            graphs.frame_id,
+            graphs.layout,
+            self.described.classes,
+            self.spec.model_id,
+            self.described.sha256,
+            people,
+        )
 
     def _forget(self, stamp_ns: int) -> None:
         """Free the tracks that a gap in time has ended: those not seen for long, or all where stamps go backwards."""
         before, self._stamp_ns = self._stamp_ns, stamp_ns
         if before is not None and stamp_ns <= before:
-            _log.warning("graph stamps went back by %.2f s: all %d people start afresh", (before - stamp_ns) * 1e-9,
-                         len(self._tracks))
+            _log.warning(
+                "graph stamps went back by %.2f s: all %d people start afresh", (before - stamp_ns) * 1e-9, len(self._tracks)
+            )
             self._tracks.clear()
         oldest_ns = stamp_ns - round(self.config.max_gap_s * 1e9)
         for track_id in [i for i, track in self._tracks.items() if (track.resampler.last_stamp_ns or 0) < oldest_ns]:
@@ -133,12 +150,16 @@ class ActionStage:
             running = track.memory.running(self.config.memory_s)
             rows += [(track, person, features, stamp_ns, evidence) for evidence in running]
         pixels = self._feed.pixels([person for _, person, *_ in rows]) if self._feed is not None else None
-        output = self._recogniser.step(np.stack([features for _, _, features, *_ in rows]),
-                                       np.stack([evidence.state for *_, evidence in rows]), pixels)
+        output = self._recogniser.step(
+            np.stack([features for _, _, features, *_ in rows]), np.stack([evidence.state for *_, evidence in rows]), pixels
+        )
         probabilities = _softmax(output.logits / np.float32(self.spec.temperature))
         threshold = self.config.threshold or self.spec.threshold
-        each = np.full(len(self.described.classes), threshold, np.float32) if self.config.threshold else \
-            self.described.threshold_of_each()
+        each = (
+            np.full(len(self.described.classes), threshold, np.float32)
+            if self.config.threshold
+            else self.described.threshold_of_each()
+        )
         if output.embedding is not None and (self._taught or self.lesson):
             likeness = self._watch_taught(rows, output.embedding)
             if self._taught:
@@ -171,9 +192,18 @@ class ActionStage:
     def _estimate(self, track_id: int, track: _Track) -> ActionEstimate:
         weights, stamps_ns = track.memory.current.frame_attention(self.spec.decay_per_s)
         return ActionEstimate(
-            track_id, track.labels.label(self.described.classes), track.labels.state, float(track.probabilities.max()),
-            track.probabilities, track.labels.onset_ns, int(stamps_ns[0]), int(stamps_ns[-1]), track.joint_attention,
-            weights, stamps_ns)
+            track_id,
+            track.labels.label(self.described.classes),
+            track.labels.state,
+            float(track.probabilities.max()),
+            track.probabilities,
+            track.labels.onset_ns,
+            int(stamps_ns[0]),
+            int(stamps_ns[-1]),
+            track.joint_attention,
+            weights,
+            stamps_ns,
+        )
 
 
 def _softmax(logits: np.ndarray) -> np.ndarray:

@@ -14,8 +14,16 @@ from typing import Any
 from pose_attention_ros.core.errors import UserError
 
 
-def setting(default: Any, doc: str, *, unit: str = "", low: float | None = None, high: float | None = None,
-            choices: Sequence[Any] = (), live: bool = False) -> Any:
+def setting(
+    default: Any,
+    doc: str,
+    *,
+    unit: str = "",
+    low: float | None = None,
+    high: float | None = None,
+    choices: Sequence[Any] = (),
+    live: bool = False,
+) -> Any:
     """A dataclass field with what its readers need to know.
 
     :param default: the one default; its type is the setting's type (bool, int, float, str or tuple of one of them)
@@ -51,8 +59,13 @@ def checked(field: dataclasses.Field, value: Any) -> Any:
         raise UserError(f"{field.name} is {value}, expected a finite number{unit}")
     low, high, choices = (field.metadata[key] for key in ("low", "high", "choices"))
     if (low is not None and value < low) or (high is not None and value > high):
-        wanted = f"{low} to {high}" if low is not None and high is not None else \
-            f"at least {low}" if high is None else f"at most {high}"
+        wanted = (
+            f"{low} to {high}"
+            if low is not None and high is not None
+            else f"at least {low}"
+            if high is None
+            else f"at most {high}"
+        )
         raise UserError(f"{field.name} is {value}, expected {wanted}{unit}")
     if choices and value not in choices:
         raise UserError(f"{field.name} is {value!r}, expected one of {', '.join(map(repr, choices))}")

@@ -23,10 +23,12 @@ _SAME_SHAPE = 0.02  # widths over heights that differ by less are those of one c
 class GraphConfig(GapConfig, TrackingConfig, SmoothingConfig):
     """Settings of the graph stage."""
 
-    layout: str = setting("common13", "joint layout of the graphs; the recogniser's model must have been trained on it",
-                          choices=tuple(LAYOUTS))
-    min_joint_score: float = setting(0.2, "a joint that the estimator is less sure of counts as missing", low=0.0, high=1.0,
-                                     live=True)
+    layout: str = setting(
+        "common13", "joint layout of the graphs; the recogniser's model must have been trained on it", choices=tuple(LAYOUTS)
+    )
+    min_joint_score: float = setting(
+        0.2, "a joint that the estimator is less sure of counts as missing", low=0.0, high=1.0, live=True
+    )
 
 
 class GraphStage:
@@ -75,9 +77,19 @@ class GraphStage:
         body = self._advance(row, keypoints_px[person], scores[person], mask[person], dt_s)
         ages_s = [(skeletons.stamp_ns - self._born_ns[track_id]) * 1e-9 for track_id in ids[person]]
         return SkeletonGraphs(
-            skeletons.stamp_ns, skeletons.frame_id, self._layout, skeletons.image_size, ids[person], body.nodes[row],
-            body.features[row], mask[person], np.array(ages_s), body.root_px[row] / zoom, body.scale_px[row] / zoom,
-            skeletons.boxes_xyxy[person])
+            skeletons.stamp_ns,
+            skeletons.frame_id,
+            self._layout,
+            skeletons.image_size,
+            ids[person],
+            body.nodes[row],
+            body.features[row],
+            mask[person],
+            np.array(ages_s),
+            body.root_px[row] / zoom,
+            body.scale_px[row] / zoom,
+            skeletons.boxes_xyxy[person],
+        )
 
     def _zoom(self, size: tuple[int, int]) -> np.float32:
         """Pixels in which the people are followed, a pixel of this image."""
@@ -108,8 +120,9 @@ class GraphStage:
         self._born_ns = {track_id: self._born_ns.get(track_id, stamp_ns) for track_id in alive}
         self._tracks = alive
 
-    def _advance(self, row: np.ndarray, keypoints_px: np.ndarray, scores: np.ndarray, mask: np.ndarray,
-                 dt_s: float) -> BodyGraph:
+    def _advance(
+        self, row: np.ndarray, keypoints_px: np.ndarray, scores: np.ndarray, mask: np.ndarray, dt_s: float
+    ) -> BodyGraph:
         """Move every living track on by dt_s; those not seen in this image have no joints."""
         shape = (len(self._tracks), len(self._layout.joints))
         keypoints_of, scores_of, mask_of = np.zeros((*shape, 2), "f4"), np.zeros(shape, "f4"), np.zeros(shape, "?")

@@ -12,9 +12,12 @@ _LOGIN_ALONE = re.compile(r"[^\s/:'\"]+:[^\s/'\"]+@(?=\w)")  # of an address who
 _QUERY = re.compile(r"(?<=://)[^\s'\"?]*\?[^\s'\"]*")  # nobody knows what a camera's maker calls a password there
 _VALUE = re.compile(r"=[^&;#]+")
 # Elsewhere in addresses, and properties of GStreamer elements.
-_NAMED = re.compile(r"((?:[\w-]*(?:pass|pwd|psw|token|secret|key|auth|credential|cookie|session|signature|jwt|headers)[\w-]*"
-                    r"|[\w-]*(?:pw|pas))\s*(?:=|%3D)\s*)"
-                    r"(\"[^\"]*\"|'[^']*'|[^\s&;!,\"']+)", re.IGNORECASE)
+_NAMED = re.compile(
+    r"((?:[\w-]*(?:pass|pwd|psw|token|secret|key|auth|credential|cookie|session|signature|jwt|headers)[\w-]*"
+    r"|[\w-]*(?:pw|pas))\s*(?:=|%3D)\s*)"
+    r"(\"[^\"]*\"|'[^']*'|[^\s&;!,\"']+)",
+    re.IGNORECASE,
+)
 _VARIABLE = re.compile(r"\$\{(\w+)\}")
 
 

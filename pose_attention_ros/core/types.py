@@ -87,8 +87,16 @@ class Skeletons:
         """Nobody in view."""
         table = layout(layout_name)
         joints = len(table.joints)
-        return cls(stamp_ns, frame_id, table, image_size, np.zeros((0, joints, 2)), np.zeros((0, joints)),
-                   np.zeros((0, 4)), np.zeros(0))
+        return cls(
+            stamp_ns,
+            frame_id,
+            table,
+            image_size,
+            np.zeros((0, joints, 2)),
+            np.zeros((0, joints)),
+            np.zeros((0, 4)),
+            np.zeros(0),
+        )
 
 
 # Channels of `SkeletonGraphs.features`, in order; a model states the list it was trained with.

@@ -56,24 +56,32 @@ class AugmentConfig(Settings):
     # Edges, furniture and sizes: measured of MoveNet, see docs/pose_choice.md (benchmarks/pose_borders.py).
     guess_score: float = setting(0.52, "mean score of a joint just beyond the edge, as a share of one's seen", low=0, high=1)
     guess_least: float = setting(0.07, "what is left of that share, however far the joint is", low=0, high=1)
-    guess_reach: float = setting(0.3, "how far beyond, or below furniture's top, it has fallen to 1/e", unit="body units",
-                                 low=0.01)
+    guess_reach: float = setting(
+        0.3, "how far beyond, or below furniture's top, it has fallen to 1/e", unit="body units", low=0.01
+    )
     guess_waver: float = setting(0.9, "spread of the logarithm of that share, one a joint and stream", low=0, high=3)
     guess_in: float = setting(0.06, "mean distance of such a guess from the edge, inwards", unit="body units", low=0)
-    guess_spread: float = setting(0.11, "its spread along the edge; twice that where it is far beyond", unit="body units",
-                                  low=0)
-    edge_score: float = setting(0.5, "score of a joint inside, at the edge, as a share of one's amid the image", low=0,
-                                high=1)
+    guess_spread: float = setting(
+        0.11, "its spread along the edge; twice that where it is far beyond", unit="body units", low=0
+    )
+    edge_score: float = setting(
+        0.5, "score of a joint inside, at the edge, as a share of one's amid the image", low=0, high=1
+    )
     edge_reach: float = setting(0.4, "how far inside the edge scores are lower", unit="body units", low=0.01)
     edge_error: float = setting(3.8, "error of a joint at the edge, as a multiple", low=1)
     edge_width: float = setting(0.12, "how far inside the edge that is felt", unit="body units", low=0.01)
-    hidden_score: float = setting(0.65, "score of a joint just behind furniture, as a share of that of one seen", low=0,
-                                  high=1)
+    hidden_score: float = setting(
+        0.65, "score of a joint just behind furniture, as a share of that of one seen", low=0, high=1
+    )
     hidden_least: float = setting(0.14, "what is left of that share, however deep the joint is", low=0, high=1)
     hidden_error: float = setting(5.0, "its error, as a multiple of that of one seen", low=1)
     lying_error: float = setting(1.6, "error on a person who lies, as a multiple", low=1)
-    size_px: float = setting(28.0, "body unit in the network's input at which noise is as stated; it grows as people get "
-                             "smaller", unit="px", low=1)
+    size_px: float = setting(
+        28.0,
+        "body unit in the network's input at which noise is as stated; it grows as people get smaller",
+        unit="px",
+        low=1,
+    )
     size_score: float = setting(0.55, "share of its score that the smallest person loses", low=0, high=1)
     size_score_px: float = setting(12.0, "body unit at which 1/e of that is lost", unit="px", low=1)
     swap: float = setting(0.02, "share of time in which left and right are taken for each other", low=0, high=1)
@@ -111,8 +119,11 @@ class Surroundings:
 
     @classmethod
     def of(cls, shots: list[Shot]) -> Surroundings:
-        return cls(np.stack([shot.window_xyxy for shot in shots]), np.stack([shot.furniture_xyxy for shot in shots]),
-                   np.array([shot.unit_input_px for shot in shots]))
+        return cls(
+            np.stack([shot.window_xyxy for shot in shots]),
+            np.stack([shot.furniture_xyxy for shot in shots]),
+            np.array([shot.unit_input_px for shot in shots]),
+        )
 
     def beyond(self, keypoints: np.ndarray) -> np.ndarray:
         """(B, M, V) pixels that a joint lies outside the image, 0 inside."""
@@ -129,8 +140,9 @@ class Surroundings:
         low, high = self.furniture_xyxy[:, None, None, :2], self.furniture_xyxy[:, None, None, 2:]
         return ((keypoints > low) & (keypoints < high)).all(-1)
 
-    def guessed(self, rng: np.random.Generator, keypoints: np.ndarray, dt_s: np.ndarray,
-                config: AugmentConfig) -> np.ndarray:
+    def guessed(
+        self, rng: np.random.Generator, keypoints: np.ndarray, dt_s: np.ndarray, config: AugmentConfig
+    ) -> np.ndarray:
         """(B, M, V, 2): where an estimator puts joints that lie outside: at the nearest edge, a little inside."""
         low, high = self.window_xyxy[:, None, None, :2], self.window_xyxy[:, None, None, 2:]
         far = self.beyond(keypoints)[..., None] > 0.25 * UNIT_PX
@@ -145,8 +157,15 @@ class Surroundings:
         return keypoints[..., 1] - self.furniture_xyxy[:, None, None, 1]
 
 
-def estimate(rng: np.random.Generator, keypoints: np.ndarray, mask: np.ndarray, dt_s: np.ndarray, layout: Layout,
-             config: AugmentConfig, around: Surroundings | None = None) -> tuple[np.ndarray, np.ndarray]:
+def estimate(
+    rng: np.random.Generator,
+    keypoints: np.ndarray,
+    mask: np.ndarray,
+    dt_s: np.ndarray,
+    layout: Layout,
+    config: AugmentConfig,
+    around: Surroundings | None = None,
+) -> tuple[np.ndarray, np.ndarray]:
     """What an estimator would say: keypoints (B, M, V, 2), and scores (B, M, V) that are 0 where a joint is missing.
 
     :param around: edges, furniture and sizes; None: everybody is whole, and sizes are drawn
@@ -166,8 +185,9 @@ def estimate(rng: np.random.Generator, keypoints: np.ndarray, mask: np.ndarray, 
         beyond = around.beyond(keypoints) / UNIT_PX
         share, error = _borders(rng, keypoints, layout, config, around)
         smaller, rough_px = config.size_px / around.unit_input_px[:, None, None], np.exp(rng.normal(0, 0.35, level.shape))
-        level, tremble = (np.clip(smaller**power, config.level_low, 3 * config.level_high) * rough_px
-                          for power in (_SIZE_POWER, 1.0))
+        level, tremble = (
+            np.clip(smaller**power, config.level_low, 3 * config.level_high) * rough_px for power in (_SIZE_POWER, 1.0)
+        )
         faint = 1 - config.size_score * np.exp(-around.unit_input_px / config.size_score_px)
         scores = np.where(mask, np.clip(scores * share * faint[:, None, None], 0, 1), 0)
     error = error * np.where(lying, config.lying_error, 1.0)
@@ -175,8 +195,9 @@ def estimate(rng: np.random.Generator, keypoints: np.ndarray, mask: np.ndarray, 
     doubt = 0.5 + 1.5 * (1 - scores)
     wander = correlated(rng, dt_s, config.noise_time_s, (len(rough), 2)) * (rough * doubt * error)[..., None]
     jitter = rng.standard_normal(keypoints.shape).astype(np.float32) * (rough * doubt)[..., None]
-    noise = config.strength * UNIT_PX * (
-        level[..., None] * config.noise * wander + tremble[..., None] * config.jitter * jitter)
+    noise = (
+        config.strength * UNIT_PX * (level[..., None] * config.noise * wander + tremble[..., None] * config.jitter * jitter)
+    )
     moved = keypoints + _offsets(rng, keypoints, layout, config) + noise
     if around is not None:
         moved = np.where((beyond > 0)[..., None], around.guessed(rng, keypoints, dt_s, config) + noise / 2, moved)
@@ -185,19 +206,24 @@ def estimate(rng: np.random.Generator, keypoints: np.ndarray, mask: np.ndarray, 
     return keypoints.astype(np.float32), np.where(_found(scores), scores, 0).astype(np.float32)
 
 
-def _borders(rng: np.random.Generator, keypoints: np.ndarray, layout: Layout, config: AugmentConfig,
-             around: Surroundings) -> tuple[np.ndarray, np.ndarray]:
+def _borders(
+    rng: np.random.Generator, keypoints: np.ndarray, layout: Layout, config: AugmentConfig, around: Surroundings
+) -> tuple[np.ndarray, np.ndarray]:
     """What edges and furniture leave of a joint's score, and the multiple of its error, (B, M, V) each."""
     each = (len(keypoints), 1, keypoints.shape[2])
     beyond, inside = around.beyond(keypoints) / UNIT_PX, around.inside(keypoints) / UNIT_PX
     behind, depth = around.behind(keypoints), np.maximum(around.depth(keypoints) / UNIT_PX, 0)
     waver = np.exp(config.guess_waver * rng.standard_normal(each) - config.guess_waver**2 / 2)
-    guessed = (config.guess_least + (config.guess_score - config.guess_least) * np.exp(-beyond / config.guess_reach)) * \
-        waver * _by_joint(layout, _GUESS_SCORE, 1.0)
+    guessed = (
+        (config.guess_least + (config.guess_score - config.guess_least) * np.exp(-beyond / config.guess_reach))
+        * waver
+        * _by_joint(layout, _GUESS_SCORE, 1.0)
+    )
     near = (1 - config.edge_score) * np.exp(-inside / config.edge_reach)
     seen = 1 - near * np.clip(1 + 0.6 * rng.standard_normal(each), 0, 2)
-    hidden = (config.hidden_least + (config.hidden_score - config.hidden_least) * np.exp(-depth / config.guess_reach)) * \
-        np.clip(1 + 0.4 * rng.standard_normal(each), 0, 2)
+    hidden = (
+        config.hidden_least + (config.hidden_score - config.hidden_least) * np.exp(-depth / config.guess_reach)
+    ) * np.clip(1 + 0.4 * rng.standard_normal(each), 0, 2)
     error = 1 + (config.edge_error - 1) * np.exp(-inside / config.edge_width)
     error = np.where(beyond > 0, 1, np.where(behind, config.hidden_error, error))
     return np.where(beyond > 0, guessed, np.where(behind, hidden, seen)), error
@@ -205,8 +231,10 @@ def _borders(rng: np.random.Generator, keypoints: np.ndarray, layout: Layout, co
 
 def _lies(keypoints: np.ndarray, layout: Layout) -> np.ndarray:
     """(B, M) bool, whether the trunk is nearer to level than to upright."""
-    trunk = sum(keypoints[..., layout.index(f"{side}_shoulder"), :] - keypoints[..., layout.index(f"{side}_hip"), :]
-                for side in ("left", "right"))
+    trunk = sum(
+        keypoints[..., layout.index(f"{side}_shoulder"), :] - keypoints[..., layout.index(f"{side}_hip"), :]
+        for side in ("left", "right")
+    )
     return np.abs(trunk[..., 0]) > np.abs(trunk[..., 1])
 
 
@@ -217,8 +245,10 @@ def _found(scores: np.ndarray) -> np.ndarray:
 
 def _by_joint(layout: Layout, table: dict[str, float], otherwise: float) -> np.ndarray:
     """(V,) the table's value for each joint, by the end of its name."""
-    return np.array([next((value for end, value in table.items() if joint.endswith(end)), otherwise)
-                     for joint in layout.joints], np.float32)
+    return np.array(
+        [next((value for end, value in table.items() if joint.endswith(end)), otherwise) for joint in layout.joints],
+        np.float32,
+    )
 
 
 def viewed(rng: np.random.Generator, keypoints: np.ndarray, config: AugmentConfig) -> np.ndarray:
@@ -240,8 +270,9 @@ def _offsets(rng: np.random.Generator, keypoints: np.ndarray, layout: Layout, co
     return rng.standard_normal((len(keypoints), 1, len(wide), 2)) * spread
 
 
-def _scores(rng: np.random.Generator, mask: np.ndarray, dt_s: np.ndarray, layout: Layout,
-            config: AugmentConfig) -> np.ndarray:
+def _scores(
+    rng: np.random.Generator, mask: np.ndarray, dt_s: np.ndarray, layout: Layout, config: AugmentConfig
+) -> np.ndarray:
     """Scores (B, M, V) that wander, with hidden limbs and cut-off legs; low ones later become missing joints."""
     streams, frames, joints = mask.shape
     mean = rng.uniform(config.score_low, config.score_high, (streams, 1, 1)) * _by_joint(layout, _SCORE, 0.5)
@@ -262,8 +293,14 @@ def _scores(rng: np.random.Generator, mask: np.ndarray, dt_s: np.ndarray, layout
     return np.where(mask, np.clip(scores, 0, 1), 0)
 
 
-def _swapped(rng: np.random.Generator, keypoints: np.ndarray, scores: np.ndarray, dt_s: np.ndarray, layout: Layout,
-             config: AugmentConfig) -> tuple[np.ndarray, np.ndarray]:
+def _swapped(
+    rng: np.random.Generator,
+    keypoints: np.ndarray,
+    scores: np.ndarray,
+    dt_s: np.ndarray,
+    layout: Layout,
+    config: AugmentConfig,
+) -> tuple[np.ndarray, np.ndarray]:
     """Arms or legs, or both, exchanged left and right for moments."""
     if not 0 < config.swap < 1:
         return keypoints, scores

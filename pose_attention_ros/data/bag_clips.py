@@ -13,8 +13,14 @@ from pose_attention_ros.data.dataset import SkeletonDataset
 from pose_attention_ros.data.recording_clips import LabelledRecording, PoseStage, RecordingClipConfig, import_recordings
 
 
-def import_bags(sources: Sequence[tuple[Path, Path | str]], config: RecordingClipConfig, make_pose: Callable[[], PoseStage],
-                kind: str = "auto", topic: str = "", done: Callable[[int], None] = lambda frames: None) -> SkeletonDataset:
+def import_bags(
+    sources: Sequence[tuple[Path, Path | str]],
+    config: RecordingClipConfig,
+    make_pose: Callable[[], PoseStage],
+    kind: str = "auto",
+    topic: str = "",
+    done: Callable[[int], None] = lambda frames: None,
+) -> SkeletonDataset:
     """The data set of bags and their labels; each labelled stretch is a group.
 
     :param sources: (bag, CSV file or name of a labels topic)
@@ -30,6 +36,7 @@ def _opened(sources: Sequence[tuple[Path, Path | str]], kind: str, topic: str) -
             chosen = choose_input(bag, kind, topic)
             if chosen.kind == "actions":
                 raise UserError(f"bag {path} holds actions alone; clips need images, skeletons or skeleton_graphs")
-            truth = labels_of_topic(bag, labels, bag.left_out) if isinstance(labels, str) else \
-                read_labels(labels, bag.left_out)
+            truth = (
+                labels_of_topic(bag, labels, bag.left_out) if isinstance(labels, str) else read_labels(labels, bag.left_out)
+            )
             yield LabelledRecording(path.name, (item for _, item in read_items(bag, chosen)), truth)

@@ -37,8 +37,9 @@ class ClipConfig(Settings):
     early: float = setting(0.3, "ticks of a clip's beginning count less, rising over this share of it", low=0.01, high=1)
 
 
-def seen_anew(clips: list[np.ndarray], rng: np.random.Generator, layout: Layout,
-              config: ClipConfig) -> tuple[np.ndarray, np.ndarray]:
+def seen_anew(
+    clips: list[np.ndarray], rng: np.random.Generator, layout: Layout, config: ClipConfig
+) -> tuple[np.ndarray, np.ndarray]:
     """Clips (T_i, V, C) of features, each at another speed, from another side, of another body -> features (B, T, V, C), 0
     where padded, and ticks (B,)."""
     played = [_replayed(clip, rng, config) for clip in clips]
@@ -79,7 +80,7 @@ def _replayed(clip: np.ndarray, rng: np.random.Generator, config: ClipConfig) ->
     after = np.minimum(before + 1, last)
     weight = (at - before).astype(np.float32)[:, None, None]
     early, late = clip[before], clip[after]
-    both = (early[..., _SCORE :] > 0) & (late[..., _SCORE :] > 0)
+    both = (early[..., _SCORE:] > 0) & (late[..., _SCORE:] > 0)
     played = np.where(both, (1 - weight) * early + weight * late, np.where(weight < 0.5, early, late))
     played[..., _VELOCITY] *= speed
     return played

@@ -69,14 +69,26 @@ class SkeletonDataset:
 
     def __post_init__(self) -> None:
         clips = len(self.labels)
-        blank = {"split": np.full(clips, ""), "group": np.full(clips, ""), "image_size": np.zeros((clips, 2)),
-                 "official_splits": np.zeros((clips, 0), str)}
+        blank = {
+            "split": np.full(clips, ""),
+            "group": np.full(clips, ""),
+            "image_size": np.zeros((clips, 2)),
+            "official_splits": np.zeros((clips, 0), str),
+        }
         for name in _OPTIONAL:
             if getattr(self, name) is None:
                 object.__setattr__(self, name, blank[name])
-        for name, kind in (("keypoints", np.float32), ("scores", np.float32), ("offsets", np.int64), ("fps", np.float32),
-                           ("labels", str), ("split", str), ("group", str), ("image_size", np.int64),
-                           ("official_splits", str)):
+        for name, kind in (
+            ("keypoints", np.float32),
+            ("scores", np.float32),
+            ("offsets", np.int64),
+            ("fps", np.float32),
+            ("labels", str),
+            ("split", str),
+            ("group", str),
+            ("image_size", np.int64),
+            ("official_splits", str),
+        ):
             object.__setattr__(self, name, np.asarray(getattr(self, name)).astype(kind))
         object.__setattr__(self, "joints", tuple(str(joint) for joint in self.joints))
         problem = next(_problems(self), None)
@@ -89,8 +101,16 @@ class SkeletonDataset:
     def __getitem__(self, i: int) -> Clip:
         rows = slice(self.offsets[i], self.offsets[i + 1])
         width, height = self.image_size[i].tolist()
-        return Clip(self.keypoints[rows], self.scores[rows], str(self.labels[i]), float(self.fps[i]), str(self.split[i]),
-                    str(self.group[i]), (width, height), tuple(self.official_splits[i].tolist()))
+        return Clip(
+            self.keypoints[rows],
+            self.scores[rows],
+            str(self.labels[i]),
+            float(self.fps[i]),
+            str(self.split[i]),
+            str(self.group[i]),
+            (width, height),
+            tuple(self.official_splits[i].tolist()),
+        )
 
     def __iter__(self) -> Iterator[Clip]:
         return (self[i] for i in range(len(self)))
@@ -101,18 +121,27 @@ class SkeletonDataset:
         clips = list(clips)
         if not clips:
             raise UserError("no clip found in the source; nothing to import")
-        return cls(np.concatenate([clip.keypoints for clip in clips]), np.concatenate([clip.scores for clip in clips]),
-                   np.cumsum([0] + [len(clip.keypoints) for clip in clips]), np.array([clip.label for clip in clips]),
-                   joints, np.array([clip.fps for clip in clips]), np.array([clip.split for clip in clips]),
-                   np.array([clip.group for clip in clips]), np.array([clip.image_size for clip in clips]),
-                   np.array([clip.official_splits for clip in clips], dtype=str).reshape(len(clips), -1))
+        return cls(
+            np.concatenate([clip.keypoints for clip in clips]),
+            np.concatenate([clip.scores for clip in clips]),
+            np.cumsum([0] + [len(clip.keypoints) for clip in clips]),
+            np.array([clip.label for clip in clips]),
+            joints,
+            np.array([clip.fps for clip in clips]),
+            np.array([clip.split for clip in clips]),
+            np.array([clip.group for clip in clips]),
+            np.array([clip.image_size for clip in clips]),
+            np.array([clip.official_splits for clip in clips], dtype=str).reshape(len(clips), -1),
+        )
 
     def divided(self, official_split: int) -> SkeletonDataset:
         """The same clips with `split` as official split 1, 2, ... has it. Raises UserError where there is no such split."""
         splits = self.official_splits.shape[1]
         if not 1 <= official_split <= max(splits, 1):
-            raise UserError(f"official split {official_split} was asked for; the data set file has "
-                            f"{f'splits 1 to {splits}' if splits else 'one division only'}")
+            raise UserError(
+                f"official split {official_split} was asked for; the data set file has "
+                f"{f'splits 1 to {splits}' if splits else 'one division only'}"
+            )
         return replace(self, split=self.official_splits[:, official_split - 1]) if splits else self
 
     def save(self, path: Path) -> None:
@@ -154,9 +183,16 @@ def file_sha256(path: Path) -> str:
 def _problems(data: SkeletonDataset) -> Iterator[str]:
     """What is wrong with the arrays, worst first."""
     clips, frames, joints = len(data.labels), len(data.keypoints), len(data.joints)
-    for name, shape in (("keypoints", (frames, joints, 2)), ("scores", (frames, joints)), ("offsets", (clips + 1,)),
-                        ("fps", (clips,)), ("split", (clips,)), ("group", (clips,)), ("image_size", (clips, 2)),
-                        ("official_splits", (clips, *data.official_splits.shape[1:2]))):
+    for name, shape in (
+        ("keypoints", (frames, joints, 2)),
+        ("scores", (frames, joints)),
+        ("offsets", (clips + 1,)),
+        ("fps", (clips,)),
+        ("split", (clips,)),
+        ("group", (clips,)),
+        ("image_size", (clips, 2)),
+        ("official_splits", (clips, *data.official_splits.shape[1:2])),
+    ):
         if getattr(data, name).shape != shape:
             yield f"{name} has shape {getattr(data, name).shape}, expected {shape}"
             return

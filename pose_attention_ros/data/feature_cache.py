@@ -27,8 +27,9 @@ class FeatureConfig(Settings):
     """Which frames of a clip, and how they are brought to the extractor."""
 
     frames: int = setting(8, "frames of a clip, at equal intervals; 0: all", low=0, high=10_000)
-    image_size: int = setting(0, "a frame is fitted into a square of this side, black beside it; 0: as it is", unit="px",
-                              low=0, high=2048)
+    image_size: int = setting(
+        0, "a frame is fitted into a square of this side, black beside it; 0: as it is", unit="px", low=0, high=2048
+    )
     mirror: bool = setting(False, "everything seen in a mirror: images flipped, joints and labels changed sides")
 
 
@@ -45,7 +46,7 @@ class FeatureTable:
         return len(self._offsets) - 1
 
     def __getitem__(self, clip: int) -> np.ndarray:
-        return self._values[self._offsets[clip]:self._offsets[clip + 1]]
+        return self._values[self._offsets[clip] : self._offsets[clip + 1]]
 
 
 def _cube(clip: PixelClip, frames: np.ndarray, extractor: FeatureExtractor, crops: CropConfig) -> np.ndarray:
@@ -63,11 +64,21 @@ def _crops(clip: PixelClip, frames: np.ndarray, extractor: FeatureExtractor, cro
 
 # What features may be: (n, D, K1, K2) cubes, (n, D) their means, (n, 3, D) those of the crops (core.body.crops.CROPS).
 KINDS: dict[str, Callable[[PixelClip, np.ndarray, FeatureExtractor, CropConfig], np.ndarray]] = {
-    "cube": _cube, "frame": _frame, "crops": _crops}
+    "cube": _cube,
+    "frame": _frame,
+    "crops": _crops,
+}
 
 
-def cached_features(source: PixelSource, extractor: FeatureExtractor, kind: str, config: FeatureConfig, folder: Path,
-                    crops: CropConfig | None = None, advance: Callable[[int], object] = lambda clips: None) -> FeatureTable:
+def cached_features(
+    source: PixelSource,
+    extractor: FeatureExtractor,
+    kind: str,
+    config: FeatureConfig,
+    folder: Path,
+    crops: CropConfig | None = None,
+    advance: Callable[[int], object] = lambda clips: None,
+) -> FeatureTable:
     """Features of every clip of `source`, of one of KINDS; computed where the folder does not have them.
 
     :param advance: told of each clip that is done
@@ -77,8 +88,9 @@ def cached_features(source: PixelSource, extractor: FeatureExtractor, kind: str,
         raise UserError(f"kind of features is {kind!r}, expected one of {', '.join(KINDS)}")
     crops = crops or CropConfig()
     settings = dataclasses.asdict(config) | (dataclasses.asdict(crops) if kind == "crops" else {})
-    key = combined_sha256((str(FORMAT), kind, extractor.name, extractor.sha256, source.sha256,
-                           json.dumps(settings, sort_keys=True)))
+    key = combined_sha256(
+        (str(FORMAT), kind, extractor.name, extractor.sha256, source.sha256, json.dumps(settings, sort_keys=True))
+    )
     path = folder / f"{kind}-{key[:20]}.npy"
     frames = [chosen_frames(int(count), config.frames) for count in np.diff(source.skeletons.offsets)]
     cells = [len(chosen) // extractor.frames_per_cell for chosen in frames]
@@ -89,8 +101,17 @@ def cached_features(source: PixelSource, extractor: FeatureExtractor, kind: str,
     return FeatureTable(np.load(path, mmap_mode="r", allow_pickle=False), offsets, labels, frames)
 
 
-def _compute(source: PixelSource, extractor: FeatureExtractor, kind: str, config: FeatureConfig, crops: CropConfig,
-             frames: list[np.ndarray], offsets: np.ndarray, path: Path, advance: Callable[[int], object]) -> None:
+def _compute(
+    source: PixelSource,
+    extractor: FeatureExtractor,
+    kind: str,
+    config: FeatureConfig,
+    crops: CropConfig,
+    frames: list[np.ndarray],
+    offsets: np.ndarray,
+    path: Path,
+    advance: Callable[[int], object],
+) -> None:
     """Write the file; it appears under its name when it is complete."""
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, part = tempfile.mkstemp(suffix=".npy", prefix=path.stem, dir=path.parent)
@@ -104,9 +125,10 @@ def _compute(source: PixelSource, extractor: FeatureExtractor, kind: str, config
             if values is None:
                 values = np.lib.format.open_memmap(part, "w+", np.float16, (int(offsets[-1]), *found.shape[1:]))
             if found.shape[1:] != values.shape[1:]:
-                raise UserError(f"clip {number} gives features {found.shape[1:]}, the ones before {values.shape[1:]}: "
-                                "set image_size")
-            values[offsets[number]:offsets[number + 1]] = found
+                raise UserError(
+                    f"clip {number} gives features {found.shape[1:]}, the ones before {values.shape[1:]}: set image_size"
+                )
+            values[offsets[number] : offsets[number + 1]] = found
             advance(1)
         values.flush()
         os.chmod(part, 0o644)

@@ -92,12 +92,16 @@ def _scale(data: SkeletonDataset) -> Iterator[str]:
     bodies_px = _bodies_px(data)
     small, large = bodies_px < _SMALLEST_BODY_PX, bodies_px > _LARGEST_BODY_PX
     if small.mean() > _MOST_ODD_CLIPS:
-        yield (f"people are {np.median(bodies_px[small]):.2g} pixels large{_in(small)}, the coordinates run to "
-               f"{_largest(data, small):.3g}: expected pixels, not shares of the image; multiply them by the image's width "
-               "and height")
+        yield (
+            f"people are {np.median(bodies_px[small]):.2g} pixels large{_in(small)}, the coordinates run to "
+            f"{_largest(data, small):.3g}: expected pixels, not shares of the image; multiply them by the image's width "
+            "and height"
+        )
     elif large.mean() > _MOST_ODD_CLIPS:
-        yield (f"people are {np.median(bodies_px[large]):.3g} pixels large{_in(large)}: expected pixels, not millimetres or "
-               "other units")
+        yield (
+            f"people are {np.median(bodies_px[large]):.3g} pixels large{_in(large)}: expected pixels, not millimetres or "
+            "other units"
+        )
     known = np.repeat((data.image_size > 0).all(1), np.diff(data.offsets))[:, None] & (data.scores > 0)
     if not known.any():
         return
@@ -105,12 +109,16 @@ def _scale(data: SkeletonDataset) -> Iterator[str]:
     place = (data.keypoints / np.maximum(size, 1))[known]
     outside = float(((place < -1) | (place > 2)).any(1).mean())
     if outside > _MOST_OUTSIDE:
-        yield (f"{outside:.0%} of the joints lie more than an image's size outside their image; are the sizes those of the "
-               "images?")
+        yield (
+            f"{outside:.0%} of the joints lie more than an image's size outside their image; are the sizes those of the "
+            "images?"
+        )
     farthest = float(np.quantile(place.max(1), 0.99))
     if farthest < _LEAST_SHARE_OF_IMAGE and len(data) >= _CLIPS_FOR_SHARE:
-        yield (f"all joints lie in the first {farthest:.0%} of their images; are the coordinates those of smaller images "
-               f"than {data.image_size[0][0]}x{data.image_size[0][1]}?")
+        yield (
+            f"all joints lie in the first {farthest:.0%} of their images; are the coordinates those of smaller images "
+            f"than {data.image_size[0][0]}x{data.image_size[0][1]}?"
+        )
 
 
 def _upright(data: SkeletonDataset) -> Iterator[str]:

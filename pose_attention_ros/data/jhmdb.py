@@ -65,8 +65,16 @@ def _imported(source: Path, split: int | None) -> SkeletonDataset:
 def _clip(keypoints: np.ndarray, label: str, parts: tuple[str, ...], group: str = "") -> Clip:
     """keypoints (n, 15, 2) pixels, NaN where a joint is missing; parts in each official split."""
     there = np.isfinite(keypoints).all(-1)
-    return Clip(np.where(there[..., None], keypoints, 0).astype(np.float32), there.astype(np.float32), label, FPS, parts[0],
-                f"jhmdb/{group}", IMAGE_SIZE, parts)
+    return Clip(
+        np.where(there[..., None], keypoints, 0).astype(np.float32),
+        there.astype(np.float32),
+        label,
+        FPS,
+        parts[0],
+        f"jhmdb/{group}",
+        IMAGE_SIZE,
+        parts,
+    )
 
 
 def _grouped(clips: Iterator[Clip]) -> list[Clip]:
@@ -86,8 +94,9 @@ def _pixels(pos_world: np.ndarray) -> np.ndarray:
 def _one_table(arrays: Mapping[str, np.ndarray]) -> Iterator[Clip]:
     for i, flags in enumerate(arrays["split_flags"]):
         label = str(arrays["class_names"][arrays["labels"][i]])
-        yield _clip(_pixels(arrays["poses"][i, : arrays["lengths"][i]]), label,
-                    tuple(_PART_OF_FLAG[int(flag)] for flag in flags))
+        yield _clip(
+            _pixels(arrays["poses"][i, : arrays["lengths"][i]]), label, tuple(_PART_OF_FLAG[int(flag)] for flag in flags)
+        )
 
 
 def _tables(arrays: Mapping[str, np.ndarray]) -> Iterator[Clip]:
@@ -99,8 +108,9 @@ def _tables(arrays: Mapping[str, np.ndarray]) -> Iterator[Clip]:
             poses, lengths, labels = (arrays[f"{part}_{split}_{name}"] for name in ("poses", "lengths", "labels"))
             for pose, length, label in zip(poses, lengths, labels):
                 keypoints = pose[:length]
-                entry = clips.setdefault(str(label).encode() + keypoints.tobytes(),
-                                         (keypoints, str(label), [NO_PART] * len(splits)))
+                entry = clips.setdefault(
+                    str(label).encode() + keypoints.tobytes(), (keypoints, str(label), [NO_PART] * len(splits))
+                )
                 entry[2][column] = part
     for keypoints, label, parts in clips.values():
         yield _clip(_pixels(keypoints), label, tuple(parts))
@@ -126,8 +136,10 @@ def original_videos(source: Path, splits: tuple[int, ...] = OFFICIAL_SPLITS) -> 
                 flags[split, path.name.removesuffix(f"_test_split{split}.txt"), name.removesuffix(".avi")] = int(flag)
     files = sorted((source / "joint_positions").glob("*/*/joint_positions.mat"))
     if not files or not flags:
-        raise UserError(f"{source} is not J-HMDB's folder: expected joint_positions/ACTION/VIDEO/joint_positions.mat "
-                        f"and splits/ACTION_test_split{splits[0]}.txt")
+        raise UserError(
+            f"{source} is not J-HMDB's folder: expected joint_positions/ACTION/VIDEO/joint_positions.mat "
+            f"and splits/ACTION_test_split{splits[0]}.txt"
+        )
     videos = []
     for path in files:
         action, name = path.parent.parent.name, path.parent.name

@@ -17,12 +17,17 @@ ALL_LABELS = "labels"  # in place of such a table: each label of the data is a c
 # What each field of DataRule may be: in words, and as a check.
 _GROUPS = ("a list of groups", lambda value: isinstance(value, list))
 _WANTED = {
-    "val_groups": _GROUPS, "test_groups": _GROUPS,
+    "val_groups": _GROUPS,
+    "test_groups": _GROUPS,
     "val_share": ("a number from 0 to 1", lambda value: isinstance(value, (int, float)) and 0 <= value <= 1),
     "skip_s": ("seconds, 0 or more", lambda value: isinstance(value, (int, float)) and value >= 0),
     "most": ("a whole number, 0 or more", lambda value: isinstance(value, int) and value >= 0),
-    "cycles": ("a mapping from label to the two labels of its halves", lambda value: isinstance(value, dict) and all(
-        isinstance(halves, list) and len(halves) == 2 for halves in value.values())),
+    "cycles": (
+        "a mapping from label to the two labels of its halves",
+        lambda value: (
+            isinstance(value, dict) and all(isinstance(halves, list) and len(halves) == 2 for halves in value.values())
+        ),
+    ),
 }
 
 

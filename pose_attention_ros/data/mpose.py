@@ -19,19 +19,33 @@ from pose_attention_ros.core.errors import UserError, reading
 from pose_attention_ros.data.dataset import NO_PART, Clip, SkeletonDataset
 from pose_attention_ros.data.finishing import LeftOut, finished
 
+# fmt: off
 ACTIONS = ("standing", "check-watch", "cross-arms", "scratch-head", "sit-down", "get-up", "turn", "walk", "wave1", "box",
            "kick", "point", "pick-up", "bend", "hands-clap", "wave2", "jog", "jump", "pjump", "run")
+# fmt: on
 SPLITS = ("1", "2", "3")
 # OpenPose's 25 joints by canonical name; small toes and heels have none.
+# fmt: off
 _BODY_25 = ("nose", "neck", "right_shoulder", "right_elbow", "right_wrist", "left_shoulder", "left_elbow", "left_wrist",
             "hip_center", "right_hip", "right_knee", "right_ankle", "left_hip", "left_knee", "left_ankle", "right_eye",
             "left_eye", "right_ear", "left_ear", "left_foot", None, None, "right_foot", None, None)
+# fmt: on
 _JOINTS: Mapping[int, tuple[str | None, ...]] = {25: _BODY_25, 17: LAYOUTS["coco17"].joints}
 # Of the videos that the clips were cut from: frames a second, and the size of the images, by the first word of an id.
-_FPS = {"kth": 25.0, "ixmas": 25.0, "i3dpost": 25.0, "weizmann": 25.0, "isld": 25.0, "isldas": 19.0, "utkinect": 19.0,
-        "utdmhad": 15.0}
+_FPS = {
+    "kth": 25.0,
+    "ixmas": 25.0,
+    "i3dpost": 25.0,
+    "weizmann": 25.0,
+    "isld": 25.0,
+    "isldas": 19.0,
+    "utkinect": 19.0,
+    "utdmhad": 15.0,
+}
+# fmt: off
 _SIZE = {"kth": (160, 120), "ixmas": (48, 64), "i3dpost": (480, 270), "weizmann": (180, 144), "isld": (480, 270),
          "isldas": (960, 600), "utkinect": (640, 480), "utdmhad": (640, 480)}
+# fmt: on
 
 
 def import_mpose(folder: Path, split: str | None = None) -> SkeletonDataset:
@@ -48,8 +62,10 @@ def import_mpose(folder: Path, split: str | None = None) -> SkeletonDataset:
         if split is not None:
             places = {name: place for name, place in places.items() if name == split}
         if not places:
-            raise UserError(f"{folder} holds no arrays of MPOSE2021{f' for split {split}' if split else ''}; expected "
-                            f"{split or 1}/X_train.npy, y_train.npy, X_test.npy and y_test.npy in it")
+            raise UserError(
+                f"{folder} holds no arrays of MPOSE2021{f' for split {split}' if split else ''}; expected "
+                f"{split or 1}/X_train.npy, y_train.npy, X_test.npy and y_test.npy in it"
+            )
         return _imported(places)
 
 
@@ -68,18 +84,24 @@ def _imported(places: Mapping[str, Path]) -> SkeletonDataset:
             ids.append(clip)
     if len(places) > 1:
         if not all(parts.values()):
-            raise UserError(f"{place.parent}: without the lists 1/1.txt, 2/2.txt, 3/3.txt the splits cannot be brought "
-                            "together; give --official-split")
-        clips = [replace(clip, official_splits=tuple(parts[each].get(one, NO_PART) for each in places))
-                 for clip, one in zip(clips, ids)]
+            raise UserError(
+                f"{place.parent}: without the lists 1/1.txt, 2/2.txt, 3/3.txt the splits cannot be brought "
+                "together; give --official-split"
+            )
+        clips = [
+            replace(clip, official_splits=tuple(parts[each].get(one, NO_PART) for each in places))
+            for clip, one in zip(clips, ids)
+        ]
     return finished(clips, joints, LeftOut())
 
 
 def _check(x: np.ndarray, y: np.ndarray, named: list[str], place: Path, part: str) -> tuple[str, ...]:
     """The joints' names. Raises UserError where the arrays are others."""
     if x.ndim != 4 or x.shape[2] not in _JOINTS or x.shape[3] != 3:
-        raise UserError(f"{place}/X_{part}.npy has shape {x.shape}; expected (clips, frames, 25 or 17, 3), as they are "
-                        "before reduce_keypoints, scale_and_center and velocities")
+        raise UserError(
+            f"{place}/X_{part}.npy has shape {x.shape}; expected (clips, frames, 25 or 17, 3), as they are "
+            "before reduce_keypoints, scale_and_center and velocities"
+        )
     if y.shape != (len(x),) or len(named) != len(x):
         raise UserError(f"{place}: X_{part} has {len(x)} clips, y_{part} {y.shape}, the list {len(named)}; expected as many")
     if len(y) and not (0 <= y.min() and y.max() < len(ACTIONS)):
@@ -109,5 +131,12 @@ def _clip(poses: np.ndarray, label: int, name: str, part: str) -> Clip:
     words = name.split("_")
     source, actor = (words[0], words[1]) if len(words) > 2 else ("", "")
     scores = np.clip(poses[:frames, :, 2], 0, 1)
-    return Clip(poses[:frames, :, :2], scores, ACTIONS[label], _FPS.get(source, 0.0), part,
-                f"{source}/{actor}" if source else "", _SIZE.get(source, (0, 0)))
+    return Clip(
+        poses[:frames, :, :2],
+        scores,
+        ACTIONS[label],
+        _FPS.get(source, 0.0),
+        part,
+        f"{source}/{actor}" if source else "",
+        _SIZE.get(source, (0, 0)),
+    )

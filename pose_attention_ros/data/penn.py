@@ -41,8 +41,14 @@ def original_clips(source: Path) -> tuple[list[Clip], list[str]]:
 def _clip(keypoints: np.ndarray, action: str, train: int, name: str, height: int, width: int) -> Clip:
     keypoints = keypoints.astype(np.float32)
     placed = ~(keypoints < FILLER_PX).all(-1) & np.isfinite(keypoints).all(-1)
-    return Clip(np.where(placed[..., None], keypoints, 0), placed.astype(np.float32), action,
-                split="train" if train == 1 else "test", group=f"penn/{name}", image_size=(int(width), int(height)))
+    return Clip(
+        np.where(placed[..., None], keypoints, 0),
+        placed.astype(np.float32),
+        action,
+        split="train" if train == 1 else "test",
+        group=f"penn/{name}",
+        image_size=(int(width), int(height)),
+    )
 
 
 def _grouped(clips: Iterable[Clip]) -> Iterator[Clip]:

@@ -42,8 +42,10 @@ class PixelClip:
             if getattr(self, name).shape != expected:
                 raise ValueError(f"PixelClip.{name} has shape {getattr(self, name).shape}, expected {expected}")
         if self.images_bgr.dtype != np.uint8 or self.images_bgr.ndim != 4 or self.images_bgr.shape[3] != 3:
-            raise ValueError(f"PixelClip.images_bgr is {self.images_bgr.dtype} {self.images_bgr.shape}, expected uint8 "
-                             "(frames, height, width, 3)")
+            raise ValueError(
+                f"PixelClip.images_bgr is {self.images_bgr.dtype} {self.images_bgr.shape}, expected uint8 "
+                "(frames, height, width, 3)"
+            )
 
 
 class PixelSource(Protocol):
@@ -75,8 +77,16 @@ class _Source:
 
     def __getitem__(self, clip: int) -> PixelClip:
         known = self.skeletons[clip]
-        return PixelClip(self.images(clip), known.keypoints, known.scores, self.skeletons.joints, known.label, known.fps,
-                         known.split, known.group)
+        return PixelClip(
+            self.images(clip),
+            known.keypoints,
+            known.scores,
+            self.skeletons.joints,
+            known.label,
+            known.fps,
+            known.split,
+            known.group,
+        )
 
 
 class StoredPixels(_Source):
@@ -90,8 +100,10 @@ class StoredPixels(_Source):
             self._images = np.load(folder / IMAGES_FILE, mmap_mode="r", allow_pickle=False)
         frames, shape = len(self.skeletons.keypoints), self._images.shape
         if len(shape) != 4 or shape[0] != frames or shape[3] != 3 or self._images.dtype != np.uint8:
-            raise UserError(f"{folder / IMAGES_FILE} is {self._images.dtype} {shape}, expected uint8 "
-                            f"({frames}, height, width, 3) as {SKELETONS_FILE} beside it has {frames} frames")
+            raise UserError(
+                f"{folder / IMAGES_FILE} is {self._images.dtype} {shape}, expected uint8 "
+                f"({frames}, height, width, 3) as {SKELETONS_FILE} beside it has {frames} frames"
+            )
 
     @cached_property
     def sha256(self) -> str:
@@ -100,7 +112,7 @@ class StoredPixels(_Source):
 
     def images(self, clip: int, frames: Sequence[int] | None = None) -> np.ndarray:
         """See PixelSource."""
-        begin, end = self.skeletons.offsets[clip:clip + 2]
+        begin, end = self.skeletons.offsets[clip : clip + 2]
         rows = self._images[begin:end]
         return np.array(rows if frames is None else rows[np.asarray(frames, np.int64)])
 
@@ -122,7 +134,7 @@ class DecodedPixels(_Source):
 
     def images(self, clip: int, frames: Sequence[int] | None = None) -> np.ndarray:
         """See PixelSource."""
-        begin, end = self.skeletons.offsets[clip:clip + 2]
+        begin, end = self.skeletons.offsets[clip : clip + 2]
         return self._read(clip, range(end - begin) if frames is None else frames)
 
 

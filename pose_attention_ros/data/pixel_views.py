@@ -22,8 +22,9 @@ from pose_attention_ros.data.pixel_clips import IMAGES_FILE, SKELETONS_FILE, Pix
 class StoreConfig(Settings):
     """How a data set with pixels is stored."""
 
-    image_size: int = setting(224, "every frame is fitted into a square of this side, black beside it", unit="px", low=32,
-                              high=1024)
+    image_size: int = setting(
+        224, "every frame is fitted into a square of this side, black beside it", unit="px", low=32, high=1024
+    )
     frames: int = setting(0, "frames of a clip that are kept, at equal intervals; 0: all", low=0, high=10_000)
     around: bool = setting(False, "keep the square around the person that a robot's models are shown, not the whole frame")
 
@@ -43,8 +44,13 @@ def mirrored_clip(clip: PixelClip) -> PixelClip:
         raise UserError(f"cannot mirror joints {', '.join(clip.joints)}: they are of no known layout")
     width = clip.images_bgr.shape[2]
     keypoints = clip.keypoints_px[:, layout.mirror] * np.array([-1, 1], np.float32) + np.array([width, 0], np.float32)
-    return dataclasses.replace(clip, images_bgr=np.ascontiguousarray(clip.images_bgr[:, :, ::-1]), keypoints_px=keypoints,
-                               scores=clip.scores[:, layout.mirror], label=mirrored_label(clip.label))
+    return dataclasses.replace(
+        clip,
+        images_bgr=np.ascontiguousarray(clip.images_bgr[:, :, ::-1]),
+        keypoints_px=keypoints,
+        scores=clip.scores[:, layout.mirror],
+        label=mirrored_label(clip.label),
+    )
 
 
 def fitted(clip: PixelClip, size: int) -> PixelClip:
@@ -57,11 +63,13 @@ def fitted(clip: PixelClip, size: int) -> PixelClip:
     left, top = (size - inner[0]) // 2, (size - inner[1]) // 2
     images = np.zeros((len(clip.images_bgr), size, size, 3), np.uint8)
     for image, source in zip(images, clip.images_bgr):
-        image[top:top + inner[1], left:left + inner[0]] = cv2.resize(
-            source, inner, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)
+        image[top : top + inner[1], left : left + inner[0]] = cv2.resize(
+            source, inner, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
+        )
     factors = np.array([inner[0] / width, inner[1] / height], np.float32)
-    return dataclasses.replace(clip, images_bgr=images,
-                               keypoints_px=clip.keypoints_px * factors + np.array([left, top], np.float32))
+    return dataclasses.replace(
+        clip, images_bgr=images, keypoints_px=clip.keypoints_px * factors + np.array([left, top], np.float32)
+    )
 
 
 def around_person(clip: PixelClip, size: int) -> PixelClip:
@@ -79,8 +87,9 @@ def around_person(clip: PixelClip, size: int) -> PixelClip:
     return dataclasses.replace(clip, images_bgr=images, keypoints_px=keypoints)
 
 
-def store_pixels(source: PixelSource, config: StoreConfig, out: Path,
-                 advance: Callable[[int], object] = lambda clips: None) -> SkeletonDataset:
+def store_pixels(
+    source: PixelSource, config: StoreConfig, out: Path, advance: Callable[[int], object] = lambda clips: None
+) -> SkeletonDataset:
     """Write OUT/skeletons.npz and OUT/images.npy, which data.pixel_clips.open_pixels reads; joints follow the images. Where
     frames are left out, a clip's frame rate falls with them. `advance` is told of each clip that is done."""
     data = source.skeletons
@@ -93,14 +102,19 @@ def store_pixels(source: PixelSource, config: StoreConfig, out: Path,
         at = 0
         for number, frames in enumerate(chosen):
             known = data[number]
-            taken = PixelClip(source.images(number, frames), known.keypoints[frames], known.scores[frames], data.joints,
-                              known.label)
+            taken = PixelClip(
+                source.images(number, frames), known.keypoints[frames], known.scores[frames], data.joints, known.label
+            )
             clip = (around_person if config.around else fitted)(taken, config.image_size)
-            images[at:at + len(frames)] = clip.images_bgr
+            images[at : at + len(frames)] = clip.images_bgr
             at += len(frames)
-            yield dataclasses.replace(known, keypoints=clip.keypoints_px, scores=clip.scores,
-                                      fps=known.fps * len(frames) / len(known.keypoints),
-                                      image_size=(config.image_size, config.image_size))
+            yield dataclasses.replace(
+                known,
+                keypoints=clip.keypoints_px,
+                scores=clip.scores,
+                fps=known.fps * len(frames) / len(known.keypoints),
+                image_size=(config.image_size, config.image_size),
+            )
             advance(1)
 
     stored = SkeletonDataset.from_clips(clips(), data.joints)

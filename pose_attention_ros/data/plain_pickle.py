@@ -70,8 +70,9 @@ def _values(content: Any, kind: Any, shape: Any, order: str) -> np.ndarray:
 
 
 def _buffer(content: Any, kind: Any, shape: Any, order: str) -> np.ndarray:
-    return _values(bytes(content) if isinstance(content, (bytes, bytearray, pickle.PickleBuffer)) else content, kind, shape,
-                   order)
+    return _values(
+        bytes(content) if isinstance(content, (bytes, bytearray, pickle.PickleBuffer)) else content, kind, shape, order
+    )
 
 
 def _scalar(kind: Any, content: Any) -> Any:
@@ -86,8 +87,11 @@ def _encode(text: str, encoding: str) -> bytes:
 
 
 _STAND_INS: dict[tuple[str, str], Callable[..., Any]] = {
-    ("numpy", "ndarray"): _Array, ("numpy", "dtype"): _Kind, ("_codecs", "encode"): _encode,
-    ("numpy.core.multiarray", "_reconstruct"): _Array, ("numpy.core.multiarray", "scalar"): _scalar,
+    ("numpy", "ndarray"): _Array,
+    ("numpy", "dtype"): _Kind,
+    ("_codecs", "encode"): _encode,
+    ("numpy.core.multiarray", "_reconstruct"): _Array,
+    ("numpy.core.multiarray", "scalar"): _scalar,
     ("numpy.core.numeric", "_frombuffer"): _buffer,
 }
 

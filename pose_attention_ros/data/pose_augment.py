@@ -94,8 +94,9 @@ def _view(photo: Photo, matrix: np.ndarray, size: int) -> View:
     inside = ((keypoints >= 0) & (keypoints < size)).all(-1)
     corners = apply(_corners(photo.boxes_xyxy))
     boxes = np.concatenate((corners.min(1), corners.max(1)), 1).clip(0, size) if photo.people else photo.boxes_xyxy
-    return View(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), keypoints, photo.labelled & inside, boxes,
-                apply(_corners(photo.ignore_xyxy)))
+    return View(
+        cv2.cvtColor(image, cv2.COLOR_BGR2RGB), keypoints, photo.labelled & inside, boxes, apply(_corners(photo.ignore_xyxy))
+    )
 
 
 def _corners(boxes_xyxy: np.ndarray) -> np.ndarray:
@@ -122,4 +123,4 @@ def _cover(image_rgb: np.ndarray, rng: np.random.Generator) -> None:
     height, width = rng.integers(size // 12, size // 4, 2)
     top, left = rng.integers(size - height), rng.integers(size - width)
     patch = rng.integers(0, 256, 3) + rng.normal(0, 20, (height, width, 3))
-    image_rgb[top:top + height, left:left + width] = patch.clip(0, 255)
+    image_rgb[top : top + height, left : left + width] = patch.clip(0, 255)

@@ -38,8 +38,15 @@ class Photo:
         return len(self.keypoints_px)
 
 
-def read_photos(annotation_files: Sequence[Path], image_folder: Path, layout: Layout, *, only: Collection[str] | None = None,
-                without: Collection[str] = (), max_people: int = 0) -> list[Photo]:
+def read_photos(
+    annotation_files: Sequence[Path],
+    image_folder: Path,
+    layout: Layout,
+    *,
+    only: Collection[str] | None = None,
+    without: Collection[str] = (),
+    max_people: int = 0,
+) -> list[Photo]:
     """Photos in order of file name.
 
     Where several annotation files know an image, the first one's labels count; the others add the joints that it lacks and
@@ -56,13 +63,18 @@ def read_photos(annotation_files: Sequence[Path], image_folder: Path, layout: La
         for photo in _read(file, image_folder, layout):
             known = merged.get(photo.path.name)
             merged[photo.path.name] = photo if known is None else _merge(known, photo)
-    photos = [photo for name, photo in sorted(merged.items())
-              if (only is None or name in only) and name not in without and photo.people
-              and not 0 < max_people < photo.people]
+    photos = [
+        photo
+        for name, photo in sorted(merged.items())
+        if (only is None or name in only) and name not in without and photo.people and not 0 < max_people < photo.people
+    ]
     absent = next((photo.path for photo in photos if not photo.path.is_file()), None)
     if absent or not photos:
-        raise UserError(f"{absent} is not there" if absent else
-                        f"{', '.join(map(str, annotation_files))}: no labelled image is left to use")
+        raise UserError(
+            f"{absent} is not there"
+            if absent
+            else f"{', '.join(map(str, annotation_files))}: no labelled image is left to use"
+        )
     return photos
 
 
@@ -94,8 +106,15 @@ def _photo(image: dict, annotations: list[dict], folder: Path, joints: int, conv
     keypoints, scores = convert(raw[..., :2], (raw[..., 2] > 0).astype(np.float32))
     boxes = _boxes(labelled)
     areas = [entry.get("area") or float(np.prod(box[2:] - box[:2])) for entry, box in zip(labelled, boxes)]
-    return Photo(folder / image["file_name"], (image["width"], image["height"]), keypoints, scores > 0, boxes,
-                 np.array(areas, np.float32), _boxes(ignored))
+    return Photo(
+        folder / image["file_name"],
+        (image["width"], image["height"]),
+        keypoints,
+        scores > 0,
+        boxes,
+        np.array(areas, np.float32),
+        _boxes(ignored),
+    )
 
 
 def _usable(annotation: dict) -> bool:
@@ -121,11 +140,14 @@ def _merge(first: Photo, other: Photo) -> Photo:
         lacking = other.labelled[row] & ~labelled[match]
         keypoints[match, lacking] = other.keypoints_px[row, lacking]
         labelled[match] |= lacking
-    return replace(first, keypoints_px=np.concatenate((keypoints, other.keypoints_px[new])),
-                   labelled=np.concatenate((labelled, other.labelled[new])),
-                   boxes_xyxy=np.concatenate((first.boxes_xyxy, other.boxes_xyxy[new])),
-                   areas_px2=np.concatenate((first.areas_px2, other.areas_px2[new])),
-                   ignore_xyxy=np.concatenate((first.ignore_xyxy, other.ignore_xyxy)))
+    return replace(
+        first,
+        keypoints_px=np.concatenate((keypoints, other.keypoints_px[new])),
+        labelled=np.concatenate((labelled, other.labelled[new])),
+        boxes_xyxy=np.concatenate((first.boxes_xyxy, other.boxes_xyxy[new])),
+        areas_px2=np.concatenate((first.areas_px2, other.areas_px2[new])),
+        ignore_xyxy=np.concatenate((first.ignore_xyxy, other.ignore_xyxy)),
+    )
 
 
 def _same_person(photo: Photo, other: Photo, row: int) -> int | None:

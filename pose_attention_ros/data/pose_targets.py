@@ -20,8 +20,9 @@ STRIDE = 8
 class TargetConfig(Settings):
     sigma_cells: float = setting(1.0, "spread of a joint's peak", unit="cells", low=0.3, high=5)
     limb_cells: float = setting(1.0, "half the width of a limb's field", unit="cells", low=0.3, high=5)
-    missing_weight: float = setting(0.3, "weight of a map inside the box of a labelled person whose joint is not labelled",
-                                    low=0, high=1)
+    missing_weight: float = setting(
+        0.3, "weight of a map inside the box of a labelled person whose joint is not labelled", low=0, high=1
+    )
 
 
 class Targets(NamedTuple):
@@ -33,8 +34,14 @@ class Targets(NamedTuple):
     affinity_weight: np.ndarray
 
 
-def make_targets(keypoints_px: np.ndarray, labelled: np.ndarray, boxes_xyxy: np.ndarray, valid: np.ndarray, layout: Layout,
-                 config: TargetConfig) -> Targets:
+def make_targets(
+    keypoints_px: np.ndarray,
+    labelled: np.ndarray,
+    boxes_xyxy: np.ndarray,
+    valid: np.ndarray,
+    layout: Layout,
+    config: TargetConfig,
+) -> Targets:
     """Targets of one image.
 
     :param keypoints_px: (P, V, 2) in pixels of the network's input
@@ -67,8 +74,9 @@ def _peaks(points: np.ndarray, labelled: np.ndarray, x: np.ndarray, y: np.ndarra
     return peaks.max(0, initial=0).astype(np.float32)
 
 
-def _fields(points: np.ndarray, labelled: np.ndarray, x: np.ndarray, y: np.ndarray, layout: Layout,
-            half_width: float) -> np.ndarray:
+def _fields(
+    points: np.ndarray, labelled: np.ndarray, x: np.ndarray, y: np.ndarray, layout: Layout, half_width: float
+) -> np.ndarray:
     """(2 L, h, w): the mean of the unit vectors of the limbs that pass a cell."""
     first, second = layout.limb_indices.T
     ends = points[:, second] - points[:, first]

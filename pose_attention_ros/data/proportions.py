@@ -17,8 +17,9 @@ _ALONG_TRUNK = {"neck": 1.0, "spine_shoulder": 1.0, "spine": 0.5, "belly": 0.5} 
 _BEYOND = {"hand": "wrist", "hand_tip": "wrist", "thumb": "wrist", "foot": "ankle"}  # move with the limb's last joint
 
 
-def proportioned(keypoints: np.ndarray, mask: np.ndarray, rng: np.random.Generator, layout: Layout,
-                 spread: float) -> np.ndarray:
+def proportioned(
+    keypoints: np.ndarray, mask: np.ndarray, rng: np.random.Generator, layout: Layout, spread: float
+) -> np.ndarray:
     """keypoints (m, V, 2 or 3) of another body, the middle of its hips unmoved; mask (m, V) bool.
 
     :param spread: standard deviation of the logarithm of a limb's length; left and right are alike

@@ -24,8 +24,10 @@ from pose_attention_ros.data.plain_pickle import load_plain
 LAYOUT = LAYOUTS["coco17"]
 log = logging.getLogger(__name__)
 # What files call their parts, in whatever letters, and how we do.
+# fmt: off
 _PARTS = {"training": "train", "train": "train", "validation": "val", "valid": "val", "val": "val", "dev": "val",
           "testing": "test", "test": "test"}
+# fmt: on
 _PART = re.compile(rf"(?<![a-z])({'|'.join(_PARTS)})(?![a-z])")
 _ALL_ONES = (2**8 - 1, 2**16 - 1, 2**32 - 1)
 # UCF101 names a clip after its source, as v_Archery_g08_c03; HMDB51 adds the clip's properties, as ..._u_nm_np1_ba_goo_3.
@@ -57,10 +59,13 @@ def import_pyskl(source: Path, split: str | None = None, names: Sequence[str] = 
 def _content(content: Any, source: Path) -> tuple[Sequence[Mapping[str, Any]], Mapping[str, Sequence[str]]]:
     """Annotations and splits; mmaction2 before 1.0 wrote the list of annotations alone, one file a part."""
     annotations = content.get("annotations") if isinstance(content, Mapping) else content
-    if not isinstance(annotations, (list, tuple)) or not all(isinstance(each, Mapping) and "keypoint" in each
-                                                    for each in annotations):
-        raise UserError(f"{source} is not a pyskl skeleton file: expected a table with split and annotations, or a list of "
-                        "annotations, each with keypoint, label and frame_dir")
+    if not isinstance(annotations, (list, tuple)) or not all(
+        isinstance(each, Mapping) and "keypoint" in each for each in annotations
+    ):
+        raise UserError(
+            f"{source} is not a pyskl skeleton file: expected a table with split and annotations, or a list of "
+            "annotations, each with keypoint, label and frame_dir"
+        )
     return annotations, content.get("split") or {} if isinstance(content, Mapping) else {}
 
 
@@ -74,7 +79,7 @@ def _divisions(splits: Iterable[str]) -> dict[str, dict[str, str]]:
     found: dict[str, dict[str, str]] = defaultdict(dict)
     for name in splits:
         if (word := _PART.search(name.lower())) is not None:
-            rest = name[:word.start()] + name[word.end():]
+            rest = name[: word.start()] + name[word.end() :]
             found[rest.strip("_-. ")][_PARTS[word.group()]] = name
     for named in found.values():
         if "val" in named and "test" not in named:
@@ -95,8 +100,9 @@ def _wanted(splits: Mapping[str, Sequence[str]], split: str | None) -> list[str]
     raise UserError(f"the parts of the file are called {', '.join(splits)}; {choices}")
 
 
-def _parts(splits: Mapping[str, Sequence[str]], split: str, annotations: Sequence[Mapping[str, Any]], left_out: LeftOut
-           ) -> dict[str, str]:
+def _parts(
+    splits: Mapping[str, Sequence[str]], split: str, annotations: Sequence[Mapping[str, Any]], left_out: LeftOut
+) -> dict[str, str]:
     """Clip id -> train, val or test. Raises UserError for an unknown division, and for a clip in two parts."""
     named, parts = _divisions(splits).get(split, {}), {}
     for part in ("train", "test"):
@@ -116,8 +122,13 @@ def _parts(splits: Mapping[str, Sequence[str]], split: str, annotations: Sequenc
     return parts
 
 
-def _clips(annotations: Sequence[Mapping[str, Any]], tables: Sequence[Mapping[str, str]], names: Sequence[str], stem: str,
-           left_out: LeftOut) -> Iterator[Clip]:
+def _clips(
+    annotations: Sequence[Mapping[str, Any]],
+    tables: Sequence[Mapping[str, str]],
+    names: Sequence[str],
+    stem: str,
+    left_out: LeftOut,
+) -> Iterator[Clip]:
     for annotation in annotations:
         name = _name(annotation)
         parts = tuple(table.get(name, NO_PART) for table in tables)
@@ -132,9 +143,16 @@ def _clips(annotations: Sequence[Mapping[str, Any]], tables: Sequence[Mapping[st
         scores = np.clip(np.where(there, scores, 0), 0, 1)
         person = int(scores.mean((1, 2)).argmax())
         height, width = (annotation.get("img_shape") or (0, 0))[:2]
-        yield Clip(np.where(there[person][..., None], keypoints[person], 0), scores[person], _label(annotation, name, names),
-                   0.0, parts[0] if parts else "", f"{stem}/{source_video(name)}", (int(width), int(height)),
-                   parts if len(parts) > 1 else ())
+        yield Clip(
+            np.where(there[person][..., None], keypoints[person], 0),
+            scores[person],
+            _label(annotation, name, names),
+            0.0,
+            parts[0] if parts else "",
+            f"{stem}/{source_video(name)}",
+            (int(width), int(height)),
+            parts if len(parts) > 1 else (),
+        )
 
 
 def _people(annotation: Mapping[str, Any], name: str) -> tuple[np.ndarray, np.ndarray]:
@@ -150,8 +168,10 @@ def _people(annotation: Mapping[str, Any], name: str) -> tuple[np.ndarray, np.nd
     if scores.ndim == 4 and scores.shape[-1] == 1:
         scores = scores[..., 0]
     if keypoints.ndim != 4 or keypoints.shape[2:] != (len(LAYOUT.joints), 2) or scores.shape != keypoints.shape[:-1]:
-        raise UserError(f"clip {name}: keypoints {keypoints.shape} and scores {scores.shape}, expected (people, frames, "
-                        f"{len(LAYOUT.joints)}, 2) and the same without the 2")
+        raise UserError(
+            f"clip {name}: keypoints {keypoints.shape} and scores {scores.shape}, expected (people, frames, "
+            f"{len(LAYOUT.joints)}, 2) and the same without the 2"
+        )
     frames = int(annotation.get("total_frames") or keypoints.shape[1])
     return keypoints[:, :frames], np.where((keypoints != 0).any(-1), scores, 0)[:, :frames]
 
@@ -161,11 +181,17 @@ def _tell_oddities(annotations: Sequence[Mapping[str, Any]]) -> None:
     twice = [name for name, number in Counter(map(_name, annotations)).items() if name and number > 1]
     if twice:
         log.warning("%d clips are in the file more than once, for example %s", len(twice), twice[0])
-    labels = {int(said[0]) for said in (np.ravel(each.get("label")) for each in annotations)
-              if said.size == 1 and said.dtype.kind in "iu"}
+    labels = {
+        int(said[0])
+        for said in (np.ravel(each.get("label")) for each in annotations)
+        if said.size == 1 and said.dtype.kind in "iu"
+    }
     if len(labels) > 1 and max(labels) in _ALL_ONES and sorted(labels)[-2] < max(labels) - 1:
-        log.warning("one label is %d and the next lower one is %d; is it a -1, of clips without a class?", max(labels),
-                    sorted(labels)[-2])
+        log.warning(
+            "one label is %d and the next lower one is %d; is it a -1, of clips without a class?",
+            max(labels),
+            sorted(labels)[-2],
+        )
 
 
 def _label(annotation: Mapping[str, Any], name: str, names: Sequence[str]) -> str:
@@ -175,8 +201,10 @@ def _label(annotation: Mapping[str, Any], name: str, names: Sequence[str]) -> st
         raise UserError(f"clip {name} has label {annotation.get('label')!r}, expected one number of a class")
     label = int(said[0])
     if label < 0:
-        raise UserError(f"clip {name} has label {label}, expected a number from 0 on: give it its class, or take the clip "
-                        "out of the file's splits where it has none")
+        raise UserError(
+            f"clip {name} has label {label}, expected a number from 0 on: give it its class, or take the clip "
+            "out of the file's splits where it has none"
+        )
     if names and label >= len(names):
         raise UserError(f"clip {name} has label {label}, but only {len(names)} names are given")
     return names[label] if names else str(label)

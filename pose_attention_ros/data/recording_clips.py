@@ -31,8 +31,12 @@ class RecordingClipConfig(Settings):
 
     clip_s: float = setting(3.0, "longer stretches are cut into clips of about this length", unit="s", low=0.5, high=60.0)
     shortest_s: float = setting(0.6, "shorter stretches are left out", unit="s", low=0.1, high=10.0)
-    val_share: float = setting(0.25, "share of each label's groups (stretches, or videos) that goes to validation, at least "
-                               "one of several", low=0.0, high=0.9)
+    val_share: float = setting(
+        0.25,
+        "share of each label's groups (stretches, or videos) that goes to validation, at least one of several",
+        low=0.0,
+        high=0.9,
+    )
     background: str = setting("", "label for the time that nobody labelled; empty: it is left out")
 
 
@@ -57,9 +61,12 @@ class LabelledRecording:
     group: str = ""
 
 
-def import_recordings(recordings: Iterable[LabelledRecording], config: RecordingClipConfig,
-                      make_pose: Callable[[], PoseStage], done: Callable[[int], None] = lambda frames: None
-                      ) -> SkeletonDataset:
+def import_recordings(
+    recordings: Iterable[LabelledRecording],
+    config: RecordingClipConfig,
+    make_pose: Callable[[], PoseStage],
+    done: Callable[[int], None] = lambda frames: None,
+) -> SkeletonDataset:
     """The data set of recordings, which are read one after another.
 
     :param make_pose: makes the pose estimator, called once the first image comes
@@ -71,15 +78,19 @@ def import_recordings(recordings: Iterable[LabelledRecording], config: Recording
     for recording in recordings:
         seen = _people(recording.items, pose, done)
         runs = list(_runs(seen, recording.truth, config))
-        clips += [(recording.group or f"{recording.name}/{run.span}", clip) for run, size in runs
-                  for clip in _clips(run, size, config)]
+        clips += [
+            (recording.group or f"{recording.name}/{run.span}", clip)
+            for run, size in runs
+            for clip in _clips(run, size, config)
+        ]
     if not clips:
         raise UserError("no labelled stretch with a tracked person in it; nothing to import")
     return finished(_divided(clips, config.val_share), table.joints)
 
 
-def _people(items: Iterator[Any], pose: Callable[[], PoseStage], done: Callable[[int], None]
-            ) -> Iterator[tuple[SkeletonGraphs, np.ndarray]]:
+def _people(
+    items: Iterator[Any], pose: Callable[[], PoseStage], done: Callable[[int], None]
+) -> Iterator[tuple[SkeletonGraphs, np.ndarray]]:
     """Graphs and (N, V, 3) joints of each image: as the estimator saw them, unsmoothed, where that is still known."""
     stage = GraphStage()
     to_layout: Callable | None = None
@@ -97,8 +108,9 @@ def _people(items: Iterator[Any], pose: Callable[[], PoseStage], done: Callable[
         yield graphs, np.concatenate([keypoints[rows], scores[rows, :, None]], -1)
 
 
-def _runs(seen: Iterator[tuple[SkeletonGraphs, np.ndarray]], truth: StreamLabels, config: RecordingClipConfig
-          ) -> Iterator[tuple[_Run, tuple[int, int]]]:
+def _runs(
+    seen: Iterator[tuple[SkeletonGraphs, np.ndarray]], truth: StreamLabels, config: RecordingClipConfig
+) -> Iterator[tuple[_Run, tuple[int, int]]]:
     """Each person's unbroken stretches of one label, with the image size."""
     switches, roll = IdSwitches(), None
     longest_gap_ns = round(GraphConfig().max_gap_s * 1e9)

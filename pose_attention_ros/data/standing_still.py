@@ -19,8 +19,9 @@ UPPER_ARM_DEG, FOREARM_DEG = 20.0, 140.0
 _HEIGHT = {"head": 1.5, "shoulder": 1.0, "elbow": 0.8, "wrist": 0.7, "hip": 0.0, "knee": 0.0, "ankle": 0.0}
 
 
-def rest_example(example: Example, where: str, seconds: float, rng: np.random.Generator, layout: Layout,
-                 target: int) -> Example:
+def rest_example(
+    example: Example, where: str, seconds: float, rng: np.random.Generator, layout: Layout, target: int
+) -> Example:
     """`example`'s first (`where` = "start") or last ("end") pose held for `seconds`."""
     pose, scores = (part[0 if where == "start" else -1] for part in (example.keypoints, example.scores))
     frames = max(int(seconds * FPS), 3)
@@ -52,8 +53,10 @@ def _arms_posed(pose: np.ndarray, rng: np.random.Generator, layout: Layout) -> n
     pose = pose.copy()
     for side in ("left", "right"):
         shoulder, elbow, wrist = (layout.index(f"{side}_{joint}") for joint in ("shoulder", "elbow", "wrist"))
-        for pivot, moved, angle_deg in ((shoulder, (elbow, wrist), rng.normal(0, UPPER_ARM_DEG)),
-                                        (elbow, (wrist,), rng.uniform(-FOREARM_DEG, FOREARM_DEG))):
+        for pivot, moved, angle_deg in (
+            (shoulder, (elbow, wrist), rng.normal(0, UPPER_ARM_DEG)),
+            (elbow, (wrist,), rng.uniform(-FOREARM_DEG, FOREARM_DEG)),
+        ):
             turn = _turn(np.deg2rad(angle_deg), rng, pose.shape[-1]).astype(pose.dtype)
             pose[list(moved)] = (pose[list(moved)] - pose[pivot]) @ turn.T + pose[pivot]
     return pose

@@ -32,8 +32,9 @@ class StreamConfig(Settings):
     fps_high: float = setting(30.0, "fastest camera", unit="Hz", low=1)
     stamp_jitter: float = setting(0.15, "spread of the time between frames, as a share of it", low=0, high=0.5)
     drop: float = setting(0.1, "highest share of frames that a stream loses", low=0, high=0.9)
-    lost: float = setting(0.0, "share of streams in which nobody is found for a while, most often where motion is fastest",
-                          low=0, high=1)
+    lost: float = setting(
+        0.0, "share of streams in which nobody is found for a while, most often where motion is fastest", low=0, high=1
+    )
     lost_high_s: float = setting(0.6, "longest such while", unit="s", low=0)
     speed_low: float = setting(0.75, "slowest replay", low=0.1)
     speed_high: float = setting(1.35, "fastest replay", low=0.1)
@@ -84,6 +85,7 @@ def example_of(clip: Clip, joints: tuple[str, ...], layout: Layout, target: int)
 
 def examples_of_motions(motions: list[Motion], layout: Layout, target: int) -> Iterator[tuple[Motion, Example]]:
     """Each 3D motion with its joints by name in `layout`, standing on the floor; those of one sequence stay in one place."""
+
     def sequence(item: tuple[int, Motion]) -> tuple[str, int]:
         number = item[1].extra.get("sequence", "")
         return number, 0 if number else item[0]

@@ -21,12 +21,20 @@ from pose_attention_ros.data.recording_clips import LabelledRecording, PoseStage
 class VideoGroupConfig(Settings):
     """Which videos belong together."""
 
-    group_by: str = setting("", "regular expression: what it finds in a video's name (its first group, where it has one) is "
-                            "the group, such as '^s[0-9]+' for the person; empty: each video is a group")
+    group_by: str = setting(
+        "",
+        "regular expression: what it finds in a video's name (its first group, where it has one) is "
+        "the group, such as '^s[0-9]+' for the person; empty: each video is a group",
+    )
 
 
-def import_videos(sources: Sequence[tuple[Path, Path]], config: RecordingClipConfig, groups: VideoGroupConfig,
-                  make_pose: Callable[[], PoseStage], done: Callable[[int], None] = lambda frames: None) -> SkeletonDataset:
+def import_videos(
+    sources: Sequence[tuple[Path, Path]],
+    config: RecordingClipConfig,
+    groups: VideoGroupConfig,
+    make_pose: Callable[[], PoseStage],
+    done: Callable[[int], None] = lambda frames: None,
+) -> SkeletonDataset:
     """The data set of videos and their labels; videos of a group go to the same part, label by label.
 
     :param sources: (video, CSV file with times from its first frame)

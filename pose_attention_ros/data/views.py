@@ -82,8 +82,11 @@ def _margin(rng: np.random.Generator, count: int) -> np.ndarray:
 def projected(stream: Stream, rng: np.random.Generator, layout: Layout, config: ViewConfig) -> Stream:
     """A 3D stream as a pinhole camera sees it from a random side, at UNIT_PX a body unit (as the middle of its frames has
     it). A joint at or behind the camera is missing."""
-    height_m = rng.uniform(config.highest_m, 3.0) if rng.uniform() < config.overhead else rng.uniform(config.lowest_m,
-                                                                                                      config.highest_m)
+    height_m = (
+        rng.uniform(config.highest_m, 3.0)
+        if rng.uniform() < config.overhead
+        else rng.uniform(config.lowest_m, config.highest_m)
+    )
     distance_m = np.exp(rng.uniform(np.log(config.nearest_m), np.log(config.farthest_m)))
     yaw = rng.uniform(-np.pi, np.pi)
     pan, tilt = np.deg2rad(rng.normal(0, config.off_axis_deg, 2))

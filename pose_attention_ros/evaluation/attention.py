@@ -59,8 +59,9 @@ def watch(recogniser: Recogniser, ticks: Sequence[np.ndarray], truth: Sequence[i
         for b, i in enumerate(rows):
             n = lengths[b]
             age_s = (n - 1 - np.arange(n)) / spec.rate_hz
-            found[i] = Watched(float(chances[b, truth[i]]), joints[:n, b],
-                               metrics.softmax(energy[:n, b] - spec.decay_per_s * age_s))
+            found[i] = Watched(
+                float(chances[b, truth[i]]), joints[:n, b], metrics.softmax(energy[:n, b] - spec.decay_per_s * age_s)
+            )
     return [found[i] for i in range(len(ticks))]
 
 
@@ -88,8 +89,13 @@ def chosen_ticks(kind: str, weights: np.ndarray, share: float, rng: np.random.Ge
     return np.roll(cut, rng.integers(len(cut))) if kind == "random" else cut
 
 
-def faithfulness(recogniser: Recogniser, ticks: Sequence[np.ndarray], truth: Sequence[int], seed: int,
-                 done: Callable[[int], None] = lambda runs: None) -> dict:
+def faithfulness(
+    recogniser: Recogniser,
+    ticks: Sequence[np.ndarray],
+    truth: Sequence[int],
+    seed: int,
+    done: Callable[[int], None] = lambda runs: None,
+) -> dict:
     """Fall of the score, in points, by what is taken away; with 95 % intervals over the clips.
 
     :param ticks: clips of at least two ticks; :param truth: their class indices
@@ -111,12 +117,20 @@ def faithfulness(recogniser: Recogniser, ticks: Sequence[np.ndarray], truth: Seq
     result: dict = {"clips": len(ticks), "score_before": metrics.rounded(before.mean()), "joints": {}, "moments": {}}
     weights = [each.joints() for each in seen]
     for count in JOINTS_HIDDEN:
-        lost = {kind: falls(kind, lambda i, kind=kind, count=count: without_joints(
-            ticks[i], chosen_joints(kind, weights[i], count, rng))) for kind in KINDS}
+        lost = {
+            kind: falls(
+                kind, lambda i, kind=kind, count=count: without_joints(ticks[i], chosen_joints(kind, weights[i], count, rng))
+            )
+            for kind in KINDS
+        }
         result["joints"][str(count)] = _row(lost, seed)
     for share in TICKS_CUT:
-        lost = {kind: falls(kind, lambda i, kind=kind, share=share: ticks[i][
-            ~chosen_ticks(kind, seen[i].frame_weights, share, rng)]) for kind in KINDS}
+        lost = {
+            kind: falls(
+                kind, lambda i, kind=kind, share=share: ticks[i][~chosen_ticks(kind, seen[i].frame_weights, share, rng)]
+            )
+            for kind in KINDS
+        }
         result["moments"][f"{share:.1f}"] = _row(lost, seed)
     result["rank_correlation_of_joints"] = _agreement(recogniser, ticks, truth, before, weights, seed, done)
     return result
@@ -127,8 +141,15 @@ def passes() -> int:
     return (len(JOINTS_HIDDEN) + len(TICKS_CUT)) * (len(KINDS) - 1 + RANDOM_DRAWS)
 
 
-def _agreement(recogniser: Recogniser, ticks: Sequence[np.ndarray], truth: Sequence[int], before: np.ndarray,
-               weights: Sequence[np.ndarray], seed: int, done: Callable[[int], None]) -> dict:
+def _agreement(
+    recogniser: Recogniser,
+    ticks: Sequence[np.ndarray],
+    truth: Sequence[int],
+    before: np.ndarray,
+    weights: Sequence[np.ndarray],
+    seed: int,
+    done: Callable[[int], None],
+) -> dict:
     """Spearman's correlation, within each clip, of a joint's weight with the fall of the score when it alone is hidden."""
     lost = []
     for joint in range(len(recogniser.spec.layout.joints)):
@@ -153,5 +174,8 @@ def _row(lost: dict[str, np.ndarray], seed: int) -> dict:
 def class_maps(seen: Sequence[Watched], truth: Sequence[int], classes: Sequence[str]) -> dict[str, list[float]]:
     """Mean joint weights (V,) of each class that is shown."""
     truth = np.asarray(truth)
-    return {name: [metrics.rounded(weight) for weight in np.mean([seen[i].joints() for i in np.flatnonzero(truth == k)], 0)]
-            for k, name in enumerate(classes) if (truth == k).any()}
+    return {
+        name: [metrics.rounded(weight) for weight in np.mean([seen[i].joints() for i in np.flatnonzero(truth == k)], 0)]
+        for k, name in enumerate(classes)
+        if (truth == k).any()
+    }

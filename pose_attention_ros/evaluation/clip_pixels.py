@@ -24,11 +24,14 @@ class ClipPixels:
         """
         wanted = spec.extractor.get("sha256")
         if extractor.sha256 != wanted:
-            raise UserError(f"model {spec.model_id!r} was trained on features of {spec.extractor.get('name')} with sha256 "
-                            f"{str(wanted)[:12]}, --extractor-weights has {extractor.sha256[:12]}")
+            raise UserError(
+                f"model {spec.model_id!r} was trained on features of {spec.extractor.get('name')} with sha256 "
+                f"{str(wanted)[:12]}, --extractor-weights has {extractor.sha256[:12]}"
+            )
         self._source, self._spec, self._extractor = source, spec, extractor
-        self._crops = CropConfig(**{name: value for name, value in spec.extractor.items()
-                                    if name in CropConfig.__dataclass_fields__})
+        self._crops = CropConfig(
+            **{name: value for name, value in spec.extractor.items() if name in CropConfig.__dataclass_fields__}
+        )
 
     def __call__(self, row: int, ticks: int) -> np.ndarray:
         """(ticks, *spec.pixels_shape) float32: of the newest frame at each tick of clip `row`."""

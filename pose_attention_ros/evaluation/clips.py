@@ -56,8 +56,9 @@ class Answers:
     end, rightly, that somebody stands or sits again; so it is asked which class was the most probable on average (later
     ticks count more), and after postures only where the clips show some."""
 
-    def __init__(self, classes: Sequence[str], postures: Sequence[str], temperature: float, clips: int,
-                 classes_shown: Collection[int]) -> None:
+    def __init__(
+        self, classes: Sequence[str], postures: Sequence[str], temperature: float, clips: int, classes_shown: Collection[int]
+    ) -> None:
         """
         :param postures: those of the `classes` that are states of a still body
         :param clips: n, those that run side by side
@@ -86,9 +87,15 @@ class Answers:
 Change = Callable[[ShownClip, np.random.Generator, Layout], ShownClip]
 
 
-def run_clips(recogniser: Recogniser, data: SkeletonDataset, targets: Mapping[int, int],
-              done: Callable[[int], None] = lambda clips: None, change: Change | None = None, seed: int = 0,
-              pixels: Callable[[int, int], np.ndarray] | None = None) -> ClipResults:
+def run_clips(
+    recogniser: Recogniser,
+    data: SkeletonDataset,
+    targets: Mapping[int, int],
+    done: Callable[[int], None] = lambda clips: None,
+    change: Change | None = None,
+    seed: int = 0,
+    pixels: Callable[[int, int], np.ndarray] | None = None,
+) -> ClipResults:
     """Show each clip as one person seen from its first frame on.
 
     :param targets: which clips (rows of `data`), and each one's class index or NO_CLASS
@@ -102,8 +109,9 @@ def run_clips(recogniser: Recogniser, data: SkeletonDataset, targets: Mapping[in
         chosen = rows[begin : begin + _CLIPS_AT_ONCE]
         clips = [ShownClip.of(data[i], data.joints, recogniser.spec.layout) for i in chosen]
         if change is not None:
-            clips = [change(clip, np.random.default_rng([seed, i]), recogniser.spec.layout)
-                     for clip, i in zip(clips, chosen)]
+            clips = [
+                change(clip, np.random.default_rng([seed, i]), recogniser.spec.layout) for clip, i in zip(clips, chosen)
+            ]
         ticks = clip_ticks(clips, recogniser.spec)
         seen = [pixels(i, len(each)) for i, each in zip(chosen, ticks)] if pixels else None
         parts.append(_run_together(recogniser, ticks, seen, set(targets.values())))
@@ -123,12 +131,14 @@ def clip_ticks(clips: list[ShownClip], spec: ModelSpec) -> list[np.ndarray]:
     elapsed_s = np.diff(time_s, axis=0, prepend=0).astype(np.float32)
     path = FeatureStream(spec.layout, (len(clips),), spec.smoothing)
     features = np.stack([path(keypoints[i], scores[i], mask[i], elapsed_s[i]).features for i in range(len(keypoints))], 1)
-    return [resample(time_s[:n, b], features[b, :n], ticks_due(0, time_s[n - 1, b], spec.rate_hz))
-            for b, n in enumerate(frames)]
+    return [
+        resample(time_s[:n, b], features[b, :n], ticks_due(0, time_s[n - 1, b], spec.rate_hz)) for b, n in enumerate(frames)
+    ]
 
 
-def _run_together(recogniser: Recogniser, ticks: list[np.ndarray], pixels: list[np.ndarray] | None,
-                  classes_shown: Collection[int]) -> np.ndarray:
+def _run_together(
+    recogniser: Recogniser, ticks: list[np.ndarray], pixels: list[np.ndarray] | None, classes_shown: Collection[int]
+) -> np.ndarray:
     """Logits (n, F, K) of the answers to clips, (T, V, C) each, that run side by side, as people in view do."""
     spec = recogniser.spec
     wanted = [np.maximum(np.ceil(np.array(metrics.OBSERVED_FRACTIONS) * len(t) - 1e-9).astype(int) - 1, 0) for t in ticks]
@@ -155,8 +165,10 @@ def summarise(results: ClipResults, spec: ModelSpec) -> dict:
     chances = metrics.softmax(results.logits[:, -1] / spec.temperature)
     confidence = chances.max(-1)
     table = metrics.confusion(predicted, truth, len(spec.classes))
-    early = {f"{fraction:.1f}": number(metrics.accuracy(logits[:, f].argmax(-1), truth))
-             for f, fraction in enumerate(metrics.OBSERVED_FRACTIONS)}
+    early = {
+        f"{fraction:.1f}": number(metrics.accuracy(logits[:, f].argmax(-1), truth))
+        for f, fraction in enumerate(metrics.OBSERVED_FRACTIONS)
+    }
     accepted = confidence >= spec.threshold_of_each()[chances.argmax(-1)]
     return {
         "model_id": spec.model_id,
@@ -173,15 +185,21 @@ def summarise(results: ClipResults, spec: ModelSpec) -> dict:
         "clips_of_no_class": int((~known).sum()),
         "accepted_of_no_class": number(_share(accepted[~known])),
         "unknown_auroc": number(metrics.area_under_roc(confidence[known], confidence[~known])),
-        "no_class_by_label": {str(label): {
-            "clips": int((results.labels[~known] == label).sum()),
-            "accepted": number(_share(accepted[~known][results.labels[~known] == label])),
-            "auroc": number(metrics.area_under_roc(confidence[known], confidence[~known][results.labels[~known] == label]))}
-            for label in np.unique(results.labels[~known])},
+        "no_class_by_label": {
+            str(label): {
+                "clips": int((results.labels[~known] == label).sum()),
+                "accepted": number(_share(accepted[~known][results.labels[~known] == label])),
+                "auroc": number(
+                    metrics.area_under_roc(confidence[known], confidence[~known][results.labels[~known] == label])
+                ),
+            }
+            for label in np.unique(results.labels[~known])
+        },
         "reliability": reliability(confidence[known], predicted == truth),
         "classes": list(spec.classes),
-        "recall_by_class": {name: number(table[k, k] / table[k].sum()) for k, name in enumerate(spec.classes)
-                            if table[k].sum()},
+        "recall_by_class": {
+            name: number(table[k, k] / table[k].sum()) for k, name in enumerate(spec.classes) if table[k].sum()
+        },
         "confusion": table.tolist(),
     }
 
@@ -189,8 +207,14 @@ def summarise(results: ClipResults, spec: ModelSpec) -> dict:
 def reliability(confidence: np.ndarray, correct: np.ndarray, bins: int = 10) -> list[dict]:
     """Of each tenth of the confidences (N,) that occurs: mean confidence, share of correct (N,) answers, clips."""
     bin_of = np.minimum((confidence * bins).astype(int), bins - 1)
-    return [{"confidence": metrics.rounded(confidence[bin_of == b].mean()), "accuracy": metrics.rounded(
-        correct[bin_of == b].mean()), "clips": int((bin_of == b).sum())} for b in np.unique(bin_of)]
+    return [
+        {
+            "confidence": metrics.rounded(confidence[bin_of == b].mean()),
+            "accuracy": metrics.rounded(correct[bin_of == b].mean()),
+            "clips": int((bin_of == b).sum()),
+        }
+        for b in np.unique(bin_of)
+    ]
 
 
 def _share(values: Iterable[bool]) -> float:

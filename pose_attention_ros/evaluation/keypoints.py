@@ -42,9 +42,12 @@ def score_keypoints(photos: Sequence[Photo], found: Sequence[Skeletons]) -> Keyp
     except ImportError:
         raise UserError("scoring poses needs pycocotools: pip install 'pose_attention_ros[train]'") from None
     truth, answers = COCO(), [entry for number, people in enumerate(found, 1) for entry in _detections(number, people)]
-    truth.dataset = {"info": {}, "images": [{"id": number} for number in range(1, len(photos) + 1)],
-                     "categories": [{"id": 1, "name": "person", "keypoints": list(LAYOUT.joints)}],
-                     "annotations": _annotations(photos)}
+    truth.dataset = {
+        "info": {},
+        "images": [{"id": number} for number in range(1, len(photos) + 1)],
+        "categories": [{"id": 1, "name": "person", "keypoints": list(LAYOUT.joints)}],
+        "annotations": _annotations(photos),
+    }
     people = sum(photo.people for photo in photos)
     if not answers or not people:
         return KeypointScore(0.0, 0.0, 0.0, 0.0, len(photos), people, len(answers))
@@ -74,9 +77,15 @@ def _annotations(photos: Sequence[Photo]) -> list[dict]:
 
 def _entry(image: int, box_xyxy: np.ndarray, area: float, joints: np.ndarray, crowd: int) -> dict:
     left, top, right, bottom = (float(side) for side in box_xyxy)
-    return {"image_id": image, "category_id": 1, "iscrowd": crowd, "area": area,
-            "bbox": [left, top, right - left, bottom - top],
-            "num_keypoints": int((joints[:, 2] > 0).sum()), "keypoints": joints.reshape(-1).tolist()}
+    return {
+        "image_id": image,
+        "category_id": 1,
+        "iscrowd": crowd,
+        "area": area,
+        "bbox": [left, top, right - left, bottom - top],
+        "num_keypoints": int((joints[:, 2] > 0).sum()),
+        "keypoints": joints.reshape(-1).tolist(),
+    }
 
 
 def _detections(image: int, people: Skeletons) -> list[dict]:
@@ -84,5 +93,7 @@ def _detections(image: int, people: Skeletons) -> list[dict]:
     if people.layout.name != LAYOUT.name:
         keypoints, scores = layout_map(people.layout.name, LAYOUT.name)(keypoints, scores)
     joints = np.concatenate((keypoints, scores[..., None]), -1).astype(float)
-    return [{"image_id": image, "category_id": 1, "keypoints": row.reshape(-1).tolist(), "score": float(score)}
-            for row, score in zip(joints, people.person_scores)]
+    return [
+        {"image_id": image, "category_id": 1, "keypoints": row.reshape(-1).tolist(), "score": float(score)}
+        for row, score in zip(joints, people.person_scores)
+    ]

@@ -13,8 +13,9 @@ from pose_attention_ros.evaluation.clips import NO_CLASS
 SplitOf = Callable[[str, str], str]  # a clip's own split and its group -> the split it counts for
 
 
-def targets_of(data: SkeletonDataset, classes: tuple[str, ...], split: str | None, label_map: dict | None,
-               data_name: str) -> dict[int, int]:
+def targets_of(
+    data: SkeletonDataset, classes: tuple[str, ...], split: str | None, label_map: dict | None, data_name: str
+) -> dict[int, int]:
     """Row of each clip to be shown -> class index, or NO_CLASS.
 
     :param split: only clips of this split; None for all
@@ -56,13 +57,16 @@ def _plain(data: SkeletonDataset, classes: tuple[str, ...], label_map: dict | No
     if label_map is None:
         meaning = {label: label for label in labels & set(classes)}
         if not meaning:
-            raise UserError(f"no label of the data is a class of the model; give --label-map. Labels: "
-                            f"{', '.join(sorted(labels))}; classes: {', '.join(classes)}")
+            raise UserError(
+                f"no label of the data is a class of the model; give --label-map. Labels: "
+                f"{', '.join(sorted(labels))}; classes: {', '.join(classes)}"
+            )
         return meaning, lambda split, group: split
     absent = sorted(set(label_map) - labels)
     if absent:
-        raise UserError(f"label map: the data has no label {', '.join(map(str, absent))}; "
-                        f"it has {', '.join(sorted(labels))}")
+        raise UserError(
+            f"label map: the data has no label {', '.join(map(str, absent))}; it has {', '.join(sorted(labels))}"
+        )
     return label_map, lambda split, group: split
 
 

@@ -39,8 +39,9 @@ def calibration_error(confidence: np.ndarray, correct: np.ndarray, bins: int = 1
     if not len(confidence):
         return float("nan")
     bin_of = np.minimum((confidence * bins).astype(int), bins - 1)
-    gaps = [abs(correct[bin_of == b].mean() - confidence[bin_of == b].mean()) * (bin_of == b).mean()
-            for b in np.unique(bin_of)]
+    gaps = [
+        abs(correct[bin_of == b].mean() - confidence[bin_of == b].mean()) * (bin_of == b).mean() for b in np.unique(bin_of)
+    ]
     return float(sum(gaps))
 
 
@@ -86,8 +87,9 @@ def fit_temperature(logits: np.ndarray, truth: np.ndarray) -> float:
     return float(min(candidates, key=loss))
 
 
-def choose_threshold(confidence: np.ndarray, correct: np.ndarray, precision: float = 0.9,
-                     weights: np.ndarray | None = None) -> float:
+def choose_threshold(
+    confidence: np.ndarray, correct: np.ndarray, precision: float = 0.9, weights: np.ndarray | None = None
+) -> float:
     """The lowest confidence, in steps of 0.01, above which at least the share `precision` of the answers is right.
 
     confidence (N,), correct (N,) bool, weights (N,) how much each answer counts. Where no confidence is enough for that: the
@@ -101,13 +103,22 @@ def choose_threshold(confidence: np.ndarray, correct: np.ndarray, precision: flo
     return float(steps[-1])
 
 
-def choose_thresholds(confidence: np.ndarray, answers: np.ndarray, correct: np.ndarray, classes: int, precision: float,
-                      weights: np.ndarray, shared: float = 0.03) -> tuple[float, ...]:
+def choose_thresholds(
+    confidence: np.ndarray,
+    answers: np.ndarray,
+    correct: np.ndarray,
+    classes: int,
+    precision: float,
+    weights: np.ndarray,
+    shared: float = 0.03,
+) -> tuple[float, ...]:
     """`choose_threshold` for the answers of each class, (K,), but no less than 0.5: what is told is likelier than all else
     together. Answers of the other classes count by the share `shared`: a class with few answers gets about the threshold of
     all.
 
     :param answers: (N,) the classes answered
     """
-    return tuple(max(choose_threshold(confidence, correct, precision, weights * np.where(answers == k, 1, shared)), 0.5)
-                 for k in range(classes))
+    return tuple(
+        max(choose_threshold(confidence, correct, precision, weights * np.where(answers == k, 1, shared)), 0.5)
+        for k in range(classes)
+    )

@@ -87,7 +87,7 @@ def _boxes(content: bytes) -> Iterator[tuple[bytes, bytes]]:
         size, name = struct.unpack_from(">I4s", content, at)
         if size < 8 or at + size > len(content):
             raise ValueError(f"box {name!r} has {size} bytes")
-        yield name, content[at + 8:at + size]
+        yield name, content[at + 8 : at + size]
         at += size
 
 
@@ -108,7 +108,7 @@ def _movie_ticks_a_s(moov: bytes) -> int:
 
 def _with_number(content: bytes, at: int, wide: bool, number: int) -> bytes:
     packed = struct.pack(">Q" if wide else ">I", number)
-    return content[:at] + packed + content[at + len(packed):]
+    return content[:at] + packed + content[at + len(packed) :]
 
 
 def _movie_header(content: bytes, times: _Times) -> bytes:
@@ -138,4 +138,9 @@ def _durations(content: bytes, times: _Times) -> bytes:
 
 
 _CHANGES: dict[bytes, Callable[[bytes, _Times], bytes]] = {
-    b"mvhd": _movie_header, b"tkhd": _track_header, b"mdhd": _media_header, b"elst": _edits, b"stts": _durations}
+    b"mvhd": _movie_header,
+    b"tkhd": _track_header,
+    b"mdhd": _media_header,
+    b"elst": _edits,
+    b"stts": _durations,
+}

@@ -86,8 +86,12 @@ class ResultWriter:
         if self._video is None:
             self._video_size = (image_bgr.shape[1], image_bgr.shape[0])
             with utf8_name(str(self._folder)) as folder:
-                self._video = cv2.VideoWriter(f"{folder}/{self._video_path.name}", cv2.VideoWriter_fourcc(*"mp4v"),
-                                              float(np.clip(round(self._fps, 2), *_ENCODER_FPS)), self._video_size)
+                self._video = cv2.VideoWriter(
+                    f"{folder}/{self._video_path.name}",
+                    cv2.VideoWriter_fourcc(*"mp4v"),
+                    float(np.clip(round(self._fps, 2), *_ENCODER_FPS)),
+                    self._video_size,
+                )
             if not self._video.isOpened():
                 raise UserError(f"cannot write {self._video_path}: this OpenCV has no mp4v encoder; use --no-video")
         self._video.write(_fitted(image_bgr, self._video_size))
@@ -133,8 +137,13 @@ class ResultWriter:
         if count < _DOMINANT_SHARE * settled:
             dominant = UNKNOWN_LABEL
         mean = self._confidences[track_id, dominant] / max(labels[dominant], 1)
-        return {"track_id": track_id, "frames": sum(labels.values()), "dominant_label": dominant,
-                "mean_confidence": round(mean, 4), "labels": dict(labels.most_common())}
+        return {
+            "track_id": track_id,
+            "frames": sum(labels.values()),
+            "dominant_label": dominant,
+            "mean_confidence": round(mean, 4),
+            "labels": dict(labels.most_common()),
+        }
 
 
 def _fitted(image_bgr: np.ndarray, size: tuple[int, int]) -> np.ndarray:
@@ -151,13 +160,18 @@ def _fitted(image_bgr: np.ndarray, size: tuple[int, int]) -> np.ndarray:
 def frame_record(graphs: SkeletonGraphs, actions: ActionEstimates) -> dict[str, Any]:
     """One line of actions.jsonl: everything that was published about the people of a frame, by name."""
     boxes = dict(zip(graphs.track_ids.tolist(), graphs.boxes_xyxy))
-    return {"stamp_ns": actions.stamp_ns, "frame_id": actions.frame_id,
-            "people": [_person_record(person, boxes.get(person.track_id), actions) for person in actions.people]}
+    return {
+        "stamp_ns": actions.stamp_ns,
+        "frame_id": actions.frame_id,
+        "people": [_person_record(person, boxes.get(person.track_id), actions) for person in actions.people],
+    }
 
 
 def _person_record(person: ActionEstimate, box_xyxy: np.ndarray | None, actions: ActionEstimates) -> dict[str, Any]:
     return {
-        "track_id": person.track_id, "label": person.label, "state": person.state.name.lower(),
+        "track_id": person.track_id,
+        "label": person.label,
+        "state": person.state.name.lower(),
         "confidence": _rounded(person.confidence),
         "box_xyxy": None if box_xyxy is None else [round(float(x), 2) for x in box_xyxy],
         "scores": dict(zip(actions.classes, _rounded(person.scores))),
@@ -178,8 +192,10 @@ def summary_table(summary: dict[str, Any]) -> str:
     lines = [f"{'person':>6}  {'frames':>6}  {'label':<16} {'frames':>6}  confidence"]
     for track in tracks[:12]:
         label = track["dominant_label"]
-        lines.append(f"{track['track_id']:>6}  {track['frames']:>6}  {label:<16} {track['labels'].get(label, 0):>6}  "
-                     f"{track['mean_confidence']:.2f}")
+        lines.append(
+            f"{track['track_id']:>6}  {track['frames']:>6}  {label:<16} {track['labels'].get(label, 0):>6}  "
+            f"{track['mean_confidence']:.2f}"
+        )
     if len(tracks) > 12:
         lines.append(f"... and {len(tracks) - 12} shorter tracks, see summary.json")
     rate = f", {summary['frames_per_second']:.1f} frames a second" if summary["frames_per_second"] else ""

@@ -19,8 +19,15 @@ from pose_attention_ros.evaluation.metrics import NO_CLASS, rounded
 # in every frame, on gymnasts (a torso of 29 px) and on pedestrians seen from above (25 px), and the deviation from
 # hand-annotated joints on COCO photos.
 TREMBLE = {"head": 0.0085, "shoulder": 0.012, "elbow": 0.037, "wrist": 0.057, "hip": 0.011, "knee": 0.011, "ankle": 0.009}
-TREMBLE_SMALL = {"head": 0.037, "shoulder": 0.051, "elbow": 0.063, "wrist": 0.082, "hip": 0.049, "knee": 0.053,
-                 "ankle": 0.051}
+TREMBLE_SMALL = {
+    "head": 0.037,
+    "shoulder": 0.051,
+    "elbow": 0.063,
+    "wrist": 0.082,
+    "hip": 0.049,
+    "knee": 0.053,
+    "ankle": 0.051,
+}
 ERROR = {"head": 0.038, "shoulder": 0.074, "elbow": 0.058, "wrist": 0.065, "hip": 0.098, "knee": 0.09, "ankle": 0.11}
 ERROR_TIME_S = 1.0  # an error follows the pose: it stays for about this long
 _NEAR_UNITS = 5.0  # how far the tilted camera is
@@ -55,12 +62,14 @@ def jittered(clip: ShownClip, rng: np.random.Generator, layout: Layout) -> Shown
 
 def noisy(tremble: dict[str, float], error: dict[str, float] | None = None) -> Change:
     """Noise that is new in every frame, and errors that stay for a while; both in body units by kind of joint."""
+
     def change(clip: ShownClip, rng: np.random.Generator, layout: Layout) -> ShownClip:
         noise = rng.standard_normal(clip.keypoints.shape) * _by_joint(tremble, layout)
         if error is not None:
             elapsed_s = np.diff(clip.time_s, prepend=clip.time_s[0])[None]
             noise += correlated(rng, elapsed_s, ERROR_TIME_S, clip.keypoints.shape[1:])[0] * _by_joint(error, layout)
         return dataclasses.replace(clip, keypoints=(clip.keypoints + noise * clip.unit_px).astype(np.float32))
+
     return change
 
 
@@ -77,9 +86,11 @@ def in_a_mirror(clip: ShownClip, rng: np.random.Generator, layout: Layout) -> Sh
 
 def joints_missing(*ends: str) -> Change:
     """Joints whose names end so are never seen."""
+
     def change(clip: ShownClip, rng: np.random.Generator, layout: Layout) -> ShownClip:
         gone = np.array([joint.endswith(ends) for joint in layout.joints])
         return dataclasses.replace(clip, scores=np.where(gone, 0, clip.scores).astype(np.float32))
+
     return change
 
 
@@ -90,6 +101,7 @@ def at_the_edge(side: int, share: float = 0.0, furniture: float = 0.0, unit_inpu
     :param furniture: how much of the extent is hidden, from below
     :param unit_input_px: pixels of the pose network's input a body unit
     """
+
     def change(clip: ShownClip, rng: np.random.Generator, layout: Layout) -> ShownClip:
         seen = clip.keypoints[clip.scores > 0]
         if not len(seen):
@@ -103,15 +115,18 @@ def at_the_edge(side: int, share: float = 0.0, furniture: float = 0.0, unit_inpu
         hidden = np.array([low[0] - UNIT_PX, high[1] - furniture * extent[1], high[0] + UNIT_PX, high[1] + UNIT_PX])
         around = Surroundings(window[None], hidden[None] if furniture else np.zeros((1, 4)), np.array([unit_input_px]))
         elapsed_s = np.diff(clip.time_s, prepend=clip.time_s[0])[None]
-        keypoints, scores = estimate(rng, clip.keypoints[None] * to_unit, clip.scores[None] > 0, elapsed_s, layout,
-                                     _ESTIMATOR, around)
+        keypoints, scores = estimate(
+            rng, clip.keypoints[None] * to_unit, clip.scores[None] > 0, elapsed_s, layout, _ESTIMATOR, around
+        )
         return dataclasses.replace(clip, keypoints=(keypoints[0] / to_unit).astype(np.float32), scores=scores[0])
+
     return change
 
 
 def tilted(elevation_deg: float) -> Change:
     """A camera that looks down on (above 0) or up at the person, from near: upright lengths shrink, and the end that is
     farther away looks smaller. The body is taken to be flat, as it was in the image."""
+
     def change(clip: ShownClip, rng: np.random.Generator, layout: Layout) -> ShownClip:
         seen = clip.keypoints[clip.scores > 0]
         if not len(seen):
@@ -122,13 +137,18 @@ def tilted(elevation_deg: float) -> Change:
         nearness = 1 / np.maximum(1 + y * np.sin(angle) * -1 / _NEAR_UNITS, 0.3)
         flat = np.stack([x * nearness, y * np.cos(angle) * nearness], -1)
         return dataclasses.replace(clip, keypoints=(flat * clip.unit_px + middle).astype(np.float32))
+
     return change
 
 
 def _by_joint(table: dict[str, float], layout: Layout) -> np.ndarray:
     """(V, 1): the table's value by the end of a joint's name; the shoulders' for a joint it does not know."""
-    return np.array([[next((value for end, value in table.items() if joint.endswith(end)), table["shoulder"])]
-                     for joint in layout.joints])
+    return np.array(
+        [
+            [next((value for end, value in table.items() if joint.endswith(end)), table["shoulder"])]
+            for joint in layout.joints
+        ]
+    )
 
 
 CHANGES: dict[str, Change] = {
@@ -153,8 +173,14 @@ CHANGES: dict[str, Change] = {
 }
 
 
-def robustness(recogniser: Recogniser, data: SkeletonDataset, targets: dict[int, int], plain: ClipResults, seed: int,
-               done: Callable[[int], None] = lambda clips: None) -> dict[str, dict]:
+def robustness(
+    recogniser: Recogniser,
+    data: SkeletonDataset,
+    targets: dict[int, int],
+    plain: ClipResults,
+    seed: int,
+    done: Callable[[int], None] = lambda clips: None,
+) -> dict[str, dict]:
     """Accuracy under each of CHANGES, and what it costs in points with a 95 % interval over the clips.
 
     :param plain: the same clips unchanged
@@ -166,8 +192,12 @@ def robustness(recogniser: Recogniser, data: SkeletonDataset, targets: dict[int,
         after = _right(run_clips(recogniser, data, known, done, change, seed))
         cost = 100 * (before.astype(float) - after)
         low, high = bootstrap(cost, seed)
-        table[name] = {"accuracy": rounded(after.mean()), "cost_points": rounded(cost.mean()),
-                       "cost_low": rounded(low), "cost_high": rounded(high)}
+        table[name] = {
+            "accuracy": rounded(after.mean()),
+            "cost_points": rounded(cost.mean()),
+            "cost_low": rounded(low),
+            "cost_high": rounded(high),
+        }
     return table
 
 

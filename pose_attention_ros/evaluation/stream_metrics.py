@@ -62,8 +62,10 @@ class Timeline:
         for name, lowest in (("truth", UNLABELLED), ("predicted", NO_CLASS)):
             labels = getattr(self, name)
             if frames and not (lowest <= labels.min() and labels.max() < self.scores.shape[1]):
-                raise ValueError(f"Timeline.{name} holds labels {labels.min()} to {labels.max()}, expected {lowest} to "
-                                 f"{self.scores.shape[1] - 1}")
+                raise ValueError(
+                    f"Timeline.{name} holds labels {labels.min()} to {labels.max()}, expected {lowest} to "
+                    f"{self.scores.shape[1] - 1}"
+                )
 
     @cached_property
     def seconds(self) -> np.ndarray:
@@ -140,8 +142,11 @@ def segmental_f1(timelines: Sequence[Timeline], overlap: float) -> float:
         found = [s for s in segments(line.predicted) if s.label >= 0 and _seconds(line, s) > 0]
         taken: set[Segment] = set()
         for segment in found:
-            rivals = [(_overlap(line, segment, other), other) for other in true
-                      if other.label == segment.label and other.first < segment.end and segment.first < other.end]
+            rivals = [
+                (_overlap(line, segment, other), other)
+                for other in true
+                if other.label == segment.label and other.first < segment.end and segment.first < other.end
+            ]
             best, other = max(rivals, default=(0.0, None))
             if other is not None and best >= overlap - 1e-6 and other not in taken:
                 taken.add(other)
@@ -204,8 +209,9 @@ def false_time(timelines: Sequence[Timeline]) -> float:
     return _share(false, sum(line.seconds[line.truth == NO_CLASS].sum() for line in timelines))
 
 
-def early_recognition(timelines: Sequence[Timeline],
-                      fractions: Sequence[float] = metrics.OBSERVED_FRACTIONS) -> dict[str, np.ndarray]:
+def early_recognition(
+    timelines: Sequence[Timeline], fractions: Sequence[float] = metrics.OBSERVED_FRACTIONS
+) -> dict[str, np.ndarray]:
     """Share of the true segments of a class that are right once this fraction of their frames has been seen.
 
     :returns: {"label": (F,), "best_score": (F,)}: whether the published label is right, and whether the class with the
@@ -244,8 +250,10 @@ def summarise(timelines: Sequence[Timeline], classes: Sequence[str]) -> dict:
         "label_changes_per_minute": number(changes_per_minute(timelines)),
         "false_labels_per_idle_minute": number(false_labels_per_minute(timelines)),
         "false_share_of_idle_time": number(false_time(timelines)),
-        "early_recognition": {kind: {f"{fraction:.1f}": number(value) for fraction, value in
-                                     zip(metrics.OBSERVED_FRACTIONS, values)} for kind, values in early.items()},
+        "early_recognition": {
+            kind: {f"{fraction:.1f}": number(value) for fraction, value in zip(metrics.OBSERVED_FRACTIONS, values)}
+            for kind, values in early.items()
+        },
         "classes": list(classes),
         "confusion_s": np.round(confusion_s(timelines, kinds), 2).tolist(),
     }

@@ -10,10 +10,12 @@ import numpy as np
 from pose_attention_ros.evaluation.stream_metrics import UNLABELLED, Timeline, segments
 
 
-def draw_timelines(timelines: Sequence[Timeline], classes: Sequence[str], path: Path, *, most: int = 5,
-                   longest_s: float = 60.0) -> None:
+def draw_timelines(
+    timelines: Sequence[Timeline], classes: Sequence[str], path: Path, *, most: int = 5, longest_s: float = 60.0
+) -> None:
     """The first `longest_s` seconds of `most` streams: truth above label, one colour a class, nothing for none."""
     import matplotlib
+
     matplotlib.use("Agg")
     from matplotlib import pyplot
 
@@ -34,8 +36,14 @@ def draw_timelines(timelines: Sequence[Timeline], classes: Sequence[str], path: 
     axes.set(xlim=(0, longest_s), ylim=(len(shown), -0.1), xlabel="seconds; above what is shown, below the label")
     axes.set_yticks(np.arange(len(shown)) + 0.36, [f"stream {row + 1}" for row in range(len(shown))])
     handles = [pyplot.Rectangle((0, 0), 1, 1, color=colours(label % 20)) for label in sorted(used)]
-    axes.legend(handles, [classes[label] for label in sorted(used)], ncols=1, fontsize=7, loc="center left",
-                bbox_to_anchor=(1.0, 0.5))
+    axes.legend(
+        handles,
+        [classes[label] for label in sorted(used)],
+        ncols=1,
+        fontsize=7,
+        loc="center left",
+        bbox_to_anchor=(1.0, 0.5),
+    )
     figure.savefig(path, dpi=100)
     pyplot.close(figure)
 
@@ -47,6 +55,7 @@ def draw_curves(by_fps: Mapping[str, dict], delays_s: Mapping[float, np.ndarray]
     :param by_fps: frame rate -> stream_metrics.summarise; :param delays_s: frame rate -> stream_metrics.seconds_to_label
     """
     import matplotlib
+
     matplotlib.use("Agg")
     from matplotlib import pyplot
 
@@ -54,14 +63,24 @@ def draw_curves(by_fps: Mapping[str, dict], delays_s: Mapping[float, np.ndarray]
     for k, (fps, summary) in enumerate(by_fps.items()):
         for kind, style in (("best_score", "--"), ("label", "-")):
             early = summary["early_recognition"][kind]
-            left.plot([100 * float(share) for share in early], [100 * (value or 0) for value in early.values()], style,
-                      color=f"C{k}", label=f"{fps} fps" if style == "-" else None)
+            left.plot(
+                [100 * float(share) for share in early],
+                [100 * (value or 0) for value in early.values()],
+                style,
+                color=f"C{k}",
+                label=f"{fps} fps" if style == "-" else None,
+            )
     left.set(xlabel="seen of the action, %", ylabel="right, %", ylim=(0, 101), title="label (line), best score (dashed)")
     left.legend(fontsize=8)
     for k, (fps, delays) in enumerate(delays_s.items()):
         found = np.sort(delays[~np.isnan(delays)])
-        right.step(found, 100 * np.arange(1, len(found) + 1) / max(len(delays), 1), where="post", color=f"C{k}",
-                   label=f"{fps:g} fps")
+        right.step(
+            found,
+            100 * np.arange(1, len(found) + 1) / max(len(delays), 1),
+            where="post",
+            color=f"C{k}",
+            label=f"{fps:g} fps",
+        )
     right.set(xlabel="seconds since the action began", ylabel="has its label, %", xlim=(0, 5), ylim=(0, 101))
     for axes in (left, right):
         axes.grid(alpha=0.3)

@@ -30,8 +30,9 @@ class SeenStream:
     truth: np.ndarray
 
 
-def seen_at(streams: Sequence[Stream], fps: float, spec: ModelSpec, rough: AugmentConfig | None = None,
-            seed: int = 0) -> list[SeenStream]:
+def seen_at(
+    streams: Sequence[Stream], fps: float, spec: ModelSpec, rough: AugmentConfig | None = None, seed: int = 0
+) -> list[SeenStream]:
     """The streams as a camera of `fps` frames a second sees them; with `rough`, through a simulated pose estimator."""
     rng = np.random.default_rng(seed)
     seen = []
@@ -40,15 +41,21 @@ def seen_at(streams: Sequence[Stream], fps: float, spec: ModelSpec, rough: Augme
         keypoints, scores = shown.keypoints, shown.mask.astype(np.float32)
         if rough is not None:
             elapsed_s = np.full((1, len(scores)), 1 / fps)
-            keypoints, scores = (rows[0] for rows in estimate(rng, keypoints[None], shown.mask[None], elapsed_s, spec.layout,
-                                                              rough))
+            keypoints, scores = (
+                rows[0] for rows in estimate(rng, keypoints[None], shown.mask[None], elapsed_s, spec.layout, rough)
+            )
         truth = np.where(shown.ignored, UNLABELLED, shown.targets)
         seen.append(SeenStream(np.round(shown.time_s * 1e9).astype(np.int64), keypoints, scores, truth))
     return seen
 
 
-def run_streams(recogniser: Recogniser, streams: Sequence[SeenStream], config: ActionConfig | None = None,
-                resting: Collection[str] = (), done: Callable[[int], None] = lambda people: None) -> list[Timeline]:
+def run_streams(
+    recogniser: Recogniser,
+    streams: Sequence[SeenStream],
+    config: ActionConfig | None = None,
+    resting: Collection[str] = (),
+    done: Callable[[int], None] = lambda people: None,
+) -> list[Timeline]:
     """One timeline a stream: truth, published label and scores at every frame.
 
     :param resting: classes that mean rest: they count as NO_CLASS, as a truth and as a label
@@ -64,8 +71,9 @@ def run_streams(recogniser: Recogniser, streams: Sequence[SeenStream], config: A
     return [timelines[i] for i in range(len(streams))]
 
 
-def _run_together(recogniser: Recogniser, streams: list[SeenStream], config: ActionConfig | None,
-                  resting: Collection[str]) -> list[Timeline]:
+def _run_together(
+    recogniser: Recogniser, streams: list[SeenStream], config: ActionConfig | None, resting: Collection[str]
+) -> list[Timeline]:
     """People in view of one camera; each leaves at the end of his stream."""
     spec, stage = recogniser.spec, ActionStage(recogniser, config)
     labels = {name: NO_CLASS if name in resting else k for k, name in enumerate(spec.classes)} | {UNKNOWN_LABEL: NO_CLASS}
@@ -81,12 +89,25 @@ def _run_together(recogniser: Recogniser, streams: list[SeenStream], config: Act
         elapsed_s = (stamp_ns - int(stamps_ns[max(i - 1, 0)])) * 1e-9
         body = path(keypoints, score, score > 0, np.full(len(streams), elapsed_s, np.float32))
         there = np.flatnonzero(i < frames)
-        graphs = SkeletonGraphs(stamp_ns, "", spec.layout, IMAGE_SIZE, there, body.nodes[there], body.features[there],
-                                score[there] > 0, np.full(len(there), stamp_ns * 1e-9), body.root_px[there],
-                                body.scale_px[there], np.zeros((len(there), 4)))
+        graphs = SkeletonGraphs(
+            stamp_ns,
+            "",
+            spec.layout,
+            IMAGE_SIZE,
+            there,
+            body.nodes[there],
+            body.features[there],
+            score[there] > 0,
+            np.full(len(there), stamp_ns * 1e-9),
+            body.root_px[there],
+            body.scale_px[there],
+            np.zeros((len(there), 4)),
+        )
         for person in stage(graphs).people:
             predicted[person.track_id][i] = labels[person.label]
             scores[person.track_id][i] = person.scores
     rests = [k for k, name in enumerate(spec.classes) if name in resting]
-    return [Timeline(stream.stamps_ns, np.where(np.isin(stream.truth, rests), NO_CLASS, stream.truth), label, score)
-            for stream, label, score in zip(streams, predicted, scores)]
+    return [
+        Timeline(stream.stamps_ns, np.where(np.isin(stream.truth, rests), NO_CLASS, stream.truth), label, score)
+        for stream, label, score in zip(streams, predicted, scores)
+    ]

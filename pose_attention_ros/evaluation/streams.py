@@ -27,8 +27,9 @@ class PlanConfig(Settings):
     """How streams are put together."""
 
     clips: int = setting(12, "clips of a class in one stream", low=1)
-    pause: float = setting(0.45, "share of the clips that a pause follows: the last pose held, with a living body's sway",
-                           low=0, high=1)
+    pause: float = setting(
+        0.45, "share of the clips that a pause follows: the last pose held, with a living body's sway", low=0, high=1
+    )
     other: float = setting(0.25, "share that a clip of no class follows, where the data have any", low=0, high=1)
     pause_low_s: float = setting(1.5, "shortest pause", unit="s", low=0.1)
     pause_high_s: float = setting(5.0, "longest pause", unit="s", low=0.1)
@@ -72,15 +73,27 @@ def _joined(pieces: list[tuple[Example, bool]], layout: Layout, config: PlanConf
         keypoints, clock_s = piece.keypoints, 0.0
         if parts:
             last = parts[-1]
-            keypoints = keypoints + (root_of(last.keypoints[-1], last.mask[-1], layout)
-                                     - root_of(keypoints[0], piece.mask[0], layout))
+            keypoints = keypoints + (
+                root_of(last.keypoints[-1], last.mask[-1], layout) - root_of(keypoints[0], piece.mask[0], layout)
+            )
             passage = _passage(last, keypoints[0], piece.mask[0], is_pause, config)
             parts.append(passage)
             clock_s = passage.time_s[-1] + 1 / PASSAGE_HZ
-        parts.append(Stream(clock_s + np.arange(frames) / piece.fps, keypoints, piece.mask,
-                            np.full(frames, piece.target), np.zeros(frames, bool)))
-    return Stream(*(np.concatenate([getattr(part, name) for part in parts])
-                    for name in ("time_s", "keypoints", "mask", "targets", "ignored")))
+        parts.append(
+            Stream(
+                clock_s + np.arange(frames) / piece.fps,
+                keypoints,
+                piece.mask,
+                np.full(frames, piece.target),
+                np.zeros(frames, bool),
+            )
+        )
+    return Stream(
+        *(
+            np.concatenate([getattr(part, name) for part in parts])
+            for name in ("time_s", "keypoints", "mask", "targets", "ignored")
+        )
+    )
 
 
 def _passage(before: Stream, keypoints: np.ndarray, mask: np.ndarray, to_pause: bool, config: PlanConfig) -> Stream:
@@ -89,9 +102,15 @@ def _passage(before: Stream, keypoints: np.ndarray, mask: np.ndarray, to_pause: 
     both = before.mask[-1] & mask
     farthest = np.linalg.norm(keypoints - before.keypoints[-1], axis=-1)[both].max(initial=0) / UNIT_PX
     frames = round(np.clip(farthest / config.passage_speed, *_PASSAGE_S) * PASSAGE_HZ)
-    ends = Stream(np.array([0.0, 1.0]), np.stack([before.keypoints[-1], keypoints]), np.stack([before.mask[-1], mask]),
-                  np.full(2, NO_CLASS), np.full(2, not to_pause))
+    ends = Stream(
+        np.array([0.0, 1.0]),
+        np.stack([before.keypoints[-1], keypoints]),
+        np.stack([before.mask[-1], mask]),
+        np.full(2, NO_CLASS),
+        np.full(2, not to_pause),
+    )
     share = np.arange(1, frames + 1) / (frames + 1)
     moved = sampled(ends, share * share * (3 - 2 * share))  # slow at both ends
-    return Stream(before.time_s[-1] + np.arange(1, frames + 1) / PASSAGE_HZ, moved.keypoints, moved.mask, moved.targets,
-                  moved.ignored)
+    return Stream(
+        before.time_s[-1] + np.arange(1, frames + 1) / PASSAGE_HZ, moved.keypoints, moved.mask, moved.targets, moved.ignored
+    )

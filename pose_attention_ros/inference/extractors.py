@@ -18,8 +18,9 @@ from pose_attention_ros.inference.pose_model import read_pose_spec
 # name -> "module:factory"; factory(ExtractorConfig) -> FeatureExtractor. A module is imported when it is asked for.
 EXTRACTORS: dict[str, str] = {
     "pose_cnn": "pose_attention_ros.inference.extractors:create_pose_cnn_features",
-    **dict.fromkeys(("vgg16", "vgg16_fc6", "bn_inception", "i3d"),
-                    "pose_attention_ros.inference.torch_backend:create_torch_extractor"),
+    **dict.fromkeys(
+        ("vgg16", "vgg16_fc6", "bn_inception", "i3d"), "pose_attention_ros.inference.torch_backend:create_torch_extractor"
+    ),
 }
 _MOST_AT_ONCE = 32  # images of one run: more only takes more memory
 
@@ -28,8 +29,11 @@ _MOST_AT_ONCE = 32  # images of one run: more only takes more memory
 class ExtractorWeights(Settings):
     """Where an extractor's weights are, and how it runs."""
 
-    extractor_weights: str = setting("", "file or model directory of the feature extractor's weights; empty: the shipped "
-                                     "pose network's, or the library's pretrained ones, which it may download")
+    extractor_weights: str = setting(
+        "",
+        "file or model directory of the feature extractor's weights; empty: the shipped "
+        "pose network's, or the library's pretrained ones, which it may download",
+    )
     extractor_threads: int = setting(1, "CPU threads of the feature extractor", low=1, high=64)
 
 
@@ -78,8 +82,10 @@ class PoseCnnFeatures:
             self.channels = int(shapes["features"][1])
             assert len(shapes["image"]) == 4
         except Exception as error:  # onnxruntime raises its own kinds, without a common public base
-            raise ModelError("feature extractor pose_cnn: the file is no pose network with input image and output features: "
-                             f"{str(error).splitlines()[0] if str(error) else type(error).__name__}") from None
+            raise ModelError(
+                "feature extractor pose_cnn: the file is no pose network with input image and output features: "
+                f"{str(error).splitlines()[0] if str(error) else type(error).__name__}"
+            ) from None
         self.sha256 = hashlib.sha256(content).hexdigest()
         self._only_features = onnxruntime.RunOptions()
         self._only_features.only_execute_path_to_fetches = True  # not the head

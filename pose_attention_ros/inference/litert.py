@@ -58,5 +58,8 @@ def _interpreter_class() -> type:
         except ImportError as error:
             if not (isinstance(error, ModuleNotFoundError) and error.name and name.startswith(error.name)):
                 broken = broken or f"{name} is installed but cannot be loaded: {error}"  # a library of its own is missing
-    raise ModelError(f"MoveNet needs LiteRT: {broken}" if broken else
-                     "MoveNet needs LiteRT, which is not installed; run: pip install ai-edge-litert")
+    raise ModelError(
+        f"MoveNet needs LiteRT: {broken}"
+        if broken
+        else "MoveNet needs LiteRT, which is not installed; run: pip install ai-edge-litert"
+    )

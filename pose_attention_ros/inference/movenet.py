@@ -125,7 +125,16 @@ class MoveNet:
         keypoints_px, corners = (letterbox.to_image(points[sure]) for points in (people.keypoints, people.boxes))
         boxes = np.clip(corners, 0, (width, height)).reshape(-1, 4).astype(np.float32)
         scores, person_scores = people.scores[sure], people.person_scores[sure]
-        rows = keep_distinct(keypoints_px, scores, boxes, person_scores, self._sigmas, self._config.same_person_oks,
-                             _COMPARED_JOINT_SCORE)
-        return Skeletons(frame.stamp_ns, frame.frame_id, self.layout, (width, height), keypoints_px[rows], scores[rows],
-                         boxes[rows], person_scores[rows])
+        rows = keep_distinct(
+            keypoints_px, scores, boxes, person_scores, self._sigmas, self._config.same_person_oks, _COMPARED_JOINT_SCORE
+        )
+        return Skeletons(
+            frame.stamp_ns,
+            frame.frame_id,
+            self.layout,
+            (width, height),
+            keypoints_px[rows],
+            scores[rows],
+            boxes[rows],
+            person_scores[rows],
+        )

@@ -57,8 +57,9 @@ def decode(maps: Mapping[str, np.ndarray], least_score: float = 0.0, most_people
     corners, predicted, certain = corners[whole], predicted[whole], certain[whole]
     count = int((certain >= least_score).sum())  # of the people; the others only take part in the scores
     slope = np.float32(-1 / (_SPREAD * min(height, width)))
-    places = np.array([_places(maps["heat"], predicted[row], corners[row], slope) for row in range(count)],
-                      np.int64).reshape(-1, _JOINTS, 2)
+    places = np.array(
+        [_places(maps["heat"], predicted[row], corners[row], slope) for row in range(count)], np.int64
+    ).reshape(-1, _JOINTS, 2)
     scores = _scores(maps["heat"], places, predicted, corners, slope)
     channels = 2 * np.arange(_JOINTS)[:, None] + (0, 1)
     joints = places + maps["joint_offset"][places[..., 0, None], places[..., 1, None], channels]
@@ -93,15 +94,18 @@ def _places(heat: np.ndarray, predicted: np.ndarray, box: np.ndarray, slope: np.
     if top >= bottom or left >= right:
         return np.zeros((_JOINTS, 2), np.int64)
     # exp(y^2 + x^2) is a product, so that a person costs h + w of them and not h * w.
-    of_row, of_column = (np.exp(slope * (np.arange(low, high, dtype=np.float32)[:, None] - predicted[:, axis]) ** 2)
-                         for axis, (low, high) in enumerate(((top, bottom), (left, right))))
+    of_row, of_column = (
+        np.exp(slope * (np.arange(low, high, dtype=np.float32)[:, None] - predicted[:, axis]) ** 2)
+        for axis, (low, high) in enumerate(((top, bottom), (left, right)))
+    )
     near = heat[top:bottom, left:right] * of_row[:, None] * of_column
     rows, columns = np.divmod(near.reshape(-1, _JOINTS).argmax(0), right - left)
     return np.stack([rows + top, columns + left], 1)
 
 
-def _scores(heat: np.ndarray, places: np.ndarray, predicted: np.ndarray, corners: np.ndarray,
-            slope: np.float32) -> np.ndarray:
+def _scores(
+    heat: np.ndarray, places: np.ndarray, predicted: np.ndarray, corners: np.ndarray, slope: np.float32
+) -> np.ndarray:
     """(N, 17) certainty of the joints at `places` (N, 17, 2): the heat there, weighted for whoever of the (M, 17, 2)
     `predicted` and their boxes (M, 2, 2) it fits best, as in the published graph."""
     squared = ((places[:, None] - predicted) ** 2).sum(-1)  # (N, M, 17)

@@ -51,8 +51,9 @@ def onnx_file(precision: str) -> NetworkFile:
         from pose_attention_ros.inference.conversion.onnx_writing import write_onnx
 
         outputs = {str(tensor): name for name, tensor in _TENSORS.items()}
-        return write_onnx(_read(source).network(list(_TENSORS.values())), str(_IMAGE_TENSOR), outputs, WEIGHTS,
-                          half=precision == "fp16")
+        return write_onnx(
+            _read(source).network(list(_TENSORS.values())), str(_IMAGE_TENSOR), outputs, WEIGHTS, half=precision == "fp16"
+        )
 
     return _network_file(derived_file(_path(f"{precision}.onnx"), _made_of(), make), precision)
 
@@ -71,8 +72,10 @@ def int8_file(tensorrt: bool = False) -> NetworkFile:
     path = _int8_path(tensorrt)
     content = stored_file(path, _made_of())
     if content is None:
-        raise ModelError(f"MoveNet has no int8 file on this machine ({path}); run: pose-attention export onnx --model "
-                         f"{WEIGHTS} --precision int8 --calibration FOLDER_OF_PHOTOS")
+        raise ModelError(
+            f"MoveNet has no int8 file on this machine ({path}); run: pose-attention export onnx --model "
+            f"{WEIGHTS} --precision int8 --calibration FOLDER_OF_PHOTOS"
+        )
     return _network_file(content, "int8")
 
 

@@ -66,8 +66,11 @@ def open_heads(config: PoseConfig) -> HeadsNetwork:
     if runtime == "litert":
         _refuse(config.precision != "fp32", config, "LiteRT computes MoveNet in fp32; other runtimes can do more")
         return LiteRtHeads(config.threads)
-    _refuse(config.precision == "fp16" and runtime == "onnx", config,
-            "ONNX Runtime on a CPU computes MoveNet in fp32 or int8; fp16 is for runtime cuda or tensorrt")
+    _refuse(
+        config.precision == "fp16" and runtime == "onnx",
+        config,
+        "ONNX Runtime on a CPU computes MoveNet in fp32 or int8; fp16 is for runtime cuda or tensorrt",
+    )
     return OnnxHeads(_file(config), config)
 
 

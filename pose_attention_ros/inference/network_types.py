@@ -98,7 +98,8 @@ class ShapeRange:
     def holds(self, shape: Shape) -> bool:
         """Whether `shape` lies in the range."""
         return len(shape) == len(self.least) and all(
-            low <= size <= high for low, size, high in zip(self.least, shape, self.most))
+            low <= size <= high for low, size, high in zip(self.least, shape, self.most)
+        )
 
     def __str__(self) -> str:
         least, best, most = ("x".join(map(str, shape)) for shape in (self.least, self.best, self.most))

@@ -13,8 +13,10 @@ from pose_attention_ros.inference.network_types import Network, NetworkFile, Pro
 
 # What a `runtime` setting may say, in core.config.setting's words; the first is the default.
 RUNTIMES = ("onnx", "cuda", "tensorrt", "tensorrt_only")
-RUNTIME_DOC = ("what computes: onnx (ONNX Runtime); cuda (the same, on an NVIDIA GPU only); tensorrt, with ONNX Runtime "
-               "where it is missing; or tensorrt_only")
+RUNTIME_DOC = (
+    "what computes: onnx (ONNX Runtime); cuda (the same, on an NVIDIA GPU only); tensorrt, with ONNX Runtime "
+    "where it is missing; or tensorrt_only"
+)
 PRECISIONS = ("fp32", "fp16", "int8")
 _GPU_PROVIDER, _CPU_PROVIDER = "CUDAExecutionProvider", "CPUExecutionProvider"
 _log = logging.getLogger(__name__)
@@ -124,12 +126,16 @@ def has_cuda() -> bool:
 
 def _on_cuda(file: NetworkFile, threads: int) -> OnnxNetwork:
     if not has_cuda():
-        raise ModelError("runtime is 'cuda', which the installed ONNX Runtime lacks; run: pip install onnxruntime-gpu, or "
-                         "set runtime to onnx")
+        raise ModelError(
+            "runtime is 'cuda', which the installed ONNX Runtime lacks; run: pip install onnxruntime-gpu, or "
+            "set runtime to onnx"
+        )
     network = OnnxNetwork(file, threads, small=False)
     if network.backend != "onnx-cuda":
-        raise ModelError("runtime is 'cuda', but ONNX Runtime finds no NVIDIA GPU that it can use; look at `nvidia-smi` and "
-                         "the CUDA version that onnxruntime-gpu wants, or set runtime to onnx")
+        raise ModelError(
+            "runtime is 'cuda', but ONNX Runtime finds no NVIDIA GPU that it can use; look at `nvidia-smi` and "
+            "the CUDA version that onnxruntime-gpu wants, or set runtime to onnx"
+        )
     return network
 
 

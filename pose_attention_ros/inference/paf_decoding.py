@@ -29,11 +29,13 @@ class DecodeConfig(Settings):
     """How certain peaks and limbs must be; a network's model.json may carry its own values."""
 
     peak_score: float = setting(0.1, "a confidence below this is no joint", low=0.001, high=1.0)
-    limb_score: float = setting(0.05, "a field that points along a limb by less than this does not support it", low=0.0,
-                                high=1.0)
+    limb_score: float = setting(
+        0.05, "a field that points along a limb by less than this does not support it", low=0.0, high=1.0
+    )
     limb_agreement: float = setting(0.6, "share of a limb's samples that must support it", low=0.0, high=1.0)
-    limb_length: float = setting(0.5, "share of the maps' longer side above which a limb counts the less the longer it is",
-                                 low=0.01, high=10.0)
+    limb_length: float = setting(
+        0.5, "share of the maps' longer side above which a limb counts the less the longer it is", low=0.01, high=10.0
+    )
     limb_samples: int = setting(10, "samples along a limb", low=2, high=100)
     most_peaks: int = setting(40, "peaks of one joint that are considered, the highest first", low=1, high=1000)
     least_joints: int = setting(3, "a person has at least so many joints", low=1, high=100)
@@ -84,8 +86,10 @@ def decode(confidence: np.ndarray, affinity: np.ndarray, layout: Layout, config:
     """
     joints, limbs = len(layout.joints), len(layout.limbs)
     if len(confidence) < joints or len(affinity) != 2 * limbs or confidence.shape[1:] != affinity.shape[1:]:
-        raise ValueError(f"maps {confidence.shape} and {affinity.shape} do not fit layout {layout.name!r}: expected at "
-                         f"least {joints} and exactly {2 * limbs} maps of one size")
+        raise ValueError(
+            f"maps {confidence.shape} and {affinity.shape} do not fit layout {layout.name!r}: expected at "
+            f"least {joints} and exactly {2 * limbs} maps of one size"
+        )
     config = config or DecodeConfig()
     peaks = find_peaks(confidence[:joints], config)
     connections = connect(peaks, affinity, layout, config)
@@ -109,8 +113,10 @@ def find_peaks(confidence: np.ndarray, config: DecodeConfig) -> Peaks:
     at = np.flatnonzero(flat >= config.peak_score)
     value = flat[at]
     # Of equal neighbours only the first in reading order is a peak.
-    top = ((value[:, None] > flat[at[:, None] + _offsets(_EARLIER, step)])
-           & (value[:, None] >= flat[at[:, None] + _offsets(_LATER, step)])).all(1)
+    top = (
+        (value[:, None] > flat[at[:, None] + _offsets(_EARLIER, step)])
+        & (value[:, None] >= flat[at[:, None] + _offsets(_LATER, step)])
+    ).all(1)
     at, value = at[top], value[top]
     around = flat[at[:, None] + _offsets(((0, -1), (-1, 0), (0, 1), (1, 0)), step)].reshape(-1, 2, 2)  # [peak, side, axis]
     logs = np.log(np.maximum(around, _LEAST_NEIGHBOUR * value[:, None, None]) / value[:, None, None])

@@ -26,15 +26,19 @@ _SMALLER, _LARGER = 0.7, 1.5
 class PixelFeedConfig(ExtractorWeights):
     """Settings of models that read the image."""
 
-    share_features: bool = setting(True, "take features of the image around a person from the pose network, where it has "
-                                   "them and sees the person about as large as in training; false computes all")
+    share_features: bool = setting(
+        True,
+        "take features of the image around a person from the pose network, where it has "
+        "them and sees the person about as large as in training; false computes all",
+    )
 
 
 class Squares(Protocol):
     """Where to look for one person, frame after frame."""
 
-    def __call__(self, keypoints_px: np.ndarray, present: np.ndarray, box_xyxy: np.ndarray,
-                 image_size: tuple[int, int]) -> np.ndarray:
+    def __call__(
+        self, keypoints_px: np.ndarray, present: np.ndarray, box_xyxy: np.ndarray, image_size: tuple[int, int]
+    ) -> np.ndarray:
         """(n, 3) centre x, centre y and side in pixels; n is always the same."""
         ...
 
@@ -45,8 +49,9 @@ class PersonLooks:
     def __init__(self) -> None:
         self._square = SteadySquare()
 
-    def __call__(self, keypoints_px: np.ndarray, present: np.ndarray, box_xyxy: np.ndarray,
-                 image_size: tuple[int, int]) -> np.ndarray:
+    def __call__(
+        self, keypoints_px: np.ndarray, present: np.ndarray, box_xyxy: np.ndarray, image_size: tuple[int, int]
+    ) -> np.ndarray:
         """See Squares."""
         return self._square(box_xyxy)[None]
 
@@ -57,8 +62,9 @@ class PartLooks:
     def __init__(self, joints: tuple[str, ...], config: CropConfig) -> None:
         self._squares = PartSquares(joints, config)
 
-    def __call__(self, keypoints_px: np.ndarray, present: np.ndarray, box_xyxy: np.ndarray,
-                 image_size: tuple[int, int]) -> np.ndarray:
+    def __call__(
+        self, keypoints_px: np.ndarray, present: np.ndarray, box_xyxy: np.ndarray, image_size: tuple[int, int]
+    ) -> np.ndarray:
         """See Squares."""
         return self._squares(keypoints_px, present, image_size)
 
@@ -92,8 +98,9 @@ def _crop_config(spec: ModelSpec) -> CropConfig:
     return CropConfig(**{name: value for name, value in spec.extractor.items() if name in known})
 
 
-def create_pixel_feed(spec: ModelSpec, settings: PixelFeedConfig,
-                      shared: Callable[[], ImageFeatures | None] = lambda: None) -> PixelFeed | None:
+def create_pixel_feed(
+    spec: ModelSpec, settings: PixelFeedConfig, shared: Callable[[], ImageFeatures | None] = lambda: None
+) -> PixelFeed | None:
     """What feeds the model, None where it reads joints alone.
 
     :param shared: gives the pose estimator's features of the newest image, if it has any
@@ -107,9 +114,11 @@ def create_pixel_feed(spec: ModelSpec, settings: PixelFeedConfig,
         config = ExtractorConfig(settings.extractor_weights, settings.extractor_threads, name)
         extractor = create_extractor(config)
         if extractor.sha256 != spec.extractor["sha256"]:
-            raise ModelError(f"model {spec.model_id!r} was trained on features of {name} {spec.extractor['sha256'][:12]}, "
-                             f"here is {extractor.sha256[:12]}: give the weights with that sha256 as extractor_weights, or "
-                             "train it anew")
+            raise ModelError(
+                f"model {spec.model_id!r} was trained on features of {name} {spec.extractor['sha256'][:12]}, "
+                f"here is {extractor.sha256[:12]}: give the weights with that sha256 as extractor_weights, or "
+                "train it anew"
+            )
         shares = kind.shares and settings.share_features
         feed = ExtractedPixels(spec, extractor, kind, size, shared if shares else lambda: None)
     except KeyError as error:
@@ -120,20 +129,29 @@ def create_pixel_feed(spec: ModelSpec, settings: PixelFeedConfig,
 class ExtractedPixels:
     """See core.actions.pixels.PixelFeed."""
 
-    def __init__(self, spec: ModelSpec, extractor: FeatureExtractor, kind: _Kind, size: int,
-                 shared: Callable[[], ImageFeatures | None]) -> None:
+    def __init__(
+        self,
+        spec: ModelSpec,
+        extractor: FeatureExtractor,
+        kind: _Kind,
+        size: int,
+        shared: Callable[[], ImageFeatures | None],
+    ) -> None:
         """:raises ModelError: the extractor does not give what the model reads"""
         self._spec, self._extractor, self._kind, self._size, self._shared = spec, extractor, kind, size, shared
         if extractor.frames_per_cell != 1:
-            raise ModelError(f"model {spec.model_id!r} reads {extractor.name}, which sees {extractor.frames_per_cell} "
-                             "images at once and does not run on a stream")
+            raise ModelError(
+                f"model {spec.model_id!r} reads {extractor.name}, which sees {extractor.frames_per_cell} "
+                "images at once and does not run on a stream"
+            )
         blank = extractor(np.zeros((1, size, size, 3), np.uint8))  # also warms it up
         self._cube_shape, self._cells = blank.shape[1:], blank.shape[2:]
         count = len(self._squares_of(kind.squares(spec)))
         shape = kind.finish(np.repeat(blank[:, None], count, axis=1)).shape[1:]
         if shape != spec.pixels_shape:
-            raise ModelError(f"model {spec.model_id!r} reads pixels of shape {spec.pixels_shape}, {extractor.name} gives "
-                             f"{shape}")
+            raise ModelError(
+                f"model {spec.model_id!r} reads pixels of shape {spec.pixels_shape}, {extractor.name} gives {shape}"
+            )
         self.computed = self.shared = 0  # squares whose features were extracted, and were there already
         self.reset()
 

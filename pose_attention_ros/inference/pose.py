@@ -69,28 +69,54 @@ class PoseEstimator(Protocol):
 class PoseConfig(Settings):
     """Settings of the pose stage."""
 
-    estimator: str = setting("movenet", "pose estimator; auto: what suits this machine, and one log line says why",
-                             choices=tuple(ESTIMATORS))
-    input_size: int = setting(320, "longer side of the network's input, a multiple of 32; larger finds smaller people and "
-                              "costs more", unit="px", low=64, high=1280)
+    estimator: str = setting(
+        "movenet", "pose estimator; auto: what suits this machine, and one log line says why", choices=tuple(ESTIMATORS)
+    )
+    input_size: int = setting(
+        320,
+        "longer side of the network's input, a multiple of 32; larger finds smaller people and costs more",
+        unit="px",
+        low=64,
+        high=1280,
+    )
     threads: int = setting(1, "CPU threads of the network", low=1, high=64)
-    pose_model: str = setting("pose_cnn", "network of estimators pose_cnn and top_down: a name under models/, or a "
-                              "directory's path")
-    runtime: str = setting(POSE_RUNTIMES[0], "what computes: auto (movenet: LiteRT, pose_cnn: ONNX Runtime); litert "
-                           "(movenet's); onnx (ONNX Runtime); cuda (the same, on an NVIDIA GPU only); tensorrt, with auto's "
-                           "where it is missing; tensorrt_only", choices=POSE_RUNTIMES)
-    precision: str = setting(PRECISIONS[0], "numbers that the network computes in; fp16 is for tensorrt and cuda; int8 of "
-                             "movenet must be exported first", choices=PRECISIONS)
-    engine_shapes: str = setting("dynamic", "TensorRT: one engine for images of every shape, or one fixed to the shape at "
-                                 "hand, which is faster and built anew for another", choices=("dynamic", "fixed"))
-    zoom: str = setting("off", "movenet: auto takes a second, enlarged look for people who are small or newly lost",
-                        choices=("off", "auto"))
+    pose_model: str = setting(
+        "pose_cnn", "network of estimators pose_cnn and top_down: a name under models/, or a directory's path"
+    )
+    runtime: str = setting(
+        POSE_RUNTIMES[0],
+        "what computes: auto (movenet: LiteRT, pose_cnn: ONNX Runtime); litert "
+        "(movenet's); onnx (ONNX Runtime); cuda (the same, on an NVIDIA GPU only); tensorrt, with auto's "
+        "where it is missing; tensorrt_only",
+        choices=POSE_RUNTIMES,
+    )
+    precision: str = setting(
+        PRECISIONS[0],
+        "numbers that the network computes in; fp16 is for tensorrt and cuda; int8 of movenet must be exported first",
+        choices=PRECISIONS,
+    )
+    engine_shapes: str = setting(
+        "dynamic",
+        "TensorRT: one engine for images of every shape, or one fixed to the shape at "
+        "hand, which is faster and built anew for another",
+        choices=("dynamic", "fixed"),
+    )
+    zoom: str = setting(
+        "off", "movenet: auto takes a second, enlarged look for people who are small or newly lost", choices=("off", "auto")
+    )
     zoom_share: float = setting(0.25, "time that the second look may cost, as a share of the first's", low=0.02, high=1.0)
-    detect_every_s: float = setting(0.5, "movenet_thunder, top_down: how often people are looked for in the whole image; "
-                                    "between, each is followed by the joints found before", unit="s", low=0.0, high=10.0)
+    detect_every_s: float = setting(
+        0.5,
+        "movenet_thunder, top_down: how often people are looked for in the whole image; "
+        "between, each is followed by the joints found before",
+        unit="s",
+        low=0.0,
+        high=10.0,
+    )
     min_person_score: float = setting(0.15, "people with less certainty are left out", low=0.0, high=1.0, live=True)
-    same_person_oks: float = setting(0.5, "two skeletons more similar than this are one person twice", low=0.0, high=1.0,
-                                    live=True)
+    same_person_oks: float = setting(
+        0.5, "two skeletons more similar than this are one person twice", low=0.0, high=1.0, live=True
+    )
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -32,12 +32,15 @@ def create_pose_cnn(config: PoseConfig) -> PoseCnn:
     """The network and the runtime that `config` names. Raises ModelError where either is missing."""
     spec = read_pose_spec(config.pose_model)
     if config.runtime == "litert":
-        raise UserError(f"runtime is 'litert', expected auto or one of {', '.join(RUNTIMES)}: {spec.model_id} is no "
-                        ".tflite file")
+        raise UserError(
+            f"runtime is 'litert', expected auto or one of {', '.join(RUNTIMES)}: {spec.model_id} is no .tflite file"
+        )
     if runtime_of(config) in _ONNX_RUNTIME and config.precision not in spec.files:
         have = ", ".join(spec.files)
-        raise UserError(f"precision is {config.precision!r}, expected one of {have}, the files of {spec.model_id}: ONNX "
-                        f"Runtime computes in the numbers of the file; runtime tensorrt can do more")
+        raise UserError(
+            f"precision is {config.precision!r}, expected one of {have}, the files of {spec.model_id}: ONNX "
+            f"Runtime computes in the numbers of the file; runtime tensorrt can do more"
+        )
     return PoseCnn(spec, config)
 
 
@@ -142,8 +145,16 @@ class PoseCnn:
         keypoints_px = self._letterbox.to_image(keypoints)
         boxes = boxes_of(keypoints_px, scores > 0, size)
         rows = keep_distinct(keypoints_px, scores, boxes, person_scores, self._sigmas, self._config.same_person_oks, 1e-6)
-        return Skeletons(frame.stamp_ns, frame.frame_id, self.layout, size, keypoints_px[rows], scores[rows], boxes[rows],
-                         person_scores[rows])
+        return Skeletons(
+            frame.stamp_ns,
+            frame.frame_id,
+            self.layout,
+            size,
+            keypoints_px[rows],
+            scores[rows],
+            boxes[rows],
+            person_scores[rows],
+        )
 
 
 def file_for(spec: PoseSpec, config: PoseConfig, profile: Profile) -> NetworkFile:

@@ -78,11 +78,19 @@ def read_pose_spec(model: str) -> PoseSpec:
         raw = json.loads(path.read_text())
     try:
         if not is_pose_network(folder):
-            raise ModelError(f"{folder} is no pose network: {SPEC_FILE} has no \"task\": \"{TASK}\"; is it a recogniser?")
-        files = {str(precision): (Path(entry["file"]).name, str(entry["sha256"]))
-                 for precision, entry in raw["files"].items()}
-        spec = PoseSpec(folder, str(raw["model_id"]), layout(raw["layout"]), int(raw["stages"]), int(raw["stride"]),
-                        DecodeConfig(**raw.get("thresholds", {})), files)
+            raise ModelError(f'{folder} is no pose network: {SPEC_FILE} has no "task": "{TASK}"; is it a recogniser?')
+        files = {
+            str(precision): (Path(entry["file"]).name, str(entry["sha256"])) for precision, entry in raw["files"].items()
+        }
+        spec = PoseSpec(
+            folder,
+            str(raw["model_id"]),
+            layout(raw["layout"]),
+            int(raw["stages"]),
+            int(raw["stride"]),
+            DecodeConfig(**raw.get("thresholds", {})),
+            files,
+        )
         files["fp32"]
     except KeyError as error:
         raise ModelError(f"{path} lacks {error}") from None

@@ -77,16 +77,27 @@ def read_spec(folder: Path) -> tuple[ModelSpec, bytes]:
         raw = json.loads(path.read_text())
     try:
         spec = ModelSpec(
-            model_id=str(raw["model_id"]), sha256=str(raw["sha256"]), classes=tuple(map(str, raw["classes"])),
-            layout=layout(raw["layout"]), features=tuple(raw["features"]), rate_hz=float(raw["rate_hz"]),
-            state_size=int(raw["state_size"]), decay_per_s=float(raw["decay_per_s"]),
-            attention_window_s=float(raw["attention_window_s"]), temperature=float(raw["temperature"]),
-            threshold=float(raw["threshold"]), smoothing=SmoothingConfig(**_FIRST_SMOOTHING | raw.get("smoothing", {})),
-            kind=str(raw.get("kind", "pan")), pixels=str(raw.get("pixels", "")),
-            pixels_shape=tuple(map(int, raw.get("pixels_shape", ()))), extractor=dict(raw.get("extractor", {})),
-            frame_window=int(raw.get("frame_window", 0)), postures=tuple(map(str, raw.get("postures", ()))),
+            model_id=str(raw["model_id"]),
+            sha256=str(raw["sha256"]),
+            classes=tuple(map(str, raw["classes"])),
+            layout=layout(raw["layout"]),
+            features=tuple(raw["features"]),
+            rate_hz=float(raw["rate_hz"]),
+            state_size=int(raw["state_size"]),
+            decay_per_s=float(raw["decay_per_s"]),
+            attention_window_s=float(raw["attention_window_s"]),
+            temperature=float(raw["temperature"]),
+            threshold=float(raw["threshold"]),
+            smoothing=SmoothingConfig(**_FIRST_SMOOTHING | raw.get("smoothing", {})),
+            kind=str(raw.get("kind", "pan")),
+            pixels=str(raw.get("pixels", "")),
+            pixels_shape=tuple(map(int, raw.get("pixels_shape", ()))),
+            extractor=dict(raw.get("extractor", {})),
+            frame_window=int(raw.get("frame_window", 0)),
+            postures=tuple(map(str, raw.get("postures", ()))),
             network_sha256=str(raw.get("safetensors_sha256", raw["sha256"])),
-            thresholds=tuple(map(float, raw.get("thresholds", ()))))
+            thresholds=tuple(map(float, raw.get("thresholds", ()))),
+        )
         weights_path = folder / Path(raw["weights"]).name
     except KeyError as error:
         raise ModelError(f"{path} lacks {error}") from None
@@ -119,21 +130,30 @@ class OnnxRecogniser:
 
     def _check_graph(self) -> None:
         spec = self.spec
-        wanted = {"features": (len(spec.layout.joints), len(spec.features)), "state": (spec.state_size,),
-                  "logits": (len(spec.classes),), "joint_attention": (len(spec.layout.joints),),
-                  "frame_energy": (spec.frame_window,) if spec.frame_window else (), "next_state": (spec.state_size,)}
+        wanted = {
+            "features": (len(spec.layout.joints), len(spec.features)),
+            "state": (spec.state_size,),
+            "logits": (len(spec.classes),),
+            "joint_attention": (len(spec.layout.joints),),
+            "frame_energy": (spec.frame_window,) if spec.frame_window else (),
+            "next_state": (spec.state_size,),
+        }
         if spec.pixels:
             wanted["pixels"] = spec.pixels_shape
+        # fmt: off
         described = {"features": "joints and features", "state": "state_size", "logits": "number of classes",
                      "joint_attention": "number of joints", "frame_energy": "frame_window", "next_state": "state_size",
                      "pixels": "pixels_shape"}
+        # fmt: on
         found = {name: shape[1:] for name, shape in {**self._network.inputs, **self._network.outputs}.items()}
         for name, shape in wanted.items():
             if name not in found:
                 raise ModelError(f"model {spec.model_id!r} has no {name!r}; a streaming recogniser has {', '.join(wanted)}")
             if found[name] != shape:
-                raise ModelError(f"model {spec.model_id!r}: {described[name]} of {name!r} is "
-                                 f"{'x'.join(map(str, found[name]))}, {SPEC_FILE} says {'x'.join(map(str, shape))}")
+                raise ModelError(
+                    f"model {spec.model_id!r}: {described[name]} of {name!r} is "
+                    f"{'x'.join(map(str, found[name]))}, {SPEC_FILE} says {'x'.join(map(str, shape))}"
+                )
 
     def step(self, features: np.ndarray, state: np.ndarray, pixels: np.ndarray | None = None) -> StepOutput:
         """features (N, V, C) float32, a missing joint all 0; state (N, S) float32; pixels (N, *spec.pixels_shape) float32.
@@ -146,11 +166,15 @@ class OnnxRecogniser:
         inputs = {"features": features, "state": state}
         if spec.pixels:
             if pixels is None:
-                raise ModelError(f"model {spec.model_id!r} reads the image too, not joints alone: pixels is None, expected "
-                                 f"{spec.pixels} of shape {(people, *spec.pixels_shape)}")
+                raise ModelError(
+                    f"model {spec.model_id!r} reads the image too, not joints alone: pixels is None, expected "
+                    f"{spec.pixels} of shape {(people, *spec.pixels_shape)}"
+                )
             inputs["pixels"] = pixels
-        parts = [self._run({name: array[begin : begin + _MOST_PEOPLE] for name, array in inputs.items()})
-                 for begin in range(0, people, _MOST_PEOPLE)]
+        parts = [
+            self._run({name: array[begin : begin + _MOST_PEOPLE] for name, array in inputs.items()})
+            for begin in range(0, people, _MOST_PEOPLE)
+        ]
         return StepOutput(*(np.concatenate(arrays) if len(parts) > 1 else arrays[0] for arrays in zip(*parts)))
 
     @property
@@ -161,8 +185,11 @@ class OnnxRecogniser:
     def warm_up(self) -> None:
         """Do what only the first step pays for."""
         spec = self.spec
-        self.step(np.zeros((1, len(spec.layout.joints), len(spec.features)), np.float32),
-                  np.zeros((1, spec.state_size), np.float32), np.zeros((1, *spec.pixels_shape), np.float32))
+        self.step(
+            np.zeros((1, len(spec.layout.joints), len(spec.features)), np.float32),
+            np.zeros((1, spec.state_size), np.float32),
+            np.zeros((1, *spec.pixels_shape), np.float32),
+        )
 
     def _run(self, inputs: dict[str, np.ndarray]) -> tuple[np.ndarray, ...]:
         """One step of at most _MOST_PEOPLE people, on buffers made once for that many of them."""
@@ -178,8 +205,9 @@ class OnnxRecogniser:
         binding.place("state", state)
         binding.place("next_state", np.empty_like(state))
         binding()
-        return tuple(binding.outputs[name] if name == "next_state" else binding.outputs[name].copy()
-                     for name in self._outputs)
+        return tuple(
+            binding.outputs[name] if name == "next_state" else binding.outputs[name].copy() for name in self._outputs
+        )
 
 
 def step_file(spec: ModelSpec, weights: bytes) -> NetworkFile:

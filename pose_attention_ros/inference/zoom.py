@@ -44,8 +44,10 @@ class TwoViews(PoseEstimator, Protocol):
 def refuse_small(config: PoseConfig) -> None:
     """Raises UserError where the input that the runtime is opened for has no room for a block of parts."""
     if config.input_size < _BLOCK_PX.max():
-        raise UserError(f"zoom is {config.zoom!r}, which needs an input_size of {_BLOCK_PX.max()} px or more, and it is "
-                        f"{config.input_size}; expected zoom off or a larger input")
+        raise UserError(
+            f"zoom is {config.zoom!r}, which needs an input_size of {_BLOCK_PX.max()} px or more, and it is "
+            f"{config.input_size}; expected zoom off or a larger input"
+        )
 
 
 class Zoom:
@@ -80,8 +82,14 @@ class Zoom:
         self._image_size, self._stamp_ns = found.image_size, frame.stamp_ns
         blocks = self._affordable()
         if blocks:
-            first = FirstLook(frame.stamp_ns, found.image_size, found.boxes_xyxy, found.person_scores,
-                              everybody.boxes_xyxy[~sure], _LARGE_PX * found.image_size[1] / self._inner.input_size[1])
+            first = FirstLook(
+                frame.stamp_ns,
+                found.image_size,
+                found.boxes_xyxy,
+                found.person_scores,
+                everybody.boxes_xyxy[~sure],
+                _LARGE_PX * found.image_size[1] / self._inner.input_size[1],
+            )
             places = self._looks.places(first, blocks * int(_BLOCK.prod()))
             if len(places):
                 self._saved_px -= blocks * _COST_PX
@@ -139,17 +147,28 @@ class Zoom:
         scales = places.heights_px / tall  # pixels of the image, one of the part
         corners = places.middles_px - scales[:, None] * _PART_PX / 2
         for corner, scale, (x, y) in zip(corners, scales, slots.tolist()):
-            canvas[y:y + tall, x:x + wide] = cut(frame.image_bgr, np.array([*corner, scale * wide, scale * tall]),
-                                                 (wide, tall))
+            canvas[y : y + tall, x : x + wide] = cut(
+                frame.image_bgr, np.array([*corner, scale * wide, scale * tall]), (wide, tall)
+            )
         seen = self._inner.look(canvas)
         self.network_s += self._inner.network_s
 
         rows, part = self._believed(seen, places, slots)
         size = frame.image_bgr.shape[1::-1]
-        boxes, keypoints_px = ((points[rows] - slots[part][:, None]) * scales[part][:, None, None] + corners[part][:, None]
-                               for points in (seen.boxes_xyxy.reshape(-1, 2, 2), seen.keypoints_px))
-        return Skeletons(frame.stamp_ns, frame.frame_id, self.layout, size, keypoints_px, seen.scores[rows],
-                         np.clip(boxes, 0, size).reshape(-1, 4), seen.person_scores[rows])
+        boxes, keypoints_px = (
+            (points[rows] - slots[part][:, None]) * scales[part][:, None, None] + corners[part][:, None]
+            for points in (seen.boxes_xyxy.reshape(-1, 2, 2), seen.keypoints_px)
+        )
+        return Skeletons(
+            frame.stamp_ns,
+            frame.frame_id,
+            self.layout,
+            size,
+            keypoints_px,
+            seen.scores[rows],
+            np.clip(boxes, 0, size).reshape(-1, 4),
+            seen.person_scores[rows],
+        )
 
     def _believed(self, seen: Skeletons, places: Places, slots: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Rows of the canvas's people who are believed, and the part that each is in: those expected, in the middle of
@@ -173,19 +192,27 @@ def _canvas(blocks: int) -> np.ndarray:
 
 
 def _chosen(people: Skeletons, rows: np.ndarray) -> Skeletons:
-    return dataclasses.replace(people, keypoints_px=people.keypoints_px[rows], scores=people.scores[rows],
-                               boxes_xyxy=people.boxes_xyxy[rows], person_scores=people.person_scores[rows])
+    return dataclasses.replace(
+        people,
+        keypoints_px=people.keypoints_px[rows],
+        scores=people.scores[rows],
+        boxes_xyxy=people.boxes_xyxy[rows],
+        person_scores=people.person_scores[rows],
+    )
 
 
 def _joined(found: Skeletons, more: Skeletons) -> Skeletons:
     """Both, the most certain first, without those of the less certain who are somebody else's joints again."""
-    keypoints, scores, boxes, sure = (np.concatenate([getattr(found, name), getattr(more, name)])
-                                      for name in ("keypoints_px", "scores", "boxes_xyxy", "person_scores"))
+    keypoints, scores, boxes, sure = (
+        np.concatenate([getattr(found, name), getattr(more, name)])
+        for name in ("keypoints_px", "scores", "boxes_xyxy", "person_scores")
+    )
     apart = np.linalg.norm(keypoints[:, None] - keypoints, axis=-1).mean(-1)
     same = apart < _SAME_PERSON * np.maximum(boxes[:, 3] - boxes[:, 1], 1)[:, None]
     rows: list[int] = []
     for row in np.argsort(-sure, kind="stable").tolist():
         if not same[rows, row].any():
             rows.append(row)
-    return dataclasses.replace(found, keypoints_px=keypoints[rows], scores=scores[rows], boxes_xyxy=boxes[rows],
-                               person_scores=sure[rows])
+    return dataclasses.replace(
+        found, keypoints_px=keypoints[rows], scores=scores[rows], boxes_xyxy=boxes[rows], person_scores=sure[rows]
+    )

@@ -24,20 +24,29 @@ def on_board(share: Path, params_file: str, pipelines: Mapping[str, str], connec
     :param connector: what the argument `csi` says of itself
     :param more: further arguments and actions, before the pipeline's
     """
+
     def choose_source(context: LaunchContext) -> None:
         if number := context.launch_configurations["csi"]:
             context.launch_configurations["source"] = pipelines[number]
 
-    return LaunchDescription([
-        DeclareLaunchArgument("csi", default_value="", choices=["", *pipelines],
-                              description=f"{connector}, in place of source"),
-        DeclareLaunchArgument("source", default_value="", description="as for pipeline.launch.py; csi sets it"),
-        DeclareLaunchArgument("composed", default_value="true",
-                              description=f"{SWITCH}: camera, pose, graph and action in one process, so that no "
-                              "image crosses DDS"),
-        DeclareLaunchArgument("params_file", default_value=str(share / "config" / params_file),
-                              description="YAML file of node parameters: the profile"),
-        *more,
-        OpaqueFunction(function=choose_source),
-        IncludeLaunchDescription(PythonLaunchDescriptionSource(str(share / "launch" / PIPELINE))),
-    ])
+    return LaunchDescription(
+        [
+            DeclareLaunchArgument(
+                "csi", default_value="", choices=["", *pipelines], description=f"{connector}, in place of source"
+            ),
+            DeclareLaunchArgument("source", default_value="", description="as for pipeline.launch.py; csi sets it"),
+            DeclareLaunchArgument(
+                "composed",
+                default_value="true",
+                description=f"{SWITCH}: camera, pose, graph and action in one process, so that no image crosses DDS",
+            ),
+            DeclareLaunchArgument(
+                "params_file",
+                default_value=str(share / "config" / params_file),
+                description="YAML file of node parameters: the profile",
+            ),
+            *more,
+            OpaqueFunction(function=choose_source),
+            IncludeLaunchDescription(PythonLaunchDescriptionSource(str(share / "launch" / PIPELINE))),
+        ]
+    )

@@ -98,8 +98,11 @@ class Graph:
     def _started(self, event: ProcessStarted, context: LaunchContext) -> list[Any]:
         """A process that was being made when Ctrl-C came has not heard of it, and `launch` tells it only after 5 s."""
         ours = context.is_shutdown and any(member.action is event.action for member in self._members)
-        return [EmitEvent(event=SignalProcess(signal_number=signal.SIGINT, process_matcher=matches_action(event.action)))
-                ] if ours else []
+        return (
+            [EmitEvent(event=SignalProcess(signal_number=signal.SIGINT, process_matcher=matches_action(event.action)))]
+            if ours
+            else []
+        )
 
     def _ended(self, member: Member, event: ProcessExited, context: LaunchContext) -> list[Any]:
         # launch_ros counts nodes of one name, and would warn of two when this one is started again.
@@ -126,8 +129,11 @@ class Graph:
                 member.pending.cancel()
         if self._whole:
             return [Shutdown(reason=why)]
-        return [EmitEvent(event=ShutdownProcess(process_matcher=matches_action(member.action)))
-                for member in self._members if member.action is not None]
+        return [
+            EmitEvent(event=ShutdownProcess(process_matcher=matches_action(member.action)))
+            for member in self._members
+            if member.action is not None
+        ]
 
     def _start_again(self, member: Member, why: str) -> list[Any]:
         if time.monotonic() - member.began_s > _STEADY_S:
@@ -147,8 +153,14 @@ class Graph:
             context.launch_configurations.update(self._configurations)
             os.environ.update(self._environment)
 
-        return [PushLaunchConfigurations(), PushEnvironment(), OpaqueFunction(function=restore), self._begin(member),
-                PopEnvironment(), PopLaunchConfigurations()]
+        return [
+            PushLaunchConfigurations(),
+            PushEnvironment(),
+            OpaqueFunction(function=restore),
+            self._begin(member),
+            PopEnvironment(),
+            PopLaunchConfigurations(),
+        ]
 
 
 def ends_with_launch() -> dict[str, str]:

@@ -47,8 +47,14 @@ def export_step(network: PoseAttentionNetwork, path: Path) -> float:
     largest difference from torch over a random stream. Raises ModelError where it is above TOLERANCE."""
     features, state = random_features(3, 2, network)[:, 0], torch.rand(3, network.state_size)
     people = torch.export.Dim("people", max=1024)
-    write_onnx(_Step(network.eval()), (features, state), path, STEP_INPUTS, (*STEP_OUTPUTS, EMBEDDING),
-            {"features": {0: people}, "state": {0: people}})
+    write_onnx(
+        _Step(network.eval()),
+        (features, state),
+        path,
+        STEP_INPUTS,
+        (*STEP_OUTPUTS, EMBEDDING),
+        {"features": {0: people}, "state": {0: people}},
+    )
     return checked(path, _step_difference(network, path))
 
 
@@ -65,15 +71,29 @@ def export_clip(network: PoseAttentionNetwork, path: Path) -> float:
     return checked(path, max(float(np.abs(f - w.numpy()).max()) for f, w in zip(found, wanted)))
 
 
-def write_onnx(module: nn.Module, arguments: tuple[Tensor, ...], path: Path, inputs: tuple[str, ...],
-               outputs: tuple[str, ...], dims: dict[str, dict]) -> None:
+def write_onnx(
+    module: nn.Module,
+    arguments: tuple[Tensor, ...],
+    path: Path,
+    inputs: tuple[str, ...],
+    outputs: tuple[str, ...],
+    dims: dict[str, dict],
+) -> None:
     """Write `module` as an ONNX file without a trace of the machine; dims: input -> axis -> a length that varies."""
     import onnx
 
     path.parent.mkdir(parents=True, exist_ok=True)
     with quiet_exporters():
-        program = torch.onnx.export(module, arguments, dynamo=True, opset_version=OPSET, input_names=list(inputs),
-                                    output_names=list(outputs), dynamic_shapes=dims, external_data=False)
+        program = torch.onnx.export(
+            module,
+            arguments,
+            dynamo=True,
+            opset_version=OPSET,
+            input_names=list(inputs),
+            output_names=list(outputs),
+            dynamic_shapes=dims,
+            external_data=False,
+        )
     model = program.model_proto
     model.ir_version = IR_VERSION
     for node in model.graph.node:  # source locations of the machine that exported it
@@ -128,5 +148,3 @@ def random_features(people: int, ticks: int, network: nn.Module) -> Tensor:
     features = rng.standard_normal((people, ticks, joints, len(FEATURE_NAMES))).astype(np.float32)
     features[..., -1] = rng.uniform(0.2, 1, features.shape[:-1])
     return torch.from_numpy(features * (rng.uniform(size=features.shape[:-1]) < 0.8)[..., None].astype(np.float32))
-
-

@@ -32,8 +32,16 @@ class HumanGraphNetwork(nn.Module):
     :param assignment: `relu` is the paper's form of (2), `softmax` runs over the parts
     """
 
-    def __init__(self, layout: Layout, channels: int, width: int, *, graph_convolution: bool = True,
-                 pooling: bool = True, assignment: str = "softmax") -> None:
+    def __init__(
+        self,
+        layout: Layout,
+        channels: int,
+        width: int,
+        *,
+        graph_convolution: bool = True,
+        pooling: bool = True,
+        assignment: str = "softmax",
+    ) -> None:
         super().__init__()
         links = torch.from_numpy(adjacency(layout)) * float(graph_convolution)
         joints = len(layout.joints)

@@ -31,8 +31,14 @@ def tick_loss(logits: Tensor, targets: Tensor, weights: Tensor, smoothing: float
     return (each * weights).sum() / weights.sum().clamp(min=1e-6)
 
 
-def pose_loss(logits: Tensor, targets: Tensor, weights: Tensor, smoothing: float = 0.0, last_tick: float = 0.0,
-              background: bool = False) -> Tensor:
+def pose_loss(
+    logits: Tensor,
+    targets: Tensor,
+    weights: Tensor,
+    smoothing: float = 0.0,
+    last_tick: float = 0.0,
+    background: bool = False,
+) -> Tensor:
     """`tick_loss`, of which the share `last_tick` is that of each row's last tick with a target: what a clip says is then
     decided more by its whole than by how early it can be guessed."""
     loss = tick_loss(logits, targets, weights, smoothing, background)
@@ -43,8 +49,16 @@ def pose_loss(logits: Tensor, targets: Tensor, weights: Tensor, smoothing: float
     return (1 - last_tick) * loss + last_tick * tick_loss(logits, targets, ends, smoothing, background)
 
 
-def pan_loss(output: PanOutput, targets: Tensor, weights: Tensor, *, joints_weight: float, smoothing: float = 0.0,
-             last_tick: float = 0.0, background: bool = False) -> Tensor:
+def pan_loss(
+    output: PanOutput,
+    targets: Tensor,
+    weights: Tensor,
+    *,
+    joints_weight: float,
+    smoothing: float = 0.0,
+    last_tick: float = 0.0,
+    background: bool = False,
+) -> Tensor:
     """(16) with l_pose = 1 and l_joints = joints_weight; `last_tick` as of `pose_loss`, `background` of `tick_loss`."""
     loss = pose_loss(output.logits, targets, weights, smoothing, last_tick, background)
     if joints_weight:

@@ -36,8 +36,9 @@ class PanConfig(Settings):
     heads: int = setting(4, "heads of the joints-attention; the paper has 1", low=1)
     hidden: int = setting(128, "width H of the GRU; 0 for none, where the attention runs over the streams", low=0)
     rate_hz: float = setting(15.0, "ticks a second", unit="Hz", low=1)
-    decay_per_s: float = setting(0.0, "what a moment's attention score loses a second; 0 is the paper's form", unit="1/s",
-                                 low=0)
+    decay_per_s: float = setting(
+        0.0, "what a moment's attention score loses a second; 0 is the paper's form", unit="1/s", low=0
+    )
     assignment: str = setting("softmax", "soft assignment to body parts", choices=("softmax", "relu"))
     graph_convolution: bool = setting(True, "let joints read their neighbours")
     pooling: bool = setting(True, "pool joints to body parts and back")
@@ -50,8 +51,9 @@ class PanConfig(Settings):
     stream_dropout: float = setting(0.1, "drop-out of whole channels in the streams", low=0, high=0.9)
     head: int = setting(0, "width of a layer before the classes; 0 for none", low=0)
     running_max: bool = setting(False, "classify each channel's highest value so far")
-    background: bool = setting(False, "learn what belongs to no class as one more class, whose chance is then shared evenly "
-                               "among the others")
+    background: bool = setting(
+        False, "learn what belongs to no class as one more class, whose chance is then shared evenly among the others"
+    )
     mirrored: bool = setting(False, "the mean of two answers, to the person as seen and to the mirror image")
 
     def __post_init__(self) -> None:
@@ -83,10 +85,17 @@ class PoseAttentionNetwork(nn.Module):
         # What the channels are divided by, so that each has about unit spread; set from the training data.
         self.register_buffer("feature_scale", torch.ones(len(FEATURE_NAMES)))
         self.register_buffer("partner", torch.from_numpy(table.mirror), persistent=False)
-        self.register_buffer("reflect", torch.tensor([-1.0 if name in MIRRORED else 1.0 for name in FEATURE_NAMES]),
-                             persistent=False)
-        self.graph = HumanGraphNetwork(table, len(FEATURE_NAMES), config.width, pooling=config.pooling,
-                                       graph_convolution=config.graph_convolution, assignment=config.assignment)
+        self.register_buffer(
+            "reflect", torch.tensor([-1.0 if name in MIRRORED else 1.0 for name in FEATURE_NAMES]), persistent=False
+        )
+        self.graph = HumanGraphNetwork(
+            table,
+            len(FEATURE_NAMES),
+            config.width,
+            pooling=config.pooling,
+            graph_convolution=config.graph_convolution,
+            assignment=config.assignment,
+        )
         self.joints_attention = JointsAttention(config.width, config.heads)
         width = attended
         if config.streams:
@@ -104,8 +113,9 @@ class PoseAttentionNetwork(nn.Module):
             width = config.head
         self.classify = nn.Linear(width, classes + config.background)  # W_c of (17)
         if config.background:  # each class's own chance, and its share of the background's
-            self.register_buffer("shared", torch.cat([torch.eye(classes), torch.full((1, classes), 1 / classes)]),
-                                 persistent=False)
+            self.register_buffer(
+                "shared", torch.cat([torch.eye(classes), torch.full((1, classes), 1 / classes)]), persistent=False
+            )
         self.classify_joints = nn.Linear(attended, classes + config.background)  # W_w' of (18)
         self.dropout = nn.Dropout(config.dropout)
 
@@ -113,8 +123,13 @@ class PoseAttentionNetwork(nn.Module):
     def _memory_sizes(self) -> list[int]:
         """Of one view: h, n, d, the highest values, and what the streams keep."""
         config = self.config
-        return [config.hidden, self._moment, 1, self._moment if config.running_max else 0,
-                *(self.streams.memory_sizes if config.streams else [])]
+        return [
+            config.hidden,
+            self._moment,
+            1,
+            self._moment if config.running_max else 0,
+            *(self.streams.memory_sizes if config.streams else []),
+        ]
 
     @property
     def state_size(self) -> int:
@@ -181,7 +196,8 @@ class PoseAttentionNetwork(nn.Module):
         weights[1] = weights[1][..., self.partner]
         chances = [self._of_classes(each).softmax(-1) for each in logits]
         return PanOutput(*((a + b) / 2 for a, b in (chances, joint_logits, weights, energy)))._replace(
-            logits=((chances[0] + chances[1]) / 2).clamp(min=1e-12).log())
+            logits=((chances[0] + chances[1]) / 2).clamp(min=1e-12).log()
+        )
 
     def step(self, features: Tensor, state: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """One tick: features (N, V, C), state (N, S) -> logits (N, K), joint weights (N, V), e (N,), next state (N, S)."""

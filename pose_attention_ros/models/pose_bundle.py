@@ -32,8 +32,16 @@ def save_pose_model(network: PoseCnn, model_id: str, input_size: int, folder: Pa
     weights = {name: value.cpu().contiguous() for name, value in network.state_dict().items()}
     weights = {name: value.half() if value.is_floating_point() else value for name, value in weights.items()}
     (folder / WEIGHTS).write_bytes(save(weights))
-    spec = {"task": TASK, "model_id": model_id, "layout": network.config.layout, "stride": STRIDE, "input_size": input_size,
-            "network": dataclasses.asdict(network.config), "origin": origin or {}, "thresholds": {}}
+    spec = {
+        "task": TASK,
+        "model_id": model_id,
+        "layout": network.config.layout,
+        "stride": STRIDE,
+        "input_size": input_size,
+        "network": dataclasses.asdict(network.config),
+        "origin": origin or {},
+        "thresholds": {},
+    }
     _write(spec, folder)
     return export_files(folder)
 

@@ -36,10 +36,12 @@ class PoseCnnConfig(Settings):
     stages: int = setting(2, "stages of the head; fewer can be chosen at export", low=1, high=MAX_STAGES)
     width: int = setting(128, "channels of the head's convolutions", low=8, high=1024)
     first_stage_width: int = setting(512, "channels before the maps of stage 1 (OpenPose's)", low=8, high=2048)
-    dilation: int = setting(2, "of the backbone's layers whose stride is left out; 2 keeps what pretrained ones see", low=1,
-                            high=2)
-    activation_limit: float = setting(6.0, "the backbone's activations end here (ReLU6); 0 for the paper's plain ReLU",
-                                      low=0, high=100)
+    dilation: int = setting(
+        2, "of the backbone's layers whose stride is left out; 2 keeps what pretrained ones see", low=1, high=2
+    )
+    activation_limit: float = setting(
+        6.0, "the backbone's activations end here (ReLU6); 0 for the paper's plain ReLU", low=0, high=100
+    )
 
 
 class Maps(NamedTuple):
@@ -70,14 +72,25 @@ class ConvUnit(nn.Module):
     At stride 2, the padding (0, 1) makes an output cell look further right and down than (1, 1) does; see `_padding`.
     """
 
-    def __init__(self, channels_in: int, channels: int, kernel: int = 1, *, stride: int = 1, groups: int = 1,
-                 dilation: int = 1, padding: tuple[int, int] | None = None, limit: float = 0.0) -> None:
+    def __init__(
+        self,
+        channels_in: int,
+        channels: int,
+        kernel: int = 1,
+        *,
+        stride: int = 1,
+        groups: int = 1,
+        dilation: int = 1,
+        padding: tuple[int, int] | None = None,
+        limit: float = 0.0,
+    ) -> None:
         super().__init__()
         even = dilation * (kernel // 2)
         self.padding = padding or (even, even)
         symmetric = self.padding[0] == self.padding[1]
-        self.conv = nn.Conv2d(channels_in, channels, kernel, stride, self.padding[0] if symmetric else 0, dilation, groups,
-                              bias=False)
+        self.conv = nn.Conv2d(
+            channels_in, channels, kernel, stride, self.padding[0] if symmetric else 0, dilation, groups, bias=False
+        )
         self.norm = nn.BatchNorm2d(channels)
         self.activation = Rectifier(limit)
 
@@ -88,12 +101,22 @@ class ConvUnit(nn.Module):
         return self.activation(self.norm(self.conv(x)))
 
 
-def separable(channels_in: int, channels: int, *, stride: int = 1, dilation: int = 1,
-              padding: tuple[int, int] | None = None, limit: float = 0.0) -> nn.Sequential:
+def separable(
+    channels_in: int,
+    channels: int,
+    *,
+    stride: int = 1,
+    dilation: int = 1,
+    padding: tuple[int, int] | None = None,
+    limit: float = 0.0,
+) -> nn.Sequential:
     """3x3 depthwise, then 1x1 pointwise; batch norm and activation after each."""
-    return nn.Sequential(ConvUnit(channels_in, channels_in, 3, stride=stride, groups=channels_in, dilation=dilation,
-                                  padding=padding, limit=limit),
-                         ConvUnit(channels_in, channels, limit=limit))
+    return nn.Sequential(
+        ConvUnit(
+            channels_in, channels_in, 3, stride=stride, groups=channels_in, dilation=dilation, padding=padding, limit=limit
+        ),
+        ConvUnit(channels_in, channels, limit=limit),
+    )
 
 
 def _padding(layer: int, stride: int) -> tuple[int, int] | None:
@@ -126,8 +149,9 @@ class Branch(nn.Sequential):
 
     def __init__(self, channels_in: int, width: int, last_width: int, maps: int) -> None:
         widths = [channels_in] + _CONVOLUTIONS * [width]
-        super().__init__(*(separable(a, b) for a, b in pairwise(widths)), ConvUnit(width, last_width),
-                         nn.Conv2d(last_width, maps, 1))
+        super().__init__(
+            *(separable(a, b) for a, b in pairwise(widths)), ConvUnit(width, last_width), nn.Conv2d(last_width, maps, 1)
+        )
 
 
 class Stage(nn.Module):
@@ -154,8 +178,15 @@ class PoseCnn(nn.Module):
         features = BACKBONE[-1][0]
         later = features + joints + 1 + 2 * limbs
         self.stages = nn.ModuleList(
-            Stage(later if number else features, config.width, config.width if number else config.first_stage_width,
-                  joints, limbs) for number in range(config.stages))
+            Stage(
+                later if number else features,
+                config.width,
+                config.width if number else config.first_stage_width,
+                joints,
+                limbs,
+            )
+            for number in range(config.stages)
+        )
         _initialise(self)
 
     def forward(self, image: Tensor, stages: int | None = None) -> tuple[Tensor, list[Maps]]:
@@ -184,8 +215,10 @@ def grow(network: PoseCnn, stages: int, *, copy: bool) -> PoseCnn:
     if stages < own:
         raise UserError(f"the network has {own} stages, expected at most {stages}")
     if copy and own == 1 < stages:
-        raise UserError("the network has one stage, expected two or more: only from stage 2 on do stages have one shape; "
-                        "let the further ones begin fresh")
+        raise UserError(
+            "the network has one stage, expected two or more: only from stage 2 on do stages have one shape; "
+            "let the further ones begin fresh"
+        )
     grown = PoseCnn(dataclasses.replace(network.config, stages=stages))
     weights = network.state_dict()
     if copy:

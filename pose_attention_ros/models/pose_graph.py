@@ -53,8 +53,14 @@ def kernel_of(unit: ConvUnit | nn.Conv2d, fold: bool) -> Kernel:
     if isinstance(unit, nn.Conv2d):
         return Kernel(_array(unit.weight), _array(unit.bias))
     conv, norm = unit.conv, unit.norm
-    shape = {"groups": conv.groups, "stride": conv.stride[0], "dilation": conv.dilation[0], "padding": unit.padding,
-             "limit": unit.activation.limit, "epsilon": norm.eps}
+    shape = {
+        "groups": conv.groups,
+        "stride": conv.stride[0],
+        "dilation": conv.dilation[0],
+        "padding": unit.padding,
+        "limit": unit.activation.limit,
+        "epsilon": norm.eps,
+    }
     if not fold:
         statistics = tuple(_array(value) for value in (norm.weight, norm.bias, norm.running_mean, norm.running_var))
         return Kernel(_array(conv.weight), None, norm=statistics, **shape)
@@ -71,8 +77,17 @@ def side_by_side(first: Kernel, second: Kernel) -> Kernel:
     """Two kernels of one shape as one in groups: it reads both inputs concatenated and gives both outputs."""
     join = lambda a, b: None if a is None else np.concatenate((a, b))  # noqa: E731
     norm = None if first.norm is None else tuple(join(a, b) for a, b in zip(first.norm, second.norm))
-    return Kernel(join(first.weight, second.weight), join(first.bias, second.bias), 2 * first.groups, first.stride,
-                  first.dilation, first.padding, first.limit, norm, first.epsilon)
+    return Kernel(
+        join(first.weight, second.weight),
+        join(first.bias, second.bias),
+        2 * first.groups,
+        first.stride,
+        first.dilation,
+        first.padding,
+        first.limit,
+        norm,
+        first.epsilon,
+    )
 
 
 def stacked(kernels: list[Kernel], sizes: list[int]) -> Kernel:
@@ -82,8 +97,8 @@ def stacked(kernels: list[Kernel], sizes: list[int]) -> Kernel:
     row = column = 0
     for kernel, size in zip(kernels, sizes):
         out, inputs = kernel.weight.shape[:2]
-        weight[row:row + out, column:column + inputs] = kernel.weight
-        bias[row:row + out] = kernel.bias
+        weight[row : row + out, column : column + inputs] = kernel.weight
+        bias[row : row + out] = kernel.bias
         row, column = row + size, column + inputs
     return Kernel(weight, bias)
 
@@ -114,8 +129,16 @@ class _Graph:
         inputs = [x, self.weight(f"{name}.weight", kernel.weight)]
         if kernel.bias is not None:
             inputs.append(self.weight(f"{name}.bias", kernel.bias))
-        x = self.add("Conv", inputs, f"{name}.conv", group=kernel.groups, kernel_shape=[size, size],
-                     strides=2 * [kernel.stride], dilations=2 * [kernel.dilation], pads=[before, before, after, after])
+        x = self.add(
+            "Conv",
+            inputs,
+            f"{name}.conv",
+            group=kernel.groups,
+            kernel_shape=[size, size],
+            strides=2 * [kernel.stride],
+            dilations=2 * [kernel.dilation],
+            pads=[before, before, after, after],
+        )
         if kernel.norm is not None:
             statistics = [self.weight(f"{name}.norm{i}", values) for i, values in enumerate(kernel.norm)]
             x = self.add("BatchNormalization", [x, *statistics], f"{name}.norm", epsilon=kernel.epsilon)
@@ -128,8 +151,10 @@ class _Graph:
 
     def cut(self, x: str, begin: int, end: int, name: str) -> str:
         """Channels begin to end."""
-        bounds = [self.weight(f"{name}.{key}", np.array([value], np.int64))
-                  for key, value in (("begin", begin), ("end", end), ("axis", 1))]
+        bounds = [
+            self.weight(f"{name}.{key}", np.array([value], np.int64))
+            for key, value in (("begin", begin), ("end", end), ("axis", 1))
+        ]
         return self.add("Slice", [x, *bounds], name)
 
 
@@ -157,8 +182,10 @@ def pose_graph(network: PoseCnn, stages: int, config: GraphConfig):
     graph.cut(maps, 0, joints, OUTPUTS[0])
     graph.cut(maps, sizes[0], sizes[0] + limbs, OUTPUTS[1])
     channels = (joints, limbs, units[-1].conv.out_channels)
-    values = [helper.make_tensor_value_info(name, TensorProto.FLOAT, ["images", count, f"{side}height", f"{side}width"])
-              for name, count, side in zip((INPUT, *OUTPUTS), (3, *channels), ("", *3 * ["map_"]))]
+    values = [
+        helper.make_tensor_value_info(name, TensorProto.FLOAT, ["images", count, f"{side}height", f"{side}width"])
+        for name, count, side in zip((INPUT, *OUTPUTS), (3, *channels), ("", *3 * ["map_"]))
+    ]
     return helper.make_graph(graph.nodes, "pose_cnn", values[:1], values[1:], graph.weights)
 
 
@@ -171,8 +198,11 @@ def _reading_padded(kernels: list[Kernel], counts: tuple[int, int], sizes: list[
     """A branch of a later stage that reads features and padded maps: nothing is made of the empty channels."""
     depthwise, pointwise = kernels[:2]
     channels = len(depthwise.weight) - sum(counts)
-    rows = [*range(channels), *range(channels, channels + counts[0]),
-            *range(channels + sizes[0], channels + sizes[0] + counts[1])]
+    rows = [
+        *range(channels),
+        *range(channels, channels + counts[0]),
+        *range(channels + sizes[0], channels + sizes[0] + counts[1]),
+    ]
     width = channels + sum(sizes)
     spread = lambda values, fill=0.0: _spread(values, rows, width, fill)  # noqa: E731
     norm = depthwise.norm and tuple(spread(values, fill) for values, fill in zip(depthwise.norm, (0.0, 0.0, 0.0, 1.0)))
@@ -202,8 +232,10 @@ def _stage(graph: _Graph, x: str, branches: list[list[Kernel]], sizes: list[int]
 
 def _fused_stage(graph: _Graph, x: str, branches: list[list[Kernel]], sizes: list[int], name: str) -> str:
     """The first separable convolution of each branch, then both as one."""
-    first = [graph.conv(graph.conv(x, kernels[0], f"{name}.{key}0"), kernels[1], f"{name}.{key}1")
-             for kernels, key in zip(branches, ("s", "l"))]
+    first = [
+        graph.conv(graph.conv(x, kernels[0], f"{name}.{key}0"), kernels[1], f"{name}.{key}1")
+        for kernels, key in zip(branches, ("s", "l"))
+    ]
     y = graph.add("Concat", first, f"{name}.both", axis=1)
     for number, (one, other) in enumerate(zip(*(kernels[2:-1] for kernels in branches)), 2):
         y = graph.conv(y, side_by_side(one, other), f"{name}.{number}")

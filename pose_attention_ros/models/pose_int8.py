@@ -24,11 +24,16 @@ def calibration_images(folder: Path, most: int, input_size: int) -> list[np.ndar
     pose stage fits them into a square of S = `input_size` pixels. Raises UserError where the folder has none."""
     files = sorted(path for path in folder.rglob("*") if path.suffix.lower() in _SUFFIXES) if folder.is_dir() else []
     if not files:
-        raise UserError(f"--calibration {folder} holds no photos ({', '.join(_SUFFIXES)}); int8 needs some hundred of what "
-                        "the robot will see")
+        raise UserError(
+            f"--calibration {folder} holds no photos ({', '.join(_SUFFIXES)}); int8 needs some hundred of what "
+            "the robot will see"
+        )
     step = max(1, len(files) / most)
-    return [image for image in (fitted(files[int(i * step)], input_size) for i in range(min(most, len(files))))
-            if image is not None]
+    return [
+        image
+        for image in (fitted(files[int(i * step)], input_size) for i in range(min(most, len(files))))
+        if image is not None
+    ]
 
 
 def fitted(path: Path, size: int) -> np.ndarray | None:
@@ -42,12 +47,19 @@ def fitted(path: Path, size: int) -> np.ndarray | None:
     width, height = (max(1, round(side * scale)) for side in image.shape[1::-1])
     canvas = np.zeros((size, size, 3), np.uint8)
     top, left = (size - height) // 2, (size - width) // 2
-    canvas[top:top + height, left:left + width] = cv2.cvtColor(cv2.resize(image, (width, height)), cv2.COLOR_BGR2RGB)
+    canvas[top : top + height, left : left + width] = cv2.cvtColor(cv2.resize(image, (width, height)), cv2.COLOR_BGR2RGB)
     return canvas.transpose(2, 0, 1)[None].astype(np.float32) / 255
 
 
-def quantise(float_file: Path, path: Path, images: Iterable[np.ndarray], *, symmetric: bool = False, stride: int = 8,
-             in_float: Sequence[str] = ()) -> None:
+def quantise(
+    float_file: Path,
+    path: Path,
+    images: Iterable[np.ndarray],
+    *,
+    symmetric: bool = False,
+    stride: int = 8,
+    in_float: Sequence[str] = (),
+) -> None:
     """Write the int8 form of `float_file`, calibrated on `images`, each (1, 3, H, W) float32 with sides in multiples of
     `stride`.
 
@@ -65,13 +77,24 @@ def quantise(float_file: Path, path: Path, images: Iterable[np.ndarray], *, symm
     with tempfile.TemporaryDirectory() as scratch:
         partial = Path(scratch) / "int8.onnx"
         with quiet_exporters():
-            quantize_static(str(float_file), str(partial), _Reader(images), quant_format=QuantFormat.QDQ, per_channel=True,
-                            reduce_range=True, nodes_to_exclude=list(in_float), weight_type=QuantType.QInt8,
-                            activation_type=QuantType.QInt8 if symmetric else QuantType.QUInt8,
-                            calibrate_method=CalibrationMethod.MinMax,
-                            extra_options={"CalibMovingAverage": True, "CalibMovingAverageConstant": 0.05,
-                                           "ActivationSymmetric": symmetric,
-                                           "QuantizeBias": not symmetric})  # TensorRT reads no int32 biases
+            quantize_static(
+                str(float_file),
+                str(partial),
+                _Reader(images),
+                quant_format=QuantFormat.QDQ,
+                per_channel=True,
+                reduce_range=True,
+                nodes_to_exclude=list(in_float),
+                weight_type=QuantType.QInt8,
+                activation_type=QuantType.QInt8 if symmetric else QuantType.QUInt8,
+                calibrate_method=CalibrationMethod.MinMax,
+                extra_options={
+                    "CalibMovingAverage": True,
+                    "CalibMovingAverageConstant": 0.05,
+                    "ActivationSymmetric": symmetric,
+                    "QuantizeBias": not symmetric,
+                },
+            )  # TensorRT reads no int32 biases
         model = onnx.load(str(partial))
     model.producer_name = "pose_attention_ros"
     model.producer_version = ""

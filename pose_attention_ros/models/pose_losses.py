@@ -30,7 +30,10 @@ def pose_loss(stages: Iterable[Maps], target: Maps, weight: Maps, emphasis: floa
         vectors = target.affinity.unflatten(1, (-1, 2))
         length = vectors.norm(dim=2, keepdim=True).expand_as(vectors).flatten(1, 2)
         affinity_weight = affinity_weight * (1 + emphasis * length)
-    total = sum(((maps.confidence - target.confidence).square() * confidence_weight).sum()
-                + ((maps.affinity - target.affinity).square() * affinity_weight).sum() for maps in stages)
+    total = sum(
+        ((maps.confidence - target.confidence).square() * confidence_weight).sum()
+        + ((maps.affinity - target.affinity).square() * affinity_weight).sum()
+        for maps in stages
+    )
     images, _, height, width = target.confidence.shape
     return total / (images * height * width)

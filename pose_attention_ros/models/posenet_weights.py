@@ -43,14 +43,18 @@ def start_backbone(backbone: Backbone, graph_file: Path, sha256: dict[str, str] 
     used = {node["name"]: node.get("input", ()) for node in graph["modelTopology"]["node"]}
     for number, layer in enumerate(backbone):
         units = [layer] if isinstance(layer, ConvUnit) else list(layer)
-        nodes = [f"Conv2d_{number}/Relu6"] if number == 0 else \
-            [f"Conv2d_{number}_depthwise/BatchNorm/batchnorm/add_1/conv", f"Conv2d_{number}_pointwise/Relu6"]
+        nodes = (
+            [f"Conv2d_{number}/Relu6"]
+            if number == 0
+            else [f"Conv2d_{number}_depthwise/BatchNorm/batchnorm/add_1/conv", f"Conv2d_{number}_pointwise/Relu6"]
+        )
         for unit, node in zip(units, nodes):
             try:
                 weight, bias = (constants[name] for name in used[_SCOPE + node][1:3])
             except (KeyError, ValueError):
-                raise ModelError(f"{graph_file} has no layer {_SCOPE + node} with weight and bias; expected PoseNet on "
-                                 "MobileNet v1") from None
+                raise ModelError(
+                    f"{graph_file} has no layer {_SCOPE + node} with weight and bias; expected PoseNet on MobileNet v1"
+                ) from None
             _fill(unit, weight, bias, str(graph_file), node)
     _read_unit_range(backbone[0])
 
@@ -62,8 +66,10 @@ def _verified(path: Path, sha256: dict[str, str] | None) -> bytes:
         raise ModelError(f"start_backbone_from: {path} cannot be read: {error.strerror}") from None
     wanted = (sha256 or {}).get(path.suffix.lstrip("."))
     if sha256 is not None and hashlib.sha256(content).hexdigest() != wanted:
-        raise ModelError(f"start_backbone_from: {path} is damaged or another file: its sha256 is "
-                         f"{hashlib.sha256(content).hexdigest()}, expected {wanted}")
+        raise ModelError(
+            f"start_backbone_from: {path} is damaged or another file: its sha256 is "
+            f"{hashlib.sha256(content).hexdigest()}, expected {wanted}"
+        )
     return content
 
 

@@ -36,8 +36,11 @@ WITHOUT, SHARE_ALL, SEPARATE_JOINT, HUMAN_PART = "without", "share-all", "separa
 class RpanConfig(ComparatorConfig):
     """Shape of the network. The defaults are the paper's for PennAction."""
 
-    attention: str = setting(HUMAN_PART, "what shares {A_h, A_c, b} (the paper's table 1)",
-                             choices=(WITHOUT, SHARE_ALL, SEPARATE_JOINT, HUMAN_PART))
+    attention: str = setting(
+        HUMAN_PART,
+        "what shares {A_h, A_c, b} (the paper's table 1)",
+        choices=(WITHOUT, SHARE_ALL, SEPARATE_JOINT, HUMAN_PART),
+    )
     pooling: str = setting("concat", "PartPool of (5)", choices=("concat", "mean", "max"))
     width: int = setting(128, "width A of the attention; the paper has 32 for Sub-JHMDB", low=1)
     hidden: int = setting(1024, "width H of the LSTM; the paper has 512 for Sub-JHMDB", low=1)
@@ -46,8 +49,9 @@ class RpanConfig(ComparatorConfig):
     columns: int = setting(14, "columns K2 of the cube", low=1)
     pool: int = setting(1, "rows and columns of the cube that are averaged to one place before the attention", low=1)
     reduced: int = setting(0, "channels that the cube is brought to by principal components; 0: all as they are", low=0)
-    rate_hz: float = setting(4.0, "frames a second that are read; the paper reads 8 a video, at equal interval", unit="Hz",
-                             low=0.1)
+    rate_hz: float = setting(
+        4.0, "frames a second that are read; the paper reads 8 a video, at equal interval", unit="Hz", low=0.1
+    )
 
 
 def part_of_joint(table: Layout, attention: str) -> tuple[int, ...]:
@@ -184,21 +188,22 @@ class Rpan(Comparator):
         """A_c C(k) + b, which no earlier frame changes: (..., D, K) -> (..., K, P * A)."""
         return None if self.config.attention == WITHOUT else self.attention.look(flat.transpose(-1, -2))
 
-    def _advance(self, flat: Tensor, seen: Tensor | None, hidden: Tensor,
-                 memory: Tensor) -> tuple[Tensor, Tensor, Tensor | None]:
+    def _advance(
+        self, flat: Tensor, seen: Tensor | None, hidden: Tensor, memory: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor | None]:
         """One frame: h_t, r_t (N, H) and the maps (N, J, K)."""
         pooled, maps = (flat.mean(-1), None) if seen is None else self.attention(seen, flat, hidden)
         return *self.lstm(pooled, (hidden, memory)), maps
 
 
-def pose_targets(joints: Tensor, there: Tensor, image_size: tuple[int, int], grid: tuple[int, int],
-                 std_px: float) -> Tensor:
+def pose_targets(joints: Tensor, there: Tensor, image_size: tuple[int, int], grid: tuple[int, int], std_px: float) -> Tensor:
     """M of (13): a Gaussian at each joint, brought to the cube's size by the mean over each place, and normalised.
 
     :param joints: (..., J, 2) x and y in pixels of the image; :param there: (..., J) bool
     :param image_size: width and height in pixels; :param grid: rows K1 and columns K2; :param std_px: the paper's is 5
     :returns: (..., J, K1, K2), each sums to 1, or is 0 for a joint that is missing or far outside of the image
     """
+
     def profile(position: Tensor, pixels: int, places: int) -> Tensor:
         at = torch.arange(pixels, device=position.device, dtype=position.dtype) + 0.5
         bump = torch.exp(-0.5 * ((at - position[..., None]) / std_px).square())

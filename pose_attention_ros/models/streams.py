@@ -114,8 +114,11 @@ class FrameInputs(nn.Module):
         # Velocities of the ticks before: the oldest, and those that the next tick reads too.
         self.memory_sizes = [width] * (ticks > 1) + [width * (ticks - 2)] * (ticks > 2)
         # For each lag, what a layer reads of the velocities of so many ticks: (ticks, L).
-        self.register_buffer("lagged", torch.tensor([[lag**-0.5 * (lag >= ticks - tick) for lag in lags]
-                                                     for tick in range(ticks)]) * (2 / rate_hz), persistent=False)
+        self.register_buffer(
+            "lagged",
+            torch.tensor([[lag**-0.5 * (lag >= ticks - tick) for lag in lags] for tick in range(ticks)]) * (2 / rate_hz),
+            persistent=False,
+        )
 
     def forward(self, features: Tensor) -> list[Tensor]:
         """features (N, T, V, C) -> one (N, T, I) for each of `widths`."""
@@ -147,15 +150,27 @@ class Streams(nn.Module):
         super().__init__()
         self.inputs = inputs
         self.readers = nn.ModuleList(
-            nn.ModuleList([CausalConvolution(size, 2 * width), CausalConvolution(2 * width, width, _TAPS),
-                           CausalConvolution(width, width)]) for size in [*inputs.widths, attended])
+            nn.ModuleList(
+                [
+                    CausalConvolution(size, 2 * width),
+                    CausalConvolution(2 * width, width, _TAPS),
+                    CausalConvolution(width, width),
+                ]
+            )
+            for size in [*inputs.widths, attended]
+        )
         widths = [width * len(self.readers), *(multiple * width for multiple, _ in _TRUNK)]
-        self.trunk = nn.ModuleList(CausalConvolution(before, after, _TAPS, dilation)
-                                   for before, after, (_, dilation) in zip(widths, widths[1:], _TRUNK))
+        self.trunk = nn.ModuleList(
+            CausalConvolution(before, after, _TAPS, dilation)
+            for before, after, (_, dilation) in zip(widths, widths[1:], _TRUNK)
+        )
         self.width = widths[-1]
         self.dropout = SteadyDropout(dropout)
-        self.memory_sizes = [*inputs.memory_sizes, *([(2 * width + 1) * len(self.readers)] * (_TAPS - 1)),
-                             *(size for layer in self.trunk for size in layer.memory_sizes)]
+        self.memory_sizes = [
+            *inputs.memory_sizes,
+            *([(2 * width + 1) * len(self.readers)] * (_TAPS - 1)),
+            *(size for layer in self.trunk for size in layer.memory_sizes),
+        ]
 
     def forward(self, features: Tensor, attended: Tensor, rows: Tensor | None) -> Tensor:
         """features (N, T, V, C), attended (N, T, I), rows as of `of_ticks_inside` -> (N, T, W)."""
@@ -186,16 +201,19 @@ class Streams(nn.Module):
         from features (N, V, C), velocities (N, 2 V of each of the last ticks) and attended (N, I). The lags' layers are one,
         because a runtime pays for each operator."""
         inputs, lags = self.inputs, len(self.inputs.lags)
-        layers = [(functional.pad(weight, (0, 0, 0, 1)), functional.pad(bias, (0, 1), value=1.0))
-                  for weight, bias in (reader[0].folded() for reader in self.readers)]
+        layers = [
+            (functional.pad(weight, (0, 0, 0, 1)), functional.pad(bias, (0, 1), value=1.0))
+            for weight, bias in (reader[0].folded() for reader in self.readers)
+        ]
         values = [functional.linear(inputs.distances(features), *layers[0]), functional.linear(attended, *layers[-1])]
         if inputs.positions:  # read from all features, which lie side by side
             weight, bias = layers[-2]
             weight = functional.pad(weight.unflatten(-1, (-1, 2)), (0, features.shape[-1] - 2)).flatten(1)
             values.insert(1, functional.linear(features.flatten(1), weight, bias))
         if lags:
-            weights = [(weight[:, None] * lagged[:, None]).flatten(1)
-                       for (weight, _), lagged in zip(layers[1:], inputs.lagged.T)]
+            weights = [
+                (weight[:, None] * lagged[:, None]).flatten(1) for (weight, _), lagged in zip(layers[1:], inputs.lagged.T)
+            ]
             biases = [bias for _, bias in layers[1 : 1 + lags]]
             values.insert(1, functional.linear(velocities, torch.cat(weights), torch.cat(biases)))
         return functional.leaky_relu(torch.cat(values, -1), _SLOPE)
@@ -203,8 +221,9 @@ class Streams(nn.Module):
     def _later_layers(self, firsts: Tensor) -> Tensor:
         """The other layers of all readers at once: firsts (N, taps * readers * (2 W + 1)), the oldest tick first -> (N,
         readers * W). A bias that were added to what lies by reader would cost more than the product."""
-        (second, bias), (third, last_bias) = (map(torch.stack, zip(*(layer.folded() for layer in layers)))
-                                              for layers in list(zip(*self.readers))[1:])
+        (second, bias), (third, last_bias) = (
+            map(torch.stack, zip(*(layer.folded() for layer in layers))) for layers in list(zip(*self.readers))[1:]
+        )
         second = second.unflatten(-1, (_TAPS, -1))  # (readers, W, taps, 2 W)
         reads_one = functional.pad(bias[..., None, None], (0, 0, _TAPS - 1, 0))  # that of this tick
         weight = torch.cat([second, reads_one], -1).flatten(2)

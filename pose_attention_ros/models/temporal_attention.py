@@ -38,8 +38,9 @@ _NOTHING = -1e4  # score of a frame that is not there: its weight is 0, and no s
 class TemporalAttentionConfig(ComparatorConfig):
     """Shape of the network. The defaults are the paper's, but for what is read of a frame."""
 
-    reads: str = setting(SKELETON, "per-frame features: of the joints, or of the extractor's cube, averaged",
-                         choices=(SKELETON, FRAME))
+    reads: str = setting(
+        SKELETON, "per-frame features: of the joints, or of the extractor's cube, averaged", choices=(SKELETON, FRAME)
+    )
     streams: tuple[str, ...] = setting(STREAMS, "one network each, fused")
     stream_weights: tuple[float, ...] = setting((1 / 3, 2 / 3), "of the streams in the fusion")
     channels: int = setting(384, "channels of the extractor, where `reads` is frame", low=1)
@@ -56,8 +57,10 @@ class TemporalAttentionConfig(ComparatorConfig):
     def __post_init__(self) -> None:
         super().__post_init__()
         if not self.streams or len(self.streams) != len(self.stream_weights) or set(self.streams) - set(STREAMS):
-            raise UserError(f"streams is {self.streams} with stream_weights {self.stream_weights}, expected some of "
-                            f"{STREAMS} and as many weights")
+            raise UserError(
+                f"streams is {self.streams} with stream_weights {self.stream_weights}, expected some of "
+                f"{STREAMS} and as many weights"
+            )
         if self.averaged > self.steps:
             raise UserError(f"averaged is {self.averaged}, expected at most steps, {self.steps}")
 
@@ -111,7 +114,7 @@ class SkeletonFrames(Scaled):
 
     def channels(self, window: Tensor) -> Tensor:
         """window (N, W, V, C) -> (N, W, V, channels) of this stream."""
-        score = window[..., SCORE :]
+        score = window[..., SCORE:]
         if self.stream == "appearance":
             return torch.cat([window[..., :2], score], -1)
         mask = (score > 0).to(window.dtype)
@@ -160,8 +163,12 @@ class TemporalAttention(Comparator):
         else:
             width, frames = config.width, SkeletonFrames
         self.frames = nn.ModuleDict({stream: frames(stream, config) for stream in config.streams})
-        self.refine = nn.ModuleDict({stream: Refinement(width, classes, hidden=config.hidden, layers=config.layers,
-                                                        attention=config.attention) for stream in config.streams})
+        self.refine = nn.ModuleDict(
+            {
+                stream: Refinement(width, classes, hidden=config.hidden, layers=config.layers, attention=config.attention)
+                for stream in config.streams
+            }
+        )
         self.dropout = nn.Dropout(config.dropout)
         joints = len(layout(config.layout).joints)
         self._row = self.pixels_shape or (joints, len(FEATURE_NAMES))
@@ -178,16 +185,22 @@ class TemporalAttention(Comparator):
     def refined(self, window: Tensor, there: Tensor) -> dict[str, tuple[Tensor, Tensor]]:
         """window (N, W, *row), there (N, W) -> of each stream the logits (N, R, K) and weights (N, R, W)."""
         window = filled(window, there)
-        return {stream: self.refine[stream](self.dropout(self.frames[stream](window)), there, self.config.steps)
-                for stream in self.config.streams}
+        return {
+            stream: self.refine[stream](self.dropout(self.frames[stream](window)), there, self.config.steps)
+            for stream in self.config.streams
+        }
 
     def fused(self, refined: dict[str, tuple[Tensor, Tensor]]) -> tuple[Tensor, Tensor]:
         """Mean over the last steps and the streams' weighted mean of `refined`: chances (N, K), weights (N, W)."""
         shares = [weight / sum(self.config.stream_weights) for weight in self.config.stream_weights]
-        last = [(logits[:, -self.config.averaged :].softmax(-1).mean(1), weights[:, -self.config.averaged :].mean(1))
-                for logits, weights in (refined[stream] for stream in self.config.streams)]
-        return (sum(share * chances for share, (chances, _) in zip(shares, last)),
-                sum(share * weights for share, (_, weights) in zip(shares, last)))
+        last = [
+            (logits[:, -self.config.averaged :].softmax(-1).mean(1), weights[:, -self.config.averaged :].mean(1))
+            for logits, weights in (refined[stream] for stream in self.config.streams)
+        ]
+        return (
+            sum(share * chances for share, (chances, _) in zip(shares, last)),
+            sum(share * weights for share, (_, weights) in zip(shares, last)),
+        )
 
     def step(self, features: Tensor, state: Tensor, pixels: Tensor | None = None) -> StepResult:
         memory, total = state.split([self._ring.size, self.classes], -1)

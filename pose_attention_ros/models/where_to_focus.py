@@ -41,10 +41,16 @@ _GAUSSIAN = 0.01  # spread of the attention layers' first weights
 class WhereToFocusConfig(ComparatorConfig):
     """Shape of the network. The defaults are the paper's for NTU, but for what is read of a part."""
 
-    reads: str = setting(SKELETON, "what a part's network reads: the part's joints, or the extractor's features of its crop",
-                         choices=(SKELETON, CROPS))
-    aggregate: str = setting(ATTENTION, "how the parts' features become one; the name of a part takes that one alone",
-                             choices=(ATTENTION, SUM, CONCAT, *PARTS))
+    reads: str = setting(
+        SKELETON,
+        "what a part's network reads: the part's joints, or the extractor's features of its crop",
+        choices=(SKELETON, CROPS),
+    )
+    aggregate: str = setting(
+        ATTENTION,
+        "how the parts' features become one; the name of a part takes that one alone",
+        choices=(ATTENTION, SUM, CONCAT, *PARTS),
+    )
     channels: int = setting(384, "channels of the extractor, where `reads` is crops", low=1)
     part_width: int = setting(128, "features D of a part", low=1)
     hidden: int = setting(512, "width H of each of the three LSTM layers; the paper has 128 for N-UCLA", low=1)
@@ -179,8 +185,11 @@ class WhereToFocus(Comparator):
         states = self._states(poses)
         weights = self.attention(states)
         return FocusOutput(
-            self.classify(self._aggregated(torch.stack([features[part] for part in PARTS], 1), weights)), weights,
-            torch.stack([self.part_classify[part](features[part]) for part in PARTS], 1), self.pose_classify(states))
+            self.classify(self._aggregated(torch.stack([features[part] for part in PARTS], 1), weights)),
+            weights,
+            torch.stack([self.part_classify[part](features[part]) for part in PARTS], 1),
+            self.pose_classify(states),
+        )
 
     def part_alone(self, part: str, poses: Tensor, crops: Tensor | None = None) -> Tensor:
         """part_logits (N, classes) of one part, nothing else computed."""

@@ -35,8 +35,14 @@ from pose_attention_ros.ros.settings import RELIABILITY_DOC, NodeConfig
 _QUEUE = 30  # images that wait in the middleware while the disk is busy
 _CHECK_PERIOD_S = 0.2
 _LAST_WORDS_S = 2.0  # after the source's end its last results are still coming
-_RESULTS = ((SkeletonArray, "skeletons"), (SkeletonGraphArray, "skeleton_graphs"), (ActionLabelArray, "actions"),
-            (CameraInfo, "camera_info"), (String, "label"), (DiagnosticArray, "/diagnostics"))
+_RESULTS = (
+    (SkeletonArray, "skeletons"),
+    (SkeletonGraphArray, "skeleton_graphs"),
+    (ActionLabelArray, "actions"),
+    (CameraInfo, "camera_info"),
+    (String, "label"),
+    (DiagnosticArray, "/diagnostics"),
+)
 
 
 @dataclass(frozen=True)
@@ -44,14 +50,18 @@ class BagRecorderNodeConfig(NodeConfig):
     """Parameters of the bag_recorder node."""
 
     out: str = setting("", "folder of the new bag; empty: bag_<date>_<time> where the node was started")
-    images: str = setting("compressed", "compressed records image_raw/compressed (small), raw records image_raw, none "
-                          "leaves images out: skeletons and answers can be evaluated without",
-                          choices=("compressed", "raw", "none"))
+    images: str = setting(
+        "compressed",
+        "compressed records image_raw/compressed (small), raw records image_raw, none "
+        "leaves images out: skeletons and answers can be evaluated without",
+        choices=("compressed", "raw", "none"),
+    )
     image_reliability: str = setting("auto", RELIABILITY_DOC, choices=("auto", *RELIABILITIES))
     storage: str = setting("mcap", "file format of the bag", choices=STORAGES)
     compressed: bool = setting(False, "pack the messages with zstd; images are packed already")
-    duration_s: float = setting(0.0, "end after this long; 0: when the source ends or Ctrl-C is pressed", unit="s", low=0.0,
-                                high=86400.0)
+    duration_s: float = setting(
+        0.0, "end after this long; 0: when the source ends or Ctrl-C is pressed", unit="s", low=0.0, high=86400.0
+    )
 
 
 class BagRecorderNode(ManagedNode):
@@ -74,8 +84,14 @@ class BagRecorderNode(ManagedNode):
         for kind, topic in ((ActionModel, "action_model"), (SourceStatus, "source_status")):
             self._record(kind, topic, latched_profile())
         if self.settings.images != "none":
-            self._images = ImageSubscription(self, self._take_image, transport=self.settings.images,
-                                             reliability=self.settings.image_reliability, depth=_QUEUE, raw=True)
+            self._images = ImageSubscription(
+                self,
+                self._take_image,
+                transport=self.settings.images,
+                reliability=self.settings.image_reliability,
+                depth=_QUEUE,
+                raw=True,
+            )
             self._images.open()
         self.listen(SourceStatus, "source_status", self._on_status, latched_profile())
         self._watch = self.watch(_CHECK_PERIOD_S, self._check_end)

@@ -41,8 +41,12 @@ class CameraNode(ManagedNode):
 
     def configure(self) -> None:
         self._cap = RateCap()
-        self._playback = Playback(self, self._publish, lambda: self._images.subscribers(),
-                                  lambda stamp_ns: self._cap.admits(stamp_ns, self.settings.max_rate_hz))
+        self._playback = Playback(
+            self,
+            self._publish,
+            lambda: self._images.subscribers(),
+            lambda stamp_ns: self._cap.admits(stamp_ns, self.settings.max_rate_hz),
+        )
         self._answers = AnswerWatch(self)
         self._images = CameraTopics(self, self._playback.open())
 

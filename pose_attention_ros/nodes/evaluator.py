@@ -48,17 +48,24 @@ class EvaluatorNodeConfig(NodeConfig):
     """Parameters of the evaluator node."""
 
     labels: str = setting("", "CSV file start_s,end_s,label[,person]; seconds from labels_begin_s, or stamps since 1970")
-    labels_begin_s: float = setting(0.0, "stamp that second 0 of the labels stands for, such as that of the bag's first "
-                                    "image; 0: the stamp of the first answer", unit="s", low=0.0)
+    labels_begin_s: float = setting(
+        0.0,
+        "stamp that second 0 of the labels stands for, such as that of the bag's first "
+        "image; 0: the stamp of the first answer",
+        unit="s",
+        low=0.0,
+    )
     labels_topic: str = setting("", "std_msgs/String with the label that holds from now on")
     label_map: str = setting("", "YAML file {label: class, or null for an action of no class}")
     rest_is_unknown: bool = setting(False, "time without a label counts as time in which no class is shown")
     thresholds: str = setting("", "YAML file of limits, as for evaluate bag")
     out: str = setting("out/evaluate/live", "folder for result.json, junit.xml and report.html")
-    images: str = setting("raw", "topic whose images are counted, to know which were never answered",
-                          choices=("raw", "compressed", "none"))
-    idle_timeout_s: float = setting(10.0, "end when no answer came for this long after the first; 0: wait for ever",
-                                    unit="s", low=0.0, high=3600.0)
+    images: str = setting(
+        "raw", "topic whose images are counted, to know which were never answered", choices=("raw", "compressed", "none")
+    )
+    idle_timeout_s: float = setting(
+        10.0, "end when no answer came for this long after the first; 0: wait for ever", unit="s", low=0.0, high=3600.0
+    )
     duration_s: float = setting(0.0, "end this long after the first answer; 0: no limit", unit="s", low=0.0, high=86400.0)
 
 

@@ -42,12 +42,25 @@ class HriBridgeNodeConfig(SynchroniserConfig, NodeConfig):
     """Parameters of the hri_bridge node."""
 
     id_prefix: str = setting("body", "a body's id is this and the track id; give each camera another one")
-    forget_s: float = setting(1.0, "a body that was not seen for this long, by image stamps, is no longer listed", unit="s",
-                              low=0.0, high=60.0, live=True)
+    forget_s: float = setting(
+        1.0,
+        "a body that was not seen for this long, by image stamps, is no longer listed",
+        unit="s",
+        low=0.0,
+        high=60.0,
+        live=True,
+    )
 
     persons: bool = setting(True, "publish each body as an anonymous person, too; false leaves them to hri_person_manager")
-    person_height_m: float = setting(1.7, "height that everybody is taken to have: one camera sees no distance, and who is "
-                                     "shorter is placed too far by as much", unit="m", low=0.5, high=2.5, live=True)
+    person_height_m: float = setting(
+        1.7,
+        "height that everybody is taken to have: one camera sees no distance, and who is "
+        "shorter is placed too far by as much",
+        unit="m",
+        low=0.5,
+        high=2.5,
+        live=True,
+    )
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -65,8 +78,10 @@ class HriBridgeNode(ManagedNode):
         try:
             self._messages = BodyMessages()
         except ImportError as error:
-            raise UserError(f"hri_bridge needs hri_msgs ({error}); run: sudo apt install ros-$ROS_DISTRO-hri-msgs, or build "
-                            "github.com/ros4hri/hri_msgs (branch humble-devel) in your workspace") from None
+            raise UserError(
+                f"hri_bridge needs hri_msgs ({error}); run: sudo apt install ros-$ROS_DISTRO-hri-msgs, or build "
+                "github.com/ros4hri/hri_msgs (branch humble-devel) in your workspace"
+            ) from None
         self._tracked = self.advertise(self._messages.types["tracked"], f"{BODIES}/tracked", result_profile(1))
         self._frames = Frames(self)
         self._persons = Persons(self, self._messages.tracked) if self.settings.persons else None
@@ -77,8 +92,9 @@ class HriBridgeNode(ManagedNode):
         self._camera: Pinhole | None = None
         self._sync = StampSynchroniser(("skeletons", "skeleton_graphs"), self.settings.buffer_frames)
         self.listen(SkeletonArray, "skeletons", lambda message: self._join("skeletons", message), result_profile())
-        self.listen(SkeletonGraphArray, "skeleton_graphs", lambda message: self._join("skeleton_graphs", message),
-                    result_profile())
+        self.listen(
+            SkeletonGraphArray, "skeleton_graphs", lambda message: self._join("skeleton_graphs", message), result_profile()
+        )
         self.listen(ActionLabelArray, "actions", self._on_actions, result_profile())
         self.listen(CameraInfo, "camera_info", self._on_camera, sensor_profile("best_effort"))
 
@@ -124,9 +140,14 @@ class HriBridgeNode(ManagedNode):
 
     def _place(self, graphs: SkeletonGraphs) -> None:
         """Frames of those who can be placed, where they were of those who are out of sight, and persons."""
-        places = {} if self._camera is None else {
-            self._id(int(track_id)): place(graphs, row, self._camera, self.settings.person_height_m)
-            for row, track_id in enumerate(graphs.track_ids)}
+        places = (
+            {}
+            if self._camera is None
+            else {
+                self._id(int(track_id)): place(graphs, row, self._camera, self.settings.person_height_m)
+                for row, track_id in enumerate(graphs.track_ids)
+            }
+        )
         listed = [self._id(track_id) for track_id in self._bodies]
         self._frames.send(graphs, listed, places)
         if self._persons is not None:
@@ -139,14 +160,19 @@ class HriBridgeNode(ManagedNode):
             if label is not None and person.track_id in self._bodies:
                 stamp_ns = stamp_ns_of(message.header)
                 self._bodies[person.track_id]["gesture"].publish(
-                    self._messages.gesture(stamp_ns, message.header.frame_id, label))
+                    self._messages.gesture(stamp_ns, message.header.frame_id, label)
+                )
 
     def _id(self, track_id: int) -> str:
         return f"{self.settings.id_prefix}{track_id}"
 
     def _body(self, track_id: int) -> dict[str, Publisher]:
-        return {name: self.create_publisher(self._messages.types[name], f"{BODIES}/{self._id(track_id)}/{name}",
-                                            result_profile(1)) for name in ("roi", "skeleton2d", "gesture")}
+        return {
+            name: self.create_publisher(
+                self._messages.types[name], f"{BODIES}/{self._id(track_id)}/{name}", result_profile(1)
+            )
+            for name in ("roi", "skeleton2d", "gesture")
+        }
 
     def _forget(self, track_id: int) -> None:
         self._seen_ns.pop(track_id, None)

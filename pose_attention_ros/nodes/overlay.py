@@ -62,9 +62,12 @@ class OverlayNode(ManagedNode):
     def activate(self) -> None:
         self.listen(ActionModel, "action_model", self._on_model, latched_profile())
         self._inputs: list[Subscription] = []
-        self._camera = ImageSubscription(self, lambda message: self._join("image", message),
-                                         transport=self.settings.image_transport,
-                                         reliability=self.settings.image_reliability)
+        self._camera = ImageSubscription(
+            self,
+            lambda message: self._join("image", message),
+            transport=self.settings.image_transport,
+            reliability=self.settings.image_reliability,
+        )
         self._wanted: tuple[str, ...] = ()
         self._sync: StampSynchroniser | None = None
         self._given_up = 0  # before the present onlookers
@@ -88,8 +91,11 @@ class OverlayNode(ManagedNode):
 
     def _look(self) -> None:
         """Subscribe to what the present onlookers need."""
-        onlookers = {"image": self._images.subscribers(), "markers": self._markers.get_subscription_count(),
-                     "annotations": self._annotations.get_subscription_count() if self._annotations else 0}
+        onlookers = {
+            "image": self._images.subscribers(),
+            "markers": self._markers.get_subscription_count(),
+            "annotations": self._annotations.get_subscription_count() if self._annotations else 0,
+        }
         wanted = tuple(name for name, count in onlookers.items() if count)
         if wanted == self._wanted:
             return
@@ -116,8 +122,12 @@ class OverlayNode(ManagedNode):
         if complete is not None:
             self._draw(*complete)
 
-    def _draw(self, graphs_message: SkeletonGraphArray, actions_message: ActionLabelArray,
-              image_message: Image | CompressedImage | None = None) -> None:
+    def _draw(
+        self,
+        graphs_message: SkeletonGraphArray,
+        actions_message: ActionLabelArray,
+        image_message: Image | CompressedImage | None = None,
+    ) -> None:
         began = time.perf_counter()
         graphs = graphs_of_message(graphs_message)
         actions: ActionEstimates | None = None if self._model is None else actions_of_message(actions_message, self._model)

@@ -52,8 +52,18 @@ from pose_attention_ros.ros.stamps import age_s
 
 
 @dataclass(frozen=True)
-class PipelineNodeConfig(ActionConfig, ModelConfig, PixelFeedConfig, GraphConfig, PoseConfig, LoadConfig, PlayerConfig,
-                         CameraTopicsConfig, ImageInputConfig, NodeConfig):
+class PipelineNodeConfig(
+    ActionConfig,
+    ModelConfig,
+    PixelFeedConfig,
+    GraphConfig,
+    PoseConfig,
+    LoadConfig,
+    PlayerConfig,
+    CameraTopicsConfig,
+    ImageInputConfig,
+    NodeConfig,
+):
     """Parameters of the pipeline node: those of the camera and of the three stages."""
 
     source: str = setting("", "as for the camera node; empty: subscribe to images instead")
@@ -78,8 +88,10 @@ class PipelineNode(ManagedNode):
         recogniser = load_recogniser(self.settings.model, runtime=self.settings.model_runtime)
         recogniser.warm_up()
         if recogniser.spec.layout.joints != layout(self.settings.layout).joints:
-            raise ModelError(f"layout is {self.settings.layout!r}, expected {recogniser.spec.layout.name!r}, which model "
-                             f"{recogniser.spec.model_id!r} reads")
+            raise ModelError(
+                f"layout is {self.settings.layout!r}, expected {recogniser.spec.layout.name!r}, which model "
+                f"{recogniser.spec.model_id!r} reads"
+            )
         self._estimator = create_pose_estimator(self.settings)
         self._estimator.warm_up(size)
         self._load = LoadControl(self, STRIDE if self._estimator.resizable else 0, self._estimator.resize)
@@ -138,8 +150,7 @@ class PipelineNode(ManagedNode):
         if not self.settings.source:
             self._input = ImageInput(self, self._process, self._admits)
             return WARM_UP_SIZE
-        self._playback = Playback(self, self._process, lambda: self._answers.subscribers(), self._admits,
-                                  works=True)
+        self._playback = Playback(self, self._process, lambda: self._answers.subscribers(), self._admits, works=True)
         size = self._playback.open()
         self._images = CameraTopics(self, size)
         return size

@@ -66,8 +66,12 @@ class PoseNode(ManagedNode):
     def details(self) -> dict[str, str]:
         if self._estimator is None or self._load is None:
             return {}
-        return {"backend": self._estimator.backend, **self._input.details(), **self._load.details(),
-                **self._network.times("network")}
+        return {
+            "backend": self._estimator.backend,
+            **self._input.details(),
+            **self._load.details(),
+            **self._network.times("network"),
+        }
 
     def trouble(self) -> str:
         return self._input.trouble() or self._load.trouble()

@@ -51,8 +51,9 @@ class RecorderNodeConfig(TransportConfig, SynchroniserConfig, NodeConfig):
     overwrite: bool = setting(False, "whether earlier results in that folder may be replaced")
     video: bool = setting(True, "whether to write annotated.mp4; false needs no images at all")
     fps: float = setting(30.0, "frame rate of the video where no source_status states one", unit="Hz", low=0.1, high=1000.0)
-    idle_timeout_s: float = setting(30.0, "end when nothing came for this long; 0 waits for ever", unit="s", low=0.0,
-                                    high=3600.0)
+    idle_timeout_s: float = setting(
+        30.0, "end when nothing came for this long; 0 waits for ever", unit="s", low=0.0, high=3600.0
+    )
 
 
 class RecorderNode(ManagedNode):
@@ -77,8 +78,7 @@ class RecorderNode(ManagedNode):
         self._spare_earlier_results()
         self._status: SourceStatus | None = None
         self._model: ActionModel | None = None
-        self._about: dict[str, Any] = {"source": None, "backend": None, "model": None, "model_sha256": None,
-                                       "nodes": {}}
+        self._about: dict[str, Any] = {"source": None, "backend": None, "model": None, "model_sha256": None, "nodes": {}}
         self._queue: queue.Queue[tuple[Any, ...] | None] = queue.Queue(_BACKLOG)
         self._newest_ns: int | None = None
         self._lost = 0
@@ -102,8 +102,10 @@ class RecorderNode(ManagedNode):
         """Raises UserError where files would be replaced."""
         earlier = [name for name in RESULT_FILES if (self._out / name).exists()]
         if earlier and not self.settings.overwrite:
-            raise UserError(f"out is {self._out}, where {', '.join(earlier)} of an earlier recording lies; choose another "
-                            "folder, or set overwrite to true")
+            raise UserError(
+                f"out is {self._out}, where {', '.join(earlier)} of an earlier recording lies; choose another "
+                "folder, or set overwrite to true"
+            )
 
     def _subscribe(self) -> None:
         self.listen(ActionModel, "action_model", self._on_model, latched_profile())
@@ -115,8 +117,13 @@ class RecorderNode(ManagedNode):
         for topic, kind in results.items():
             self.listen(kind, topic, partial(self._on_part, topic), result_profile())
         if self.settings.video:
-            ImageSubscription(self, partial(self._on_part, "image"), transport=self.settings.image_transport,
-                              reliability="auto", depth=_IMAGES_IN_MIDDLEWARE).open()
+            ImageSubscription(
+                self,
+                partial(self._on_part, "image"),
+                transport=self.settings.image_transport,
+                reliability="auto",
+                depth=_IMAGES_IN_MIDDLEWARE,
+            ).open()
 
     def _on_model(self, message: ActionModel) -> None:
         self._model = message
@@ -158,8 +165,9 @@ class RecorderNode(ManagedNode):
             if self._newest_ns == last_ns or not self._status.frames or now - self._ended > _LAST_FRAME_S:
                 self.stop(0 if self._status.state == SourceStatus.STATE_ENDED and self._newest_ns is not None else 1)
         elif self.settings.idle_timeout_s and now - self._heard > self.settings.idle_timeout_s:
-            self.get_logger().error(f"nothing came for {self.settings.idle_timeout_s:g} s: are camera, pose, skeleton_graph "
-                                    "and action running?")
+            self.get_logger().error(
+                f"nothing came for {self.settings.idle_timeout_s:g} s: are camera, pose, skeleton_graph and action running?"
+            )
             self.stop(1)
 
     def _write(self) -> None:
@@ -192,6 +200,7 @@ class RecorderNode(ManagedNode):
         if not self.settings.video:
             return None
         from pose_attention_ros.visualization.overlay import Overlay
+
         return Overlay().draw
 
     def _open(self, progress: Any) -> ResultWriter:

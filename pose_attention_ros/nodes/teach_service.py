@@ -20,8 +20,9 @@ from pose_attention_ros.srv import TeachAction
 class TeachService:
     """Lives from configure to cleanup."""
 
-    def __init__(self, node: ManagedNode, stage: ActionStage, recogniser: Recogniser,
-                 announce: Callable[[ModelSpec], None]) -> None:
+    def __init__(
+        self, node: ManagedNode, stage: ActionStage, recogniser: Recogniser, announce: Callable[[ModelSpec], None]
+    ) -> None:
         """
         :param announce: publishes the model with other classes
         :raises ModelError: what was taught before is damaged or does not fit

@@ -67,8 +67,13 @@ class WebNode(ManagedNode):
     def activate(self) -> None:
         self.listen(ActionModel, "action_model", self._on_model, latched_profile())
         self._inputs: list[Subscription] = []
-        self._camera = ImageSubscription(self, self._on_image, transport=self.settings.image_transport,
-                                         reliability=self.settings.image_reliability, raw=True)
+        self._camera = ImageSubscription(
+            self,
+            self._on_image,
+            transport=self.settings.image_transport,
+            reliability=self.settings.image_reliability,
+            raw=True,
+        )
         self._watched = False
         self._timers = [self.watch(_LOOK_PERIOD_S, self._look), self.watch(_HEALTH_PERIOD_S, self._tell_health)]
 
@@ -104,8 +109,11 @@ class WebNode(ManagedNode):
         self._camera.close()
         if wanted:
             self._sync = StampSynchroniser(("skeleton_graphs", "actions"), self.settings.buffer_frames)
-            self._inputs = [self._listen(SkeletonGraphArray, "skeleton_graphs"), self._listen(ActionLabelArray, "actions"),
-                            self.listen(DiagnosticArray, "/diagnostics", self._on_diagnostics, result_profile())]
+            self._inputs = [
+                self._listen(SkeletonGraphArray, "skeleton_graphs"),
+                self._listen(ActionLabelArray, "actions"),
+                self.listen(DiagnosticArray, "/diagnostics", self._on_diagnostics, result_profile()),
+            ]
             self._camera.open()
 
     def _listen(self, kind: type, topic: str) -> Subscription:
@@ -138,9 +146,17 @@ class WebNode(ManagedNode):
     def _on_model(self, message: ActionModel) -> None:
         self._model = message
         taught = tuple(name for name in message.classes if name in self._feed.taught)
-        self._hub.keep(record_of_model(
-            message.model_id, message.model_sha256, tuple(message.classes), layout(message.layout), message.threshold,
-            taught, self._feed.why_not))
+        self._hub.keep(
+            record_of_model(
+                message.model_id,
+                message.model_sha256,
+                tuple(message.classes),
+                layout(message.layout),
+                message.threshold,
+                taught,
+                self._feed.why_not,
+            )
+        )
 
     def _on_diagnostics(self, message: DiagnosticArray) -> None:
         for status in message.status:

@@ -72,9 +72,14 @@ class GraphFeed:
         """Of the nodes that are there."""
         values = self._values()
         owners = {owner for owner, _ in values.values()}
-        return parameter_file({name: value for name, (_, value) in values.items()},
-                              [(owner, [name for name in SHOWN if values.get(name, ("",))[0] == owner])
-                               for owner in _OWNERS if owner in owners])
+        return parameter_file(
+            {name: value for name, (_, value) in values.items()},
+            [
+                (owner, [name for name in SHOWN if values.get(name, ("",))[0] == owner])
+                for owner in _OWNERS
+                if owner in owners
+            ],
+        )
 
     def teach(self, command: str, **what: Any) -> dict:
         """Through the service teach_action."""
@@ -87,14 +92,18 @@ class GraphFeed:
             raise UserError(answer.message)
         told: dict[str, Any] = {"taught": list(answer.names)}
         if answer.lesson:
-            told |= {"lesson": answer.lesson, "track_id": answer.lesson_track_id, "takes": [
-                self._take(ns_of(begin), ns_of(end)) for begin, end in zip(answer.take_begins, answer.take_ends)]}
+            told |= {
+                "lesson": answer.lesson,
+                "track_id": answer.lesson_track_id,
+                "takes": [self._take(ns_of(begin), ns_of(end)) for begin, end in zip(answer.take_begins, answer.take_ends)],
+            }
         return told
 
     def _take(self, begin_ns: int, end_ns: int) -> dict:
         """A take with what was seen of the person meanwhile."""
-        return record_of_figure(begin_ns, end_ns, [(nodes, mask) for stamp_ns, nodes, mask in list(self._seen)
-                                                   if begin_ns <= stamp_ns <= end_ns])
+        return record_of_figure(
+            begin_ns, end_ns, [(nodes, mask) for stamp_ns, nodes, mask in list(self._seen) if begin_ns <= stamp_ns <= end_ns]
+        )
 
     def _values(self) -> dict[str, tuple[str, float]]:
         """Of each setting that a node has: which node, and its value."""

@@ -18,9 +18,15 @@ __all__ = ["actions_of_message", "message_of_actions", "message_of_model"]
 
 def message_of_model(spec: ModelSpec) -> ActionModel:
     """The identity card of a recogniser."""
-    return ActionModel(model_id=spec.model_id, model_sha256=spec.sha256, layout=spec.layout.name,
-                       joints=list(spec.layout.joints), classes=list(spec.classes), rate=float(spec.rate_hz),
-                       threshold=float(spec.threshold))
+    return ActionModel(
+        model_id=spec.model_id,
+        model_sha256=spec.sha256,
+        layout=spec.layout.name,
+        joints=list(spec.layout.joints),
+        classes=list(spec.classes),
+        rate=float(spec.rate_hz),
+        threshold=float(spec.threshold),
+    )
 
 
 def message_of_actions(estimates: ActionEstimates, now_ns: int) -> ActionLabelArray:
@@ -28,19 +34,30 @@ def message_of_actions(estimates: ActionEstimates, now_ns: int) -> ActionLabelAr
 
     `latency` is NaN where the stamps are not of that clock (see stamps.age_s).
     """
-    message = ActionLabelArray(header=header_of(estimates.stamp_ns, estimates.frame_id), model_id=estimates.model_id,
-                               model_sha256=estimates.model_sha256, latency=age_s(estimates.stamp_ns, now_ns))
+    message = ActionLabelArray(
+        header=header_of(estimates.stamp_ns, estimates.frame_id),
+        model_id=estimates.model_id,
+        model_sha256=estimates.model_sha256,
+        latency=age_s(estimates.stamp_ns, now_ns),
+    )
     message.actions = [_message_of_action(person) for person in estimates.people]
     return message
 
 
 def _message_of_action(person: ActionEstimate) -> ActionLabel:
     return ActionLabel(
-        track_id=int(person.track_id), label=person.label, state=int(person.state), confidence=float(person.confidence),
-        scores=floats(person.scores), onset=time_of(person.onset_ns), evidence_start=time_of(person.evidence_start_ns),
-        evidence_end=time_of(person.evidence_end_ns), joint_attention=floats(person.joint_attention),
+        track_id=int(person.track_id),
+        label=person.label,
+        state=int(person.state),
+        confidence=float(person.confidence),
+        scores=floats(person.scores),
+        onset=time_of(person.onset_ns),
+        evidence_start=time_of(person.evidence_start_ns),
+        evidence_end=time_of(person.evidence_end_ns),
+        joint_attention=floats(person.joint_attention),
         frame_attention=floats(person.frame_attention),
-        frame_offsets=_whole_numbers(person.frame_stamps_ns - person.evidence_end_ns))
+        frame_offsets=_whole_numbers(person.frame_stamps_ns - person.evidence_end_ns),
+    )
 
 
 def _whole_numbers(values: np.ndarray) -> array:

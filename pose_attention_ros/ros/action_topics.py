@@ -29,8 +29,9 @@ class AnswerTopics:
         """How many take `actions`."""
         return self._actions.get_subscription_count()
 
-    def publish(self, graphs: SkeletonGraphs, estimates: ActionEstimates,
-                message: ActionLabelArray | None = None) -> ActionLabelArray | None:
+    def publish(
+        self, graphs: SkeletonGraphs, estimates: ActionEstimates, message: ActionLabelArray | None = None
+    ) -> ActionLabelArray | None:
         """Send the answer to the people of one image, or that `message` of it again, to those who subscribe; returns the
         message, None where it was not made because nobody does."""
         if self._actions.get_subscription_count():

@@ -44,8 +44,9 @@ class Annotator:
             made.texts.append(self._label(graphs, row, track_id, estimate))
         return made
 
-    def _skeleton(self, graphs: SkeletonGraphs, row: int, points_px: np.ndarray,
-                  estimate: ActionEstimate | None) -> list[Any]:
+    def _skeleton(
+        self, graphs: SkeletonGraphs, row: int, points_px: np.ndarray, estimate: ActionEstimate | None
+    ) -> list[Any]:
         mask, kind = graphs.mask[row], self._kinds.PointsAnnotation
         colour = self._colour(person_colour(int(graphs.track_ids[row])))
         present = np.flatnonzero(mask)
@@ -58,15 +59,24 @@ class Annotator:
 
     def _points(self, graphs: SkeletonGraphs, kind: int, points_px: Any, colour: Any, thickness_px: float) -> Any:
         return self._kinds.PointsAnnotation(
-            timestamp=time_of(graphs.stamp_ns), type=kind, outline_color=colour, fill_color=colour, thickness=thickness_px,
-            points=[self._kinds.Point2(x=float(x), y=float(y)) for x, y in points_px])
+            timestamp=time_of(graphs.stamp_ns),
+            type=kind,
+            outline_color=colour,
+            fill_color=colour,
+            thickness=thickness_px,
+            points=[self._kinds.Point2(x=float(x), y=float(y)) for x, y in points_px],
+        )
 
     def _label(self, graphs: SkeletonGraphs, row: int, track_id: int, estimate: ActionEstimate | None) -> Any:
         left, top = graphs.boxes_xyxy[row, :2].tolist()
         return self._kinds.TextAnnotation(
-            timestamp=time_of(graphs.stamp_ns), position=self._kinds.Point2(x=left, y=max(top, _FONT_PX)),
-            text=label_of(track_id, estimate), font_size=_FONT_PX, text_color=self._colour((1.0, 1.0, 1.0)),
-            background_color=self._colour((0.1, 0.1, 0.1), 0.7))
+            timestamp=time_of(graphs.stamp_ns),
+            position=self._kinds.Point2(x=left, y=max(top, _FONT_PX)),
+            text=label_of(track_id, estimate),
+            font_size=_FONT_PX,
+            text_color=self._colour((1.0, 1.0, 1.0)),
+            background_color=self._colour((0.1, 0.1, 0.1), 0.7),
+        )
 
     def _colour(self, rgb: tuple[float, float, float], alpha: float = 1.0) -> Any:
         return self._kinds.Color(r=rgb[0], g=rgb[1], b=rgb[2], a=alpha)

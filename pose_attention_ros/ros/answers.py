@@ -58,7 +58,8 @@ class Answers:
         """A newer answer than `last_ns` comes from the round before."""
         with self._condition:
             return self._condition.wait_for(
-                lambda: self._newest_ns is not None and first_ns <= self._newest_ns <= last_ns, timeout_s)
+                lambda: self._newest_ns is not None and first_ns <= self._newest_ns <= last_ns, timeout_s
+            )
 
 
 class AllAnswers:

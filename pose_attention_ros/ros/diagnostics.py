@@ -86,24 +86,46 @@ class StageMeter:
 
     def values(self) -> dict[str, str]:
         """Everything as text, for a diagnostic status."""
-        return {"processed": str(self.processed), "dropped": str(self.dropped), "rejected": str(self.rejected),
-                "rate_hz": f"{self.rate_hz():.2f}", "age_ms": f"{self._age_s * 1e3:.1f}", **self.times("stage")}
+        return {
+            "processed": str(self.processed),
+            "dropped": str(self.dropped),
+            "rejected": str(self.rejected),
+            "rate_hz": f"{self.rate_hz():.2f}",
+            "age_ms": f"{self._age_s * 1e3:.1f}",
+            **self.times("stage"),
+        }
 
 
-def diagnostic_array(node_name: str, state: str, meter: StageMeter, extra: Mapping[str, str],
-                     before: Snapshot, trouble: str = "", hardware: str = "") -> DiagnosticArray:
+def diagnostic_array(
+    node_name: str,
+    state: str,
+    meter: StageMeter,
+    extra: Mapping[str, str],
+    before: Snapshot,
+    trouble: str = "",
+    hardware: str = "",
+) -> DiagnosticArray:
     """One status: WARN where there is `trouble`, messages were rejected since `before`, or an active node had nothing to do.
 
     Dropped images are no fault: a stage slower than its camera takes the newest and leaves the rest.
     """
     rejected = meter.rejected - before.rejected
-    problem = f"{rejected} messages rejected since the last report" if rejected else trouble or (
-        "nothing processed since the last report" if state == "active" and meter.processed == before.processed else "")
+    problem = (
+        f"{rejected} messages rejected since the last report"
+        if rejected
+        else trouble
+        or ("nothing processed since the last report" if state == "active" and meter.processed == before.processed else "")
+    )
     level = DiagnosticStatus.WARN if problem else DiagnosticStatus.OK
     message = f"{state}; {problem}" if problem else state
     values = {"state": state, **meter.values(), **extra}
     if meter.last_problem:
         values["last_problem"] = meter.last_problem
-    status = DiagnosticStatus(level=level, name=node_name, message=message, hardware_id=hardware,
-                              values=[KeyValue(key=key, value=value) for key, value in values.items()])
+    status = DiagnosticStatus(
+        level=level,
+        name=node_name,
+        message=message,
+        hardware_id=hardware,
+        values=[KeyValue(key=key, value=value) for key, value in values.items()],
+    )
     return DiagnosticArray(status=[status])

@@ -57,16 +57,23 @@ class GraphAndImageInput(GraphInput):
         self._sync = StampSynchroniser((_TOPIC, "image"), self._node.settings.buffer_frames)
         self._without_image = 0
         settings = self._node.settings
-        self._images = ImageSubscription(self._node, self._on_image, transport=settings.image_transport,
-                                         reliability=settings.image_reliability, depth=_IMAGES_IN_MIDDLEWARE)
+        self._images = ImageSubscription(
+            self._node,
+            self._on_image,
+            transport=settings.image_transport,
+            reliability=settings.image_reliability,
+            depth=_IMAGES_IN_MIDDLEWARE,
+        )
         self._images.open()
 
     def trouble(self) -> str:
         """See GraphInput."""
         if self._without_image < _MANY:
             return self._images.trouble()
-        text = (f"the model reads images too, and the last {self._without_image} graphs came without theirs on "
-                f"{self._images.topic}: set image_transport and the remapping of image_raw as for the pose node")
+        text = (
+            f"the model reads images too, and the last {self._without_image} graphs came without theirs on "
+            f"{self._images.topic}: set image_transport and the remapping of image_raw as for the pose node"
+        )
         self._node.warn_once(text)
         return text
 

@@ -52,8 +52,9 @@ class BodyMessages:
     def roi(self, graphs: SkeletonGraphs, row: int, score: float) -> Any:
         """The person's box in fractions of the image, with the certainty that it is one."""
         left, top, right, bottom = _fractions(graphs.boxes_xyxy[row].reshape(2, 2), graphs.image_size).ravel().tolist()
-        return self.types["roi"](header=header_of(graphs.stamp_ns, graphs.frame_id), xmin=left, ymin=top, xmax=right,
-                                 ymax=bottom, c=score)
+        return self.types["roi"](
+            header=header_of(graphs.stamp_ns, graphs.frame_id), xmin=left, ymin=top, xmax=right, ymax=bottom, c=score
+        )
 
     def skeleton2d(self, skeletons: Skeletons, row: int) -> Any:
         """The person's joints in fractions of the image; a joint that was not seen is (0, 0) with c = 0."""
@@ -61,7 +62,8 @@ class BodyMessages:
         points = np.where(scores[:, None] > 0, _fractions(points, skeletons.image_size), 0)
         return self.types["skeleton2d"](
             header=header_of(skeletons.stamp_ns, skeletons.frame_id),
-            skeleton=[self._point(x=x, y=y, c=c) for (x, y), c in zip(points.tolist(), scores.tolist())])
+            skeleton=[self._point(x=x, y=y, c=c) for (x, y), c in zip(points.tolist(), scores.tolist())],
+        )
 
     def gesture(self, stamp_ns: int, frame_id: str, label: str) -> Any:
         """The Gesture that a confirmed label means."""

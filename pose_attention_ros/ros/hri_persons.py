@@ -88,17 +88,23 @@ class Persons:
 
     def _introduced(self, identity: str) -> dict[str, Publisher]:
         where = f"{PERSONS}/{identity}"
-        topics = {"anonymous": self._node.create_publisher(Bool, f"{where}/anonymous", latched_profile()),
-                  "body_id": self._node.create_publisher(String, f"{where}/body_id", latched_profile()),
-                  "location_confidence": self._node.create_publisher(Float32, f"{where}/location_confidence",
-                                                                     result_profile(1))}
+        topics = {
+            "anonymous": self._node.create_publisher(Bool, f"{where}/anonymous", latched_profile()),
+            "body_id": self._node.create_publisher(String, f"{where}/body_id", latched_profile()),
+            "location_confidence": self._node.create_publisher(Float32, f"{where}/location_confidence", result_profile(1)),
+        }
         topics["anonymous"].publish(Bool(data=True))
         topics["body_id"].publish(String(data=identity))
         return topics
 
 
-def _frame(graphs: SkeletonGraphs, parent: str, child: str, offset_m: np.ndarray,
-           turn: tuple[float, float, float, float] = (0.0, 0.0, 0.0, 1.0)) -> TransformStamped:
+def _frame(
+    graphs: SkeletonGraphs,
+    parent: str,
+    child: str,
+    offset_m: np.ndarray,
+    turn: tuple[float, float, float, float] = (0.0, 0.0, 0.0, 1.0),
+) -> TransformStamped:
     made = TransformStamped(header=header_of(graphs.stamp_ns, parent), child_frame_id=child)
     shift, rotation = made.transform.translation, made.transform.rotation
     shift.x, shift.y, shift.z = map(float, offset_m)

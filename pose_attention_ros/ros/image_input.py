@@ -30,13 +30,15 @@ class ImageInput:
     :param admits: whether to work on the image of a stamp
     """
 
-    def __init__(self, node: ManagedNode, process: Callable[[Frame], Callable[[], None]],
-                 admits: Callable[[int], bool]) -> None:
+    def __init__(
+        self, node: ManagedNode, process: Callable[[Frame], Callable[[], None]], admits: Callable[[int], bool]
+    ) -> None:
         self._node, self._process, self._admits = node, process, admits
         self._repeated = RepeatedStamp()
         self._missing = False
-        self._images = ImageSubscription(node, self._on_image, transport=node.settings.image_transport,
-                                         reliability=node.settings.image_reliability)
+        self._images = ImageSubscription(
+            node, self._on_image, transport=node.settings.image_transport, reliability=node.settings.image_reliability
+        )
 
     def open(self) -> None:
         """Subscribe to the form of image that the settings ask for, or that there is."""
@@ -62,8 +64,10 @@ class ImageInput:
             self._missing = True
             text = f"no image on {self._images.topic} for {silent_s:.0f} s: " + why_no_images(self._node, self._images)
         elif self._stamps.sender_ahead_s:
-            text = (f"images are stamped up to {self._stamps.sender_ahead_s:.3f} s in the future: the clocks of the "
-                    "camera's machine and of this one differ, and ages and latencies are wrong; synchronise them (chrony)")
+            text = (
+                f"images are stamped up to {self._stamps.sender_ahead_s:.3f} s in the future: the clocks of the "
+                "camera's machine and of this one differ, and ages and latencies are wrong; synchronise them (chrony)"
+            )
         else:
             return self._images.trouble()
         self._node.warn_once(text)
@@ -100,9 +104,11 @@ class ImageInput:
         """A camera in lockstep sends its first frame again until it is answered; a driver should not."""
         self._again += 1
         if self._again == _REPEATED:
-            self._node.warn_once(f"{_REPEATED} images came with the stamp of the one before them, the last at "
-                                 f"{stamp_ns * 1e-9:.3f} s, and are left out: does the driver send each image twice, or "
-                                 "does its clock stand still?")
+            self._node.warn_once(
+                f"{_REPEATED} images came with the stamp of the one before them, the last at "
+                f"{stamp_ns * 1e-9:.3f} s, and are left out: does the driver send each image twice, or "
+                "does its clock stand still?"
+            )
 
     def _heard(self, stamp_ns: int, now_ns: int) -> None:
         self._heard_s = time.monotonic()

@@ -60,8 +60,12 @@ class ImageLosses:
 
     def details(self) -> dict[str, str]:
         """For the diagnostics."""
-        return {"received": str(self.came), "lost": str(self.lost), "missing": str(self._rate.missing()[0]),
-                "image_rate_hz": f"{self._rate.rate_hz:.1f}"}
+        return {
+            "received": str(self.came),
+            "lost": str(self.lost),
+            "missing": str(self._rate.missing()[0]),
+            "image_rate_hz": f"{self._rate.rate_hz:.1f}",
+        }
 
     def _sent(self, sequence: int | None) -> int:
         """How many were sent since the last one that came."""

@@ -30,8 +30,9 @@ class JpegConfig(Settings):
 class CameraTopicsConfig(JpegConfig):
     """How a node publishes camera images."""
 
-    calibration: str = setting("", "calibration file of the camera (YAML of camera_calibration), published as camera_info; "
-                                   "empty: none")
+    calibration: str = setting(
+        "", "calibration file of the camera (YAML of camera_calibration), published as camera_info; empty: none"
+    )
 
 
 class ImageTopic:
@@ -43,8 +44,9 @@ class ImageTopic:
     def __init__(self, node: ManagedNode, topic: str) -> None:
         self._node = node
         self._raw = node.advertise(Image, topic, result_profile(depth=2))
-        self._compressed = node.advertise(CompressedImage, node.resolve_topic_name(topic) + "/compressed",
-                                          result_profile(depth=2))
+        self._compressed = node.advertise(
+            CompressedImage, node.resolve_topic_name(topic) + "/compressed", result_profile(depth=2)
+        )
 
     def subscribers(self) -> int:
         """How many want images, in either form."""
@@ -90,17 +92,25 @@ def load_calibration(path: Path, image_size: tuple[int, int]) -> CameraInfo:
     try:
         data = yaml.safe_load(path.read_text())
         size = (int(data["image_width"]), int(data["image_height"]))
-        message = CameraInfo(width=size[0], height=size[1], distortion_model=str(data["distortion_model"]),
-                             d=_numbers(data, "distortion_coefficients", None), k=_numbers(data, "camera_matrix", 9),
-                             r=_numbers(data, "rectification_matrix", 9), p=_numbers(data, "projection_matrix", 12))
+        message = CameraInfo(
+            width=size[0],
+            height=size[1],
+            distortion_model=str(data["distortion_model"]),
+            d=_numbers(data, "distortion_coefficients", None),
+            k=_numbers(data, "camera_matrix", 9),
+            r=_numbers(data, "rectification_matrix", 9),
+            p=_numbers(data, "projection_matrix", 12),
+        )
     except OSError as error:
         raise UserError(f"calibration {path} cannot be read: {error.strerror or error}") from None
     except (yaml.YAMLError, KeyError, TypeError, ValueError) as error:
         why = " ".join(str(error).split())
         raise UserError(f"calibration {path} is not a file of camera_calibration: {type(error).__name__} {why}") from None
     if size != image_size:
-        raise UserError(f"calibration {path} is for {size[0]}x{size[1]} images, the source gives "
-                        f"{image_size[0]}x{image_size[1]}; calibrate again or set width and height")
+        raise UserError(
+            f"calibration {path} is for {size[0]}x{size[1]} images, the source gives "
+            f"{image_size[0]}x{image_size[1]}; calibrate again or set width and height"
+        )
     return message
 
 

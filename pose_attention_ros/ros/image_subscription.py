@@ -39,8 +39,16 @@ class ImageSubscription:
     :param depth: images that wait in the middleware; 0: of those that wait `handle` gets the newest alone
     """
 
-    def __init__(self, node: ManagedNode, handle: Callable[[Any], None], *, transport: str, reliability: str, depth: int = 0,
-                 raw: bool = False) -> None:
+    def __init__(
+        self,
+        node: ManagedNode,
+        handle: Callable[[Any], None],
+        *,
+        transport: str,
+        reliability: str,
+        depth: int = 0,
+        raw: bool = False,
+    ) -> None:
         self._node, self._handle, self._raw = node, handle, raw
         self._transport, self._reliability, self._depth = transport, reliability, depth
         self._base = node.resolve_topic_name("image_raw")
@@ -88,8 +96,10 @@ class ImageSubscription:
 
     def play_a_recording(self) -> bool:
         """Whether the images come from nodes that tell a source_status: ours, which stamp every image."""
+
         def publishers(topic: str) -> set[tuple[str, str]]:
             return {(info.node_namespace, info.node_name) for info in self._node.get_publishers_info_by_topic(topic)}
+
         cameras = publishers(self.topic)
         return bool(cameras) and cameras <= publishers(self._node.resolve_topic_name("source_status"))
 
@@ -98,8 +108,12 @@ class ImageSubscription:
         choice = self._choice
         if choice is None:
             return {}
-        return {"images": choice.topic, "image_transport": "compressed" if choice.compressed else "raw",
-                "image_reliability": "reliable" if choice.reliable else "best_effort", **self.losses.details()}
+        return {
+            "images": choice.topic,
+            "image_transport": "compressed" if choice.compressed else "raw",
+            "image_reliability": "reliable" if choice.reliable else "best_effort",
+            **self.losses.details(),
+        }
 
     def trouble(self) -> str:
         """That many images get lost on their way or are never sent, and what to do about it; logged once."""
@@ -115,8 +129,10 @@ class ImageSubscription:
             return f"{found[0]} of the last {found[1]} images of {topic} were lost on their way: {self._remedy()}"
         if holes := self.losses.never_sent():
             missing, expected, rate_hz = holes
-            return (f"{missing} of the last {expected} images of {topic} are missing in its rate of {rate_hz:.0f} Hz: "
-                    "its publisher leaves them out; look at its load, exposure time and USB or network bandwidth")
+            return (
+                f"{missing} of the last {expected} images of {topic} are missing in its rate of {rate_hz:.0f} Hz: "
+                "its publisher leaves them out; look at its load, exposure time and USB or network bandwidth"
+            )
         return ""
 
     def _remedy(self) -> str:
@@ -124,12 +140,15 @@ class ImageSubscription:
             return "the machine or the network is too slow for them; set image_transport:=compressed, or a smaller image"
         if self._reliability == "best_effort" and all(offer.reliable for offer in self._offers(self._choice.topic)):
             return "set image_reliability to auto, for their publisher sends again what was lost"
-        return (self._through or "the machine is too slow for them") + \
-            ("" if self._choice.compressed else "; or let it publish compressed images, and set image_transport:=compressed")
+        return (self._through or "the machine is too slow for them") + (
+            "" if self._choice.compressed else "; or let it publish compressed images, and set image_transport:=compressed"
+        )
 
     def _offers(self, topic: str) -> list[Offer]:
-        return [Offer(info.topic_type, info.qos_profile.reliability == ReliabilityPolicy.RELIABLE)
-                for info in self._node.get_publishers_info_by_topic(topic)]
+        return [
+            Offer(info.topic_type, info.qos_profile.reliability == ReliabilityPolicy.RELIABLE)
+            for info in self._node.get_publishers_info_by_topic(topic)
+        ]
 
     def _look_soon(self, _event: Any) -> None:
         """Not while the middleware is at the subscription that may have to go."""
@@ -179,12 +198,20 @@ class ImageSubscription:
         follow = {"matched": self._look_soon, "message_lost": self.losses.on_lost}
         if self._reliability == "auto":
             follow["incompatible_qos"] = self._look_soon
-        reliability = next(name for name, kind in RELIABILITIES.items()
-                           if (kind == ReliabilityPolicy.RELIABLE) == choice.reliable)
+        reliability = next(
+            name for name, kind in RELIABILITIES.items() if (kind == ReliabilityPolicy.RELIABLE) == choice.reliable
+        )
         self._subscription = self._node.listen(
-            CompressedImage if choice.compressed else Image, choice.topic, self._take,
-            sensor_profile(reliability, self._depth or _NEWEST_DEPTH), remedy="set image_reliability:=auto", with_info=True,
-            raw=self._raw, events=follow, through=self._receiver.node if received else None)
+            CompressedImage if choice.compressed else Image,
+            choice.topic,
+            self._take,
+            sensor_profile(reliability, self._depth or _NEWEST_DEPTH),
+            remedy="set image_reliability:=auto",
+            with_info=True,
+            raw=self._raw,
+            events=follow,
+            through=self._receiver.node if received else None,
+        )
 
     def _unsubscribe(self) -> None:
         if self._subscription is not None:

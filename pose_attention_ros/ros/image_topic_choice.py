@@ -43,8 +43,9 @@ def choose(base: str, transport: str, reliability: str, offers: Offers) -> Choic
     beside = base + _SUFFIX
     if COMPRESSED_IMAGE in kinds or (base.endswith(_SUFFIX) and IMAGE not in kinds):
         topic, compressed = base, True
-    elif transport == "compressed" or (transport == "auto" and not kinds
-                                       and any(offer.kind == COMPRESSED_IMAGE for offer in offers(beside))):
+    elif transport == "compressed" or (
+        transport == "auto" and not kinds and any(offer.kind == COMPRESSED_IMAGE for offer in offers(beside))
+    ):
         topic, compressed = beside, True
     else:
         topic, compressed = base, False

@@ -45,16 +45,21 @@ def bgr_from_image(message: Image) -> np.ndarray:
 def _through_cv_bridge(message: Image) -> np.ndarray:
     bridge = _cv_bridge()
     if isinstance(bridge, ModuleNotFoundError) and bridge.name == "cv_bridge":
-        raise MessageError(f"image encoding {message.encoding!r} is not one of {', '.join(images.ENCODINGS)}; "
-                           "install cv_bridge for others, or convert with image_proc")
+        raise MessageError(
+            f"image encoding {message.encoding!r} is not one of {', '.join(images.ENCODINGS)}; "
+            "install cv_bridge for others, or convert with image_proc"
+        )
     if isinstance(bridge, Exception):
-        raise MessageError(f"image encoding {message.encoding!r} needs cv_bridge, which cannot be loaded "
-                           f"({one_line(bridge)}); {_cv_bridge_remedy(bridge)}, or convert with image_proc")
+        raise MessageError(
+            f"image encoding {message.encoding!r} needs cv_bridge, which cannot be loaded "
+            f"({one_line(bridge)}); {_cv_bridge_remedy(bridge)}, or convert with image_proc"
+        )
     try:
         return np.ascontiguousarray(bridge.imgmsg_to_cv2(message, "bgr8"))
     except Exception as error:
-        raise MessageError(f"cv_bridge cannot convert image encoding {message.encoding!r} to bgr8: {one_line(error)}"
-                           ) from None
+        raise MessageError(
+            f"cv_bridge cannot convert image encoding {message.encoding!r} to bgr8: {one_line(error)}"
+        ) from None
 
 
 @cache

@@ -29,15 +29,18 @@ class LoadControl:
         self.check(node.settings)
         self._rests = getattr(node.settings, "pace", "") == "lockstep"
         if self._rests and node.settings.adapt != "off":
-            node.get_logger().info(f"adapt {node.settings.adapt} rests: with pace lockstep, results must not depend on the "
-                                   "machine's speed")
+            node.get_logger().info(
+                f"adapt {node.settings.adapt} rests: with pace lockstep, results must not depend on the machine's speed"
+            )
         self._adaptation = Adaptation(node.settings, node.settings.input_size, stride)
 
     def check(self, settings: Any) -> None:
         """Raises UserError where `settings.adapt` cannot be done."""
         if settings.adapt == "input_size" and not self._stride:
-            raise UserError(f"adapt is 'input_size', but the network of estimator {settings.estimator!r} has one fixed "
-                            "size; expected rate or off")
+            raise UserError(
+                f"adapt is 'input_size', but the network of estimator {settings.estimator!r} has one fixed "
+                "size; expected rate or off"
+            )
 
     def configure(self, settings: Any) -> None:
         """Use live settings that changed. Raises UserError, and keeps the old ones."""

@@ -119,31 +119,52 @@ class ManagedNode(LifecycleNode):
     def advertise(self, kind: type, topic: str, profile: QoSProfile) -> Publisher:
         """A publisher that lives until cleanup and reports incompatible subscribers; qos_overrides.* parameters apply."""
         with understandable(f"qos_overrides of {self.resolve_topic_name(topic)}"):
-            publisher = self.create_publisher(kind, topic, profile, event_callbacks=publisher_events(self.warn_once, topic),
-                                              qos_overriding_options=QoSOverridingOptions.with_default_policies())
+            publisher = self.create_publisher(
+                kind,
+                topic,
+                profile,
+                event_callbacks=publisher_events(self.warn_once, topic),
+                qos_overriding_options=QoSOverridingOptions.with_default_policies(),
+            )
         self._own_publishers.append(publisher)
         return publisher
 
-    def listen(self, kind: type, topic: str, handle: Callable[..., None], profile: QoSProfile,
-               remedy: str = "give both sides the same reliability and durability", *, with_info: bool = False,
-               raw: bool = False, events: dict[str, Callable[[Any], None]] | None = None,
-               through: Node | None = None) -> Subscription:
+    def listen(
+        self,
+        kind: type,
+        topic: str,
+        handle: Callable[..., None],
+        profile: QoSProfile,
+        remedy: str = "give both sides the same reliability and durability",
+        *,
+        with_info: bool = False,
+        raw: bool = False,
+        events: dict[str, Callable[[Any], None]] | None = None,
+        through: Node | None = None,
+    ) -> Subscription:
         """A subscription that lives until deactivation (or `silence`); what `handle` raises is counted and told, and drops
         that message only. `with_info`, `handle` also gets what the middleware says of the message, where rclpy tells it.
         With `raw`, `handle` gets serialised bytes. `events` are more handlers of the middleware's events, see qos. It is
         made `through` another node that works for this one, if there is one. qos_overrides.* parameters apply."""
         callback = guarded = self.guarded(topic, handle)
         if with_info and _GIVES_MESSAGE_INFO:
+
             def callback(message: Any, info: dict[str, Any]) -> None:  # rclpy looks at the number of arguments
                 guarded(message, info)
+
         # Once declared, rclpy keeps what an override was first, so that a profile which follows a setting would no longer.
         overridden = self.overrides_qos_of(topic)
         owner = through or self
         with understandable(f"qos_overrides.{self.resolve_topic_name(topic)}.subscription.*"):
             subscription = owner.create_subscription(
-                kind, topic, callback, profile, raw=raw,
+                kind,
+                topic,
+                callback,
+                profile,
+                raw=raw,
                 event_callbacks=subscription_events(self.warn_once, topic, remedy, events),
-                qos_overriding_options=QoSOverridingOptions.with_default_policies() if overridden else None)
+                qos_overriding_options=QoSOverridingOptions.with_default_policies() if overridden else None,
+            )
         self._own_subscriptions[subscription] = owner
         return subscription
 
@@ -169,11 +190,13 @@ class ManagedNode(LifecycleNode):
 
     def guarded(self, what: str, handle: Callable[..., None]) -> Callable[..., None]:
         """`handle` for one message, such that no error leaves it."""
+
         def call(*message: Any) -> None:
             try:
                 handle(*message)
             except Exception as error:
                 self.tell_failure(what, error)
+
         return call
 
     def tell_failure(self, what: str, error: Exception) -> None:
@@ -245,8 +268,9 @@ class ManagedNode(LifecycleNode):
             self._attempt("clean up", self._free)
         self._state = "unconfigured"
 
-    def _transition(self, name: str, act: Callable[[], None], then: str,
-                    undo: Callable[[], None] | None = None) -> TransitionCallbackReturn:
+    def _transition(
+        self, name: str, act: Callable[[], None], then: str, undo: Callable[[], None] | None = None
+    ) -> TransitionCallbackReturn:
         """FAILURE: the state before holds again, for `undo` took it there; ERROR: only `on_error` can help."""
         if not self._attempt(name, act):
             if undo is None:
@@ -307,8 +331,15 @@ class ManagedNode(LifecycleNode):
             return
         state = "idle" if self.active and self.idle() else self._state
         extra = {"ready_s": f"{self._ready_s:.2f}", **self.details()}
-        message = diagnostic_array(self.get_fully_qualified_name().lstrip("/"), state, self.meter, extra, self._reported,
-                                   self.trouble() if self.active else "", self.hardware())
+        message = diagnostic_array(
+            self.get_fully_qualified_name().lstrip("/"),
+            state,
+            self.meter,
+            extra,
+            self._reported,
+            self.trouble() if self.active else "",
+            self.hardware(),
+        )
         message.header.stamp = self.get_clock().now().to_msg()
         self._diagnostics.publish(message)
         self._reported = self.meter.snapshot()

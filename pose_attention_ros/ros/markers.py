@@ -19,8 +19,10 @@ from pose_attention_ros.ros.stamps import header_of
 LIMBS, JOINTS, LABELS, IDS = "limbs", "joints", "labels", "ids"  # namespaces
 DISTANCE_M = 2.0
 PLANE_WIDTH_M = 2 * DISTANCE_M * math.tan(math.radians(30))
+# fmt: off
 _COLOURS = ((0.90, 0.62, 0.00), (0.34, 0.71, 0.91), (0.00, 0.62, 0.45), (0.94, 0.89, 0.26), (0.00, 0.45, 0.70),
             (0.84, 0.37, 0.00), (0.80, 0.47, 0.65))  # Okabe and Ito: told apart by the colour-blind too
+# fmt: on
 
 
 def markers_of(graphs: SkeletonGraphs, actions: ActionEstimates | None) -> MarkerArray:
@@ -71,10 +73,17 @@ def attention_colour(level: float) -> tuple[float, float, float]:
     return (1.0, 1.0 - level, 0.1)
 
 
-def _marker(graphs: SkeletonGraphs, namespace: str, track_id: int, kind: int, size_m: float,
-            colour: tuple[float, float, float]) -> Marker:
-    marker = Marker(header=header_of(graphs.stamp_ns, graphs.frame_id), ns=namespace, id=track_id % 2**31, type=kind,
-                    action=Marker.ADD, color=_opaque(colour))
+def _marker(
+    graphs: SkeletonGraphs, namespace: str, track_id: int, kind: int, size_m: float, colour: tuple[float, float, float]
+) -> Marker:
+    marker = Marker(
+        header=header_of(graphs.stamp_ns, graphs.frame_id),
+        ns=namespace,
+        id=track_id % 2**31,
+        type=kind,
+        action=Marker.ADD,
+        color=_opaque(colour),
+    )
     marker.scale.x = marker.scale.y = marker.scale.z = size_m
     marker.pose.orientation.w = 1.0
     return marker

@@ -29,18 +29,23 @@ def descriptor(field: dataclasses.Field) -> ParameterDescriptor:
     unit = f" [{about['unit']}]" if about["unit"] else ""
     notes = [f"one of: {', '.join(map(str, about['choices']))}"] if about["choices"] else []
     notes.append("may change while the node runs" if about["live"] else "may change while the node is unconfigured")
-    made = ParameterDescriptor(name=field.name, description=about["doc"] + unit, dynamic_typing=True,
-                               additional_constraints="; ".join(notes))
+    made = ParameterDescriptor(
+        name=field.name, description=about["doc"] + unit, dynamic_typing=True, additional_constraints="; ".join(notes)
+    )
     low, high = about["low"], about["high"]
     if (low, high) == (None, None):
         return made
     if isinstance(field.default, float):
-        made.floating_point_range = [FloatingPointRange(
-            from_value=-sys.float_info.max if low is None else float(low),
-            to_value=sys.float_info.max if high is None else float(high))]
+        made.floating_point_range = [
+            FloatingPointRange(
+                from_value=-sys.float_info.max if low is None else float(low),
+                to_value=sys.float_info.max if high is None else float(high),
+            )
+        ]
     else:
-        made.integer_range = [IntegerRange(from_value=_INT64[0] if low is None else low,
-                                           to_value=_INT64[1] if high is None else high)]
+        made.integer_range = [
+            IntegerRange(from_value=_INT64[0] if low is None else low, to_value=_INT64[1] if high is None else high)
+        ]
     return made
 
 
@@ -56,15 +61,23 @@ class Parameters(Generic[SettingsType]):
     :raises UserError: a value given at start does not fit
     """
 
-    def __init__(self, node: Node, kind: type[SettingsType], locked: Callable[[], str | None],
-                 on_change: Callable[[SettingsType], None]) -> None:
+    def __init__(
+        self,
+        node: Node,
+        kind: type[SettingsType],
+        locked: Callable[[], str | None],
+        on_change: Callable[[SettingsType], None],
+    ) -> None:
         self._fields = {field.name: field for field in dataclasses.fields(kind)}
         self._locked, self._on_change = locked, on_change
         self._behind: dict[tuple[str, str], str] = {}  # what is behind a text, by setting and as it is shown
         overrides = getattr(node, "_parameter_overrides", {})  # rclpy ignores what is not declared; a typo must show
         overrides.update({name: self._shown(self._of_type(value)) for name, value in overrides.items()})
-        self.unknown = sorted(name for name in overrides
-                              if name not in self._fields and name not in _ROS_OWN and not name.startswith("qos_overrides."))
+        self.unknown = sorted(
+            name
+            for name in overrides
+            if name not in self._fields and name not in _ROS_OWN and not name.startswith("qos_overrides.")
+        )
         self.value = kind(**{name: self._declare(node, field, overrides) for name, field in self._fields.items()})
         if hasattr(node, "add_pre_set_parameters_callback"):  # not in Humble, where the settings alone have the right type
             node.add_pre_set_parameters_callback(lambda changes: [self._shown(self._of_type(change)) for change in changes])
@@ -99,8 +112,11 @@ class Parameters(Generic[SettingsType]):
 
     def _on_set(self, changes: list[Parameter]) -> SetParametersResult:
         """All changes or none; the reason is the settings' own message."""
-        wanted = {change.name: self._meant(change.name, _as_setting(self._fields[change.name], change.value))
-                  for change in changes if change.name in self._fields}
+        wanted = {
+            change.name: self._meant(change.name, _as_setting(self._fields[change.name], change.value))
+            for change in changes
+            if change.name in self._fields
+        }
         if not wanted:
             return SetParametersResult(successful=True)
         reason = self._locked()
@@ -124,8 +140,10 @@ def _filled(name: str, value: Any) -> Any:
     except KeyError as error:
         raise UserError(f"{name} is {value!r}, but the environment has no variable {error.args[0]}") from None
     except ValueError:
-        raise UserError(f"{name} is {value!r}; ${{NAME}} may stand only for a password: in the login of an address, or "
-                        "behind a name such as pwd or token") from None
+        raise UserError(
+            f"{name} is {value!r}; ${{NAME}} may stand only for a password: in the login of an address, or "
+            "behind a name such as pwd or token"
+        ) from None
 
 
 def _as_setting(field: dataclasses.Field, value: Any) -> Any:
@@ -148,8 +166,15 @@ def parameter_table(kind: type[Settings]) -> str:
         limits = "|".join(map(str, about["choices"]))
         if about["low"] is not None or about["high"] is not None:
             limits = f"{'' if about['low'] is None else about['low']}..{'' if about['high'] is None else about['high']}"
-        lines.append((field.name, f"{field.default!r}", " ".join(filter(None, (limits, about["unit"]))),
-                      about["doc"] + (" (live)" if about["live"] else "")))
+        lines.append(
+            (
+                field.name,
+                f"{field.default!r}",
+                " ".join(filter(None, (limits, about["unit"]))),
+                about["doc"] + (" (live)" if about["live"] else ""),
+            )
+        )
     widths = [max(len(line[column]) for line in lines) for column in range(3)]
-    return "\n".join("  " + "  ".join(cell.ljust(width) for cell, width in zip(line, widths)) + f"  {line[3]}"
-                     for line in lines)
+    return "\n".join(
+        "  " + "  ".join(cell.ljust(width) for cell, width in zip(line, widths)) + f"  {line[3]}" for line in lines
+    )

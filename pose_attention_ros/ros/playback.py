@@ -19,8 +19,10 @@ from pose_attention_ros.ros.qos import latched_profile, result_profile
 from pose_attention_ros.ros.repeated_stamps import RepeatedStamp
 from pose_attention_ros.ros.stamps import header_of, ns_of, stamp_ns_of
 
-_ANSWER_TYPES = {"actions": (ActionLabelArray, lambda message: stamp_ns_of(message.header)),
-                 "recorded": (Header, lambda message: ns_of(message.stamp))}
+_ANSWER_TYPES = {
+    "actions": (ActionLabelArray, lambda message: stamp_ns_of(message.header)),
+    "recorded": (Header, lambda message: ns_of(message.stamp)),
+}
 _EVERYBODYS_TOPICS = ("/clock", "/parameter_events")  # a node listens to them in any state
 _LAST_WORDS_S = 2.0  # what is on its way out is given this long before the process ends
 
@@ -46,16 +48,32 @@ class Playback:
     :param works: `process` makes the actions itself, so that lockstep waits for nobody unless a recorder is asked for
     """
 
-    def __init__(self, node: ManagedNode, process: Callable[[Frame], Callable[[], None]], subscribers: Callable[[], int],
-                 admits: Callable[[int], bool], works: bool = False) -> None:
+    def __init__(
+        self,
+        node: ManagedNode,
+        process: Callable[[Frame], Callable[[], None]],
+        subscribers: Callable[[], int],
+        admits: Callable[[int], bool],
+        works: bool = False,
+    ) -> None:
         self._node, self._settings, self._subscribers = node, node.settings, subscribers
         self._source = masked(node.settings.source)
         self._answers = _awaited(self._settings, works)
         self._process, self._repeated = process, RepeatedStamp()
-        self.player = Player(self._settings, node.now_ns, Deliveries(
-            began=lambda: self._tell(SourceStatus.STATE_PLAYING), admits=admits, deliver=self._deliver,
-            missing=self._missing, ended=self._ended, failed=self._failed, warn=self._warn),
-            AllAnswers(self._answers.values()) if self._answers else None)
+        self.player = Player(
+            self._settings,
+            node.now_ns,
+            Deliveries(
+                began=lambda: self._tell(SourceStatus.STATE_PLAYING),
+                admits=admits,
+                deliver=self._deliver,
+                missing=self._missing,
+                ended=self._ended,
+                failed=self._failed,
+                warn=self._warn,
+            ),
+            AllAnswers(self._answers.values()) if self._answers else None,
+        )
         self._works = works
         self._status: Publisher | None = None
         self._state = SourceStatus.STATE_STOPPED
@@ -65,8 +83,10 @@ class Playback:
         camera = self.player.open()
         self._status = self._node.advertise(SourceStatus, "source_status", latched_profile())
         frames = f", {camera.frame_count} frames" if camera.frame_count else ""
-        self._node.get_logger().info(f"source {self._source}: {camera.size[0]}x{camera.size[1]}, "
-                                     f"{camera.fps:g} frames a second{frames}, {self._settings.pace}")
+        self._node.get_logger().info(
+            f"source {self._source}: {camera.size[0]}x{camera.size[1]}, "
+            f"{camera.fps:g} frames a second{frames}, {self._settings.pace}"
+        )
         return camera.size
 
     def start(self) -> None:
@@ -75,6 +95,7 @@ class Playback:
         for topic, answers in self._answers.items():
             answers.clear()
             kind, stamp_of = _ANSWER_TYPES[topic]
+
             def seen(message: Any, to=answers, stamp_of=stamp_of) -> None:
                 to.seen(stamp_of(message))
 
@@ -113,8 +134,11 @@ class Playback:
             missing.append("the time on /clock")
         if not named and not self._works and not self._subscribers():
             missing.append("somebody who takes the images")
-        return missing + [f"somebody who publishes {topic}" for topic in self._answers
-                          if not self._node.count_publishers(self._node.resolve_topic_name(topic))]
+        return missing + [
+            f"somebody who publishes {topic}"
+            for topic in self._answers
+            if not self._node.count_publishers(self._node.resolve_topic_name(topic))
+        ]
 
     def _warn(self, text: str) -> None:
         if not self._node.ending:  # those who should answer may be gone already
@@ -125,10 +149,18 @@ class Playback:
         total = camera.frame_count if camera else 0
         if settings.max_frames:
             total = min(total, settings.max_frames) if total else settings.max_frames
-        self._status.publish(SourceStatus(
-            header=header_of(self.player.last_stamp_ns, settings.frame_id), state=state, source=self._source,
-            rate=float(camera.fps if camera else 0), image_width=camera.size[0] if camera else 0,
-            image_height=camera.size[1] if camera else 0, frames=self.player.played, frames_total=total))
+        self._status.publish(
+            SourceStatus(
+                header=header_of(self.player.last_stamp_ns, settings.frame_id),
+                state=state,
+                source=self._source,
+                rate=float(camera.fps if camera else 0),
+                image_width=camera.size[0] if camera else 0,
+                image_height=camera.size[1] if camera else 0,
+                frames=self.player.played,
+                frames_total=total,
+            )
+        )
 
     def _ended(self) -> None:
         if not self._node.context.ok():

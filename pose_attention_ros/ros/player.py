@@ -29,26 +29,49 @@ class PlayerConfig(CameraConfig):
     """Where frames come from and how they are played."""
 
     source: str = setting(
-        "0", "camera number or device, GStreamer pipeline, rtsp:// or http:// address, video file, folder of images, or bag")
+        "0", "camera number or device, GStreamer pipeline, rtsp:// or http:// address, video file, folder of images, or bag"
+    )
     pace: str = setting(
-        "realtime", "realtime: frames come when their stamps say. lockstep (recordings only): the next frame comes when the "
-        "last one is answered, none is dropped, stamps begin at 0", choices=("realtime", "lockstep"))
-    wait_for: str = setting("", "nodes of our namespace that must be at work before a recording begins in real time, "
-                                "separated by commas; empty: whoever takes the images")
-    ready_timeout_s: float = setting(120.0, "a recording played in real time begins without those who are not there after "
-                                     "this long; 0: waits for nobody", unit="s", low=0.0, high=3600.0)
+        "realtime",
+        "realtime: frames come when their stamps say. lockstep (recordings only): the next frame comes when the "
+        "last one is answered, none is dropped, stamps begin at 0",
+        choices=("realtime", "lockstep"),
+    )
+    wait_for: str = setting(
+        "",
+        "nodes of our namespace that must be at work before a recording begins in real time, "
+        "separated by commas; empty: whoever takes the images",
+    )
+    ready_timeout_s: float = setting(
+        120.0,
+        "a recording played in real time begins without those who are not there after this long; 0: waits for nobody",
+        unit="s",
+        low=0.0,
+        high=3600.0,
+    )
     max_frames: int = setting(0, "end after this many frames; 0 plays all", unit="frames", low=0)
     on_end: str = setting(
-        "shutdown", "at the end of a recording: shutdown ends the process; stay keeps it, with its latched messages, until "
-        "it is stopped", choices=("shutdown", "stay"))
+        "shutdown",
+        "at the end of a recording: shutdown ends the process; stay keeps it, with its latched messages, until "
+        "it is stopped",
+        choices=("shutdown", "stay"),
+    )
     acknowledge: str = setting(
-        "actions", "lockstep: the topic whose stamp says that a frame is done; recorded waits for the recorder",
-        choices=ACKNOWLEDGEMENTS)
+        "actions",
+        "lockstep: the topic whose stamp says that a frame is done; recorded waits for the recorder",
+        choices=ACKNOWLEDGEMENTS,
+    )
     recorder_lag: int = setting(
-        0, "lockstep with acknowledge: actions, for measuring without waiting for the recorder's work: how many frames the "
-        "recorder may be behind, so that it gets all of them; 0 asks for no recorder", unit="frames", low=0, high=5)
-    lockstep_timeout_s: float = setting(2.0, "lockstep: an unanswered frame is sent again after this long", unit="s",
-                                        low=0.05, high=600.0)
+        0,
+        "lockstep with acknowledge: actions, for measuring without waiting for the recorder's work: how many frames the "
+        "recorder may be behind, so that it gets all of them; 0 asks for no recorder",
+        unit="frames",
+        low=0,
+        high=5,
+    )
+    lockstep_timeout_s: float = setting(
+        2.0, "lockstep: an unanswered frame is sent again after this long", unit="s", low=0.05, high=600.0
+    )
     lockstep_attempts: int = setting(10, "lockstep: how often a frame is sent before it is skipped", low=1, high=1000)
 
 
@@ -77,8 +100,9 @@ class Player:
     :param answers: what lockstep waits for; None where `deliver` itself does all the work
     """
 
-    def __init__(self, config: PlayerConfig, clock_ns: Callable[[], int], to: Deliveries,
-                 answers: Acknowledgement | None) -> None:
+    def __init__(
+        self, config: PlayerConfig, clock_ns: Callable[[], int], to: Deliveries, answers: Acknowledgement | None
+    ) -> None:
         self._config, self._clock_ns, self._to, self._answers = config, clock_ns, to, answers
         self._asked = " and ".join(dict.fromkeys([config.acknowledge, *(["recorded"] if config.recorder_lag else [])]))
         self._stopping = threading.Event()
@@ -96,8 +120,12 @@ class Player:
 
     def open(self) -> Camera:
         """Open the source. Raises SourceError, or UserError for a live source in lockstep."""
-        self.camera = open_source(self._config.source, self._config, clock_ns=self._clock_ns,
-                                  start_stamp_ns=0 if self.lockstep else self._clock_ns())
+        self.camera = open_source(
+            self._config.source,
+            self._config,
+            clock_ns=self._clock_ns,
+            start_stamp_ns=0 if self.lockstep else self._clock_ns(),
+        )
         if self.camera.live and self.lockstep:
             self.close()
             raise UserError(f"pace is lockstep, expected realtime for the live source {self._config.source}")
@@ -159,8 +187,9 @@ class Player:
         if self._stopping.is_set():
             return
         if not self._clock_ns():
-            raise UserError("use_sim_time is true, but no time comes on /clock; start the simulation, or "
-                            "ros2 bag play --clock")
+            raise UserError(
+                "use_sim_time is true, but no time comes on /clock; start the simulation, or ros2 bag play --clock"
+            )
         self.close()
         self.open()
 
@@ -208,8 +237,10 @@ class Player:
                 return True
             attempt += 1
             if not first:
-                self._to.warn(f"no {self._asked} for the frame at {frame.stamp_ns * 1e-9:.3f} s after "
-                              f"{patience_s:g} s, {attempt} of {self._config.lockstep_attempts} attempts")
+                self._to.warn(
+                    f"no {self._asked} for the frame at {frame.stamp_ns * 1e-9:.3f} s after "
+                    f"{patience_s:g} s, {attempt} of {self._config.lockstep_attempts} attempts"
+                )
             elif attempt % _FIRST_ATTEMPTS_A_LINE == 0:
                 self._to.warn(f"lockstep: still no {self._asked} for the first frame")
         return False

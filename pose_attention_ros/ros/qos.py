@@ -27,8 +27,10 @@ def understandable(name: str) -> Iterator[None]:
     try:
         yield
     except (InvalidQosOverridesError, ParameterException, RuntimeError, TypeError, ValueError) as error:
-        raise UserError(f"{name}: {error}; expected reliability: reliable or best_effort, history: keep_last or keep_all, "
-                        "depth: a number") from None
+        raise UserError(
+            f"{name}: {error}; expected reliability: reliable or best_effort, history: keep_last or keep_all, "
+            "depth: a number"
+        ) from None
 
 
 def sensor_profile(reliability: str, depth: int = 1) -> QoSProfile:
@@ -43,19 +45,25 @@ def result_profile(depth: int = 10) -> QoSProfile:
 
 def latched_profile() -> QoSProfile:
     """The last message is kept for those who subscribe later."""
-    return QoSProfile(depth=1, history=HistoryPolicy.KEEP_LAST, reliability=ReliabilityPolicy.RELIABLE,
-                      durability=DurabilityPolicy.TRANSIENT_LOCAL)
+    return QoSProfile(
+        depth=1,
+        history=HistoryPolicy.KEEP_LAST,
+        reliability=ReliabilityPolicy.RELIABLE,
+        durability=DurabilityPolicy.TRANSIENT_LOCAL,
+    )
 
 
 def _reporter(warn: Callable[[str], None], topic: str, other: str, remedy: str) -> Callable[[Any], None]:
     def report(event: Any) -> None:
         policy = qos_policy_name_from_kind(event.last_policy_kind)
         warn(f"{topic}: a {other} has an incompatible {policy} policy and no data will flow between us; {remedy}")
+
     return report
 
 
-def subscription_events(warn: Callable[[str], None], topic: str, remedy: str,
-                        more: dict[str, Callable[[Any], None]] | None = None) -> SubscriptionEventCallbacks:
+def subscription_events(
+    warn: Callable[[str], None], topic: str, remedy: str, more: dict[str, Callable[[Any], None]] | None = None
+) -> SubscriptionEventCallbacks:
     """Tells through `warn` that a publisher of `topic` is incompatible, and the remedy.
 
     :param more: handlers of events by rclpy's names; those that this ROS does not know are left out

@@ -33,8 +33,10 @@ def why_impossible() -> str:
     if chosen_by_user() or os.environ.get("ROS_SECURITY_ENABLE", "").lower() == "true":
         return "give the driver the profile config/fastdds.xml, too, or let it publish reliably"
     if os.environ.get("ROS_AUTOMATIC_DISCOVERY_RANGE", "").upper() == "LOCALHOST":
-        return ("start the driver with the profile config/fastdds.xml, let it publish reliably, or leave "
-                "ROS_AUTOMATIC_DISCOVERY_RANGE unset")
+        return (
+            "start the driver with the profile config/fastdds.xml, let it publish reliably, or leave "
+            "ROS_AUTOMATIC_DISCOVERY_RANGE unset"
+        )
     if _buffer_size() < _SMALLEST_BUFFER:
         return f"give sockets a larger buffer: sudo sysctl -w net.core.rmem_max={_LARGEST_BUFFER}"
     return ""
@@ -54,9 +56,15 @@ class Receiver:
         self._context, self._executor = Context(), node.executor
         with _set(_TRANSPORTS, f"UDPv4?sockets_size={_buffer_size()}"):
             rclpy.init(args=[], context=self._context, domain_id=node.context.get_domain_id())
-            self.node = Node(f"_{node.get_name()}_images", namespace=node.get_namespace(), context=self._context,
-                             use_global_arguments=False, enable_rosout=False, start_parameter_services=False,
-                             parameter_overrides=[Parameter("start_type_description_service", value=False)])
+            self.node = Node(
+                f"_{node.get_name()}_images",
+                namespace=node.get_namespace(),
+                context=self._context,
+                use_global_arguments=False,
+                enable_rosout=False,
+                start_parameter_services=False,
+                parameter_overrides=[Parameter("start_type_description_service", value=False)],
+            )
         self._executor.add_node(self.node)
 
     def close(self) -> None:

@@ -18,8 +18,11 @@ from pose_attention_ros.ros.stamps import SECOND_NS, stamp_ns_of
 class RoundTripConfig(Settings):
     """Whether a camera watches for answers."""
 
-    measure_answers: bool = setting(False, "subscribe actions and tell in the diagnostics how long an answer takes to come "
-                                    "back here, and whether the clock of the machine that answers is another")
+    measure_answers: bool = setting(
+        False,
+        "subscribe actions and tell in the diagnostics how long an answer takes to come "
+        "back here, and whether the clock of the machine that answers is another",
+    )
 
 
 class AnswerWatch:
@@ -42,16 +45,21 @@ class AnswerWatch:
             return {}
         low_s, high_s = self._trip.bounds_s
         p50, p95 = np.percentile(loops_ms, (50, 95))
-        return {"answer_ms_p50": f"{p50:.1f}", "answer_ms_p95": f"{p95:.1f}",
-                "other_clock_ahead_ms": f"{low_s * 1e3:.1f} to {high_s * 1e3:.1f}"}
+        return {
+            "answer_ms_p50": f"{p50:.1f}",
+            "answer_ms_p95": f"{p95:.1f}",
+            "other_clock_ahead_ms": f"{low_s * 1e3:.1f} to {high_s * 1e3:.1f}",
+        }
 
     def trouble(self) -> str:
         """That the clocks differ, where the answers show it; also logged."""
         ahead_s = self._trip.other_ahead_s
         if not ahead_s:
             return ""
-        text = (f"the clock of the machine that answers is at least {ahead_s:.3f} s ahead of this one: ages and latencies "
-                "that it states are wrong; synchronise both (chrony)")
+        text = (
+            f"the clock of the machine that answers is at least {ahead_s:.3f} s ahead of this one: ages and latencies "
+            "that it states are wrong; synchronise both (chrony)"
+        )
         self._node.warn_once(text)
         return text
 

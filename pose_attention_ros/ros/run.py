@@ -80,15 +80,19 @@ def _run_node(node_type: type[ManagedNode], stop: Stop) -> int:
 def _keep_the_middleware_quiet() -> None:
     """`--log-level debug` is about this package: rcl would add hundreds of lines a second. `rcl:=debug` asks for them."""
     for name in _MIDDLEWARE_LOGGERS:
-        if rclpy.logging.get_logger_level(name) == LoggingSeverity.UNSET \
-                and rclpy.logging.get_logger_effective_level(name) < LoggingSeverity.INFO:
+        if (
+            rclpy.logging.get_logger_level(name) == LoggingSeverity.UNSET
+            and rclpy.logging.get_logger_effective_level(name) < LoggingSeverity.INFO
+        ):
             rclpy.logging.set_logger_level(name, LoggingSeverity.INFO)
 
 
 def _start(node: ManagedNode) -> bool:
     """Step by step, as long as nobody asks the node to end."""
-    return all(not node.ending and step() == TransitionCallbackReturn.SUCCESS
-               for step in (node.trigger_configure, node.trigger_activate))
+    return all(
+        not node.ending and step() == TransitionCallbackReturn.SUCCESS
+        for step in (node.trigger_configure, node.trigger_activate)
+    )
 
 
 def _spin(executor: SingleThreadedExecutor, node: ManagedNode) -> None:

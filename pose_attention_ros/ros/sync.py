@@ -36,8 +36,11 @@ class StampSynchroniser:
         return None
 
     def _give_up_before(self, complete: dict[str, tuple[int, Any]]) -> None:
-        overtaken = [stamp_ns for stamp_ns, parts in self._waiting.items()
-                     if any(arrival < complete[name][0] for name, (arrival, _) in parts.items())]
+        overtaken = [
+            stamp_ns
+            for stamp_ns, parts in self._waiting.items()
+            if any(arrival < complete[name][0] for name, (arrival, _) in parts.items())
+        ]
         for stamp_ns in overtaken:
             self._give_up(stamp_ns)
 

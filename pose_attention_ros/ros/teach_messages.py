@@ -6,9 +6,15 @@ from pose_attention_ros.core.errors import UserError
 from pose_attention_ros.core.teaching.commands import COMMANDS
 from pose_attention_ros.srv import TeachAction
 
-_NUMBERS = {"status": TeachAction.Request.STATUS, "begin": TeachAction.Request.BEGIN, "drop": TeachAction.Request.DROP_TAKE,
-            "learn": TeachAction.Request.LEARN, "cancel": TeachAction.Request.CANCEL, "rename": TeachAction.Request.RENAME,
-            "remove": TeachAction.Request.REMOVE}
+_NUMBERS = {
+    "status": TeachAction.Request.STATUS,
+    "begin": TeachAction.Request.BEGIN,
+    "drop": TeachAction.Request.DROP_TAKE,
+    "learn": TeachAction.Request.LEARN,
+    "cancel": TeachAction.Request.CANCEL,
+    "rename": TeachAction.Request.RENAME,
+    "remove": TeachAction.Request.REMOVE,
+}
 _COMMANDS = {number: command for command, number in _NUMBERS.items()}
 _HIGHEST_TAKE = 2**32 - 1
 

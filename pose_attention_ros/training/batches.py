@@ -38,8 +38,9 @@ class Batch:
         return np.arange(self.targets.shape[1]) < self.ticks[:, None]
 
 
-def read_streams(streams: list[Stream], scores: list[np.ndarray], layout: Layout, rate_hz: float,
-                 smoothing: SmoothingConfig | None = None) -> Batch:
+def read_streams(
+    streams: list[Stream], scores: list[np.ndarray], layout: Layout, rate_hz: float, smoothing: SmoothingConfig | None = None
+) -> Batch:
     """Streams of frames through the feature path to ticks. scores: (m, V) of each stream's frames, 0 for a missing joint."""
     frames = np.array([len(stream.time_s) for stream in streams])
     count, joints = len(streams), len(layout.joints)
@@ -55,8 +56,12 @@ def read_streams(streams: list[Stream], scores: list[np.ndarray], layout: Layout
 
     ticks_s = [ticks_due(0, stream.time_s[-1], rate_hz) for stream in streams]
     ticks = np.array([len(each) for each in ticks_s])
-    batch = Batch(np.zeros((count, ticks.max(), *features.shape[2:]), np.float32),
-                  np.full((count, ticks.max()), IGNORE, np.int64), np.ones((count, ticks.max()), np.float32), ticks)
+    batch = Batch(
+        np.zeros((count, ticks.max(), *features.shape[2:]), np.float32),
+        np.full((count, ticks.max()), IGNORE, np.int64),
+        np.ones((count, ticks.max()), np.float32),
+        ticks,
+    )
     for b, stream in enumerate(streams):
         batch.features[b, : ticks[b]] = resample(stream.time_s, features[b, : frames[b]], ticks_s[b])
         nearest = np.clip(np.searchsorted(stream.time_s, ticks_s[b]), 0, frames[b] - 1)
@@ -64,16 +69,26 @@ def read_streams(streams: list[Stream], scores: list[np.ndarray], layout: Layout
     return batch
 
 
-def read_examples(examples: list[Example], layout: Layout, rate_hz: float,
-                  smoothing: SmoothingConfig | None = None) -> Batch:
+def read_examples(
+    examples: list[Example], layout: Layout, rate_hz: float, smoothing: SmoothingConfig | None = None
+) -> Batch:
     """Whole clips as they are, at their own frame rate."""
-    streams = [Stream(np.arange(len(e.keypoints)) / e.fps, e.keypoints, e.mask, np.full(len(e.keypoints), e.target),
-                      np.zeros(len(e.keypoints), bool)) for e in examples]
+    streams = [
+        Stream(
+            np.arange(len(e.keypoints)) / e.fps,
+            e.keypoints,
+            e.mask,
+            np.full(len(e.keypoints), e.target),
+            np.zeros(len(e.keypoints), bool),
+        )
+        for e in examples
+    ]
     return read_streams(streams, [e.scores.astype(np.float32) for e in examples], layout, rate_hz, smoothing)
 
 
-def as_estimated(streams: list[Stream], rng: np.random.Generator, recipe: Recipe, layout: Layout,
-                 carriers: Carriers | None = None) -> Batch:
+def as_estimated(
+    streams: list[Stream], rng: np.random.Generator, recipe: Recipe, layout: Layout, carriers: Carriers | None = None
+) -> Batch:
     """Motions seen by a random camera and a rough estimator. Where too little of a body is shown to tell its class, the
     target is OTHER.
 
@@ -101,8 +116,9 @@ def as_estimated(streams: list[Stream], rng: np.random.Generator, recipe: Recipe
         targets = stream.targets if carriers is None else carriers.told(stream.targets, shown[b, : frames[b]])
         ignored = stream.ignored | ~scores[b, : frames[b]].any(-1)  # nobody is found
         seen.append(Stream(stream.time_s, keypoints[b, : frames[b]], stream.mask, targets, ignored))
-    return read_streams(seen, [scores[b, : frames[b]] for b in range(len(seen))], layout, recipe.model.rate_hz,
-                        recipe.smoothing)
+    return read_streams(
+        seen, [scores[b, : frames[b]] for b in range(len(seen))], layout, recipe.model.rate_hz, recipe.smoothing
+    )
 
 
 class Carriers:
@@ -116,8 +132,13 @@ class Carriers:
         """
         self._shoulders = self._rows(layout, ("shoulder",))
         self._near = self._rows(layout, ("head", "elbow"))
-        self._limbs = [[[layout.index(f"{side}_{joint}") for joint in self._GROUPS[named.get(name, "any")]]
-                        for side in ("left", "right")] for name in classes]
+        self._limbs = [
+            [
+                [layout.index(f"{side}_{joint}") for joint in self._GROUPS[named.get(name, "any")]]
+                for side in ("left", "right")
+            ]
+            for name in classes
+        ]
 
     @staticmethod
     def _rows(layout: Layout, ends: tuple[str, ...]) -> list[int]:
@@ -144,8 +165,12 @@ class StreamMaker:
     def __init__(self, recipe: Recipe, corpus: Corpus, seed: int) -> None:
         self._recipe, self._corpus, self._seed = recipe, corpus, seed
         self.entries = [entry for entry in corpus.entries if entry.taught and entry.kind != HELD_OUT]
-        self._chances = draw_chances(np.array([entry.kind for entry in self.entries]),
-                                     [entry.data for entry in self.entries], recipe.train.balance, recipe.train.other_share)
+        self._chances = draw_chances(
+            np.array([entry.kind for entry in self.entries]),
+            [entry.data for entry in self.entries],
+            recipe.train.balance,
+            recipe.train.other_share,
+        )
         self._flat = np.array([entry.example.keypoints.shape[-1] == 2 for entry in self.entries])
         self._carriers = Carriers(corpus.classes, recipe.carriers, corpus.layout)
         self.sets = tuple(recipe.data)

@@ -38,8 +38,9 @@ class ClipBatchMaker:
         self._layout, self._seed, self._size = corpus.layout, seed, recipe.train.batch
         entries = corpus.part("train")
         self._targets = np.array([entry.example.target for entry in entries])
-        self._clips = clip_features([entry.example for entry in entries], corpus.layout, recipe.model.rate_hz,
-                                    recipe.smoothing)
+        self._clips = clip_features(
+            [entry.example for entry in entries], corpus.layout, recipe.model.rate_hz, recipe.smoothing
+        )
         self.per_epoch = max(len(entries) // self._size, 1)
         self._length = self.per_epoch * recipe.train.epochs
         self._epoch: tuple[int, list[np.ndarray]] = (-1, [])
@@ -69,8 +70,9 @@ class ClipBatchMaker:
             rng = np.random.default_rng([self._seed, epoch, 1])
             order = rng.permutation(len(self._clips))
             span = self._size * self._config.alike
-            order = np.concatenate([sorted(order[k : k + span], key=lambda i: len(self._clips[i]))
-                                    for k in range(0, len(order), span)])
+            order = np.concatenate(
+                [sorted(order[k : k + span], key=lambda i: len(self._clips[i])) for k in range(0, len(order), span)]
+            )
             batches = [order[k * self._size : (k + 1) * self._size] for k in range(self.per_epoch)]
             self._epoch = (epoch, [batches[k] for k in rng.permutation(len(batches))])
         return self._epoch[1]

@@ -79,16 +79,20 @@ def load_corpus(recipe: Recipe, files: Mapping[str, Path], official_split: int |
         entries.extend(_rest_entries(recipe, name, clips, table, part))
     corpus = Corpus(tuple(entries), recipe.class_names, layout(recipe.model.layout), hashes, official_split)
     if not corpus.part("val", known=True) and not recipe.start_from:
-        raise UserError("no training clip is kept back for validation, on which temperature and threshold are chosen: raise "
-                        "`val_share` of a data set, or name `val_groups`")
+        raise UserError(
+            "no training clip is kept back for validation, on which temperature and threshold are chosen: raise "
+            "`val_share` of a data set, or name `val_groups`"
+        )
     return corpus
 
 
 def _targets(recipe: Recipe, name: str) -> dict[str, int]:
     """Label of data set `name` -> target."""
     never = recipe.held_out.get(name, ())
-    return {label: recipe.class_names.index(action) if action else HELD_OUT if label in never else OTHER
-            for label, action in recipe.labels_of(name).items()}
+    return {
+        label: recipe.class_names.index(action) if action else HELD_OUT if label in never else OTHER
+        for label, action in recipe.labels_of(name).items()
+    }
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,11 +112,15 @@ def _read(path: Path, rule: DataRule, table: Layout, official_split: int | None)
     if not path.exists() or not is_motion_file(path):
         data = SkeletonDataset.load(path)
         data = data if official_split is None else data.divided(official_split)
-        clips = [_Labelled(example_of(clip, data.joints, table, OTHER), clip.label, clip.split, clip.group, row)
-                 for row, clip in enumerate(data)]
+        clips = [
+            _Labelled(example_of(clip, data.joints, table, OTHER), clip.label, clip.split, clip.group, row)
+            for row, clip in enumerate(data)
+        ]
     else:
-        clips = [_Labelled(example, motion.label, "", motion.group, row, motion.extra.get("sequence", ""))
-                 for row, (motion, example) in enumerate(examples_of_motions(read_motions(path), table, OTHER))]
+        clips = [
+            _Labelled(example, motion.label, "", motion.group, row, motion.extra.get("sequence", ""))
+            for row, (motion, example) in enumerate(examples_of_motions(read_motions(path), table, OTHER))
+        ]
         clips = [half for clip in clips for half in _halves(clip, rule, table)]
     kept: dict[int, _Labelled] = {}
     for label in sorted({clip.label for clip in clips}):
@@ -144,8 +152,9 @@ def _halves(clip: _Labelled, rule: DataRule, table: Layout) -> Iterator[_Labelle
 
 
 def _check_labels(recipe: Recipe, name: str, there: set[str]) -> None:
-    used = set(_targets(recipe, name)) | {label for table in recipe.rest.values() for labels in table.get(name, {}).values()
-                                          for label in labels}
+    used = set(_targets(recipe, name)) | {
+        label for table in recipe.rest.values() for labels in table.get(name, {}).values() for label in labels
+    }
     absent = sorted(used - there, key=str)
     if absent:
         raise UserError(f"data set {name} has no label {', '.join(map(str, absent))}; it has {', '.join(sorted(there))}")
@@ -176,8 +185,12 @@ def _with_neighbours(clips: list[_Labelled], number: int, targets: dict[str, int
             piece = _rows(clips[other].example, rows)
             pieces.append(piece)
             frames.append(np.full(len(piece.keypoints), targets.get(clips[other].label, IGNORE)))
-    return Example(np.concatenate([piece.keypoints for piece in pieces]), np.concatenate([piece.scores for piece in pieces]),
-                   here.example.fps, np.concatenate(frames))
+    return Example(
+        np.concatenate([piece.keypoints for piece in pieces]),
+        np.concatenate([piece.scores for piece in pieces]),
+        here.example.fps,
+        np.concatenate(frames),
+    )
 
 
 def _rest_entries(recipe: Recipe, name: str, clips: list[_Labelled], table: Layout, part: int) -> Iterator[Entry]:

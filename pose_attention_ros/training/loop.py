@@ -60,8 +60,11 @@ class Trainer:
         torch.set_num_threads(recipe.train.threads)
         self._recipe, self._corpus, self._out = recipe, corpus, out
         self._fingerprint = fingerprint(recipe, corpus, seed)
-        self._batches = ClipBatchMaker(recipe, corpus, seed) if recipe.clips else StreamBatchMaker(
-            recipe, corpus, seed, out.parent / STREAMS)
+        self._batches = (
+            ClipBatchMaker(recipe, corpus, seed)
+            if recipe.clips
+            else StreamBatchMaker(recipe, corpus, seed, out.parent / STREAMS)
+        )
         self._steps_per_epoch, self._total = self._batches.per_epoch, len(self._batches)
         self.network = PoseAttentionNetwork(recipe.model, len(corpus.classes))
         first = [self._batches[i] for i in range(min(_SCALE_BATCHES, self._total))]
@@ -69,8 +72,9 @@ class Trainer:
         if recipe.start_from:
             adopt(self.network, recipe.start_from, corpus.classes)
         self.average = copy.deepcopy(self.network)
-        self._optimisers = optimisers(self.network, recipe.train.learning_rate, recipe.train.weight_decay,
-                                      muon=recipe.train.muon)
+        self._optimisers = optimisers(
+            self.network, recipe.train.learning_rate, recipe.train.weight_decay, muon=recipe.train.muon
+        )
         self._step = 0
         self._began = self._ended = time.monotonic()
         self.history: list[Progress] = []
@@ -85,8 +89,9 @@ class Trainer:
         """Time spent on training, up to the last epoch, also before it was resumed."""
         return self._ended - self._began
 
-    def fit(self, report: Callable[[Progress], None] = lambda progress: None,
-            tick: Callable[[int], None] = lambda steps: None) -> None:
+    def fit(
+        self, report: Callable[[Progress], None] = lambda progress: None, tick: Callable[[int], None] = lambda steps: None
+    ) -> None:
         """Train to the end. `report` is called after each epoch, `tick` after each step with the steps done."""
         self._began = time.monotonic()
         self._resume()
@@ -109,8 +114,15 @@ class Trainer:
         self.network.train()
         features, targets, weights = (torch.as_tensor(a) for a in (batch.features, batch.targets, batch.weights))
         output = self.network(features, torch.as_tensor(batch.inside))
-        loss = pan_loss(output, targets, weights, joints_weight=config.joints_weight, smoothing=config.smoothing,
-                        last_tick=config.last_tick, background=self._recipe.model.background)
+        loss = pan_loss(
+            output,
+            targets,
+            weights,
+            joints_weight=config.joints_weight,
+            smoothing=config.smoothing,
+            last_tick=config.last_tick,
+            background=self._recipe.model.background,
+        )
         self.network.zero_grad(set_to_none=True)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(self.network.parameters(), config.clip_norm)
@@ -142,16 +154,26 @@ class Trainer:
         """Validation clips as they are and, where the recipe simulates an estimator, as that shows them."""
         entries = self._corpus.part("val", known=True)
         entries = entries[:: len(entries) // _VAL_CLIPS + 1]
-        return [read_clips(entries, self._corpus, self._recipe, seed)
-                for seed in ((None,) if self._recipe.clips else (None, _ESTIMATED_SEED))]
+        return [
+            read_clips(entries, self._corpus, self._recipe, seed)
+            for seed in ((None,) if self._recipe.clips else (None, _ESTIMATED_SEED))
+        ]
 
     def _save(self) -> None:
         self._out.mkdir(parents=True, exist_ok=True)
         partial = self._out / (CHECKPOINT + ".part")
-        torch.save({"fingerprint": self._fingerprint, "step": self._step, "network": self.network.state_dict(),
-                    "average": self.average.state_dict(), "seconds": self.seconds,
-                    "optimisers": [optimiser.state_dict() for optimiser in self._optimisers],
-                    "history": [dataclasses.asdict(progress) for progress in self.history]}, partial)
+        torch.save(
+            {
+                "fingerprint": self._fingerprint,
+                "step": self._step,
+                "network": self.network.state_dict(),
+                "average": self.average.state_dict(),
+                "seconds": self.seconds,
+                "optimisers": [optimiser.state_dict() for optimiser in self._optimisers],
+                "history": [dataclasses.asdict(progress) for progress in self.history],
+            },
+            partial,
+        )
         partial.replace(self._out / CHECKPOINT)
 
     def _resume(self) -> None:
@@ -160,8 +182,10 @@ class Trainer:
             return
         saved = torch.load(path, weights_only=True)
         if saved["fingerprint"] != self._fingerprint:
-            raise UserError(f"{path} is of another recipe, seed, data or official split; choose another --out, or delete it "
-                            "to start afresh")
+            raise UserError(
+                f"{path} is of another recipe, seed, data or official split; choose another --out, or delete it "
+                "to start afresh"
+            )
         self.network.load_state_dict(saved["network"])
         self.average.load_state_dict(saved["average"])
         for optimiser, state in zip(self._optimisers, saved["optimisers"], strict=True):

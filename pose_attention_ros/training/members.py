@@ -30,8 +30,14 @@ class Member:
     part: int
 
 
-def fit_members(recipe: Recipe, files: Mapping[str, Path], official_split: int | None, members: Sequence[Member],
-                jobs: int, done: Callable[[int], None]) -> None:
+def fit_members(
+    recipe: Recipe,
+    files: Mapping[str, Path],
+    official_split: int | None,
+    members: Sequence[Member],
+    jobs: int,
+    done: Callable[[int], None],
+) -> None:
     """Train each of `members` to its end, `jobs` at a time; their checkpoints hold the result.
 
     :param done: called with the steps of each member that is finished
@@ -49,15 +55,16 @@ def _fit(recipe: Recipe, files: Mapping[str, Path], official_split: int | None, 
     return trainer.steps
 
 
-def committee_scores(committee: Network, members: Sequence[tuple[PoseAttentionNetwork, Corpus]],
-                     recipe: Recipe) -> ScoresOf:
+def committee_scores(committee: Network, members: Sequence[tuple[PoseAttentionNetwork, Corpus]], recipe: Recipe) -> ScoresOf:
     """How a committee's clips are scored: validation clips by the member that did not learn from them, others by all."""
+
     def scores_of(split: str, known: bool, view: int | None) -> ClipScores:
         if split != "val":
             corpus = members[0][1]
             return score_clips(committee, corpus.part(split, known=known), corpus, recipe, view)
         each = [score_clips(network, corpus.part(split, known=known), corpus, recipe, view) for network, corpus in members]
-        return ClipScores(*(np.concatenate([getattr(scores, name) for scores in each])
-                            for name in ("logits", "truth", "data")))
+        return ClipScores(
+            *(np.concatenate([getattr(scores, name) for scores in each]) for name in ("logits", "truth", "data"))
+        )
 
     return scores_of

@@ -41,7 +41,7 @@ class PoseBatches(torch.utils.data.Dataset):
         epoch, number = divmod(step, self.per_epoch)
         order = np.random.default_rng((self._seed, epoch)).permutation(len(self._photos))
         batch = self._recipe.train.batch
-        rows = range(number * batch, (number + 1) * batch)[self._rank::self._processes]
+        rows = range(number * batch, (number + 1) * batch)[self._rank :: self._processes]
         return collate([self._sample(self._photos[order[row % len(order)]], (self._seed, epoch, row)) for row in rows])
 
     def _sample(self, photo: Photo, seed: tuple[int, ...]) -> tuple[View, Targets]:
@@ -57,8 +57,9 @@ def plain_batch(photos: list[Photo], recipe: PoseRecipe) -> PoseBatch:
 
 
 def targets_of(view: View, recipe: PoseRecipe) -> Targets:
-    return make_targets(view.keypoints_px, view.labelled, view.boxes_xyxy, view.valid(STRIDE), layout(recipe.model.layout),
-                        recipe.targets)
+    return make_targets(
+        view.keypoints_px, view.labelled, view.boxes_xyxy, view.valid(STRIDE), layout(recipe.model.layout), recipe.targets
+    )
 
 
 def collate(samples: list[tuple[View, Targets]]) -> PoseBatch:
@@ -77,8 +78,12 @@ def read_part(part: str, recipe: PoseRecipe, folders: dict[str, Path]) -> list[P
             continue
         names = files.train_list if part == "train" else files.val_list
         images = files.val_images if part == "val" and files.val_images else files.images
-        photos += read_photos([folder / file for file in annotations], folder / images, layout(recipe.model.layout),
-                              only=read_names(folder / names) if names else None,
-                              without=read_names(folder / files.never) if files.never else (),
-                              max_people=files.max_people if part == "train" else 0)
+        photos += read_photos(
+            [folder / file for file in annotations],
+            folder / images,
+            layout(recipe.model.layout),
+            only=read_names(folder / names) if names else None,
+            without=read_names(folder / files.never) if files.never else (),
+            max_people=files.max_people if part == "train" else 0,
+        )
     return photos

@@ -52,8 +52,15 @@ class PoseProgress:
 class PoseTrainer:
     """Network, its moving average, optimiser and history; `fit` runs to the end, from a checkpoint if there is one."""
 
-    def __init__(self, recipe: PoseRecipe, train: list[Photo], val: list[Photo], seed: int, out: Path,
-                 processes: Processes | None = None) -> None:
+    def __init__(
+        self,
+        recipe: PoseRecipe,
+        train: list[Photo],
+        val: list[Photo],
+        seed: int,
+        out: Path,
+        processes: Processes | None = None,
+    ) -> None:
         self._recipe, self._out = recipe, out
         self._processes = processes or Processes(0, 1, torch.device("cuda" if torch.cuda.is_available() else "cpu"))
         if recipe.train.batch % self._processes.count:
@@ -64,7 +71,7 @@ class PoseTrainer:
         torch.set_num_threads(recipe.train.threads)
         self._batches = PoseBatches(train, recipe, seed, self._processes.rank, self._processes.count)
         network = begin(recipe)
-        network.stages[:recipe.train.frozen_stages].requires_grad_(False)
+        network.stages[: recipe.train.frozen_stages].requires_grad_(False)
         self.network = network.to(self._processes.device, memory_format=torch.channels_last)  # a tenth faster on a CPU
         self.average = copy.deepcopy(self.network).requires_grad_(False)
         self._optimiser = torch.optim.AdamW(_groups(self.network, recipe.train), lr=recipe.train.learning_rate)
@@ -81,8 +88,12 @@ class PoseTrainer:
         """Time spent on training so far, also before it was resumed."""
         return self._seconds
 
-    def fit(self, report: Callable[[PoseProgress], None] = lambda progress: None,
-            tick: Callable[[int, float], None] = lambda steps, loss: None, until: int | None = None) -> None:
+    def fit(
+        self,
+        report: Callable[[PoseProgress], None] = lambda progress: None,
+        tick: Callable[[int, float], None] = lambda steps, loss: None,
+        until: int | None = None,
+    ) -> None:
         """Train to the end, or to step `until`. `report` is called after each epoch, `tick` after each step with the steps
         done and the loss."""
         self._resume()
@@ -93,9 +104,9 @@ class PoseTrainer:
         for batch in self._loader(end):
             if free != self._backbone_learns():
                 free = self._backbone_learns()
-                for layer in list(self.network.backbone)[self._recipe.train.frozen_layers:]:
+                for layer in list(self.network.backbone)[self._recipe.train.frozen_layers :]:
                     layer.requires_grad_(free)
-                for layer in list(self.network.backbone)[:self._recipe.train.frozen_layers]:
+                for layer in list(self.network.backbone)[: self._recipe.train.frozen_layers]:
                     layer.requires_grad_(False)
                 wrapped = self._processes.wrap(self.network)
             losses.append(self._update(wrapped, batch))
@@ -124,7 +135,7 @@ class PoseTrainer:
         for group in self._optimiser.param_groups:
             group["lr"] = config.learning_rate * schedule(self._step / self.steps, config, backbone=group["backbone"])
         self.network.train()
-        self.network.stages[:config.frozen_stages].eval()
+        self.network.stages[: config.frozen_stages].eval()
         if config.frozen_statistics:
             self.network.backbone.eval()
         image = batch.image.to(device, non_blocking=True).float() / 255
@@ -153,8 +164,9 @@ class PoseTrainer:
             val_loss = validation_loss(self.average, self._val, self._recipe)
             ap = validation_score(self.average, self._val, self._recipe).ap
         self._processes.wait()
-        progress = PoseProgress(self._step // self._batches.per_epoch, self._recipe.train.epochs, loss, val_loss, ap,
-                                self._seconds / 60)
+        progress = PoseProgress(
+            self._step // self._batches.per_epoch, self._recipe.train.epochs, loss, val_loss, ap, self._seconds / 60
+        )
         self.history.append(progress)
         return progress
 
@@ -163,9 +175,18 @@ class PoseTrainer:
             return
         self._out.mkdir(parents=True, exist_ok=True)
         partial = self._out / (CHECKPOINT + ".part")
-        torch.save({"fingerprint": self._fingerprint, "step": self._step, "network": self.network.state_dict(),
-                    "average": self.average.state_dict(), "optimiser": self._optimiser.state_dict(),
-                    "seconds": self._seconds, "history": [dataclasses.asdict(each) for each in self.history]}, partial)
+        torch.save(
+            {
+                "fingerprint": self._fingerprint,
+                "step": self._step,
+                "network": self.network.state_dict(),
+                "average": self.average.state_dict(),
+                "optimiser": self._optimiser.state_dict(),
+                "seconds": self._seconds,
+                "history": [dataclasses.asdict(each) for each in self.history],
+            },
+            partial,
+        )
         partial.replace(self._out / CHECKPOINT)
 
     def _resume(self) -> None:
@@ -190,8 +211,9 @@ def begin(recipe: PoseRecipe) -> PoseCnn:
         network = load_pose_network(find_model(recipe.start_from))
         wanted = recipe.model
         if dataclasses.replace(network.config, stages=wanted.stages) != wanted or network.config.stages > wanted.stages:
-            raise UserError(f"start_from: {recipe.start_from} is {network.config}, expected the recipe's {wanted}, or fewer "
-                            "stages")
+            raise UserError(
+                f"start_from: {recipe.start_from} is {network.config}, expected the recipe's {wanted}, or fewer stages"
+            )
         if network.config.stages < wanted.stages:
             network = grow(network, wanted.stages, copy=recipe.train.new_stages == "copy")
         return network.requires_grad_(True)
@@ -206,9 +228,14 @@ def _groups(network: PoseCnn, config: PoseTrainConfig) -> list[dict]:
     groups = []
     for backbone in (True, False):
         own = [value for name, value in network.named_parameters() if name.startswith("backbone.") == backbone]
-        groups += [{"params": [value for value in own if value.ndim > 1], "backbone": backbone,
-                    "weight_decay": config.weight_decay},
-                   {"params": [value for value in own if value.ndim <= 1], "backbone": backbone, "weight_decay": 0.0}]
+        groups += [
+            {
+                "params": [value for value in own if value.ndim > 1],
+                "backbone": backbone,
+                "weight_decay": config.weight_decay,
+            },
+            {"params": [value for value in own if value.ndim <= 1], "backbone": backbone, "weight_decay": 0.0},
+        ]
     return groups
 
 

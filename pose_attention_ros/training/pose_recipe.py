@@ -37,8 +37,11 @@ class PoseTrainConfig(Settings):
     val_photos: int = setting(200, "validation photos looked at after an epoch, at most", low=1)
     save_every: int = setting(200, "steps between two checkpoints", low=1)
     threads: int = setting(1, "CPU threads of a process", low=1)
-    new_stages: str = setting("copy", "what stages begin as that the network of start_from lacks: copies of its last one, "
-                              "or fresh ones", choices=("copy", "fresh"))
+    new_stages: str = setting(
+        "copy",
+        "what stages begin as that the network of start_from lacks: copies of its last one, or fresh ones",
+        choices=("copy", "fresh"),
+    )
     loaders: int = setting(0, "processes that make batches, a training process; 0: it makes them itself", low=0, high=64)
     mixed_precision: bool = setting(True, "on a GPU: bfloat16 where it is exact enough")
 
@@ -80,8 +83,10 @@ class PoseRecipe:
 
     def __post_init__(self) -> None:
         if self.train.frozen_stages >= self.model.stages:
-            raise UserError(f"train.frozen_stages is {self.train.frozen_stages}, expected fewer than the "
-                            f"{self.model.stages} stages of the model")
+            raise UserError(
+                f"train.frozen_stages is {self.train.frozen_stages}, expected fewer than the "
+                f"{self.model.stages} stages of the model"
+            )
 
 
 def load_pose_recipe(path: Path) -> PoseRecipe:

@@ -30,7 +30,7 @@ def validation_loss(network: PoseCnn, photos: Sequence[Photo], recipe: PoseRecip
     network.eval()
     total = 0.0
     for begin in range(0, len(photos), _BATCH):
-        chunk = list(photos[begin:begin + _BATCH])
+        chunk = list(photos[begin : begin + _BATCH])
         image, target, weight = plain_batch(chunk, recipe)
         _, stages = network(image.to(device).float() / 255)
         on_device = [type(maps)(*(each.to(device) for each in maps)) for maps in (target, weight)]
@@ -39,8 +39,9 @@ def validation_loss(network: PoseCnn, photos: Sequence[Photo], recipe: PoseRecip
 
 
 @torch.inference_mode()
-def found_people(network: PoseCnn, photos: Sequence[Photo], input_size: int, config: DecodeConfig | None = None,
-                 stages: int | None = None) -> list[Skeletons]:
+def found_people(
+    network: PoseCnn, photos: Sequence[Photo], input_size: int, config: DecodeConfig | None = None, stages: int | None = None
+) -> list[Skeletons]:
     """The people of each photo, fitted into an input whose longer side is `input_size` as a robot's pose stage does it."""
     import cv2
 
@@ -56,15 +57,26 @@ def found_people(network: PoseCnn, photos: Sequence[Photo], input_size: int, con
         confidence, affinity = (each[0].float().cpu().numpy() for each in maps[-1])
         people = decode(confidence, affinity, joints, config)
         keypoints = fit.to_image(people.keypoints) * (people.scores > 0)[..., None]
-        answers.append(Skeletons(0, "", joints, photo.size, keypoints, people.scores, np.zeros((len(people), 4), np.float32),
-                                 people.person_scores))
+        answers.append(
+            Skeletons(
+                0,
+                "",
+                joints,
+                photo.size,
+                keypoints,
+                people.scores,
+                np.zeros((len(people), 4), np.float32),
+                people.person_scores,
+            )
+        )
     return answers
 
 
 def validation_score(network: PoseCnn, photos: Sequence[Photo], recipe: PoseRecipe) -> KeypointScore:
     """AP over COCO's joints at the size that the network is trained at."""
-    return score_keypoints([in_coco_joints(photo) for photo in photos],
-                           found_people(network, photos, recipe.train.input_size))
+    return score_keypoints(
+        [in_coco_joints(photo) for photo in photos], found_people(network, photos, recipe.train.input_size)
+    )
 
 
 def in_coco_joints(photo: Photo, source: str = "openpose18") -> Photo:

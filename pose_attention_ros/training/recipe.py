@@ -26,8 +26,12 @@ from pose_attention_ros.models.pan import PanConfig
 class TrainConfig(Settings):
     epochs: int = setting(40, "passes; each draws streams_per_epoch streams", low=1)
     streams_per_epoch: int = setting(4096, "training streams an epoch", low=1)
-    fresh_epochs: int = setting(0, "epochs that show streams made anew; those after them show the same ones, begun at other "
-                                "moments and mirrored; 0: all", low=0)
+    fresh_epochs: int = setting(
+        0,
+        "epochs that show streams made anew; those after them show the same ones, begun at other "
+        "moments and mirrored; 0: all",
+        low=0,
+    )
     batch: int = setting(64, "streams a step", low=1)
     learning_rate: float = setting(2e-3, "highest learning rate", low=0)
     weight_decay: float = setting(0.02, "AdamW's weight decay", low=0)
@@ -38,8 +42,12 @@ class TrainConfig(Settings):
     joints_weight: float = setting(0.3, "l_joints of (16)", low=0)
     smoothing: float = setting(0.05, "label smoothing", low=0, high=0.9)
     last_tick: float = setting(0.0, "share of the loss that each row's last tick makes, beside all ticks", low=0, high=1)
-    prior: float = setting(0.0, "share of the classes' log frequency in training that the answers are freed from; 1: all "
-                           "classes are expected alike", low=0, high=2)
+    prior: float = setting(
+        0.0,
+        "share of the classes' log frequency in training that the answers are freed from; 1: all classes are expected alike",
+        low=0,
+        high=2,
+    )
     balance: float = setting(0.6, "0 draws clips as often as they are there, 1 every class equally often", low=0, high=1)
     other_share: float = setting(0.12, "share of the drawn clips that belong to no class", low=0, high=0.9)
     early_s: float = setting(0.4, "ticks of a stream's beginning count less, rising over this time", unit="s", low=0.01)
@@ -95,8 +103,10 @@ class Recipe:
         """This recipe where it names its classes, else with each label of the data sets as a class; labels by data set."""
         if self.classes != ALL_LABELS:
             return self
-        classes = {label: {name: [label] for name in labels if label in labels[name]}
-                   for label in sorted({label for each in labels.values() for label in each})}
+        classes = {
+            label: {name: [label] for name in labels if label in labels[name]}
+            for label in sorted({label for each in labels.values() for label in each})
+        }
         return dataclasses.replace(self, classes=classes)
 
     def labels_of(self, name: str) -> dict[str, str | None]:
@@ -145,14 +155,25 @@ def read_yaml(path: Path) -> dict[str, Any]:
     if "extends" not in raw:
         return raw
     base = read_yaml(path.parent / str(raw.pop("extends")))  # another recipe, of which this one says what differs
-    both = {key: {**base[key], **value} for key, value in raw.items()
-            if isinstance(value, dict) and isinstance(base.get(key), dict)}
+    both = {
+        key: {**base[key], **value}
+        for key, value in raw.items()
+        if isinstance(value, dict) and isinstance(base.get(key), dict)
+    }
     return {**base, **raw, **both}
 
 
 def _recipe(raw: dict[str, Any], model: type, train: type) -> Recipe:
-    kinds = {"model": model, "train": train, "pixels": PixelConfig, "stream": StreamConfig, "augment": AugmentConfig,
-             "view": ViewConfig, "clips": ClipConfig, "smoothing": SmoothingConfig}
+    kinds = {
+        "model": model,
+        "train": train,
+        "pixels": PixelConfig,
+        "stream": StreamConfig,
+        "augment": AugmentConfig,
+        "view": ViewConfig,
+        "clips": ClipConfig,
+        "smoothing": SmoothingConfig,
+    }
     known = [f.name for f in dataclasses.fields(Recipe)]
     expect_keys(raw, known, "recipe")
     absent = [name for name in ("model_id", "data", "classes") if not raw.get(name)]
@@ -166,14 +187,17 @@ def _recipe(raw: dict[str, Any], model: type, train: type) -> Recipe:
     for name in ("other", "held_out", "rest", "carriers"):
         values[name] = _of_kind(raw.get(name) or {}, dict, name)
     if raw["classes"] != ALL_LABELS:
-        for name, table in _of_kind(raw["classes"], dict, "classes", f" from class to data set and labels, or `{ALL_LABELS}`"
-                                    ).items():
+        for name, table in _of_kind(
+            raw["classes"], dict, "classes", f" from class to data set and labels, or `{ALL_LABELS}`"
+        ).items():
             _of_kind(table, dict, f"classes.{name}", " from data set to labels")
     if raw.get("clips"):
         unread = sorted(_OF_STREAMS & set(raw.get("train") or ()))
         if unread:
-            raise UserError(f"train.{', train.'.join(unread)} is for streams; a recipe of whole clips (`clips`) shows every "
-                            "clip once an epoch")
+            raise UserError(
+                f"train.{', train.'.join(unread)} is for streams; a recipe of whole clips (`clips`) shows every "
+                "clip once an epoch"
+            )
     rules = {name: DataRule.read(rule or {}, f"data.{name}") for name, rule in _of_kind(raw["data"], dict, "data").items()}
     if raw.get("start_from"):
         from pose_attention_ros.training.start import network_shape
@@ -182,8 +206,11 @@ def _recipe(raw: dict[str, Any], model: type, train: type) -> Recipe:
     recipe = Recipe(**{"model": model(), "train": train(), **values, "data": rules})
     if recipe.classes != ALL_LABELS and set(recipe.postures) - set(recipe.class_names):
         raise UserError(f"postures are {', '.join(recipe.postures)}; expected classes: {', '.join(recipe.class_names)}")
-    odd = [f"{name}: {limb}" for name, limb in recipe.carriers.items()
-           if limb not in LIMBS or (recipe.classes != ALL_LABELS and name not in recipe.class_names)]
+    odd = [
+        f"{name}: {limb}"
+        for name, limb in recipe.carriers.items()
+        if limb not in LIMBS or (recipe.classes != ALL_LABELS and name not in recipe.class_names)
+    ]
     if odd:
         raise UserError(f"carriers has {', '.join(odd)}; expected a class and one of {', '.join(LIMBS)}")
     named = [] if recipe.classes == ALL_LABELS else recipe.classes.values()

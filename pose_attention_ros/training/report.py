@@ -26,9 +26,19 @@ ScoresOf = Callable[[str, "bool | None", "int | None"], ClipScores]
 _HALF = len(metrics.OBSERVED_FRACTIONS) // 2 - 1
 
 
-def finish(network: Network, recipe: Recipe, corpus: Corpus, histories: list[list[Progress]], seed: int,
-           seconds: float, out: Path, *, export: bool = True, scores_of: ScoresOf | None = None,
-           extra: Mapping[str, Any] | None = None) -> dict:
+def finish(
+    network: Network,
+    recipe: Recipe,
+    corpus: Corpus,
+    histories: list[list[Progress]],
+    seed: int,
+    seconds: float,
+    out: Path,
+    *,
+    export: bool = True,
+    scores_of: ScoresOf | None = None,
+    extra: Mapping[str, Any] | None = None,
+) -> dict:
     """Calibrate on validation, measure validation and test once, write all to `out`. Returns result.json's content.
 
     :param export: False leaves out the model directory, where only the numbers are wanted
@@ -36,8 +46,10 @@ def finish(network: Network, recipe: Recipe, corpus: Corpus, histories: list[lis
     :param extra: more for model.json
     """
     if scores_of is None:
+
         def scores_of(split: str, known: bool | None, view: int | None) -> ClipScores:
             return score_clips(network, corpus.part(split, known=known), corpus, recipe, view)
+
     views = {"": None} if recipe.clips else {"": None, "_as_estimated": _TEST_SEED}
     robot_view = [*views.values()][-1]
     known, strange = scores_of("val", True, robot_view), scores_of("val", False, robot_view)
@@ -64,12 +76,23 @@ def finish(network: Network, recipe: Recipe, corpus: Corpus, histories: list[lis
             result[split + name] = {**summary(scores, corpus.classes), **_confidence(scores, calibration)}
     if corpus.part("test", known=False):
         result["test_unknown"] = _unknown(scores_of, calibration, robot_view)
-    origin = {"seed": seed, "data_sha256": dict(corpus.sha256), "official_split": corpus.official_split,
-              "postures": [name for name in recipe.postures if name in corpus.classes],
-              "test_accuracy": result.get("test", {}).get("accuracy"),
-              **(extra or {})}
-    bundle = Bundle(recipe.model_id, corpus.classes, calibration.temperature, calibration.threshold, calibration.thresholds,
-                    smoothing=recipe.smoothing, extra=origin)
+    origin = {
+        "seed": seed,
+        "data_sha256": dict(corpus.sha256),
+        "official_split": corpus.official_split,
+        "postures": [name for name in recipe.postures if name in corpus.classes],
+        "test_accuracy": result.get("test", {}).get("accuracy"),
+        **(extra or {}),
+    }
+    bundle = Bundle(
+        recipe.model_id,
+        corpus.classes,
+        calibration.temperature,
+        calibration.threshold,
+        calibration.thresholds,
+        smoothing=recipe.smoothing,
+        extra=origin,
+    )
     if export:
         result["export_difference"] = save_bundle(network, bundle, out / recipe.model_id)
     curves = [[dataclasses.asdict(progress) for progress in history] for history in histories]
@@ -92,23 +115,31 @@ def without_nan(value: Any) -> Any:
 
 def _confidence(scores: ClipScores, calibration: Calibration) -> dict:
     """Expected calibration error after the temperature, at the end of the clips and from half of them on, and without it."""
+
     def error(logits: np.ndarray, temperature: float) -> float | None:
         chances = metrics.softmax(logits.reshape(-1, logits.shape[-1]) / temperature)
         truth = np.repeat(scores.truth, len(chances) // max(len(scores.truth), 1))
         return metrics.rounded(metrics.calibration_error(chances.max(-1), chances.argmax(-1) == truth))
 
     late, end = scores.logits[:, _HALF:], scores.at_end()
-    return {"calibration_error": error(end, calibration.temperature), "calibration_error_uncalibrated": error(end, 1.0),
-            "calibration_error_from_half": error(late, calibration.temperature)}
+    return {
+        "calibration_error": error(end, calibration.temperature),
+        "calibration_error_uncalibrated": error(end, 1.0),
+        "calibration_error_from_half": error(late, calibration.temperature),
+    }
 
 
 def _unknown(scores_of: ScoresOf, calibration: Calibration, view: int | None) -> dict:
     """How well the test part's left-out actions are told from the classes, at the end of each clip."""
-    known, strange = (metrics.softmax(scores_of("test", part, view).at_end() / calibration.temperature)
-                      for part in (True, False))
-    return {"clips_left_out": len(strange), "auroc": round(metrics.area_under_roc(known.max(-1), strange.max(-1)), 4),
-            "known_accepted": round(float(calibration.accepted(known).mean()), 4) if len(known) else None,
-            "left_out_accepted": round(float(calibration.accepted(strange).mean()), 4) if len(strange) else None}
+    known, strange = (
+        metrics.softmax(scores_of("test", part, view).at_end() / calibration.temperature) for part in (True, False)
+    )
+    return {
+        "clips_left_out": len(strange),
+        "auroc": round(metrics.area_under_roc(known.max(-1), strange.max(-1)), 4),
+        "known_accepted": round(float(calibration.accepted(known).mean()), 4) if len(known) else None,
+        "left_out_accepted": round(float(calibration.accepted(strange).mean()), 4) if len(strange) else None,
+    }
 
 
 def mean_result(results: dict[int, dict]) -> dict:
@@ -117,24 +148,36 @@ def mean_result(results: dict[int, dict]) -> dict:
     return {
         **{name: first[name] for name in ("model_id", "seed", "parameters", "classes", "data_sha256")},
         "seconds": round(sum(result["seconds"] for result in results.values()), 1),
-        **{part: _mean([result[part] for result in results.values()]) for part in ("val", "test")
-           if all(part in result for result in results.values())},
+        **{
+            part: _mean([result[part] for result in results.values()])
+            for part in ("val", "test")
+            if all(part in result for result in results.values())
+        },
         "official_splits": {str(split): result for split, result in results.items()},
     }
 
 
 def _mean(parts: list[dict]) -> dict:
     """Of the plain numbers, and of the table by observed fraction."""
-    numbers = {name: round(float(np.mean([part[name] for part in parts])), 4) for name, value in parts[0].items()
-               if isinstance(value, float) and all(part[name] is not None for part in parts)}
+    numbers = {
+        name: round(float(np.mean([part[name] for part in parts])), 4)
+        for name, value in parts[0].items()
+        if isinstance(value, float) and all(part[name] is not None for part in parts)
+    }
     early = [part["accuracy_by_observed_fraction"] for part in parts]
-    return {"clips": sum(part["clips"] for part in parts), **numbers, "accuracy_by_observed_fraction": {
-        fraction: round(float(np.mean([each[fraction] for each in early])), 4) for fraction in early[0]}}
+    return {
+        "clips": sum(part["clips"] for part in parts),
+        **numbers,
+        "accuracy_by_observed_fraction": {
+            fraction: round(float(np.mean([each[fraction] for each in early])), 4) for fraction in early[0]
+        },
+    }
 
 
 def draw_curve(histories: list[list[Progress]], path: Path) -> None:
     """Loss and validation accuracy by epoch of each member, as a picture."""
     import matplotlib
+
     matplotlib.use("Agg")
     from matplotlib import pyplot
 

@@ -34,8 +34,11 @@ def network_shape(start_from: str, given: Mapping[str, Any]) -> PanConfig:
         raise UserError(f"start_from {start_from!r} is {what}, expected one Pose-Attention Network")
     shape = network.config
     given = {name: tuple(value) if isinstance(value, list) else value for name, value in given.items()}
-    odd = [f"{name} {value!r} (it has {getattr(shape, name)!r})" for name, value in given.items()
-           if name not in _MAY_DIFFER and value != getattr(shape, name)]
+    odd = [
+        f"{name} {value!r} (it has {getattr(shape, name)!r})"
+        for name, value in given.items()
+        if name not in _MAY_DIFFER and value != getattr(shape, name)
+    ]
     if odd:
         raise UserError(f"model: {', '.join(odd)} does not fit start_from {start_from!r}; leave it out")
     return dataclasses.replace(shape, **given)

@@ -67,8 +67,12 @@ class StreamBatchMaker:
         parts = [slice(arrays["offsets"][row] + begin, arrays["offsets"][row + 1]) for row, begin in zip(rows, begins)]
         ticks = np.array([part.stop - part.start for part in parts])
         shape = (len(rows), ticks.max())
-        batch = Batch(np.zeros((*shape, *arrays["features"].shape[1:]), np.float32), np.full(shape, IGNORE, np.int64),
-                      np.ones(shape, np.float32), ticks)
+        batch = Batch(
+            np.zeros((*shape, *arrays["features"].shape[1:]), np.float32),
+            np.full(shape, IGNORE, np.int64),
+            np.ones(shape, np.float32),
+            ticks,
+        )
         rise = np.arange(1, shape[1] + 1) / (self._recipe.train.early_s * self._recipe.model.rate_hz)
         batch.weights[:] = np.minimum(rise, 1)
         for b, (part, flip) in enumerate(zip(parts, mirrored)):
@@ -100,15 +104,31 @@ class StreamBatchMaker:
 def flattened(batch: Batch, bits: np.ndarray) -> dict[str, np.ndarray]:
     """A batch without its padding: features (ticks of all, V, C) float16, targets, offsets (B + 1,), bits (B,)."""
     inside = batch.inside
-    return {"features": batch.features[inside].astype(np.float16), "targets": batch.targets[inside].astype(np.int16),
-            "offsets": np.cumsum([0, *batch.ticks]), "bits": bits}
+    return {
+        "features": batch.features[inside].astype(np.float16),
+        "targets": batch.targets[inside].astype(np.int16),
+        "offsets": np.cumsum([0, *batch.ticks]),
+        "bits": bits,
+    }
 
 
 def _key(recipe: Recipe, corpus: Corpus) -> str:
     """Of all that decides what the streams are."""
     values = {key: value for key, value in dataclasses.asdict(recipe).items() if key not in _NOT_OF_STREAMS}
     train = recipe.train
-    text = json.dumps([FORMAT, values, recipe.model.layout, recipe.model.rate_hz, train.batch, train.balance,
-                       train.other_share, dict(corpus.sha256), corpus.official_split], sort_keys=True, default=str)
+    text = json.dumps(
+        [
+            FORMAT,
+            values,
+            recipe.model.layout,
+            recipe.model.rate_hz,
+            train.batch,
+            train.balance,
+            train.other_share,
+            dict(corpus.sha256),
+            corpus.official_split,
+        ],
+        sort_keys=True,
+        default=str,
+    )
     return hashlib.sha256(text.encode()).hexdigest()[:20]
-

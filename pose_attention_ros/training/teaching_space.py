@@ -36,8 +36,14 @@ class SpaceConfig:
     size: int = 400
 
 
-def make_space(recogniser: Recogniser, recipe: Recipe, corpus: Corpus, seed: int = 0, config: SpaceConfig | None = None,
-               done: Callable[[int], None] = lambda clips: None) -> TeachingSpace:
+def make_space(
+    recogniser: Recogniser,
+    recipe: Recipe,
+    corpus: Corpus,
+    seed: int = 0,
+    config: SpaceConfig | None = None,
+    done: Callable[[int], None] = lambda clips: None,
+) -> TeachingSpace:
     """Fit the space to training clips seen by random cameras and a rough estimator; clips of data sets that the recipe
     leaves out have no part in it.
 
@@ -117,8 +123,13 @@ def _stream(example: Example, rng: np.random.Generator) -> Stream:
     begin = int(rng.integers(0, max(frames - most, 0) + 1))
     part = slice(begin, begin + most)
     count = len(example.keypoints[part])
-    return Stream(np.arange(count) / example.fps, example.keypoints[part], example.mask[part], np.zeros(count, np.int64),
-                  np.zeros(count, bool))
+    return Stream(
+        np.arange(count) / example.fps,
+        example.keypoints[part],
+        example.mask[part],
+        np.zeros(count, np.int64),
+        np.zeros(count, bool),
+    )
 
 
 def _some_part(ticks: int, rate_hz: float, rng: np.random.Generator) -> slice:

@@ -61,8 +61,12 @@ def read_clips(entries: list[Entry], corpus: Corpus, recipe: Recipe, estimated_s
         else:
             batch = as_estimated([join([e], rng, corpus.layout, recipe.stream) for e in chosen], rng, whole, corpus.layout)
         batches.append(batch)
-    return ReadClips(batches, np.array([entries[i].kind for i in order], np.int64),
-                     np.array([entries[i].data for i in order], dtype=str), len(corpus.classes))
+    return ReadClips(
+        batches,
+        np.array([entries[i].kind for i in order], np.int64),
+        np.array([entries[i].data for i in order], dtype=str),
+        len(corpus.classes),
+    )
 
 
 def score(network: Network, clips: ReadClips, answers: Callable[[int], Answers] | None = None) -> ClipScores:
@@ -81,8 +85,9 @@ def of_no_class(scores: ClipScores) -> ClipScores:
     return ClipScores(scores.logits[rows], scores.truth[rows], scores.data[rows])
 
 
-def score_clips(network: Network, entries: list[Entry], corpus: Corpus, recipe: Recipe,
-                estimated_seed: int | None = None) -> ClipScores:
+def score_clips(
+    network: Network, entries: list[Entry], corpus: Corpus, recipe: Recipe, estimated_seed: int | None = None
+) -> ClipScores:
     """`score` of `read_clips`."""
     return score(network, read_clips(entries, corpus, recipe, estimated_seed))
 
@@ -106,16 +111,25 @@ def summary(scores: ClipScores, classes: tuple[str, ...]) -> dict:
         "clips": len(scores.truth),
         "accuracy": round(metrics.accuracy(predicted, scores.truth), 4),
         "macro_f1": round(metrics.macro_f1(table), 4),
-        "area_under_observed_fraction": round(float(np.mean(
-            [metrics.accuracy(scores.logits[:, f].argmax(-1), scores.truth) for f in range(scores.logits.shape[1])])), 4),
+        "area_under_observed_fraction": round(
+            float(
+                np.mean(
+                    [metrics.accuracy(scores.logits[:, f].argmax(-1), scores.truth) for f in range(scores.logits.shape[1])]
+                )
+            ),
+            4,
+        ),
         "accuracy_by_observed_fraction": {
             f"{fraction:.1f}": round(metrics.accuracy(scores.logits[:, f].argmax(-1), scores.truth), 4)
-            for f, fraction in enumerate(metrics.OBSERVED_FRACTIONS)},
-        "accuracy_by_data_set": {str(name): round(metrics.accuracy(predicted[scores.data == name],
-                                                                   scores.truth[scores.data == name]), 4)
-                                 for name in np.unique(scores.data)},
-        "recall_by_class": {name: round(float(table[k, k] / table[k].sum()), 4) for k, name in enumerate(classes)
-                            if table[k].sum()},
+            for f, fraction in enumerate(metrics.OBSERVED_FRACTIONS)
+        },
+        "accuracy_by_data_set": {
+            str(name): round(metrics.accuracy(predicted[scores.data == name], scores.truth[scores.data == name]), 4)
+            for name in np.unique(scores.data)
+        },
+        "recall_by_class": {
+            name: round(float(table[k, k] / table[k].sum()), 4) for k, name in enumerate(classes) if table[k].sum()
+        },
         "confusion": table.tolist(),
     }
 
@@ -136,8 +150,9 @@ class Calibration:
         return chances.max(-1) >= (np.array(self.thresholds)[best] if self.thresholds else self.threshold)
 
 
-def calibrate(known: ClipScores, strange: ClipScores, nothing: ClipScores | None = None,
-              postures: Collection[int] = ()) -> Calibration:
+def calibrate(
+    known: ClipScores, strange: ClipScores, nothing: ClipScores | None = None, postures: Collection[int] = ()
+) -> Calibration:
     """Temperature and threshold from validation clips of the classes and of left-out actions. Both count at every observed
     fraction from one half on: a robot asks all the time, not only at the end.
 
@@ -162,6 +177,10 @@ def calibrate(known: ClipScores, strange: ClipScores, nothing: ClipScores | None
         best = np.concatenate([chances.argmax(-1), idle.argmax(-1)])
         each = metrics.choose_thresholds(answers[0], best, answers[1], late.shape[-1], _QUIET_PRECISION, weights)
         thresholds = tuple(min(own, threshold) if k in postures else own for k, own in enumerate(each))
-    return Calibration(round(temperature, 4), threshold,
-                       round(metrics.calibration_error(confidence, correct), 4),
-                       round(metrics.area_under_roc(confidence, outside), 4), thresholds)
+    return Calibration(
+        round(temperature, 4),
+        threshold,
+        round(metrics.calibration_error(confidence, correct), 4),
+        round(metrics.area_under_roc(confidence, outside), 4),
+        thresholds,
+    )

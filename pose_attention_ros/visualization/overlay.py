@@ -17,10 +17,15 @@ from pose_attention_ros.visualization.skeleton import draw_box, draw_joints, dra
 class OverlayConfig(Settings):
     """Settings of the drawing."""
 
-    min_height: int = setting(400, "images lower than this are enlarged by a whole factor, so that text stays legible; "
-                              "0: never", unit="px", low=0, high=4320, live=True)
-    blank: bool = setting(False, "draw on a dark ground in place of the image, so that nobody can be recognised",
-                          live=True)
+    min_height: int = setting(
+        400,
+        "images lower than this are enlarged by a whole factor, so that text stays legible; 0: never",
+        unit="px",
+        low=0,
+        high=4320,
+        live=True,
+    )
+    blank: bool = setting(False, "draw on a dark ground in place of the image, so that nobody can be recognised", live=True)
     legend: bool = setting(True, "draw the scale of attention in the lower left corner", live=True)
 
 
@@ -72,8 +77,15 @@ class Overlay:
         return cv2.resize(image_bgr, (width * factor, height * factor), interpolation=cv2.INTER_CUBIC)
 
 
-def _draw_person(canvas: np.ndarray, graphs: SkeletonGraphs, row: int, points_px: np.ndarray, box: np.ndarray,
-                 estimate: ActionEstimate | None, unit: float) -> None:
+def _draw_person(
+    canvas: np.ndarray,
+    graphs: SkeletonGraphs,
+    row: int,
+    points_px: np.ndarray,
+    box: np.ndarray,
+    estimate: ActionEstimate | None,
+    unit: float,
+) -> None:
     """Box and skeleton; stroke widths follow the size of the person, so that a small one is not buried under its joints."""
     confirmed = estimate is not None and estimate.state is LabelState.CONFIRMED
     colour: Colour = track_colour(int(graphs.track_ids[row]))
@@ -92,8 +104,9 @@ def _cap_height(box: np.ndarray, unit: float) -> int:
     return round(float(np.clip((box[3] - box[1]) / 18, 6.5 * unit, 9 * unit)))
 
 
-def _draw_plate(canvas: np.ndarray, plate: Plate, box: np.ndarray, taken: list[tuple[int, int, int, int]],
-                unit: float) -> None:
+def _draw_plate(
+    canvas: np.ndarray, plate: Plate, box: np.ndarray, taken: list[tuple[int, int, int, int]], unit: float
+) -> None:
     height, width = canvas.shape[:2]
     if plate.size[0] > width or plate.size[1] > height:
         return

@@ -13,9 +13,11 @@ WHITE: Colour = (255, 255, 255)
 GREY: Colour = (170, 166, 162)
 
 # Bright, well apart from each other, and neither grass, skin nor asphalt.
+# fmt: off
 _TRACKS: tuple[Colour, ...] = (
     (255, 196, 62), (94, 121, 255), (112, 226, 148), (86, 205, 255), (255, 142, 196), (222, 222, 96), (70, 160, 255),
     (255, 160, 120), (190, 130, 255), (120, 240, 220))
+# fmt: on
 
 
 def track_colour(track_id: int) -> Colour:

@@ -42,8 +42,9 @@ def legend_plate(cap_height_px: int) -> Plate:
     plate = _composed([("attention", GREY, False)], DARK, None, cap_height_px)
     bar = np.full((plate.size[1], 9 * cap_height_px, 3), DARK, np.uint8)
     middle, inset = plate.size[1] // 2, round(0.6 * cap_height_px)
-    bar[middle - cap_height_px // 2:middle + cap_height_px // 2, :-inset] = \
-        attention_scale()[np.linspace(0, 255, bar.shape[1] - inset).astype(int)]
+    bar[middle - cap_height_px // 2 : middle + cap_height_px // 2, :-inset] = attention_scale()[
+        np.linspace(0, 255, bar.shape[1] - inset).astype(int)
+    ]
     pixels = np.hstack([plate.pixels, bar])
     return Plate(pixels, _rounded(pixels.shape[1], pixels.shape[0], max(2, round(0.35 * cap_height_px))))
 
@@ -54,8 +55,13 @@ def person_plate(track_id: int, estimate: ActionEstimate | None, cap_height_px: 
     colour = track_colour(track_id) if confirmed else dimmed(track_colour(track_id), 0.6)
     words: list[tuple[str, Colour, bool]] = [(f"#{track_id}", colour, True)]
     if estimate is not None:
-        words.append(("..." if estimate.state is LabelState.WARMING_UP else estimate.label.replace("_", " "),
-                      WHITE if confirmed else GREY, confirmed))
+        words.append(
+            (
+                "..." if estimate.state is LabelState.WARMING_UP else estimate.label.replace("_", " "),
+                WHITE if confirmed else GREY,
+                confirmed,
+            )
+        )
         if confirmed:
             words.append((f"{estimate.confidence:.0%}", GREY, False))
     strip = None
@@ -79,7 +85,7 @@ def _composed(words: list[tuple[str, Colour, bool]], colour: Colour, strip: Acti
         put_mask(pixels, mask, (x, y), tone)
         x += mask.shape[1] + gap
     if strip is not None:
-        _draw_strip(pixels[row:row + strip_height, bar + edge:width - edge], strip)
+        _draw_strip(pixels[row : row + strip_height, bar + edge : width - edge], strip)
     return Plate(pixels, _rounded(width, height, max(2, round(0.35 * cap))))
 
 
@@ -113,21 +119,35 @@ def paste(image_bgr: np.ndarray, plate: Plate, corner: tuple[int, int]) -> None:
 
     x, y = corner
     width, height = plate.size
-    region = image_bgr[y:y + height, x:x + width]
+    region = image_bgr[y : y + height, x : x + width]
     cv2.blendLinear(plate.pixels, region, plate.cover[..., 0], 1 - plate.cover[..., 0], dst=region)
 
 
-def place(size: tuple[int, int], box_xyxy: np.ndarray, image_size: tuple[int, int],
-          taken: list[tuple[int, int, int, int]], gap_px: int) -> tuple[int, int]:
+def place(
+    size: tuple[int, int],
+    box_xyxy: np.ndarray,
+    image_size: tuple[int, int],
+    taken: list[tuple[int, int, int, int]],
+    gap_px: int,
+) -> tuple[int, int]:
     """Corner (x, y) of a plate near a box: above it, else below, else beside, always inside the image and, where there is
     room, not on one of the `taken` rectangles (left, top, right, bottom)."""
     width, height = size
     left, top, right, bottom = (round(float(side)) for side in box_xyxy)
-    candidates = [(left, top - height - gap_px), (right - width, top - height - gap_px), (left, bottom + gap_px),
-                  (right + gap_px, top), (left - width - gap_px, top), (left, top - 2 * (height + gap_px)),
-                  (right - width, top - 2 * (height + gap_px)), (left, bottom + 2 * gap_px + height)]
-    inside = [(min(max(x, 0), max(image_size[0] - width, 0)), min(max(y, 0), max(image_size[1] - height, 0)))
-              for x, y in candidates]
+    candidates = [
+        (left, top - height - gap_px),
+        (right - width, top - height - gap_px),
+        (left, bottom + gap_px),
+        (right + gap_px, top),
+        (left - width - gap_px, top),
+        (left, top - 2 * (height + gap_px)),
+        (right - width, top - 2 * (height + gap_px)),
+        (left, bottom + 2 * gap_px + height),
+    ]
+    inside = [
+        (min(max(x, 0), max(image_size[0] - width, 0)), min(max(y, 0), max(image_size[1] - height, 0)))
+        for x, y in candidates
+    ]
     free = (corner for corner in inside if not any(_overlap(corner, size, other) for other in taken))
     return next(free, inside[0])
 

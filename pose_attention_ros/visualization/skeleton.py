@@ -15,8 +15,9 @@ def _fixed(points_px: np.ndarray) -> np.ndarray:
     return np.round(np.clip(points_px, -_FAR_PX, _FAR_PX) * (1 << _SHIFT)).astype(np.int32)
 
 
-def draw_limbs(image_bgr: np.ndarray, points_px: np.ndarray, mask: np.ndarray, limbs: np.ndarray, colour: Colour,
-               width_px: float) -> None:
+def draw_limbs(
+    image_bgr: np.ndarray, points_px: np.ndarray, mask: np.ndarray, limbs: np.ndarray, colour: Colour, width_px: float
+) -> None:
     """points_px (V, 2), mask (V,) bool, limbs (L, 2) rows; a limb with a missing end is not drawn."""
     import cv2
 
@@ -26,8 +27,14 @@ def draw_limbs(image_bgr: np.ndarray, points_px: np.ndarray, mask: np.ndarray, l
         cv2.polylines(image_bgr, lines, False, tone, thickness, cv2.LINE_AA, _SHIFT)
 
 
-def draw_joints(image_bgr: np.ndarray, points_px: np.ndarray, mask: np.ndarray, levels: np.ndarray | None, colour: Colour,
-                radius_px: float) -> None:
+def draw_joints(
+    image_bgr: np.ndarray,
+    points_px: np.ndarray,
+    mask: np.ndarray,
+    levels: np.ndarray | None,
+    colour: Colour,
+    radius_px: float,
+) -> None:
     """Joints as discs, coloured and sized by their attention `levels` (V,) in [0, 1]; all alike where that is None."""
     import cv2
 

@@ -38,5 +38,5 @@ def put_mask(image_bgr: np.ndarray, mask: np.ndarray, corner: tuple[int, int], c
     if left >= right or top >= bottom:
         return
     region = image_bgr[top:bottom, left:right]
-    share = mask[top - y:bottom - y, left - x:right - x, None]
+    share = mask[top - y : bottom - y, left - x : right - x, None]
     region[:] = (region + share * (np.array(colour, np.float32) - region)).astype(np.uint8)

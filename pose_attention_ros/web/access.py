@@ -17,10 +17,14 @@ COOKIE = "pose_attention"
 _LEAST_TOKEN = 20
 HEADERS = {
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; "
-                               "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
-    "X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer", "Cache-Control": "no-store",
-    "Cross-Origin-Opener-Policy": "same-origin", "Cross-Origin-Resource-Policy": "same-origin",
-    "Permissions-Policy": "camera=(), microphone=(), geolocation=()"}
+    "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cache-Control": "no-store",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), microphone=(), geolocation=()",
+}
 
 
 def token_file() -> Path:
@@ -34,8 +38,10 @@ def read_token(path: Path) -> tuple[str, bool]:
         if path.exists():
             token = path.read_text().strip()
             if len(token) < _LEAST_TOKEN:
-                raise UserError(f"{path} holds {len(token)} characters, expected a token of {_LEAST_TOKEN} or more: delete "
-                                "it, and a new one is made")
+                raise UserError(
+                    f"{path} holds {len(token)} characters, expected a token of {_LEAST_TOKEN} or more: delete "
+                    "it, and a new one is made"
+                )
             return token, False
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         token = secrets.token_urlsafe(24)
@@ -55,8 +61,11 @@ class Guard:
     def __init__(self, config: WebConfig, token: str | None) -> None:
         self._config, self._token = config, token
         own = socket.gethostname().lower()
-        self._names = {"localhost", *(() if config.local else (own, f"{own}.local", config.host.lower())),
-                       *filter(None, (name.strip().lower() for name in config.names.split(",")))}
+        self._names = {
+            "localhost",
+            *(() if config.local else (own, f"{own}.local", config.host.lower())),
+            *filter(None, (name.strip().lower() for name in config.names.split(","))),
+        }
 
     def knows_host(self, host: str | None) -> bool:
         """Whether a browser that calls us `host` was not led here by a stranger's name."""

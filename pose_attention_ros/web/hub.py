@@ -152,8 +152,9 @@ class Hub:
         for person in record["people"]:
             label = person.get("label", "unknown")
             if self._labels.get(person["id"], (None, 0))[0] != label:
-                found.append({"stamp": stamp, "id": person["id"], "label": label,
-                              "confidence": person.get("confidence", 0.0)})
+                found.append(
+                    {"stamp": stamp, "id": person["id"], "label": label, "confidence": person.get("confidence", 0.0)}
+                )
             self._labels[person["id"]] = (label, stamp)
         for gone in [track for track, (_, seen) in self._labels.items() if not 0 <= stamp - seen < 1.0]:
             found.append({"stamp": self._labels.pop(gone)[1], "id": gone, "label": None, "confidence": 0.0})

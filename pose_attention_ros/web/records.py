@@ -19,8 +19,12 @@ def record_of(graphs: SkeletonGraphs, actions: ActionEstimates | None) -> dict[s
     """One image's people. Stamps are seconds; joints [x, y, seen] in pixels of the image."""
     estimates = {person.track_id: person for person in actions.people} if actions else {}
     people = []
-    for track_id, box, joints, seen in zip(graphs.track_ids.tolist(), _rounded(graphs.boxes_xyxy, 1),
-                                           _rounded(graphs.keypoints_px(), 1), graphs.mask.astype(int).tolist()):
+    for track_id, box, joints, seen in zip(
+        graphs.track_ids.tolist(),
+        _rounded(graphs.boxes_xyxy, 1),
+        _rounded(graphs.keypoints_px(), 1),
+        graphs.mask.astype(int).tolist(),
+    ):
         person = {"id": track_id, "box": box, "joints": [[x, y, there] for (x, y), there in zip(joints, seen)]}
         if track_id in estimates:
             person |= _said(estimates[track_id], actions.classes)
@@ -30,11 +34,16 @@ def record_of(graphs: SkeletonGraphs, actions: ActionEstimates | None) -> dict[s
 
 def _said(person: ActionEstimate, classes: tuple[str, ...]) -> dict[str, Any]:
     best = np.argsort(-person.scores, kind="stable")[:_BEST]
-    return {"label": person.label, "state": person.state.name.lower(), "confidence": round(float(person.confidence), 3),
-            "top": [[classes[k], round(float(person.scores[k]), 3)] for k in best], "since": person.onset_ns * 1e-9,
-            "joint_attention": _levels(person.joint_attention),
-            "moments": _levels(person.frame_attention[-_MOMENTS:]),
-            "moments_s": round(float(person.frame_stamps_ns[-1] - person.frame_stamps_ns[-_MOMENTS:][0]) * 1e-9, 2)}
+    return {
+        "label": person.label,
+        "state": person.state.name.lower(),
+        "confidence": round(float(person.confidence), 3),
+        "top": [[classes[k], round(float(person.scores[k]), 3)] for k in best],
+        "since": person.onset_ns * 1e-9,
+        "joint_attention": _levels(person.joint_attention),
+        "moments": _levels(person.frame_attention[-_MOMENTS:]),
+        "moments_s": round(float(person.frame_stamps_ns[-1] - person.frame_stamps_ns[-_MOMENTS:][0]) * 1e-9, 2),
+    }
 
 
 def _levels(weights: np.ndarray) -> list[float]:
@@ -48,15 +57,30 @@ def _rounded(values: np.ndarray, digits: int) -> list:
     return np.round(np.asarray(values, np.float64), digits).tolist()
 
 
-def record_of_model(model_id: str, sha256: str, classes: tuple[str, ...], layout: Layout, threshold: float,
-                    taught: tuple[str, ...], why_not: str) -> dict[str, Any]:
+def record_of_model(
+    model_id: str,
+    sha256: str,
+    classes: tuple[str, ...],
+    layout: Layout,
+    threshold: float,
+    taught: tuple[str, ...],
+    why_not: str,
+) -> dict[str, Any]:
     """Names that drawing and lists need.
 
     :param classes: with the taught ones
     :param why_not: why the model cannot be taught; empty if it can
     """
-    return {"type": "model", "id": model_id, "sha256": sha256, "classes": list(classes), "taught": list(taught),
-            "why_not": why_not, "threshold": threshold, **_of_layout(layout)}
+    return {
+        "type": "model",
+        "id": model_id,
+        "sha256": sha256,
+        "classes": list(classes),
+        "taught": list(taught),
+        "why_not": why_not,
+        "threshold": threshold,
+        **_of_layout(layout),
+    }
 
 
 def _of_layout(layout: Layout) -> dict[str, Any]:
@@ -71,6 +95,10 @@ def record_of_take(take: Take) -> dict[str, Any]:
 
 def record_of_figure(begin_ns: int, end_ns: int, figure: Sequence[tuple[np.ndarray, np.ndarray]]) -> dict[str, Any]:
     """The same from each moment's places (V, 2) in body units and which joints are there (V,)."""
-    return {"begin": begin_ns * 1e-9, "length_s": round((end_ns - begin_ns) * 1e-9, 2),
-            "figure": [[place if seen else None for place, seen in zip(_rounded(places, 2), there.tolist())]
-                       for places, there in figure]}
+    return {
+        "begin": begin_ns * 1e-9,
+        "length_s": round((end_ns - begin_ns) * 1e-9, 2),
+        "figure": [
+            [place if seen else None for place, seen in zip(_rounded(places, 2), there.tolist())] for places, there in figure
+        ],
+    }

@@ -25,9 +25,11 @@ from pose_attention_ros.web.access import COOKIE, HEADERS, Guard, read_token, to
 from pose_attention_ros.web.hub import Hub, Page
 from pose_attention_ros.web.settings import SHOWN
 
+# fmt: off
 FILES = {"/": ("index.html", "text/html"), "/page.js": ("page.js", "text/javascript"),
          "/draw.js": ("draw.js", "text/javascript"), "/style.css": ("style.css", "text/css"),
          "/icon.svg": ("icon.svg", "image/svg+xml")}
+# fmt: on
 _FOLDER = Path(__file__).parent / "page"
 _LARGEST_MESSAGE, _LARGEST_REQUEST = 4096, 8192  # bytes
 _MESSAGES_A_SECOND = 20
@@ -44,8 +46,10 @@ class WebServer:
         :raises UserError: aiohttp is absent, or the token cannot be read or made
         """
         if importlib.util.find_spec("aiohttp") is None:
-            raise UserError("the web page needs aiohttp: pip install 'pose_attention_ros[web]' (on a robot: "
-                            "sudo apt install python3-aiohttp)")
+            raise UserError(
+                "the web page needs aiohttp: pip install 'pose_attention_ros[web]' (on a robot: "
+                "sudo apt install python3-aiohttp)"
+            )
         self.hub, self.config = hub, hub.config
         self.token, self.made_token = (None, False) if self.config.local else read_token(token_at or token_file())
         self._guard = Guard(self.config, self.token)
@@ -69,8 +73,10 @@ class WebServer:
             self._listen()
         except OSError as error:
             self._stop_listening()
-            raise UserError(f"port {self.config.port} of {self.config.host} cannot be had: {error.strerror or error}; "
-                            "choose another port") from None
+            raise UserError(
+                f"port {self.config.port} of {self.config.host} cannot be had: {error.strerror or error}; "
+                "choose another port"
+            ) from None
         self._thread.start()
         if self.made_token:  # once, and in no log
             print(f"web page: {self.address}/?token={self.token}\nThe token is kept in {token_file()}", flush=True)
@@ -250,8 +256,11 @@ class WebServer:
             await self._elsewhere(feed.set, message["name"], message["value"])
             return {"settings": await self._elsewhere(feed.settings)}
         command = message["command"]
-        return {"lesson": await self._elsewhere(lambda: feed.teach(command, **{
-            name: message[name] for name in COMMANDS[command]}))}
+        return {
+            "lesson": await self._elsewhere(
+                lambda: feed.teach(command, **{name: message[name] for name in COMMANDS[command]})
+            )
+        }
 
     async def _elsewhere(self, call: Any, *arguments: Any) -> Any:
         import asyncio
@@ -276,8 +285,11 @@ def read_message(text: str) -> dict[str, Any]:
         raise UserError("a message is not JSON") from None
     if not isinstance(message, dict) or message.get("type") not in ("visible", "settings", "set", "parameter_file", "teach"):
         raise UserError("a message has no known type")
-    wanted: dict[str, type] = {"visible": {"value": bool}, "set": {"name": str, "value": float},
-                               "teach": {"command": str}}.get(message["type"], {})
+    wanted: dict[str, type] = {
+        "visible": {"value": bool},
+        "set": {"name": str, "value": float},
+        "teach": {"command": str},
+    }.get(message["type"], {})
     if message["type"] == "teach" and isinstance(message.get("command"), str):
         if message["command"] not in COMMANDS:
             raise UserError("command is none of " + ", ".join(COMMANDS))

@@ -21,8 +21,9 @@ class WebConfig(Settings):
     port: int = setting(8765, "TCP port; 0: any free one, which is told", low=0, high=65535)
     names: str = setting("", "more host names by which browsers may call this machine, separated by commas")
     read_only: bool = setting(False, "show only: no settings change, nothing is taught")
-    image_rate_hz: float = setting(8.0, "images a second that a page gets at most; 0: none", unit="Hz", low=0.0, high=60.0,
-                                   live=True)
+    image_rate_hz: float = setting(
+        8.0, "images a second that a page gets at most; 0: none", unit="Hz", low=0.0, high=60.0, live=True
+    )
     image_width: int = setting(640, "wider images are scaled down to this", unit="px", low=64, high=4096, live=True)
     image_quality: int = setting(70, "JPEG quality of these images", low=10, high=100, live=True)
     most_pages: int = setting(8, "pages that may be open at once", low=1, high=100)
@@ -41,15 +42,26 @@ class WebConfig(Settings):
 # What the page lets people change while everything runs.
 SHOWN: dict[str, type[Settings]] = {
     **dict.fromkeys(("threshold", "hysteresis", "hold_s", "warm_up_s", "memory_s", "rest_speed", "rest_s"), ActionConfig),
-    "max_rate_hz": RateConfig}
+    "max_rate_hz": RateConfig,
+}
 _LIVE = {name: next(field for field in dataclasses.fields(kind) if field.name == name) for name, kind in SHOWN.items()}
 
 
 def described(values: dict[str, Any]) -> list[dict]:
     """The settings of SHOWN that `values` has, with range, unit and text, as plain values."""
-    return [{"name": name, "value": values[name], "default": field.default, "doc": field.metadata["doc"],
-             "unit": field.metadata["unit"], "low": field.metadata["low"], "high": field.metadata["high"]}
-            for name, field in _LIVE.items() if name in values]
+    return [
+        {
+            "name": name,
+            "value": values[name],
+            "default": field.default,
+            "doc": field.metadata["doc"],
+            "unit": field.metadata["unit"],
+            "low": field.metadata["low"],
+            "high": field.metadata["high"],
+        }
+        for name, field in _LIVE.items()
+        if name in values
+    ]
 
 
 def parameter_file(values: dict[str, Any], nodes: Iterable[tuple[str, Iterable[str]]]) -> str:

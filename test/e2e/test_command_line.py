@@ -21,8 +21,14 @@ TIMEOUT_S = 600
 
 
 def call(*command: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(command, cwd=ROOT, env={**os.environ, "PYTHONPATH": path_first(ROOT), **environment}, text=True,
-                          capture_output=True, timeout=TIMEOUT_S)
+    return subprocess.run(
+        command,
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": path_first(ROOT), **environment},
+        text=True,
+        capture_output=True,
+        timeout=TIMEOUT_S,
+    )
 
 
 def path_first(folder: Path) -> str:
@@ -47,8 +53,17 @@ def test_three_people_keep_their_ids_to_the_end(exercise: str, movenet_weights: 
 
 
 def test_people_who_cross_are_walking(shared: Path, movenet_weights: Path, tmp_path: Path) -> None:
-    done = call(*TOOL, "run", "--source", str(shared / "videos" / "opencv_vtest.avi"), "--max-frames", "260", "--no-video",
-                "--out", str(tmp_path))
+    done = call(
+        *TOOL,
+        "run",
+        "--source",
+        str(shared / "videos" / "opencv_vtest.avi"),
+        "--max-frames",
+        "260",
+        "--no-video",
+        "--out",
+        str(tmp_path),
+    )
     assert done.returncode == 0, done.stderr
     tracks = [track for track in json.loads((tmp_path / "summary.json").read_text())["tracks"] if track["frames"] >= 40]
     assert len(tracks) >= 5
@@ -69,8 +84,11 @@ def test_the_demo_over_ros_gives_the_same_lines(exercise: str, movenet_weights: 
 
 
 def test_ctrl_c_leaves_whole_files(exercise: str, movenet_weights: Path, tmp_path: Path) -> None:
-    process = subprocess.Popen([*TOOL, "run", "--source", exercise, "--loop", "--out", str(tmp_path)], cwd=ROOT,
-                               env={**os.environ, "PYTHONPATH": path_first(ROOT)})
+    process = subprocess.Popen(
+        [*TOOL, "run", "--source", exercise, "--loop", "--out", str(tmp_path)],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": path_first(ROOT)},
+    )
     until, lines = time.monotonic() + TIMEOUT_S, tmp_path / "actions.jsonl"
     while not (lines.is_file() and lines.stat().st_size):
         assert process.poll() is None and time.monotonic() < until
@@ -95,19 +113,23 @@ def changed_model(tmp_path: Path) -> str:
     return str(folder)
 
 
-@pytest.mark.parametrize("source, says", [
-    ("77", "no camera 77"),
-    ("/dev/video77", "/dev/video77 does not exist"),
-    ("README.md", "README.md is not a video"),
-    ("nowhere.mp4", "nowhere.mp4 does not exist"),
-])
+@pytest.mark.parametrize(
+    "source, says",
+    [
+        ("77", "no camera 77"),
+        ("/dev/video77", "/dev/video77 does not exist"),
+        ("README.md", "README.md is not a video"),
+        ("nowhere.mp4", "nowhere.mp4 does not exist"),
+    ],
+)
 def test_a_source_that_is_none(source: str, says: str, tmp_path: Path) -> None:
     check_one_line(call(*TOOL, "run", "--source", source, "--out", str(tmp_path)), says)
 
 
 def test_a_model_that_is_none(exercise: str, tmp_path: Path) -> None:
-    check_one_line(call(*TOOL, "run", "--source", exercise, "--model", "evryday", "--out", str(tmp_path)),
-                   "no model 'evryday'")
+    check_one_line(
+        call(*TOOL, "run", "--source", exercise, "--model", "evryday", "--out", str(tmp_path)), "no model 'evryday'"
+    )
 
 
 def test_a_model_file_with_one_byte_changed(exercise: str, changed_model: str, tmp_path: Path) -> None:
@@ -130,8 +152,14 @@ def check_one_line(done: subprocess.CompletedProcess[str], says: str) -> None:
 
 
 def test_a_reader_that_has_seen_enough_is_no_error() -> None:
-    tool = subprocess.Popen([*TOOL, "models", "list"], cwd=ROOT, env={**os.environ, "PYTHONPATH": path_first(ROOT)},
-                            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    tool = subprocess.Popen(
+        [*TOOL, "models", "list"],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": path_first(ROOT)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
     tool.stdout.close()
     assert tool.stderr.read() == "" and tool.wait(TIMEOUT_S) == 141
 

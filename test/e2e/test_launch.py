@@ -67,8 +67,10 @@ def on_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
 def at_once(tmp_path: Path) -> Path:
     """Parameters for a camera that waits for nobody, and for a bridge that cannot start."""
     file = tmp_path / "at_once.yaml"
-    file.write_text("/**/camera:\n  ros__parameters:\n    ready_timeout_s: 0.0\n"
-                    "/**/hri_bridge:\n  ros__parameters:\n    id_prefix: '1'\n")
+    file.write_text(
+        "/**/camera:\n  ros__parameters:\n    ready_timeout_s: 0.0\n"
+        "/**/hri_bridge:\n  ros__parameters:\n    id_prefix: '1'\n"
+    )
     return file
 
 
@@ -85,11 +87,19 @@ def video(tmp_path: Path) -> Path:
 
 @pytest.mark.timeout(600)
 @pytest.mark.usefixtures("movenet_weights")
-@pytest.mark.parametrize(("name", "arguments"), [
-    ("replay", {}), ("replay", {"composed": "true", "namespace": "robot1"}), ("pi", {}), ("nano", {"composed": "false"}),
-    ("pipeline", {"nodes": "camera,pose,skeleton_graph,action,recorder", "dds_profile": "fastdds_network.xml"})])
-def test_a_recording_goes_through_the_launched_graph(name: str, arguments: dict[str, str], video: Path,
-                                                     tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("name", "arguments"),
+    [
+        ("replay", {}),
+        ("replay", {"composed": "true", "namespace": "robot1"}),
+        ("pi", {}),
+        ("nano", {"composed": "false"}),
+        ("pipeline", {"nodes": "camera,pose,skeleton_graph,action,recorder", "dds_profile": "fastdds_network.xml"}),
+    ],
+)
+def test_a_recording_goes_through_the_launched_graph(
+    name: str, arguments: dict[str, str], video: Path, tmp_path: Path
+) -> None:
     """Every frame arrives at the recorder, and the launch ends by itself with the recording."""
     out = tmp_path / "out"
     assert run(included(name, source=str(video), record=str(out), **arguments)) == 0
@@ -113,20 +123,27 @@ def test_a_graph_that_is_launched_is_recorded_from_its_first_frame(video: Path, 
 
 
 @pytest.mark.timeout(300)
-@pytest.mark.parametrize(("name", "arguments", "complaint"), [
-    ("replay", {}, "source"), ("pipeline", {"nodes": "camera"}, "a camera needs source"),
-    ("pipeline", {"nodes": "camra", "source": "0"}, "nodes is 'camra'"),
-    ("pipeline", {"dds_profile": "none.xml"}, "none.xml is no file"), ("nano", {"csi": "9"}, "csi"),
-    ("pipeline", {"record": "out"}, "record is 'out' without source"),
-    ("pipeline", {"params_file": "none.yaml"}, "params_file is 'none.yaml', but there is no such file"),
-    ("pipeline", {"params_file": __file__}, "expected a YAML file of parameters"),
-    ("pipeline", {"source": "0", "image_topic": "/eye"}, "image_topic is '/eye' beside source '0'"),
-    ("pipeline", {"overlay": "maybe"}, "overlay is 'maybe', expected true or false"),
-    ("pipeline", {"respawn": "on", "respawn_delay_s": "-1"}, "respawn_delay_s is '-1', expected a number of at least 0"),
-    ("record", {"duration_s": "long"}, "duration_s is 'long'"), ("record", {"pack": "2", "source": "0"}, "pack is '2'")])
+@pytest.mark.parametrize(
+    ("name", "arguments", "complaint"),
+    [
+        ("replay", {}, "source"),
+        ("pipeline", {"nodes": "camera"}, "a camera needs source"),
+        ("pipeline", {"nodes": "camra", "source": "0"}, "nodes is 'camra'"),
+        ("pipeline", {"dds_profile": "none.xml"}, "none.xml is no file"),
+        ("nano", {"csi": "9"}, "csi"),
+        ("pipeline", {"record": "out"}, "record is 'out' without source"),
+        ("pipeline", {"params_file": "none.yaml"}, "params_file is 'none.yaml', but there is no such file"),
+        ("pipeline", {"params_file": __file__}, "expected a YAML file of parameters"),
+        ("pipeline", {"source": "0", "image_topic": "/eye"}, "image_topic is '/eye' beside source '0'"),
+        ("pipeline", {"overlay": "maybe"}, "overlay is 'maybe', expected true or false"),
+        ("pipeline", {"respawn": "on", "respawn_delay_s": "-1"}, "respawn_delay_s is '-1', expected a number of at least 0"),
+        ("record", {"duration_s": "long"}, "duration_s is 'long'"),
+        ("record", {"pack": "2", "source": "0"}, "pack is '2'"),
+    ],
+)
 def test_arguments_that_do_not_fit_fail_the_launch_and_start_nothing(
-        name: str, arguments: dict[str, str], complaint: str, caplog: pytest.LogCaptureFixture,
-        capfd: pytest.CaptureFixture[str]) -> None:
+    name: str, arguments: dict[str, str], complaint: str, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
+) -> None:
     assert run(included(name, **arguments)) != 0
     told = caplog.text + "".join(capfd.readouterr())
     assert complaint in told and "process started" not in told
@@ -160,6 +177,7 @@ def test_a_switch_is_on_in_every_usual_spelling(word: str) -> None:
 @pytest.mark.parametrize("name", ["pi", "nano", "replay", "record"])
 def test_every_launch_file_shows_the_common_arguments(name: str) -> None:
     """What `ros2 launch ... --show-args` prints."""
+
     def shown(name: str) -> set[str]:
         from launch import LaunchContext
 
@@ -174,8 +192,10 @@ CAMERA_ALONE = {"nodes": "camera", "overlay": "false"}
 
 
 @pytest.mark.timeout(300)
-@pytest.mark.parametrize("arguments", [
-    {**CAMERA_ALONE, "source": "/dev/video77"}, {"composed": "true", "overlay": "false", "model": "no_such_model"}])
+@pytest.mark.parametrize(
+    "arguments",
+    [{**CAMERA_ALONE, "source": "/dev/video77"}, {"composed": "true", "overlay": "false", "model": "no_such_model"}],
+)
 def test_a_graph_that_fails_fails_the_launch(arguments: dict[str, str]) -> None:
     assert run(included("pipeline", **arguments)) == 1
 
@@ -204,9 +224,22 @@ def test_the_graph_goes_on_without_a_node_that_it_can_do_without(video: Path, at
             os.kill(pids["camera"], signal.SIGINT)
 
     started = OnProcessStart(on_start=lambda event, context: pids.update({event.process_name.split("_node")[0]: event.pid}))
-    assert run(RegisterEventHandler(started), RegisterEventHandler(OnProcessExit(on_exit=ended)),
-               included("pipeline", nodes="camera,hri_bridge", hri="true", overlay="false", source=str(video), loop="true",
-                        params_file=str(at_once))) == 0
+    assert (
+        run(
+            RegisterEventHandler(started),
+            RegisterEventHandler(OnProcessExit(on_exit=ended)),
+            included(
+                "pipeline",
+                nodes="camera,hri_bridge",
+                hri="true",
+                overlay="false",
+                source=str(video),
+                loop="true",
+                params_file=str(at_once),
+            ),
+        )
+        == 0
+    )
     assert codes == {"hri_bridge": 1, "camera": 0}
 
 
@@ -225,8 +258,14 @@ def test_within_a_robots_bring_up_only_our_graph_ends(tmp_path: Path, required: 
         ours = event.process_name.startswith("camera")
         return [TimerAction(period=2.0, actions=[touch])] if ours else []  # cancelled by a shutdown
 
-    assert run(robot, RegisterEventHandler(OnProcessExit(on_exit=after_us)),
-               included("pipeline", **CAMERA_ALONE, source="/dev/video77", required=required)) == 1
+    assert (
+        run(
+            robot,
+            RegisterEventHandler(OnProcessExit(on_exit=after_us)),
+            included("pipeline", **CAMERA_ALONE, source="/dev/video77", required=required),
+        )
+        == 1
+    )
     assert survived.exists() == (required == "false")
 
 
@@ -245,10 +284,17 @@ def test_a_node_that_fails_is_started_again_in_its_namespace_ever_later(tmp_path
             video.rename(source)
 
     started = OnProcessStart(on_start=lambda event, context: starts.append((time.monotonic(), event.cmd)))
-    graph = included("pipeline", **CAMERA_ALONE, source=str(source), respawn="true", respawn_delay_s="0.3",
-                     params_file=str(at_once))
-    assert run(RegisterEventHandler(started), RegisterEventHandler(OnProcessExit(on_exit=ended)),
-               GroupAction([PushRosNamespace("robot1"), graph])) == 0
+    graph = included(
+        "pipeline", **CAMERA_ALONE, source=str(source), respawn="true", respawn_delay_s="0.3", params_file=str(at_once)
+    )
+    assert (
+        run(
+            RegisterEventHandler(started),
+            RegisterEventHandler(OnProcessExit(on_exit=ended)),
+            GroupAction([PushRosNamespace("robot1"), graph]),
+        )
+        == 0
+    )
     assert len(starts) == len(ends) == 3
     assert all("__ns:=/robot1" in cmd for _, cmd in starts)
     assert starts[1][0] - ends[0] > 0.3 and starts[2][0] - ends[1] > 0.6
@@ -271,11 +317,23 @@ def test_a_launch_that_is_interrupted_ends_quietly(video: Path) -> None:
     escalation, no survivor. Every second one comes as from a terminal: to all processes there are, and `launch` knows."""
     for number in range(INTERRUPTS):
         terminal = number % 2 == 1
-        process = subprocess.Popen([sys.executable, "-c", DRIVER, "terminal" if terminal else "service", "pipeline",
-                                    f"source:={video}", "loop:=true",
-                                    "sigterm_timeout:=60"],  # on a busy machine Python may not run after launch's 5 s
-                                   stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True,
-                                   env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)})
+        process = subprocess.Popen(
+            [
+                sys.executable,
+                "-c",
+                DRIVER,
+                "terminal" if terminal else "service",
+                "pipeline",
+                f"source:={video}",
+                "loop:=true",
+                "sigterm_timeout:=60",
+            ],  # on a busy machine Python may not run after launch's 5 s
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+        )
         began = 1 + number // 2 % 5  # processes
         while began > 0:
             began -= "process started" in process.stdout.readline()
@@ -292,10 +350,25 @@ def test_a_launch_that_is_interrupted_ends_quietly(video: Path) -> None:
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
 def test_a_launch_that_is_killed_leaves_no_node_behind(video: Path, at_once: Path, number: signal.Signals) -> None:
     """`launch` does not end its processes on SIGTERM, and cannot on SIGKILL: the nodes see to it themselves."""
-    process = subprocess.Popen([sys.executable, "-c", DRIVER, "service", "pipeline", "nodes:=camera", "overlay:=false",
-                                f"source:={video}", "loop:=true", f"params_file:={at_once}"],
-                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True,
-                               env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)})
+    process = subprocess.Popen(
+        [
+            sys.executable,
+            "-c",
+            DRIVER,
+            "service",
+            "pipeline",
+            "nodes:=camera",
+            "overlay:=false",
+            f"source:={video}",
+            "loop:=true",
+            f"params_file:={at_once}",
+        ],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+    )
     while "]: active" not in (line := process.stdout.readline()):
         assert line, "it ended before it was asked to"
     os.kill(process.pid, number)
@@ -311,7 +384,8 @@ def test_a_launch_that_is_killed_leaves_no_node_behind(video: Path, at_once: Pat
 @pytest.mark.usefixtures("movenet_weights")
 @pytest.mark.parametrize("works", [False, True])
 def test_the_systemd_units_command_fails_so_that_it_is_restarted_and_stops_when_asked(
-        tmp_path: Path, video: Path, works: bool) -> None:
+    tmp_path: Path, video: Path, works: bool
+) -> None:
     """Restart=on-failure wants a non-zero code; KillMode=mixed sends KillSignal to the main process alone."""
     unit = configparser.RawConfigParser(strict=False)
     unit.optionxform = str
@@ -322,8 +396,14 @@ def test_the_systemd_units_command_fails_so_that_it_is_restarted_and_stops_when_
     (tmp_path / "setup").write_text("")
     command[-1] = re.sub(r"source /\S+", f"source {tmp_path / 'setup'}", command[-1])
     command[-1] = command[-1].replace("source:=0", f"source:={video} loop:=true" if works else "source:=/dev/video77")
-    process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                               text=True, start_new_session=True)
+    process = subprocess.Popen(
+        command,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    )
     if works:
         lines = []
         for line in process.stdout:

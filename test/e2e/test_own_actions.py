@@ -28,8 +28,10 @@ ROOT = Path(__file__).resolve().parents[2]
 START_NS = 1_700_000_000 * 10**9
 TEST_FROM_S = 27.4
 # start_s,end_s,label of the whole video, for all three people
+# fmt: off
 EXERCISES = ((0.2, 3.5, "side_lunge"), (3.8, 7.5, "chest_open"), (8.4, 13.1, "side_lunge"), (13.3, 17.2, "chest_open"),
              (18.0, 22.6, "side_lunge"), (22.9, 26.6, "chest_open"), (27.5, 32.0, "side_lunge"), (32.3, 36.1, "chest_open"))
+# fmt: on
 RECIPE = """
 model_id: gymnastics
 start_from: everyday
@@ -75,8 +77,22 @@ def test_own_actions(recordings, capsys):
     assert spec.classes == ("side_lunge", "chest_open")
     assert spec.threshold == load_recogniser("everyday").spec.threshold  # too few clips to choose another
 
-    assert main(["evaluate", "bag", str(recordings / "tuesday"), "--labels", str(recordings / "tuesday.csv"), "--model",
-                 str(model), "--out", str(recordings / "report")]) == 0
+    assert (
+        main(
+            [
+                "evaluate",
+                "bag",
+                str(recordings / "tuesday"),
+                "--labels",
+                str(recordings / "tuesday.csv"),
+                "--model",
+                str(model),
+                "--out",
+                str(recordings / "report"),
+            ]
+        )
+        == 0
+    )
     result = json.loads((recordings / "report" / "result.json").read_text())
     assert len(result["people"]) == 3 and not result["left_out"]
     assert result["metrics"]["frame_accuracy"] > 0.5  # chance, with two classes and unknown, is below a half
@@ -90,8 +106,14 @@ def runs_in_the_graph(model: Path, bag: Path, out: Path) -> None:
     """The new model in the nodes of the robot, on the bag as the camera."""
     demo = [sys.executable, "scripts/demo.py", "--composed", "--source", str(bag), "--model", str(model), "--out", str(out)]
     path = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))
-    done = subprocess.run([*demo, "--max-frames", "25"], cwd=ROOT, env={**os.environ, "PYTHONPATH": path}, text=True,
-                          capture_output=True, timeout=600)
+    done = subprocess.run(
+        [*demo, "--max-frames", "25"],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": path},
+        text=True,
+        capture_output=True,
+        timeout=600,
+    )
     assert done.returncode == 0, done.stderr
     summary = json.loads((out / "summary.json").read_text())
     assert summary["model"] == "gymnastics" and summary["frames"] == 25

@@ -16,8 +16,10 @@ from pose_attention_ros.inference.pose_model import available_pose_networks, rea
 FRAMES = 40
 CROWD_FRAMES = 12
 # estimator, further options, what computes
+# fmt: off
 CHOICES = [("movenet", (), "litert-cpu"), ("auto", (), ""), ("movenet_thunder", (), "onnx-"),
            ("pose_cnn", (), "onnx-"), ("pose_cnn", ("--precision", "int8"), "onnx-")]
+# fmt: on
 
 
 def test_every_estimator_is_tried():
@@ -31,9 +33,28 @@ def test_swapped_by_one_setting(shared, movenet_weights, tmp_path, estimator, op
     if estimator == "movenet_thunder" and not weights.WEIGHTS[estimator].path.is_file():
         pytest.skip("MoveNet Thunder is not fetched: pose-attention models fetch movenet_thunder")
     told = tmp_path / "summary.json"
-    assert main(["run", "--source", str(shared / "videos" / "felixchenfy_exercise.avi"), "--estimator", estimator,
-                 "--input-size", "256", "--max-frames", str(FRAMES), "--no-video", "--out", str(tmp_path / "out"),
-                 "--json", str(told), *options]) == 0
+    assert (
+        main(
+            [
+                "run",
+                "--source",
+                str(shared / "videos" / "felixchenfy_exercise.avi"),
+                "--estimator",
+                estimator,
+                "--input-size",
+                "256",
+                "--max-frames",
+                str(FRAMES),
+                "--no-video",
+                "--out",
+                str(tmp_path / "out"),
+                "--json",
+                str(told),
+                *options,
+            ]
+        )
+        == 0
+    )
     summary = json.loads(told.read_text())
     assert summary["frames"] == FRAMES
     steady = [track for track in summary["tracks"] if track["frames"] >= 0.8 * FRAMES]
@@ -56,10 +77,27 @@ def test_twenty_people_in_view_have_twenty_tracks(shared, movenet_weights, tmp_p
     crowd.mkdir()
     for number in range(CROWD_FRAMES):
         views = [frames[number + 6 * view] for view in range(9)]
-        cv2.imwrite(str(crowd / f"{number:03}.jpg"), np.vstack([np.hstack(views[row:row + 3]) for row in (0, 3, 6)]))
+        cv2.imwrite(str(crowd / f"{number:03}.jpg"), np.vstack([np.hstack(views[row : row + 3]) for row in (0, 3, 6)]))
     told = tmp_path / "summary.json"
-    assert main(["run", "--source", str(crowd), "--fps", "10", "--input-size", "768", "--no-video",
-                 "--out", str(tmp_path / "out"), "--json", str(told)]) == 0
+    assert (
+        main(
+            [
+                "run",
+                "--source",
+                str(crowd),
+                "--fps",
+                "10",
+                "--input-size",
+                "768",
+                "--no-video",
+                "--out",
+                str(tmp_path / "out"),
+                "--json",
+                str(told),
+            ]
+        )
+        == 0
+    )
     summary = json.loads(told.read_text())
     steady = [track for track in summary["tracks"] if track["frames"] >= 4]
     assert 20 <= len(steady) <= len(summary["tracks"]) <= 27

@@ -53,8 +53,10 @@ def test_two_people_indoors_in_full_hd(shared, movenet_weights):
 
 def test_a_larger_input_finds_more_distant_pedestrians(shared, movenet_weights):
     frames = frames_of(shared / "videos" / "opencv_vtest.avi", every=80)
-    means = [np.mean([len(create(frame)) for frame in frames])
-             for create in (create_pose_estimator(PoseConfig(input_size=size)) for size in (256, 384))]
+    means = [
+        np.mean([len(create(frame)) for frame in frames])
+        for create in (create_pose_estimator(PoseConfig(input_size=size)) for size in (256, 384))
+    ]
     assert means[0] >= 2.5 and means[1] >= 4.0 and means[1] > means[0]
 
 

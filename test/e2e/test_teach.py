@@ -65,13 +65,30 @@ def test_the_command_line_teaches_and_looks_after_what_was_taught(shared, movene
     taught, other = str(tmp_path / "taught.json"), str(tmp_path / "other.json")
 
     def tool(*arguments: str) -> str:
-        done = subprocess.run([sys.executable, "-m", "pose_attention_ros.cli.main", "teach", *arguments, "--taught", taught],
-                              cwd=ROOT, capture_output=True, text=True, timeout=600)
+        done = subprocess.run(
+            [sys.executable, "-m", "pose_attention_ros.cli.main", "teach", *arguments, "--taught", taught],
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            timeout=600,
+        )
         assert done.returncode == 0 and "Traceback" not in done.stderr, done.stdout + done.stderr
         return done.stdout
 
-    said = tool("add", "side lunge", "--source", str(shared / "videos" / VIDEO), "--for-s", "4", "--takes", "0.2-3.5",
-                "--input-size", "192", "--json", str(tmp_path / "said.json"))
+    said = tool(
+        "add",
+        "side lunge",
+        "--source",
+        str(shared / "videos" / VIDEO),
+        "--for-s",
+        "4",
+        "--takes",
+        "0.2-3.5",
+        "--input-size",
+        "192",
+        "--json",
+        str(tmp_path / "said.json"),
+    )
     assert "take 1: 3." in said and "1 taught to everyday" in said
     assert json.loads((tmp_path / "said.json").read_text())["actions"][0]["name"] == "side lunge"
     assert "deep lunge" in tool("rename", "side lunge", "deep lunge")

@@ -25,8 +25,9 @@ def run(*command: str | Path, cwd: Path, **variables: str) -> str:
     """Output of a program that sees nothing of the checkout and of a sourced ROS."""
     hidden = ("PYTHONPATH", "AMENT_PREFIX_PATH", "POSE_ATTENTION_MODELS", "VIRTUAL_ENV")
     environment = {key: value for key, value in os.environ.items() if key not in hidden}
-    done = subprocess.run([*map(str, command)], cwd=cwd, env={**environment, **variables}, capture_output=True, text=True,
-                          timeout=900)
+    done = subprocess.run(
+        [*map(str, command)], cwd=cwd, env={**environment, **variables}, capture_output=True, text=True, timeout=900
+    )
     assert done.returncode == 0, f"{command}: {done.stdout[-2000:]}{done.stderr[-2000:]}"
     return done.stdout
 
@@ -46,8 +47,12 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_the_wheel_carries_every_model_recipe_and_parameter_file(wheel: Path) -> None:
-    wanted = {f"share/pose_attention_ros/{file.relative_to(ROOT).as_posix()}": file
-              for name in SHARED for file in (ROOT / name).rglob("*") if file.is_file() and file.suffix != ".pyc"}
+    wanted = {
+        f"share/pose_attention_ros/{file.relative_to(ROOT).as_posix()}": file
+        for name in SHARED
+        for file in (ROOT / name).rglob("*")
+        if file.is_file() and file.suffix != ".pyc"
+    }
     with zipfile.ZipFile(wheel) as content:
         names = content.namelist()
         carried = {name.partition(".data/data/")[2]: name for name in names if ".data/data/" in name}
@@ -69,8 +74,9 @@ def labels_a_video(program: Path, video: Path, folder: Path, **variables: str) -
     assert (folder / "results" / "annotated.mp4").stat().st_size > 10_000
 
 
-def test_the_wheel_in_an_empty_environment_labels_a_video(wheel: Path, shared: Path, movenet_weights: Path,
-                                                          tmp_path: Path) -> None:
+def test_the_wheel_in_an_empty_environment_labels_a_video(
+    wheel: Path, shared: Path, movenet_weights: Path, tmp_path: Path
+) -> None:
     """Only what the package asks for comes from the environment of the tests: the package is the wheel's."""
     place = tmp_path / "environment"
     venv.create(place, with_pip=False, symlinks=True)

@@ -92,7 +92,7 @@ def write_video(path: Path, width: int, height: int) -> Path:
     for frame in range(12):
         image = np.full((height, width, 3), 60, np.uint8)
         left = width * frame // 16
-        image[height // 6:height * 5 // 6, left:left + width // 8] = (0, 200, 255)
+        image[height // 6 : height * 5 // 6, left : left + width // 8] = (0, 200, 255)
         writer.write(image)
     writer.release()
     return path

@@ -22,16 +22,24 @@ def main(namespace: str, seconds: str, count: str) -> None:
     heard = {"actions": [], "skeletons": [], "diagnostics": {}}
 
     def on_actions(message: ActionLabelArray) -> None:
-        heard["actions"].append({"stamp_ns": stamp_ns_of(message.header), "heard_ns": time.time_ns(),
-                                 "latency_s": message.latency, "people": len(message.actions)})
+        heard["actions"].append(
+            {
+                "stamp_ns": stamp_ns_of(message.header),
+                "heard_ns": time.time_ns(),
+                "latency_s": message.latency,
+                "people": len(message.actions),
+            }
+        )
 
     def on_skeletons(message: SkeletonArray) -> None:
         heard["skeletons"].append(stamp_ns_of(message.header))
 
     def on_diagnostics(message: DiagnosticArray) -> None:
         for status in message.status:
-            heard["diagnostics"][status.name] = {"message": status.message,
-                                                 **{pair.key: pair.value for pair in status.values}}
+            heard["diagnostics"][status.name] = {
+                "message": status.message,
+                **{pair.key: pair.value for pair in status.values},
+            }
 
     node.create_subscription(ActionLabelArray, "actions", on_actions, result_profile(100))
     node.create_subscription(SkeletonArray, "skeletons", on_skeletons, result_profile(100))

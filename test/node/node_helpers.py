@@ -31,9 +31,16 @@ PATIENCE_S = 120.0  # a loaded machine starts a process slowly
 class NodeProcess:
     """A node in a process of its own; its output is kept line by line."""
 
-    def __init__(self, node: str, namespace: str, parameters: dict[str, Any], remap: dict[str, str] | None = None,
-                 on: Callable[..., list[str]] = lambda *command: list(command), more: Sequence[str] = (),
-                 environment: dict[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        node: str,
+        namespace: str,
+        parameters: dict[str, Any],
+        remap: dict[str, str] | None = None,
+        on: Callable[..., list[str]] = lambda *command: list(command),
+        more: Sequence[str] = (),
+        environment: dict[str, str] | None = None,
+    ) -> None:
         """`on` makes of a command one that runs it elsewhere; `more` are further ROS arguments."""
         command = [sys.executable, "-m", f"pose_attention_ros.nodes.{node}", "--ros-args", "-r", f"__ns:={namespace}"]
         for name, topic in (remap or {}).items():
@@ -43,9 +50,13 @@ class NodeProcess:
         command += more
         self.lines: list[str] = []
         self._news = threading.Condition()
-        self._process = subprocess.Popen(on(*command), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-                                         env={**os.environ, "PYTHONUNBUFFERED": "1", "RCUTILS_COLORIZED_OUTPUT": "0",
-                                              **(environment or {})})
+        self._process = subprocess.Popen(
+            on(*command),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            env={**os.environ, "PYTHONUNBUFFERED": "1", "RCUTILS_COLORIZED_OUTPUT": "0", **(environment or {})},
+        )
         self.pid = self._process.pid
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
@@ -67,8 +78,10 @@ class NodeProcess:
 
     def wait_for_line(self, text: str, timeout_s: float = PATIENCE_S) -> str:
         """The first line that contains `text`."""
+
         def found() -> str | None:
             return next((line for line in self.lines if text in line), None)
+
         with self._news:
             assert self._news.wait_for(lambda: found() is not None, timeout_s), f"no {text!r} in:\n{self.output}"
         return found()

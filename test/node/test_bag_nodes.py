@@ -41,15 +41,38 @@ def skeletons(stamp_ns: int) -> Skeletons:
 
 
 def graphs(stamp_ns: int) -> SkeletonGraphs:
-    return SkeletonGraphs(stamp_ns, "cam", layout("common13"), (64, 48), [7], np.zeros((1, 13, 2)), np.zeros((1, 13, 5)),
-                          np.ones((1, 13)), [1.0], [[20, 20]], [10.0], [[10, 10, 40, 40]])
+    return SkeletonGraphs(
+        stamp_ns,
+        "cam",
+        layout("common13"),
+        (64, 48),
+        [7],
+        np.zeros((1, 13, 2)),
+        np.zeros((1, 13, 5)),
+        np.ones((1, 13)),
+        [1.0],
+        [[20, 20]],
+        [10.0],
+        [[10, 10, 40, 40]],
+    )
 
 
 def actions(stamp_ns: int, label: str, spec) -> ActionEstimates:
     scores = np.full(len(spec.classes), 0.1 / (len(spec.classes) - 1), np.float32)
     scores[spec.classes.index(label)] = 0.9
-    person = ActionEstimate(7, label, LabelState.CONFIRMED, 0.9, scores, stamp_ns, stamp_ns, stamp_ns,
-                            np.full(13, 1 / 13, np.float32), np.ones(1, np.float32), np.array([stamp_ns]))
+    person = ActionEstimate(
+        7,
+        label,
+        LabelState.CONFIRMED,
+        0.9,
+        scores,
+        stamp_ns,
+        stamp_ns,
+        stamp_ns,
+        np.full(13, 1 / 13, np.float32),
+        np.ones(1, np.float32),
+        np.array([stamp_ns]),
+    )
     return ActionEstimates(stamp_ns, "cam", spec.layout, spec.classes, spec.model_id, spec.sha256, (person,))
 
 
@@ -65,8 +88,13 @@ def test_a_recorded_graph_can_be_evaluated(probe, start, tmp_path, spec, storage
     bag = tmp_path / "bag"
     recorder = start("bag_recorder", {"out": bag, "storage": storage, "images": images, "image_reliability": "reliable"})
     packed = images == "compressed"
-    topics = {"skeletons": SkeletonArray, "skeleton_graphs": SkeletonGraphArray, "actions": ActionLabelArray,
-              "label": String, "image_raw/compressed" if packed else "image_raw": CompressedImage if packed else Image}
+    topics = {
+        "skeletons": SkeletonArray,
+        "skeleton_graphs": SkeletonGraphArray,
+        "actions": ActionLabelArray,
+        "label": String,
+        "image_raw/compressed" if packed else "image_raw": CompressedImage if packed else Image,
+    }
     publish = {topic: probe.publisher(kind, topic).publish for topic, kind in topics.items()}
     probe.publisher(ActionModel, "action_model", latched_profile()).publish(message_of_model(spec))
     publish["label"](String(data="wave"))
@@ -88,16 +116,35 @@ def test_a_recorded_graph_can_be_evaluated(probe, start, tmp_path, spec, storage
             assert [item.stamp_ns for item in items] == [START_NS + i * PERIOD_NS for i in range(FRAMES)], topic
         np.testing.assert_array_equal(
             next(item for _, item in read_items(opened, choose_input(opened, "skeletons"))).keypoints_px,
-            skeletons(START_NS).keypoints_px)
+            skeletons(START_NS).keypoints_px,
+        )
     with Reader(bag) as reader:  # what a player of the bag offers again
-        latched = {each.topic.split("/")[-1] for each in reader.connections for offer in each.ext.offered_qos_profiles
-                   if offer.durability is QosDurability.TRANSIENT_LOCAL and offer.reliability is QosReliability.RELIABLE}
+        latched = {
+            each.topic.split("/")[-1]
+            for each in reader.connections
+            for offer in each.ext.offered_qos_profiles
+            if offer.durability is QosDurability.TRANSIENT_LOCAL and offer.reliability is QosReliability.RELIABLE
+        }
         assert all(len(each.ext.offered_qos_profiles) == 1 for each in reader.connections)
     assert latched == {"action_model"}
     assert names[f"{probe.namespace}/label"] == 1 and names[f"{probe.namespace}/action_model"] == 1
     (tmp_path / "labels.csv").write_text("start_s,end_s,label\n0,9,wave\n")
-    assert main(["evaluate", "bag", str(bag), "--input", "actions", "--labels", str(tmp_path / "labels.csv"),
-                 "--out", str(tmp_path / "out")]) == 0
+    assert (
+        main(
+            [
+                "evaluate",
+                "bag",
+                str(bag),
+                "--input",
+                "actions",
+                "--labels",
+                str(tmp_path / "labels.csv"),
+                "--out",
+                str(tmp_path / "out"),
+            ]
+        )
+        == 0
+    )
     result = json.loads((tmp_path / "out" / "result.json").read_text())
     assert result["metrics"]["frame_accuracy"] == 1 and result["recorded"]["dropped"]["without_result"] == 0
 
@@ -114,10 +161,29 @@ def test_evaluate_live_in_simulated_time(probe, tmp_path, spec):
     (tmp_path / "limits.yaml").write_text("metrics: {frame_accuracy: {min: 0.9}}\nrecorded: {age_ms: {p95: {max: 300}}}\n")
     out = tmp_path / "out"
     process = subprocess.Popen(
-        [sys.executable, "-m", "pose_attention_ros.cli.main", "evaluate", "live", "--namespace", probe.namespace,
-         "--use-sim-time", "--labels", str(tmp_path / "labels.csv"), "--labels-begin", str(START_NS / SECOND),
-         "--thresholds", str(tmp_path / "limits.yaml"), "--out", str(out)], stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-        text=True, env={**os.environ, "PYTHONUNBUFFERED": "1"})
+        [
+            sys.executable,
+            "-m",
+            "pose_attention_ros.cli.main",
+            "evaluate",
+            "live",
+            "--namespace",
+            probe.namespace,
+            "--use-sim-time",
+            "--labels",
+            str(tmp_path / "labels.csv"),
+            "--labels-begin",
+            str(START_NS / SECOND),
+            "--thresholds",
+            str(tmp_path / "limits.yaml"),
+            "--out",
+            str(out),
+        ],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        env={**os.environ, "PYTHONUNBUFFERED": "1"},
+    )
     try:
         answer = probe.publisher(ActionLabelArray, "actions").publish
         people = probe.publisher(SkeletonGraphArray, "skeleton_graphs").publish
@@ -164,11 +230,14 @@ def test_an_evaluator_that_hears_nothing_says_so(probe, start, tmp_path):
     assert evaluator.interrupt() == 1 and "no action_model and no answers were heard" in evaluator.output
 
 
-@pytest.mark.parametrize(("parameters", "message"), [
-    ({"labels": "nowhere.csv"}, "labels nowhere.csv cannot be read"),
-    ({"labels": "a.csv", "labels_topic": "label"}, "from a file or from a topic, not from both"),
-    ({"thresholds": "nowhere.yaml"}, "nowhere.yaml cannot be read"),
-])
+@pytest.mark.parametrize(
+    ("parameters", "message"),
+    [
+        ({"labels": "nowhere.csv"}, "labels nowhere.csv cannot be read"),
+        ({"labels": "a.csv", "labels_topic": "label"}, "from a file or from a topic, not from both"),
+        ({"thresholds": "nowhere.yaml"}, "nowhere.yaml cannot be read"),
+    ],
+)
 def test_an_evaluator_checks_its_files_before_it_begins(start, parameters, message):
     evaluator = start("evaluator", parameters)
     assert evaluator.wait() == 1 and message in evaluator.output

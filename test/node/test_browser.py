@@ -20,8 +20,16 @@ from playwright import sync_api
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here: apt-get install chromium")
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-         "--disable-component-update", "--disable-sync", "--disable-dev-shm-usage"]
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--disable-dev-shm-usage",
+]
 PATIENCE_S = 120.0
 
 
@@ -31,8 +39,16 @@ def graph(shared, movenet_weights, tmp_path_factory) -> Iterator[tuple[str, Node
     namespace = f"/web_{uuid.uuid4().hex[:8]}"
     rclpy.init()
     folder = tmp_path_factory.mktemp("web")
-    pipeline = NodeProcess("pipeline", namespace, {"source": str(shared / "videos" / "felixchenfy_exercise.avi"),
-                                                   "loop": True, "input_size": 192, "taught": str(folder / "taught.json")})
+    pipeline = NodeProcess(
+        "pipeline",
+        namespace,
+        {
+            "source": str(shared / "videos" / "felixchenfy_exercise.avi"),
+            "loop": True,
+            "input_size": 192,
+            "taught": str(folder / "taught.json"),
+        },
+    )
     web = NodeProcess("web", namespace, {"port": 0})
     try:
         address = web.wait_for_line("open http").rpartition("open ")[2].strip()
@@ -143,8 +159,9 @@ def test_an_action_is_taught_and_recognised_in_the_next_round(page):
 
 
 def test_two_browsers_and_a_phone_and_one_in_the_background(page, browser, graph):
-    phone = browser.new_context(viewport={"width": 390, "height": 844}, device_scale_factor=2, is_mobile=True,
-                                has_touch=True, color_scheme="dark")
+    phone = browser.new_context(
+        viewport={"width": 390, "height": 844}, device_scale_factor=2, is_mobile=True, has_touch=True, color_scheme="dark"
+    )
     try:
         other = phone.new_page()
         other.goto(graph[2])

@@ -47,13 +47,15 @@ projection_matrix:
 """
 
 
-def test_calibration_and_compressed_images_have_the_images_stamps(start: Callable, probe: Any, drawn_video: Path,
-                                                                  tmp_path: Path) -> None:
+def test_calibration_and_compressed_images_have_the_images_stamps(
+    start: Callable, probe: Any, drawn_video: Path, tmp_path: Path
+) -> None:
     path = tmp_path / "left.yaml"
     path.write_text(CALIBRATION)
     infos, images = probe.collect(CameraInfo, "camera_info"), probe.collect(CompressedImage, "image_raw/compressed")
-    process = start("camera", {"source": str(drawn_video), "calibration": str(path), "frame_id": "eye", "jpeg_quality": 95,
-                               "loop": True})
+    process = start(
+        "camera", {"source": str(drawn_video), "calibration": str(path), "frame_id": "eye", "jpeg_quality": 95, "loop": True}
+    )
     probe.until(lambda: len(infos) >= 24 and len(images) >= 24, "two rounds of the video")
     info = infos[0]
     assert (info.width, info.height, info.distortion_model, info.header.frame_id) == (160, 120, "plumb_bob", "eye")
@@ -75,8 +77,9 @@ def test_calibration_and_compressed_images_have_the_images_stamps(start: Callabl
 
 def test_a_clock_that_is_ahead_elsewhere_is_told(start: Callable, probe: Any, drawn_video: Path) -> None:
     """The answer is back sooner than it says that it took: by the camera's own clock the other one is ahead."""
-    process = start("camera", {"source": str(drawn_video), "loop": True, "measure_answers": True,
-                               "diagnostics_period_s": 0.1})
+    process = start(
+        "camera", {"source": str(drawn_video), "loop": True, "measure_answers": True, "diagnostics_period_s": 0.1}
+    )
     answers = probe.publisher(ActionLabelArray, "actions")
     reports = probe.collect(DiagnosticArray, "/diagnostics")
     ahead_s = 15.0
@@ -88,16 +91,19 @@ def test_a_clock_that_is_ahead_elsewhere_is_told(start: Callable, probe: Any, dr
     probe.node.create_subscription(CompressedImage, "image_raw/compressed", answer, result_profile())
 
     def told() -> bool:
-        mine = [status for report in reports for status in report.status
-                if status.name == f"{probe.namespace.strip('/')}/camera"]
+        mine = [
+            status for report in reports for status in report.status if status.name == f"{probe.namespace.strip('/')}/camera"
+        ]
         return bool(mine) and mine[-1].level == DiagnosticStatus.WARN and "is at least 1" in mine[-1].message
 
     probe.until(told, "a warning")
     assert "synchronise both" in process.wait_for_line("the clock of the machine that answers")
 
 
-@pytest.mark.parametrize(("model", "coefficients"), [
-    ("equidistant", [0.1, -0.2, 0.3, -0.4]), ("rational_polynomial", [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8])])
+@pytest.mark.parametrize(
+    ("model", "coefficients"),
+    [("equidistant", [0.1, -0.2, 0.3, -0.4]), ("rational_polynomial", [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8])],
+)
 def test_other_lens_models_are_passed_through(tmp_path: Path, model: str, coefficients: list[float]) -> None:
     path = tmp_path / "fisheye.yaml"
     path.write_text(CALIBRATION.replace("plumb_bob", model).replace("[-0.25, 0.125, 0.001, -0.002, 0.]", str(coefficients)))
@@ -105,14 +111,17 @@ def test_other_lens_models_are_passed_through(tmp_path: Path, model: str, coeffi
     assert info.distortion_model == model and list(info.d) == coefficients
 
 
-@pytest.mark.parametrize(("text", "complaint"), [
-    ("", "is not a file of camera_calibration"),
-    ("image_width: [", "is not a file of camera_calibration"),
-    (CALIBRATION.replace("projection_matrix", "projection"), "KeyError 'projection_matrix'"),
-    (CALIBRATION.replace(" 61., 0., 0., 0., 1., 0.]", " 61.]"), "projection_matrix has 7 numbers, expected 12"),
-    (CALIBRATION.replace("150.5", "wide"), "could not convert string to float: 'wide'"),
-    (CALIBRATION.replace("image_width: 160", "image_width: 640"), "is for 640x120 images, the source gives 160x120"),
-])
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ("", "is not a file of camera_calibration"),
+        ("image_width: [", "is not a file of camera_calibration"),
+        (CALIBRATION.replace("projection_matrix", "projection"), "KeyError 'projection_matrix'"),
+        (CALIBRATION.replace(" 61., 0., 0., 0., 1., 0.]", " 61.]"), "projection_matrix has 7 numbers, expected 12"),
+        (CALIBRATION.replace("150.5", "wide"), "could not convert string to float: 'wide'"),
+        (CALIBRATION.replace("image_width: 160", "image_width: 640"), "is for 640x120 images, the source gives 160x120"),
+    ],
+)
 def test_a_calibration_that_cannot_be_used_is_refused(tmp_path: Path, text: str, complaint: str) -> None:
     path = tmp_path / "broken.yaml"
     path.write_text(text)

@@ -36,8 +36,18 @@ def crowd(stamp_s: float, people: int) -> SkeletonArray:
     places = [(40 + 110 * (number % 10), 20 + 130 * (number // 10)) for number in range(people)]
     points = np.array([(one - one.min(0)) / np.ptp(one, 0) * (40, 100) + place for place in places]).reshape(-1, 17, 2)
     boxes = np.concatenate([points.min(1), points.max(1)], 1) if people else np.zeros((0, 4))
-    return message_of_skeletons(Skeletons(round(stamp_s * 1e9), "camera", COCO, (1200, 700), points,
-                                          np.full((people, 17), 0.9), boxes, np.full(people, 0.9)))
+    return message_of_skeletons(
+        Skeletons(
+            round(stamp_s * 1e9),
+            "camera",
+            COCO,
+            (1200, 700),
+            points,
+            np.full((people, 17), 0.9),
+            boxes,
+            np.full(people, 0.9),
+        )
+    )
 
 
 def skeleton_of(message: SkeletonArray) -> np.ndarray:
@@ -47,8 +57,10 @@ def skeleton_of(message: SkeletonArray) -> np.ndarray:
 def ask(probe: Any, publisher: Any, message: SkeletonArray, answers: list) -> None:
     """Publish and wait for the answer of this stamp."""
     publisher.publish(message)
-    probe.until(lambda: bool(answers) and answers[-1].header.stamp == message.header.stamp,
-                f"an answer to the stamp {message.header.stamp}")
+    probe.until(
+        lambda: bool(answers) and answers[-1].header.stamp == message.header.stamp,
+        f"an answer to the stamp {message.header.stamp}",
+    )
 
 
 def ask_until_answered(probe: Any, publisher: Any, message: SkeletonArray, answers: list) -> None:
@@ -62,12 +74,14 @@ def ask_until_answered(probe: Any, publisher: Any, message: SkeletonArray, answe
 
 
 @pytest.mark.parametrize("composed", [False, True], ids=["separate nodes", "composed node"])
-def test_a_killed_node_comes_back_into_the_running_graph(start: Callable, probe: Any, drawn_video: Path, pose_weights: None,
-                                                         composed: bool) -> None:
+def test_a_killed_node_comes_back_into_the_running_graph(
+    start: Callable, probe: Any, drawn_video: Path, pose_weights: None, composed: bool
+) -> None:
     """SIGKILL, under load: the others stay, and the answers go on once it is started again, with new stamps."""
     play, pose = {"source": str(drawn_video), "loop": True}, {"input_size": 64}
-    parameters = {"pipeline": {**play, **pose}} if composed else \
-        {"camera": play, "pose": pose, "skeleton_graph": {}, "action": {}}
+    parameters = (
+        {"pipeline": {**play, **pose}} if composed else {"camera": play, "pose": pose, "skeleton_graph": {}, "action": {}}
+    )
     nodes = {name: start(name, values) for name, values in parameters.items()}
     answers = probe.collect(ActionLabelArray, "actions")
     probe.until(lambda: len(answers) > 3, "the first answers")
@@ -151,8 +165,10 @@ def test_a_simulated_clock_that_jumps_harms_nobody(start: Callable, probe: Any) 
     assert process.running and "Traceback" not in process.output and "rror" not in process.output
 
 
-@pytest.mark.parametrize(("namespace", "remedy"), [
-    ("/robot one", "a namespace begins with /"), ("/Rößler", "letters, digits"), ("/robot/", "does not end with /")])
+@pytest.mark.parametrize(
+    ("namespace", "remedy"),
+    [("/robot one", "a namespace begins with /"), ("/Rößler", "letters, digits"), ("/robot/", "does not end with /")],
+)
 def test_a_namespace_with_odd_characters_is_refused_with_the_rule(start: Callable, namespace: str, remedy: str) -> None:
     process = start("skeleton_graph", namespace=namespace)
     assert process.wait() in (1, 2)
@@ -168,12 +184,18 @@ def test_a_namespace_of_odd_but_good_characters_works(start: Callable, probe: An
     probe.until(lambda: bool(answers), "an answer")
 
 
-@pytest.mark.parametrize(("content", "complaint"), [
-    ("skeleton_graph:\n  ros__parameters: {max_gap_s: [1, \n", "check its YAML"),
-    ("/**:\n  ros__parameters:\n    max_gap_s: soon\n", "expected float"),
-    ("/**:\n  ros__parameters:\n    max_gap_s: [1, a, 2.0]\n", "check its YAML"), (None, "check its YAML")])
-def test_a_malformed_parameter_file_ends_the_start_with_the_reason(start: Callable, tmp_path: Path, content: str | None,
-                                                                   complaint: str) -> None:
+@pytest.mark.parametrize(
+    ("content", "complaint"),
+    [
+        ("skeleton_graph:\n  ros__parameters: {max_gap_s: [1, \n", "check its YAML"),
+        ("/**:\n  ros__parameters:\n    max_gap_s: soon\n", "expected float"),
+        ("/**:\n  ros__parameters:\n    max_gap_s: [1, a, 2.0]\n", "check its YAML"),
+        (None, "check its YAML"),
+    ],
+)
+def test_a_malformed_parameter_file_ends_the_start_with_the_reason(
+    start: Callable, tmp_path: Path, content: str | None, complaint: str
+) -> None:
     path = tmp_path / "parameters.yaml"
     if content is not None:
         path.write_text(content)
@@ -182,11 +204,17 @@ def test_a_malformed_parameter_file_ends_the_start_with_the_reason(start: Callab
     assert complaint in process.lines[-1] and "Traceback" not in process.output and len(process.lines) <= 2
 
 
-@pytest.mark.parametrize(("file", "damage", "complaint"), [
-    ("step.onnx", lambda content: content[:-100], "sha256"), ("model.json", lambda content: content[:50], "model.json"),
-    ("model.json", lambda content: content.replace(b'"common13"', b'"centaur"'), "centaur")])
-def test_a_corrupt_model_ends_the_start_with_one_line(start: Callable, tmp_path: Path, file: str,
-                                                      damage: Callable[[bytes], bytes], complaint: str) -> None:
+@pytest.mark.parametrize(
+    ("file", "damage", "complaint"),
+    [
+        ("step.onnx", lambda content: content[:-100], "sha256"),
+        ("model.json", lambda content: content[:50], "model.json"),
+        ("model.json", lambda content: content.replace(b'"common13"', b'"centaur"'), "centaur"),
+    ],
+)
+def test_a_corrupt_model_ends_the_start_with_one_line(
+    start: Callable, tmp_path: Path, file: str, damage: Callable[[bytes], bytes], complaint: str
+) -> None:
     """More damage to the same files, without a node: test_fuzz_files."""
     shutil.copytree(models_dir() / "everyday", tmp_path / "mine")
     path = tmp_path / "mine" / file
@@ -222,8 +250,10 @@ def disk(folder: Path, options: str) -> Callable[..., list[str]]:
 @pytest.mark.parametrize("name", ["recorder", "bag_recorder"])
 def test_a_disk_that_is_read_only_is_told_at_the_start(start: Callable, tmp_path: Path, name: str) -> None:
     place = tmp_path / "disk"
-    parameters = {key: str(value).replace("DISK", str(place)) if isinstance(value, str) else value
-                  for key, value in RECORDERS[name].items()}
+    parameters = {
+        key: str(value).replace("DISK", str(place)) if isinstance(value, str) else value
+        for key, value in RECORDERS[name].items()
+    }
     process = start(name, parameters, on=disk(place, "ro,size=100k"))
     assert process.wait() == 1
     assert len(process.lines) == 1 and "Read-only file system" in process.output, process.output
@@ -234,8 +264,9 @@ def test_a_disk_that_is_read_only_is_told_at_the_start(start: Callable, tmp_path
 def test_a_full_disk_ends_a_recording_with_the_reason(start: Callable, probe: Any, tmp_path: Path, storage: str) -> None:
     """A bag on a disk of 300 kB."""
     place = tmp_path / "disk"
-    process = start("bag_recorder", {"out": f"{place}/bag", "images": "none", "storage": storage},
-                    on=disk(place, "size=300k"))
+    process = start(
+        "bag_recorder", {"out": f"{place}/bag", "images": "none", "storage": storage}, on=disk(place, "size=300k")
+    )
     process.wait_for_line("recording to")
     skeletons = probe.publisher(SkeletonArray, "skeletons")
     stamps = iter(np.arange(1, 100_000) / 100)
@@ -252,8 +283,9 @@ def test_a_full_disk_ends_a_recording_with_the_reason(start: Callable, probe: An
 
 
 @ON_A_DISK
-def test_a_recorder_on_a_full_disk_counts_what_it_lost(start: Callable, probe: Any, tmp_path: Path, drawn_video: Path,
-                                                       pose_weights: None) -> None:
+def test_a_recorder_on_a_full_disk_counts_what_it_lost(
+    start: Callable, probe: Any, tmp_path: Path, drawn_video: Path, pose_weights: None
+) -> None:
     place = tmp_path / "disk"
     process = start("recorder", {"out": str(place), "video": True}, on=disk(place, "size=16k"))
     play = {"source": str(drawn_video), "input_size": 64, "pace": "lockstep", "acknowledge": "recorded"}

@@ -96,8 +96,11 @@ def test_under_load_older_images_are_dropped_and_counted(start: object, probe: o
 def test_compressed_images_are_taken_and_broken_ones_dropped(start: object, probe: object, pose_weights: None) -> None:
     import cv2
 
-    process = start("pose", {"input_size": 64, "image_transport": "compressed", "image_reliability": "reliable"},
-                    remap={"image_raw": "front/image"})
+    process = start(
+        "pose",
+        {"input_size": 64, "image_transport": "compressed", "image_reliability": "reliable"},
+        remap={"image_raw": "front/image"},
+    )
     answers = probe.collect(SkeletonArray, "skeletons")
     images = probe.publisher(CompressedImage, "front/image/compressed")
     good = CompressedImage(format="jpeg", data=cv2.imencode(".jpg", GREY)[1].tobytes())
@@ -142,8 +145,11 @@ def test_bad_graphs_do_not_stop_the_action_node(start: object, probe: object) ->
     answers = probe.collect(ActionLabelArray, "actions")
     graphs = probe.publisher(SkeletonGraphArray, "skeleton_graphs")
     names = ["x", "y", "vx", "vy", "score"]
-    bad = (SkeletonGraphArray(layout="centaur", feature_names=names), SkeletonGraphArray(layout="common13"),
-           SkeletonGraphArray(layout="coco17", feature_names=names))  # the last is well-formed, but not what the model reads
+    bad = (
+        SkeletonGraphArray(layout="centaur", feature_names=names),
+        SkeletonGraphArray(layout="common13"),
+        SkeletonGraphArray(layout="coco17", feature_names=names),
+    )  # the last is well-formed, but not what the model reads
     for number, message in enumerate(bad):
         message.header.stamp.sec = 1 + number
         graphs.publish(message)
@@ -157,15 +163,19 @@ def test_bad_graphs_do_not_stop_the_action_node(start: object, probe: object) ->
     assert layout("common13").name == good.layout and "Traceback" not in process.output
 
 
-@pytest.mark.parametrize(("source", "complaint"), [
-    ("/no/such/video.mp4", "/no/such/video.mp4 does not exist"),
-    ("/dev/video97", "/dev/video97"),
-    ("__TEXT__", "is not a video"),
-    ("__EMPTY__", "is empty"),
-])
+@pytest.mark.parametrize(
+    ("source", "complaint"),
+    [
+        ("/no/such/video.mp4", "/no/such/video.mp4 does not exist"),
+        ("/dev/video97", "/dev/video97"),
+        ("__TEXT__", "is not a video"),
+        ("__EMPTY__", "is empty"),
+    ],
+)
 @pytest.mark.parametrize("node", ["camera", "pipeline"])
-def test_a_source_that_cannot_be_opened_ends_the_node(start: object, tmp_path: Path, node: str, source: str,
-                                                      complaint: str) -> None:
+def test_a_source_that_cannot_be_opened_ends_the_node(
+    start: object, tmp_path: Path, node: str, source: str, complaint: str
+) -> None:
     text, empty = tmp_path / "text.mp4", tmp_path / "empty.mp4"
     text.write_text("this is no video")
     empty.touch()
@@ -177,10 +187,12 @@ def test_a_source_that_cannot_be_opened_ends_the_node(start: object, tmp_path: P
 
 def test_a_calibration_of_another_size_is_refused(start: object, drawn_video: Path, tmp_path: Path) -> None:
     path = tmp_path / "camera.yaml"
-    path.write_text("{image_width: 640, image_height: 480, distortion_model: plumb_bob, "
-                    "camera_matrix: {data: [1, 0, 0, 0, 1, 0, 0, 0, 1]}, distortion_coefficients: {data: [0, 0, 0, 0, 0]}, "
-                    "rectification_matrix: {data: [1, 0, 0, 0, 1, 0, 0, 0, 1]}, "
-                    "projection_matrix: {data: [1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1, 0]}}")
+    path.write_text(
+        "{image_width: 640, image_height: 480, distortion_model: plumb_bob, "
+        "camera_matrix: {data: [1, 0, 0, 0, 1, 0, 0, 0, 1]}, distortion_coefficients: {data: [0, 0, 0, 0, 0]}, "
+        "rectification_matrix: {data: [1, 0, 0, 0, 1, 0, 0, 0, 1]}, "
+        "projection_matrix: {data: [1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1, 0]}}"
+    )
     process = start("camera", {"source": str(drawn_video), "calibration": str(path)})
     assert process.wait() == 1
     assert "is for 640x480 images, the source gives 160x120" in process.output

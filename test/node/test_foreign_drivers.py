@@ -78,8 +78,9 @@ def told(reports: list[DiagnosticArray], namespace: str) -> dict[str, str]:
 
 @pytest.mark.parametrize("node", ["pose", "pipeline"])
 @pytest.mark.parametrize("offered", ["reliable", "best_effort"])
-def test_the_images_of_a_driver_arrive_at_its_rate(everywhere: None, start: Callable, drive: Callable, probe: Any,
-                                                   pose_weights: None, node: str, offered: str) -> None:
+def test_the_images_of_a_driver_arrive_at_its_rate(
+    everywhere: None, start: Callable, drive: Callable, probe: Any, pose_weights: None, node: str, offered: str
+) -> None:
     """At least 28 of 30, also of the largest images, whatever a busy machine has the time to work on."""
     start(node, {"input_size": 64, "diagnostics_period_s": REPORT_S})
     reports = probe.collect(DiagnosticArray, "/diagnostics")
@@ -116,8 +117,9 @@ def best_share(probe: Any, reports: list[DiagnosticArray], driver: Driver) -> fl
     return best
 
 
-def test_images_that_a_driver_does_not_send_are_told_by_their_stamps(start: Callable, drive: Callable, probe: Any,
-                                                                     pose_weights: None) -> None:
+def test_images_that_a_driver_does_not_send_are_told_by_their_stamps(
+    start: Callable, drive: Callable, probe: Any, pose_weights: None
+) -> None:
     process = start("pose", {"input_size": 64, "diagnostics_period_s": 0.2})
     reports = probe.collect(DiagnosticArray, "/diagnostics")
     drive("image_raw", "reliable", "raw", RATE_HZ, 160, 120, "holes")
@@ -128,8 +130,9 @@ def test_images_that_a_driver_does_not_send_are_told_by_their_stamps(start: Call
     assert int(values["missing"]) > 0 and values["lost"] == "0" and process.output.count("missing in its rate") == 1
 
 
-def test_a_driver_that_comes_back_with_other_reliability_is_followed(start: Callable, drive: Callable, probe: Any,
-                                                                    pose_weights: None) -> None:
+def test_a_driver_that_comes_back_with_other_reliability_is_followed(
+    start: Callable, drive: Callable, probe: Any, pose_weights: None
+) -> None:
     process = start("pose", {"input_size": 64})
     answers = probe.collect(SkeletonArray, "skeletons")
     reports = probe.collect(DiagnosticArray, "/diagnostics")
@@ -142,8 +145,9 @@ def test_a_driver_that_comes_back_with_other_reliability_is_followed(start: Call
     assert "incompatible" not in process.output and "Traceback" not in process.output
 
 
-def test_images_that_get_lost_are_counted_and_told_once_with_the_remedy(start: Callable, drive: Callable, probe: Any,
-                                                                       pose_weights: None) -> None:
+def test_images_that_get_lost_are_counted_and_told_once_with_the_remedy(
+    start: Callable, drive: Callable, probe: Any, pose_weights: None
+) -> None:
     """On this machine alone, where shared memory holds half an image of a best-effort driver, and rclpy sets it so."""
     process = start("pose", {"input_size": 64, "diagnostics_period_s": 0.2})
     reports = probe.collect(DiagnosticArray, "/diagnostics")
@@ -171,8 +175,9 @@ def test_odd_stamps(start: Callable, drive: Callable, probe: Any, pose_weights: 
     assert process.output.count("images without a stamp") == (stamps == "zero")
 
 
-def test_a_topic_of_compressed_images_is_taken_by_its_own_name(start: Callable, drive: Callable, probe: Any,
-                                                               pose_weights: None) -> None:
+def test_a_topic_of_compressed_images_is_taken_by_its_own_name(
+    start: Callable, drive: Callable, probe: Any, pose_weights: None
+) -> None:
     start("pose", {"input_size": 64}, remap={"image_raw": "front/picture"})
     answers = probe.collect(SkeletonArray, "skeletons")
     drive("front/picture", "best_effort", "compressed", 10, 160, 120)

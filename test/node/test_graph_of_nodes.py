@@ -21,13 +21,7 @@ from pose_attention_ros.core.graph_stage import GraphStage
 from pose_attention_ros.core.pipeline import Pipeline
 from pose_attention_ros.inference.pose import PoseConfig, create_pose_estimator
 from pose_attention_ros.inference.recogniser import load_recogniser
-from pose_attention_ros.msg import (
-    ActionLabelArray,
-    ActionModel,
-    SkeletonArray,
-    SkeletonGraphArray,
-    SourceStatus,
-)
+from pose_attention_ros.msg import ActionLabelArray, ActionModel, SkeletonArray, SkeletonGraphArray, SourceStatus
 from pose_attention_ros.ros.action_messages import actions_of_message, message_of_actions
 from pose_attention_ros.ros.qos import latched_profile, result_profile
 from pose_attention_ros.ros.skeleton_messages import graphs_of_message, message_of_graphs, message_of_skeletons
@@ -62,8 +56,9 @@ def start_graph(start: Callable, source: Path, composed: bool, **play: Any) -> l
 
 
 @FORMS
-def test_real_people_get_the_same_labels_as_without_ros(start: Callable, probe: Any, exercise_video: Path,
-                                                        pose_weights: None, composed: bool) -> None:
+def test_real_people_get_the_same_labels_as_without_ros(
+    start: Callable, probe: Any, exercise_video: Path, pose_weights: None, composed: bool
+) -> None:
     """To the last bit, in every field of every message."""
     wanted = offline(exercise_video, FRAMES)
     assert max(len(result.actions) for result in wanted) == 3
@@ -85,8 +80,9 @@ def test_real_people_get_the_same_labels_as_without_ros(start: Callable, probe: 
 
 
 @FORMS
-def test_every_image_of_a_video_is_answered_with_its_stamp(start: Callable, probe: Any, drawn_video: Path,
-                                                           pose_weights: None, composed: bool) -> None:
+def test_every_image_of_a_video_is_answered_with_its_stamp(
+    start: Callable, probe: Any, drawn_video: Path, pose_weights: None, composed: bool
+) -> None:
     """A video that needs nothing from elsewhere; the images themselves are published too, and the end is told."""
     heard = probe.acknowledge(image_raw=Image, actions=ActionLabelArray)
     status = probe.collect(SourceStatus, "source_status", latched_profile())
@@ -112,8 +108,9 @@ def test_images_of_full_hd_are_not_lost(start: Callable, probe: Any, large_video
 
 
 @FORMS
-def test_in_real_time_the_latency_is_the_age_of_the_image(start: Callable, probe: Any, drawn_video: Path, pose_weights: None,
-                                                          composed: bool) -> None:
+def test_in_real_time_the_latency_is_the_age_of_the_image(
+    start: Callable, probe: Any, drawn_video: Path, pose_weights: None, composed: bool
+) -> None:
     actions = probe.collect(ActionLabelArray, "actions")
     start_graph(start, drawn_video, composed, loop=True)
     probe.until(lambda: len(actions) >= 5, "five answers")
@@ -123,8 +120,9 @@ def test_in_real_time_the_latency_is_the_age_of_the_image(start: Callable, probe
         assert abs(now_s - stamp_ns_of(message.header) * 1e-9) < 180
 
 
-def test_a_frame_given_again_is_answered_again_without_a_second_step(start: Callable, probe: Any, exercise_video: Path,
-                                                                     pose_weights: None) -> None:
+def test_a_frame_given_again_is_answered_again_without_a_second_step(
+    start: Callable, probe: Any, exercise_video: Path, pose_weights: None
+) -> None:
     """A lockstep camera asks again when an answer is lost; the result of the stream must not depend on it."""
     wanted = offline(exercise_video, 12)
     nodes = start_graph(start, exercise_video, False, **LOCKSTEP, max_frames=12, lockstep_timeout_s=0.3)

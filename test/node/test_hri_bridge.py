@@ -27,9 +27,11 @@ from pose_attention_ros.ros.stamps import header_of
 HERE = importlib.util.find_spec("hri_msgs") is not None
 WITH_HRI = pytest.mark.skipif(not HERE, reason="hri_msgs is not installed")
 # The constants of hri_msgs/Skeleton2D 2.0, written down from its definition: eyes and ears left before right.
+# fmt: off
 HRI = ("NOSE", "NECK", "RIGHT_SHOULDER", "RIGHT_ELBOW", "RIGHT_WRIST", "LEFT_SHOULDER", "LEFT_ELBOW", "LEFT_WRIST",
        "RIGHT_HIP", "RIGHT_KNEE", "RIGHT_ANKLE", "LEFT_HIP", "LEFT_KNEE", "LEFT_ANKLE", "LEFT_EYE", "RIGHT_EYE", "LEFT_EAR",
        "RIGHT_EAR")
+# fmt: on
 CONSTANTS = SimpleNamespace(**{name: number for number, name in enumerate(HRI)})
 COCO = layout("coco17")
 SIZE = (640, 480)
@@ -40,10 +42,15 @@ def test_joints_go_where_the_constants_say() -> None:
 
 
 def test_hri_msgs_differs_from_openpose_at_eyes_and_ears_alone() -> None:
-    differing = [(ours, openpose) for ours, openpose in zip(hri_joints(CONSTANTS), layout("openpose18").joints)
-                 if ours != openpose]
-    assert differing == [("left_eye", "right_eye"), ("right_eye", "left_eye"), ("left_ear", "right_ear"),
-                         ("right_ear", "left_ear")]
+    differing = [
+        (ours, openpose) for ours, openpose in zip(hri_joints(CONSTANTS), layout("openpose18").joints) if ours != openpose
+    ]
+    assert differing == [
+        ("left_eye", "right_eye"),
+        ("right_eye", "left_eye"),
+        ("left_ear", "right_ear"),
+        ("right_ear", "left_ear"),
+    ]
 
 
 @pytest.mark.parametrize("change", [{"NOSE": 1}, {"LEFT_EAR": 18}])
@@ -82,8 +89,14 @@ def test_bodies_are_published_as_the_standard_says(start: Callable, probe: Any) 
     prefix = f"b{probe.namespace.strip('/')}_"  # the topics are global: other runs may be heard
     process = start("hri_bridge", {"id_prefix": prefix})
     tracked = probe.collect(IdsList, "/humans/bodies/tracked")
-    publishers = {name: probe.publisher(kind, name) for name, kind in (
-        ("skeletons", SkeletonArray), ("skeleton_graphs", SkeletonGraphArray), ("actions", ActionLabelArray))}
+    publishers = {
+        name: probe.publisher(kind, name)
+        for name, kind in (
+            ("skeletons", SkeletonArray),
+            ("skeleton_graphs", SkeletonGraphArray),
+            ("actions", ActionLabelArray),
+        )
+    }
     stage = GraphStage(GraphConfig(confirm_s=0.0, max_gap_s=5.0))
     stamps = iter(np.arange(1, 1000) / 10)
 
@@ -124,7 +137,8 @@ def test_bodies_are_published_as_the_standard_says(start: Callable, probe: Any) 
             assert (point.x, point.y, point.c) == pytest.approx(expected)
     region = regions[-1]
     assert (region.xmin, region.ymin, region.xmax, region.ymax, region.c) == pytest.approx(
-        (400 / 640, 10 / 480, 420 / 640, 180 / 480, 0.75))
+        (400 / 640, 10 / 480, 420 / 640, 180 / 480, 0.75)
+    )
 
     wave = ActionLabel(track_id=int(first.removeprefix(prefix)), label="wave", state=ActionLabel.STATE_CONFIRMED)
     unsure = ActionLabel(track_id=int(second.removeprefix(prefix)), label="unknown", state=ActionLabel.STATE_UNKNOWN)
@@ -155,8 +169,14 @@ def test_a_person_before_a_calibrated_camera_has_frames(start: Callable, probe: 
     prefix = f"c{probe.namespace.strip('/')}_"
     start("hri_bridge", {"id_prefix": prefix})
     persons, transforms = probe.collect(IdsList, "/humans/persons/tracked"), probe.collect(TFMessage, "/tf")
-    publishers = {name: probe.publisher(kind, name) for name, kind in (
-        ("skeletons", SkeletonArray), ("skeleton_graphs", SkeletonGraphArray), ("camera_info", CameraInfo))}
+    publishers = {
+        name: probe.publisher(kind, name)
+        for name, kind in (
+            ("skeletons", SkeletonArray),
+            ("skeleton_graphs", SkeletonGraphArray),
+            ("camera_info", CameraInfo),
+        )
+    }
     stage, stamps = GraphStage(GraphConfig(confirm_s=0.0)), iter(np.arange(1, 1000) / 10)
     focal_px, distance_m = 500.0, 3.0
     calibration = CameraInfo(width=640, height=480, k=[focal_px, 0.0, 320.0, 0.0, focal_px, 240.0, 0.0, 0.0, 1.0])
@@ -193,13 +213,23 @@ def test_a_person_before_a_calibrated_camera_has_frames(start: Callable, probe: 
 
 def standing(stamp_s: float, distance_m: float, focal_px: float) -> Skeletons:
     """Somebody of 1.7 m who faces the camera, the hips on its axis."""
+    # fmt: off
     heights = {"shoulder": (0.22, 0.49), "elbow": (0.24, 0.174), "wrist": (0.26, -0.074), "hip": (0.1, 0.0),
                "knee": (0.1, -0.4165), "ankle": (0.1, -0.835), "eye": (0.03, 0.7), "ear": (0.07, 0.7), "nose": (0.0, 0.7)}
+    # fmt: on
     points = []
     for joint in COCO.joints:
         left_m, up_m = heights[joint.split("_")[-1]]
         left_m = -left_m if joint.startswith("right") else left_m
         points.append((320 + left_m * focal_px / distance_m, 240 - up_m * focal_px / distance_m))
     points = np.array([points])
-    return Skeletons(round(stamp_s * 1e9), "camera", COCO, SIZE, points, np.full((1, 17), 0.9),
-                     np.array([[*points[0].min(0), *points[0].max(0)]]), np.ones(1))
+    return Skeletons(
+        round(stamp_s * 1e9),
+        "camera",
+        COCO,
+        SIZE,
+        points,
+        np.full((1, 17), 0.9),
+        np.array([[*points[0].min(0), *points[0].max(0)]]),
+        np.ones(1),
+    )

@@ -35,12 +35,17 @@ def message(pixels: np.ndarray, encoding: str, padding: int = 0, big_endian: boo
     height, width = pixels.shape[:2]
     rows = pixels.astype(pixels.dtype.newbyteorder(">" if big_endian else "<")).reshape(height, -1).view(np.uint8)
     rows = np.pad(rows, ((0, 0), (0, padding)), constant_values=255)
-    return Image(height=height, width=width, encoding=encoding, step=rows.shape[1], is_bigendian=int(big_endian),
-                 data=rows.tobytes())
+    return Image(
+        height=height, width=width, encoding=encoding, step=rows.shape[1], is_bigendian=int(big_endian), data=rows.tobytes()
+    )
 
 
-@given(height=st.integers(1, 9), width=st.integers(1, 9), stamp_ns=st.integers(0, 2**31 * 10**9 - 1),
-       frame_id=st.text(max_size=9))
+@given(
+    height=st.integers(1, 9),
+    width=st.integers(1, 9),
+    stamp_ns=st.integers(0, 2**31 * 10**9 - 1),
+    frame_id=st.text(max_size=9),
+)
 def test_bgr_round_trip(height: int, width: int, stamp_ns: int, frame_id: str) -> None:
     image = picture(height, width)
     frame = frame_of(image_from_bgr(image, stamp_ns, frame_id))
@@ -54,15 +59,18 @@ def test_bgr_is_read_without_a_copy() -> None:
 
 
 @pytest.mark.parametrize("padding", [0, 5])
-@pytest.mark.parametrize(("encoding", "from_bgr"), [
-    ("bgr8", lambda image: image),
-    ("8UC3", lambda image: image),
-    ("rgb8", lambda image: image[..., ::-1]),
-    ("bgra8", lambda image: np.dstack([image, image[..., 0]])),
-    ("rgba8", lambda image: np.dstack([image[..., ::-1], image[..., 0]])),
-    ("bgr16", lambda image: image.astype(np.uint16) * 256 + 7),
-    ("rgb16", lambda image: image[..., ::-1].astype(np.uint16) * 256 + 7),
-])
+@pytest.mark.parametrize(
+    ("encoding", "from_bgr"),
+    [
+        ("bgr8", lambda image: image),
+        ("8UC3", lambda image: image),
+        ("rgb8", lambda image: image[..., ::-1]),
+        ("bgra8", lambda image: np.dstack([image, image[..., 0]])),
+        ("rgba8", lambda image: np.dstack([image[..., ::-1], image[..., 0]])),
+        ("bgr16", lambda image: image.astype(np.uint16) * 256 + 7),
+        ("rgb16", lambda image: image[..., ::-1].astype(np.uint16) * 256 + 7),
+    ],
+)
 @pytest.mark.parametrize("big_endian", [False, True])
 def test_colour_encodings(encoding: str, from_bgr: object, padding: int, big_endian: bool) -> None:
     image = picture(5, 7)
@@ -71,43 +79,53 @@ def test_colour_encodings(encoding: str, from_bgr: object, padding: int, big_end
 
 
 @pytest.mark.parametrize("big_endian", [False, True])
-@pytest.mark.parametrize(("encoding", "factor", "kind"), [("mono8", 1, np.uint8), ("8UC1", 1, np.uint8),
-                                                          ("mono16", 256, np.uint16)])
+@pytest.mark.parametrize(
+    ("encoding", "factor", "kind"), [("mono8", 1, np.uint8), ("8UC1", 1, np.uint8), ("mono16", 256, np.uint16)]
+)
 def test_grey_encodings(encoding: str, factor: int, kind: type, big_endian: bool) -> None:
     grey = picture(5, 7)[..., :1]
     found = bgr_from_image(message(grey.astype(kind) * kind(factor), encoding, 3, big_endian))
     assert np.array_equal(found, np.repeat(grey, 3, -1))
 
 
-@pytest.mark.parametrize(("encoding", "order"), [("yuv422", "UYVY"), ("uyvy", "UYVY"), ("yuv422_yuy2", "YUYV"),
-                                                 ("yuyv", "YUYV")])
+@pytest.mark.parametrize(
+    ("encoding", "order"), [("yuv422", "UYVY"), ("uyvy", "UYVY"), ("yuv422_yuy2", "YUYV"), ("yuyv", "YUYV")]
+)
 def test_yuv_encodings(encoding: str, order: str) -> None:
     """Of a uniform colour, whose conversion has no sub-sampling error."""
     colour = np.array([[[200, 80, 30]]], np.uint8)
     luma, red, blue = cv2.cvtColor(colour, cv2.COLOR_BGR2YCrCb)[0, 0]  # full range; the video one is near enough
-    values = {"Y": round(16 + int(luma) * 219 / 255), "U": round(128 + (int(blue) - 128) * 224 / 255),
-              "V": round(128 + (int(red) - 128) * 224 / 255)}
+    values = {
+        "Y": round(16 + int(luma) * 219 / 255),
+        "U": round(128 + (int(blue) - 128) * 224 / 255),
+        "V": round(128 + (int(red) - 128) * 224 / 255),
+    }
     pair = np.array([values[letter] for letter in order], np.uint8).reshape(2, 2)
     found = bgr_from_image(message(np.tile(pair, (4, 3, 1)), encoding))
     assert found.shape == (4, 6, 3)
     assert np.abs(found.astype(int) - colour).max() <= 4
 
 
-@pytest.mark.parametrize(("encoding", "tile"), [("bayer_rggb8", "RGGB"), ("bayer_bggr8", "BGGR"), ("bayer_gbrg8", "GBRG"),
-                                                ("bayer_grbg8", "GRBG")])
+@pytest.mark.parametrize(
+    ("encoding", "tile"),
+    [("bayer_rggb8", "RGGB"), ("bayer_bggr8", "BGGR"), ("bayer_gbrg8", "GBRG"), ("bayer_grbg8", "GRBG")],
+)
 def test_bayer_encodings(encoding: str, tile: str) -> None:
     colour = {"B": 30, "G": 120, "R": 220}
     mosaic = np.tile(np.array([colour[letter] for letter in tile], np.uint8).reshape(2, 2), (4, 4))[..., None]
     assert (bgr_from_image(message(mosaic, encoding))[2:-2, 2:-2] == (30, 120, 220)).all()
 
 
-@pytest.mark.parametrize(("broken", "complaint"), [
-    (Image(), "empty"),
-    (Image(height=0, width=4, encoding="bgr8", step=12), "empty"),
-    (Image(height=2, width=4, encoding="bgr8", step=11, data=bytes(24)), "step is 11, expected at least 12"),
-    (Image(height=2, width=4, encoding="bgr8", step=12, data=bytes(23)), "23 bytes, expected at least 24"),
-    (Image(height=2, width=3, encoding="yuv422", step=6, data=bytes(12)), "does not fit encoding"),
-])
+@pytest.mark.parametrize(
+    ("broken", "complaint"),
+    [
+        (Image(), "empty"),
+        (Image(height=0, width=4, encoding="bgr8", step=12), "empty"),
+        (Image(height=2, width=4, encoding="bgr8", step=11, data=bytes(24)), "step is 11, expected at least 12"),
+        (Image(height=2, width=4, encoding="bgr8", step=12, data=bytes(23)), "23 bytes, expected at least 24"),
+        (Image(height=2, width=3, encoding="yuv422", step=6, data=bytes(12)), "does not fit encoding"),
+    ],
+)
 def test_broken_images_are_refused(broken: Image, complaint: str) -> None:
     with pytest.raises(MessageError, match=complaint):
         bgr_from_image(broken)
@@ -150,13 +168,19 @@ def test_the_rest_goes_through_cv_bridge_where_it_is(encoding: str) -> None:
         assert str(error).startswith(f"cv_bridge cannot convert image encoding '{encoding}' to bgr8: ")
 
 
-@pytest.mark.parametrize("body, complaint", [
-    ("raise AttributeError('_ARRAY_API not found')", r"loaded .*; it was built for NumPy 1 .* pip install 'numpy<2'"),
-    ("raise ImportError('numpy.core.multiarray failed to import')", "it was built for NumPy 1"),
-    ("raise ImportError('libopencv_core.so.406: cannot open shared object file')", "libopencv_core.*; reinstall it"),
-    ("import no_such_module_of_its_own", "No module named.*; reinstall it"),
-    ("class CvBridge:\n    def imgmsg_to_cv2(self, *_): raise TypeError('no way\\nat all')", "convert .*: no way at all"),
-])
+@pytest.mark.parametrize(
+    "body, complaint",
+    [
+        ("raise AttributeError('_ARRAY_API not found')", r"loaded .*; it was built for NumPy 1 .* pip install 'numpy<2'"),
+        ("raise ImportError('numpy.core.multiarray failed to import')", "it was built for NumPy 1"),
+        ("raise ImportError('libopencv_core.so.406: cannot open shared object file')", "libopencv_core.*; reinstall it"),
+        ("import no_such_module_of_its_own", "No module named.*; reinstall it"),
+        (
+            "class CvBridge:\n    def imgmsg_to_cv2(self, *_): raise TypeError('no way\\nat all')",
+            "convert .*: no way at all",
+        ),
+    ],
+)
 def test_a_cv_bridge_that_cannot_be_used_says_why(tmp_path, monkeypatch, capfd, body: str, complaint: str) -> None:
     monkeypatch.delitem(sys.modules, "cv_bridge", raising=False)
     monkeypatch.syspath_prepend(tmp_path)
@@ -173,8 +197,9 @@ def test_a_cv_bridge_that_cannot_be_used_says_why(tmp_path, monkeypatch, capfd, 
         sys.modules.pop("cv_bridge", None)
 
 
-@pytest.mark.parametrize("form, complaint", [("16UC1; compressedDepth png", "holds distances, not a picture"),
-                                             ("h264", "is a packet of a video")])
+@pytest.mark.parametrize(
+    "form, complaint", [("16UC1; compressedDepth png", "holds distances, not a picture"), ("h264", "is a packet of a video")]
+)
 def test_what_is_compressed_and_no_picture_is_called_by_its_name(form: str, complaint: str) -> None:
     with pytest.raises(MessageError, match=complaint):
         bgr_from_compressed(CompressedImage(format=form, data=cv2.imencode(".png", picture(3, 4))[1].tobytes()))

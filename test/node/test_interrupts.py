@@ -23,19 +23,35 @@ from pose_attention_ros.cli.node_processes import executable
 TIMES = int(os.environ.get("POSE_ATTENTION_INTERRUPTS", "2"))
 PATIENCE_S = 120.0
 ENDING_S = 0.3  # what a node takes to end, about
-NODES = {"pose": {}, "camera": {"source": "VIDEO", "loop": "true"}, "overlay": {}, "skeleton_graph": {}, "action": {},
-         "pipeline": {"source": "VIDEO", "loop": "true", "input_size": "64"}, "recorder": {"overwrite": "true"},
-         "bag_recorder": {}, "evaluator": {}, "web": {"port": "0"},
-         **({"hri_bridge": {}} if importlib.util.find_spec("hri_msgs") else {})}
+NODES = {
+    "pose": {},
+    "camera": {"source": "VIDEO", "loop": "true"},
+    "overlay": {},
+    "skeleton_graph": {},
+    "action": {},
+    "pipeline": {"source": "VIDEO", "loop": "true", "input_size": "64"},
+    "recorder": {"overwrite": "true"},
+    "bag_recorder": {},
+    "evaluator": {},
+    "web": {"port": "0"},
+    **({"hri_bridge": {}} if importlib.util.find_spec("hri_msgs") else {}),
+}
 NOTHING_HEARD = "no answers were heard"  # an evaluator that ends without a result has failed, and says so
 
 
 def begin(node: str, video: Path, folder: Path) -> subprocess.Popen[str]:
     """The node as ros2 launch starts it, in a session of its own, in a folder for what it writes."""
-    parameters = [word for name, value in NODES[node].items()
-                  for word in ("-p", f"{name}:={video if value == 'VIDEO' else value}")]
-    return subprocess.Popen([*executable(node), "--ros-args", "-r", f"__ns:=/interrupted_{os.getpid()}", *parameters],
-                            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True, cwd=folder)
+    parameters = [
+        word for name, value in NODES[node].items() for word in ("-p", f"{name}:={video if value == 'VIDEO' else value}")
+    ]
+    return subprocess.Popen(
+        [*executable(node), "--ros-args", "-r", f"__ns:=/interrupted_{os.getpid()}", *parameters],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+        cwd=folder,
+    )
 
 
 def starting_takes_s(node: str, video: Path, folder: Path) -> float:
@@ -67,8 +83,7 @@ def others_in_session(session: int) -> list[str]:
 
 @pytest.mark.timeout(60 + 60 * TIMES)
 @pytest.mark.parametrize("node", NODES)
-def test_a_node_that_is_interrupted_ends_quietly(node: str, drawn_video: Path, pose_weights: None,
-                                                   tmp_path: Path) -> None:
+def test_a_node_that_is_interrupted_ends_quietly(node: str, drawn_video: Path, pose_weights: None, tmp_path: Path) -> None:
     """The moments are spread evenly over start and work; every second one is followed by another signal while it ends."""
     span_s, chance = 1.2 * starting_takes_s(node, drawn_video, tmp_path), random.Random(node)
     for number in range(TIMES):

@@ -74,8 +74,12 @@ def test_each_person_is_a_line_while_someone_reads(start: Callable, probe: Any) 
     assert int(track_id) >= 0 and label and 0 <= float(confidence) <= 1
 
     def hardware() -> set[str]:
-        return {status.hardware_id for report in reports for status in report.status
-                if status.name.startswith(probe.namespace.strip("/"))}
+        return {
+            status.hardware_id
+            for report in reports
+            for status in report.status
+            if status.name.startswith(probe.namespace.strip("/"))
+        }
 
     probe.until(lambda: bool(hardware()), "a report")
     assert hardware() == {socket.gethostname()}

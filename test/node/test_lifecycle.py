@@ -22,10 +22,25 @@ def standing_person(stamp_s: float) -> SkeletonArray:
     """One upright person, 340 pixels tall."""
     table = layout("coco17")
     height = {"nose": 60, "shoulder": 120, "elbow": 170, "wrist": 220, "hip": 230, "knee": 310, "ankle": 400}
-    points = [(320 + 30 * (joint.startswith("right") - joint.startswith("left")),
-               next((y for part, y in height.items() if part in joint), 55)) for joint in table.joints]
-    return message_of_skeletons(Skeletons(round(stamp_s * 1e9), "camera", table, (640, 480), np.array([points]),
-                                          np.full((1, 17), 0.9), np.array([[280, 50, 360, 410]]), np.array([0.9])))
+    points = [
+        (
+            320 + 30 * (joint.startswith("right") - joint.startswith("left")),
+            next((y for part, y in height.items() if part in joint), 55),
+        )
+        for joint in table.joints
+    ]
+    return message_of_skeletons(
+        Skeletons(
+            round(stamp_s * 1e9),
+            "camera",
+            table,
+            (640, 480),
+            np.array([points]),
+            np.full((1, 17), 0.9),
+            np.array([[280, 50, 360, 410]]),
+            np.array([0.9]),
+        )
+    )
 
 
 def test_the_states_do_what_they_say(start: object, probe: object) -> None:

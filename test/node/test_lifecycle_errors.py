@@ -32,8 +32,10 @@ PARAMETERS = {
 
 def parameters_of(name: str, video: Path, folder: Path) -> list[Parameter]:
     """What the node called `name` needs to become active."""
-    values = {key: value.replace("VIDEO", str(video)).replace("FOLDER", str(folder)) if isinstance(value, str) else value
-              for key, value in PARAMETERS.get(name, {}).items()}
+    values = {
+        key: value.replace("VIDEO", str(video)).replace("FOLDER", str(folder)) if isinstance(value, str) else value
+        for key, value in PARAMETERS.get(name, {}).items()
+    }
     return [Parameter(key, value=value) for key, value in values.items()]
 
 
@@ -85,13 +87,19 @@ def node(ros: None) -> Iterator[FailsOnce]:
 
 
 @pytest.mark.parametrize("error", [UserError("the device does not answer"), ValueError("a programmer's mistake")], ids=type)
-@pytest.mark.parametrize(("step", "state_after"), [
-    ("configure", "unconfigured"), ("activate", "inactive"), ("deactivate", "unconfigured"), ("cleanup", "unconfigured")])
+@pytest.mark.parametrize(
+    ("step", "state_after"),
+    [("configure", "unconfigured"), ("activate", "inactive"), ("deactivate", "unconfigured"), ("cleanup", "unconfigured")],
+)
 def test_a_failed_step_is_recovered_from(node: FailsOnce, step: str, state_after: str, error: Exception) -> None:
     """The way up fails back to where it began; the way down ends unconfigured. From there all works again."""
     node.step, node.error = step, error
-    way = {"configure": node.trigger_configure, "activate": node.trigger_activate, "deactivate": node.trigger_deactivate,
-           "cleanup": node.trigger_cleanup}
+    way = {
+        "configure": node.trigger_configure,
+        "activate": node.trigger_activate,
+        "deactivate": node.trigger_deactivate,
+        "cleanup": node.trigger_cleanup,
+    }
     for name, trigger in way.items():
         done = trigger()
         if name == step:
@@ -109,15 +117,16 @@ def test_a_failed_step_is_recovered_from(node: FailsOnce, step: str, state_after
 
 
 @pytest.mark.parametrize("name", NODES)
-def test_a_parameter_changes_while_the_node_runs_or_says_why_not(ros: None, name: str, drawn_video: Path, tmp_path: Path,
-                                                                pose_weights: None) -> None:
+def test_a_parameter_changes_while_the_node_runs_or_says_why_not(
+    ros: None, name: str, drawn_video: Path, tmp_path: Path, pose_weights: None
+) -> None:
     """Every parameter of every node, set to its own value while the node is active."""
     node = node_class(name)(namespace=f"/live/{name}", parameter_overrides=parameters_of(name, drawn_video, tmp_path))
     try:
         assert node.trigger_configure() == node.trigger_activate() == TransitionCallbackReturn.SUCCESS
         live = 0
         for field in dataclasses.fields(node.settings_type):
-            result, = node.set_parameters([Parameter(field.name, value=getattr(node.settings, field.name))])
+            (result,) = node.set_parameters([Parameter(field.name, value=getattr(node.settings, field.name))])
             assert result.successful == field.metadata["live"], (field.name, result.reason)
             assert result.successful or result.reason.startswith(f"{field.name} cannot change now: the node is active; ")
             live += field.metadata["live"]
@@ -138,8 +147,9 @@ def test_a_change_that_is_refused_changes_nothing(ros: None) -> None:
 
 
 @pytest.mark.parametrize("name", ["pose", "pipeline"])
-def test_a_node_is_warm_before_it_becomes_active(ros: None, name: str, drawn_video: Path, tmp_path: Path,
-                                                 pose_weights: None) -> None:
+def test_a_node_is_warm_before_it_becomes_active(
+    ros: None, name: str, drawn_video: Path, tmp_path: Path, pose_weights: None
+) -> None:
     """Once configured, the network has run; nothing is subscribed or played yet."""
     node = node_class(name)(namespace=f"/warm/{name}", parameter_overrides=parameters_of(name, drawn_video, tmp_path))
     try:

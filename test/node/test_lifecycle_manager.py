@@ -16,9 +16,13 @@ from lifecycle_msgs.msg import Transition
 
 from pose_attention_ros.msg import SkeletonGraphArray
 
-EXPECTED = {Transition.TRANSITION_CONFIGURE: "inactive", Transition.TRANSITION_ACTIVATE: "active",
-            Transition.TRANSITION_DEACTIVATE: "inactive", Transition.TRANSITION_CLEANUP: "unconfigured",
-            Transition.TRANSITION_UNCONFIGURED_SHUTDOWN: "finalized"}
+EXPECTED = {
+    Transition.TRANSITION_CONFIGURE: "inactive",
+    Transition.TRANSITION_ACTIVATE: "active",
+    Transition.TRANSITION_DEACTIVATE: "inactive",
+    Transition.TRANSITION_CLEANUP: "unconfigured",
+    Transition.TRANSITION_UNCONFIGURED_SHUTDOWN: "finalized",
+}
 
 
 class Manager:
@@ -40,8 +44,12 @@ class Manager:
         self._change(Transition.TRANSITION_DEACTIVATE, Transition.TRANSITION_CLEANUP, down=True)
 
     def shutdown(self) -> None:
-        self._change(Transition.TRANSITION_DEACTIVATE, Transition.TRANSITION_CLEANUP,
-                     Transition.TRANSITION_UNCONFIGURED_SHUTDOWN, down=True)
+        self._change(
+            Transition.TRANSITION_DEACTIVATE,
+            Transition.TRANSITION_CLEANUP,
+            Transition.TRANSITION_UNCONFIGURED_SHUTDOWN,
+            down=True,
+        )
 
     def _change(self, *transitions: int, down: bool = False) -> None:
         for transition in transitions:
@@ -50,15 +58,18 @@ class Manager:
                 assert self._probe.state(node) == EXPECTED[transition], node
 
 
-def test_a_lifecycle_manager_takes_the_graph_up_and_down(start: Callable, probe: Any, drawn_video: Path,
-                                                         pose_weights: None) -> None:
+def test_a_lifecycle_manager_takes_the_graph_up_and_down(
+    start: Callable, probe: Any, drawn_video: Path, pose_weights: None
+) -> None:
     """The camera, first of all, waits with its recording for those who come after it; each round plays it anew."""
-    nodes = {"camera": {"source": str(drawn_video), "wait_for": "'pose, skeleton_graph'", "loop": True},
-             "pose": {"input_size": 64, "image_reliability": "reliable"}, "skeleton_graph": {}}
+    nodes = {
+        "camera": {"source": str(drawn_video), "wait_for": "'pose, skeleton_graph'", "loop": True},
+        "pose": {"input_size": 64, "image_reliability": "reliable"},
+        "skeleton_graph": {},
+    }
     processes = [start(node, {**parameters, "autostart": False}) for node, parameters in nodes.items()]
     graphs, manager = probe.collect(SkeletonGraphArray, "skeleton_graphs"), Manager(probe, list(nodes))
-    for up, down in ((manager.startup, manager.pause), (manager.resume, manager.reset),
-                     (manager.startup, manager.shutdown)):
+    for up, down in ((manager.startup, manager.pause), (manager.resume, manager.reset), (manager.startup, manager.shutdown)):
         up()
         probe.until(graphs.__len__, "graphs")
         down()

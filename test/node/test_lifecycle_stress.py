@@ -77,15 +77,22 @@ GRAPHS = {"skeleton_graphs": (SkeletonGraphArray, graphs)}
 ACTIONS = {"actions": (ActionLabelArray, actions)}
 WORK = {
     "camera": Work({"source": "VIDEO", "loop": True}, {}, (Image, "image_raw")),
-    **{f"pose {estimator}": Work({"estimator": estimator, "input_size": 64, "image_reliability": "reliable"},
-                                 {"image_raw": (Image, image)}, (SkeletonArray, "skeletons"))
-       for estimator in ESTIMATORS if estimator not in NOT_TRIED},
+    **{
+        f"pose {estimator}": Work(
+            {"estimator": estimator, "input_size": 64, "image_reliability": "reliable"},
+            {"image_raw": (Image, image)},
+            (SkeletonArray, "skeletons"),
+        )
+        for estimator in ESTIMATORS
+        if estimator not in NOT_TRIED
+    },
     "skeleton_graph": Work({}, SKELETONS, (SkeletonGraphArray, "skeleton_graphs")),
     "action": Work({}, GRAPHS, (ActionLabelArray, "actions")),
     "overlay": Work({}, {**GRAPHS, **ACTIONS}, (MarkerArray, "markers")),
     "pipeline": Work({"source": "VIDEO", "loop": True, "input_size": 64}, {}, (ActionLabelArray, "actions")),
-    "recorder": Work({"out": "FOLDER", "video": False, "idle_timeout_s": 0.0, "overwrite": True},
-                     {**GRAPHS, **ACTIONS}, None),
+    "recorder": Work(
+        {"out": "FOLDER", "video": False, "idle_timeout_s": 0.0, "overwrite": True}, {**GRAPHS, **ACTIONS}, None
+    ),
     "bag_recorder": Work({"images": "none"}, SKELETONS, None),
     "evaluator": Work({"out": "FOLDER", "images": "none"}, {**GRAPHS, **ACTIONS}, None),
 }
@@ -93,8 +100,15 @@ NOTHING_HEARD = "no answers were heard"  # the evaluator rightly says so where i
 
 
 @pytest.mark.parametrize("name", WORK)
-def test_nothing_is_left_behind(start: Callable, probe: Any, drawn_video: Path, tmp_path: Path, pose_weights: None,
-                                name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_nothing_is_left_behind(
+    start: Callable,
+    probe: Any,
+    drawn_video: Path,
+    tmp_path: Path,
+    pose_weights: None,
+    name: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     work, node = WORK[name], name.split()[0]
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")]))
     monkeypatch.chdir(tmp_path)  # where bag_recorder makes its bags
@@ -116,11 +130,13 @@ def test_nothing_is_left_behind(start: Callable, probe: Any, drawn_video: Path, 
         uses.append(process_use(process.pid))
     errors = [line for line in process.output.splitlines() if "ERROR" in line and NOTHING_HEARD not in line]
     assert process.running and "Traceback" not in process.output and not errors, process.output
-    warm = uses[len(uses) // 3:]
+    warm = uses[len(uses) // 3 :]
     memory_kb = [1024 * use.memory_mb for use in warm]
     slope_kb = typical_slope(memory_kb)
-    print(f"{name}: {CYCLES} cycles, {slope_kb:+.1f} kB a cycle, threads {warm[0].threads} -> {warm[-1].threads}, "
-          f"files {warm[0].files} -> {warm[-1].files}, memory {warm[0].memory_mb:.1f} -> {warm[-1].memory_mb:.1f} MB")
+    print(
+        f"{name}: {CYCLES} cycles, {slope_kb:+.1f} kB a cycle, threads {warm[0].threads} -> {warm[-1].threads}, "
+        f"files {warm[0].files} -> {warm[-1].files}, memory {warm[0].memory_mb:.1f} -> {warm[-1].memory_mb:.1f} MB"
+    )
     assert warm[-1].threads <= warm[0].threads and warm[-1].files <= warm[0].files, uses
     assert slope_kb < MOST_GROWTH_KB + NOISE_KB / CYCLES, memory_kb
 

@@ -32,9 +32,19 @@ def values(status: DiagnosticStatus | None) -> dict[str, str]:
 
 def test_a_slow_machine_gets_a_smaller_input_and_the_full_one_back(start: Callable, probe: Any, pose_weights: None) -> None:
     """Told in the log and the diagnostics; results go on all the while."""
-    process = start("pose", {"input_size": 512, "adapt": "input_size", "adapt_age_s": 0.01, "adapt_min_input_size": 288,
-                             "adapt_after_s": 0.6, "adapt_recover_s": 1.0, "diagnostics_period_s": 0.1,
-                             "image_reliability": "reliable"})
+    process = start(
+        "pose",
+        {
+            "input_size": 512,
+            "adapt": "input_size",
+            "adapt_age_s": 0.01,
+            "adapt_min_input_size": 288,
+            "adapt_after_s": 0.6,
+            "adapt_recover_s": 1.0,
+            "diagnostics_period_s": 0.1,
+            "image_reliability": "reliable",
+        },
+    )
     reports, answers = probe.collect(DiagnosticArray, "/diagnostics"), probe.collect(SkeletonArray, "skeletons")
     images = probe.publisher(Image, "image_raw")
     name = f"{probe.namespace}/pose"
@@ -44,6 +54,7 @@ def test_a_slow_machine_gets_a_smaller_input_and_the_full_one_back(start: Callab
             images.publish(image_from_bgr(GREY, probe.node.get_clock().now().nanoseconds, "camera"))
             status = newest(reports, name)
             return status is not None and condition(status)
+
         probe.until(holds, what)
 
     feed_until(lambda status: values(status)["input_size"] == "288", "the smallest input")
@@ -62,8 +73,17 @@ def test_a_slow_machine_gets_a_smaller_input_and_the_full_one_back(start: Callab
 
 def test_lockstep_does_not_adapt(start: Callable, drawn_video: Path, pose_weights: None) -> None:
     """Profiles that adapt serve for recordings, too; their results don't depend on the machine's speed."""
-    process = start("pipeline", {"source": str(drawn_video), "pace": "lockstep", "adapt": "both", "adapt_age_s": 0.01,
-                                 "adapt_after_s": 0.1, "input_size": 256})
+    process = start(
+        "pipeline",
+        {
+            "source": str(drawn_video),
+            "pace": "lockstep",
+            "adapt": "both",
+            "adapt_age_s": 0.01,
+            "adapt_after_s": 0.1,
+            "input_size": 256,
+        },
+    )
     assert process.wait() == 0
     assert "adapt both rests" in process.output and "down from" not in process.output
 

@@ -43,8 +43,9 @@ from pose_attention_ros.srv import TeachAction
 
 STAMPS = st.integers(0, 2**31 * 10**9 - 1)
 FRAME_IDS = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=8)  # C ends a string at a 0
-SPEC = ModelSpec("everyday", "ab" * 32, ("walk", "wave", "sit down"), layout("common13"), FEATURE_NAMES, 15.0, 8, 0.1, 2.0,
-                 1.3, 0.5)
+SPEC = ModelSpec(
+    "everyday", "ab" * 32, ("walk", "wave", "sit down"), layout("common13"), FEATURE_NAMES, 15.0, 8, 0.1, 2.0, 1.3, 0.5
+)
 
 
 def numbers(*shape: int, low: float = -1e4, high: float = 1e4) -> st.SearchStrategy[np.ndarray]:
@@ -56,9 +57,16 @@ def some_skeletons(draw: Callable) -> Skeletons:
     table, people = layout(draw(st.sampled_from(sorted(LAYOUTS)))), draw(st.integers(0, 4))
     joints = len(table.joints)
     size = draw(st.integers(1, 4000)), draw(st.integers(1, 4000))
-    return Skeletons(draw(STAMPS), draw(FRAME_IDS), table, size, draw(numbers(people, joints, 2)),
-                     draw(numbers(people, joints, low=0, high=1)), draw(numbers(people, 4)),
-                     draw(numbers(people, low=0, high=1)))
+    return Skeletons(
+        draw(STAMPS),
+        draw(FRAME_IDS),
+        table,
+        size,
+        draw(numbers(people, joints, 2)),
+        draw(numbers(people, joints, low=0, high=1)),
+        draw(numbers(people, 4)),
+        draw(numbers(people, low=0, high=1)),
+    )
 
 
 @st.composite
@@ -67,10 +75,20 @@ def some_graphs(draw: Callable) -> SkeletonGraphs:
     joints = len(table.joints)
     ids = draw(st.lists(st.integers(0, 2**62), min_size=people, max_size=people, unique=True))
     shape = (people, joints)
-    return SkeletonGraphs(draw(STAMPS), "camera", table, (640, 480), np.array(ids, np.int64), draw(numbers(*shape, 2)),
-                          draw(numbers(*shape, len(FEATURE_NAMES))), draw(arrays(np.bool_, shape)),
-                          draw(numbers(people, low=0)), draw(numbers(people, 2)), draw(numbers(people)),
-                          draw(numbers(people, 4)))
+    return SkeletonGraphs(
+        draw(STAMPS),
+        "camera",
+        table,
+        (640, 480),
+        np.array(ids, np.int64),
+        draw(numbers(*shape, 2)),
+        draw(numbers(*shape, len(FEATURE_NAMES))),
+        draw(arrays(np.bool_, shape)),
+        draw(numbers(people, low=0)),
+        draw(numbers(people, 2)),
+        draw(numbers(people)),
+        draw(numbers(people, 4)),
+    )
 
 
 @st.composite
@@ -78,10 +96,19 @@ def some_actions(draw: Callable) -> ActionEstimates:
     def person(track_id: int) -> ActionEstimate:
         moments = draw(st.integers(1, 40))
         return ActionEstimate(
-            track_id, draw(st.sampled_from([*SPEC.classes, "unknown"])), draw(st.sampled_from(LabelState)),
-            float(np.float32(draw(st.floats(0, 1)))), draw(numbers(len(SPEC.classes))), draw(STAMPS), draw(STAMPS),
-            draw(STAMPS), draw(numbers(len(SPEC.layout.joints))), draw(numbers(moments)),
-            np.array(draw(st.lists(STAMPS, min_size=moments, max_size=moments)), np.int64))
+            track_id,
+            draw(st.sampled_from([*SPEC.classes, "unknown"])),
+            draw(st.sampled_from(LabelState)),
+            float(np.float32(draw(st.floats(0, 1)))),
+            draw(numbers(len(SPEC.classes))),
+            draw(STAMPS),
+            draw(STAMPS),
+            draw(STAMPS),
+            draw(numbers(len(SPEC.layout.joints))),
+            draw(numbers(moments)),
+            np.array(draw(st.lists(STAMPS, min_size=moments, max_size=moments)), np.int64),
+        )
+
     people = tuple(person(track_id) for track_id in range(draw(st.integers(0, 3))))
     return ActionEstimates(draw(STAMPS), "camera", SPEC.layout, SPEC.classes, SPEC.model_id, SPEC.sha256, people)
 
@@ -128,29 +155,63 @@ def test_stamps_round_trip(stamp_ns: int) -> None:
     assert ns_of(time_of(stamp_ns)) == stamp_ns
 
 
-@pytest.mark.parametrize(("stamp_s", "now_s", "age"), [
-    (100.0, 100.25, 0.25), (100.0, 100.0, 0.0), (100.0, 99.9, math.nan), (0.0, 1.7e9, math.nan),
-    (100.0, 100.0 + PLAUSIBLE_AGE_S + 1, math.nan)])
+@pytest.mark.parametrize(
+    ("stamp_s", "now_s", "age"),
+    [
+        (100.0, 100.25, 0.25),
+        (100.0, 100.0, 0.0),
+        (100.0, 99.9, math.nan),
+        (0.0, 1.7e9, math.nan),
+        (100.0, 100.0 + PLAUSIBLE_AGE_S + 1, math.nan),
+    ],
+)
 def test_an_age_by_another_clock_is_not_a_number(stamp_s: float, now_s: float, age: float) -> None:
     assert age_s(round(stamp_s * 1e9), round(now_s * 1e9)) == pytest.approx(age, nan_ok=True)
 
 
 def two_people() -> SkeletonArray:
     table = layout("coco17")
-    return message_of_skeletons(Skeletons(7, "camera", table, (640, 480), np.ones((2, 17, 2)), np.full((2, 17), 0.5),
-                                          np.ones((2, 4)), np.full(2, 0.5)))
+    return message_of_skeletons(
+        Skeletons(
+            7, "camera", table, (640, 480), np.ones((2, 17, 2)), np.full((2, 17), 0.5), np.ones((2, 4)), np.full(2, 0.5)
+        )
+    )
 
 
 def two_graphs() -> SkeletonGraphArray:
     shape = (2, 13)
-    return message_of_graphs(SkeletonGraphs(
-        7, "camera", layout("common13"), (640, 480), np.arange(2), np.zeros((*shape, 2)), np.zeros((*shape, 5)),
-        np.ones(shape, bool), np.ones(2), np.ones((2, 2)), np.ones(2), np.ones((2, 4))))
+    return message_of_graphs(
+        SkeletonGraphs(
+            7,
+            "camera",
+            layout("common13"),
+            (640, 480),
+            np.arange(2),
+            np.zeros((*shape, 2)),
+            np.zeros((*shape, 5)),
+            np.ones(shape, bool),
+            np.ones(2),
+            np.ones((2, 2)),
+            np.ones(2),
+            np.ones((2, 4)),
+        )
+    )
 
 
 def one_action() -> ActionLabelArray:
-    person = ActionEstimate(3, "wave", LabelState.CONFIRMED, 0.75, np.ones(3, np.float32) / 3, 1, 2, 3,
-                            np.ones(13, np.float32) / 13, np.ones(2, np.float32) / 2, np.array([2, 3], np.int64))
+    person = ActionEstimate(
+        3,
+        "wave",
+        LabelState.CONFIRMED,
+        0.75,
+        np.ones(3, np.float32) / 3,
+        1,
+        2,
+        3,
+        np.ones(13, np.float32) / 13,
+        np.ones(2, np.float32) / 2,
+        np.array([2, 3], np.int64),
+    )
     estimates = ActionEstimates(7, "camera", SPEC.layout, SPEC.classes, SPEC.model_id, SPEC.sha256, (person,))
     return message_of_actions(estimates, 9)
 
@@ -168,16 +229,19 @@ def changed(message: Any, path: str, value: Any) -> Any:
     return message
 
 
-@pytest.mark.parametrize(("path", "value", "complaint"), [
-    ("layout", "centaur", "no skeleton layout 'centaur'"),
-    ("layout", "common13", "keypoints_px of person 0 has 34 values, expected 26"),
-    ("skeletons.1.keypoints_px", [1.0] * 33, "keypoints_px of person 1 has 33 values, expected 34"),
-    ("skeletons.1.keypoint_scores", [], "keypoint_scores of person 1 has 0 values, expected 17"),
-    ("skeletons.0.keypoint_scores.3", 1.5, "keypoint_scores holds 1.5, expected 0 to 1"),
-    ("skeletons.0.score", -0.5, "score holds -0.5, expected 0 to 1"),
-    ("skeletons.0.score", math.nan, "person_scores holds NaN"),
-    ("skeletons.0.box_xyxy", np.array([0, 0, math.inf, 1], np.float32), "boxes_xyxy holds NaN or infinity"),
-])
+@pytest.mark.parametrize(
+    ("path", "value", "complaint"),
+    [
+        ("layout", "centaur", "no skeleton layout 'centaur'"),
+        ("layout", "common13", "keypoints_px of person 0 has 34 values, expected 26"),
+        ("skeletons.1.keypoints_px", [1.0] * 33, "keypoints_px of person 1 has 33 values, expected 34"),
+        ("skeletons.1.keypoint_scores", [], "keypoint_scores of person 1 has 0 values, expected 17"),
+        ("skeletons.0.keypoint_scores.3", 1.5, "keypoint_scores holds 1.5, expected 0 to 1"),
+        ("skeletons.0.score", -0.5, "score holds -0.5, expected 0 to 1"),
+        ("skeletons.0.score", math.nan, "person_scores holds NaN"),
+        ("skeletons.0.box_xyxy", np.array([0, 0, math.inf, 1], np.float32), "boxes_xyxy holds NaN or infinity"),
+    ],
+)
 def test_unusable_skeletons_are_refused(path: str, value: Any, complaint: str) -> None:
     with pytest.raises(MessageError, match=complaint):
         skeletons_of_message(changed(two_people(), path, value))
@@ -190,27 +254,33 @@ def test_a_joint_that_is_not_a_number_is_a_missing_joint() -> None:
     assert np.isfinite(skeletons.keypoints_px).all()
 
 
-@pytest.mark.parametrize(("path", "value", "complaint"), [
-    ("layout", "", "no skeleton layout ''"),
-    ("feature_names", ["x", "y"], "feature_names is"),
-    ("graphs.1.track_id", 0, "track_id occurs twice"),
-    ("graphs.0.nodes", [0.0] * 25, "nodes of person 0 has 25 values, expected 26"),
-    ("graphs.0.mask", [True], "mask of person 0 has 1 values, expected 13"),
-    ("graphs.1.features.0", math.nan, "features holds NaN"),
-    ("graphs.1.scale_px", math.inf, "scales_px holds NaN or infinity"),
-])
+@pytest.mark.parametrize(
+    ("path", "value", "complaint"),
+    [
+        ("layout", "", "no skeleton layout ''"),
+        ("feature_names", ["x", "y"], "feature_names is"),
+        ("graphs.1.track_id", 0, "track_id occurs twice"),
+        ("graphs.0.nodes", [0.0] * 25, "nodes of person 0 has 25 values, expected 26"),
+        ("graphs.0.mask", [True], "mask of person 0 has 1 values, expected 13"),
+        ("graphs.1.features.0", math.nan, "features holds NaN"),
+        ("graphs.1.scale_px", math.inf, "scales_px holds NaN or infinity"),
+    ],
+)
 def test_unusable_graphs_are_refused(path: str, value: Any, complaint: str) -> None:
     with pytest.raises(MessageError, match=complaint):
         graphs_of_message(changed(two_graphs(), path, value))
 
 
-@pytest.mark.parametrize(("path", "value", "complaint"), [
-    ("model_sha256", "00", "actions come from model 'everyday'"),
-    ("actions.0.scores", [1.0], "scores of track 3 is 1 values, expected 3"),
-    ("actions.0.joint_attention.2", math.nan, "joint_attention of track 3"),
-    ("actions.0.frame_attention", [], "frame_attention of track 3 is 0 values, expected 2"),
-    ("actions.0.state", 9, "9 is not a valid LabelState"),
-])
+@pytest.mark.parametrize(
+    ("path", "value", "complaint"),
+    [
+        ("model_sha256", "00", "actions come from model 'everyday'"),
+        ("actions.0.scores", [1.0], "scores of track 3 is 1 values, expected 3"),
+        ("actions.0.joint_attention.2", math.nan, "joint_attention of track 3"),
+        ("actions.0.frame_attention", [], "frame_attention of track 3 is 0 values, expected 2"),
+        ("actions.0.state", 9, "9 is not a valid LabelState"),
+    ],
+)
 def test_unusable_actions_are_refused(path: str, value: Any, complaint: str) -> None:
     with pytest.raises(MessageError, match=complaint):
         actions_of_message(changed(one_action(), path, value), message_of_model(SPEC))
@@ -220,7 +290,11 @@ def test_the_model_message_names_classes_and_joints() -> None:
     model = message_of_model(SPEC)
     assert isinstance(model, ActionModel)
     assert (tuple(model.classes), tuple(model.joints), model.rate, model.threshold) == (
-        SPEC.classes, SPEC.layout.joints, SPEC.rate_hz, SPEC.threshold)
+        SPEC.classes,
+        SPEC.layout.joints,
+        SPEC.rate_hz,
+        SPEC.threshold,
+    )
 
 
 @pytest.mark.parametrize("command", COMMANDS)

@@ -31,8 +31,9 @@ def start_pipeline(start: Callable, source: Path, **play: Any) -> Any:
     return start("pipeline", {"source": str(source), "input_size": INPUT_SIZE, **play})
 
 
-def test_the_overlay_is_drawn_only_while_someone_looks(start: Callable, probe: Any, exercise_video: Path,
-                                                       pose_weights: None) -> None:
+def test_the_overlay_is_drawn_only_while_someone_looks(
+    start: Callable, probe: Any, exercise_video: Path, pose_weights: None
+) -> None:
     """Markers need no image; the image and its compressed form do."""
     start("overlay").wait_for_line("active")
     start_pipeline(start, exercise_video, loop=True)
@@ -67,8 +68,9 @@ def test_the_overlay_is_drawn_only_while_someone_looks(start: Callable, probe: A
     assert cv2.imdecode(np.frombuffer(packed[0].data, np.uint8), cv2.IMREAD_COLOR).shape[:2] == (height, width)
 
 
-def test_annotations_of_the_image_for_foxglove(start: Callable, probe: Any, exercise_video: Path,
-                                               pose_weights: None) -> None:
+def test_annotations_of_the_image_for_foxglove(
+    start: Callable, probe: Any, exercise_video: Path, pose_weights: None
+) -> None:
     kinds = pytest.importorskip("foxglove_msgs.msg", reason="foxglove_msgs is not installed")
     start("overlay")
     start_pipeline(start, exercise_video, loop=True)
@@ -98,11 +100,13 @@ def test_the_recorder_writes_every_frame(start: Callable, tmp_path: Path, drawn_
     assert (frames.get(cv2.CAP_PROP_FRAME_COUNT), frames.get(cv2.CAP_PROP_FPS)) == (12, 10)
 
 
-def test_a_recorder_that_stands_still_loses_no_frame(start: Callable, probe: Any, tmp_path: Path, drawn_video: Path,
-                                                     pose_weights: None) -> None:
+def test_a_recorder_that_stands_still_loses_no_frame(
+    start: Callable, probe: Any, tmp_path: Path, drawn_video: Path, pose_weights: None
+) -> None:
     """It comes late, and gets no processor time for a while; there are more frames than the topics hold."""
-    pipeline = start_pipeline(start, drawn_video, pace="lockstep", recorder_lag=4, lockstep_timeout_s=0.5, max_frames=30,
-                              loop=True, input_size=64)
+    pipeline = start_pipeline(
+        start, drawn_video, pace="lockstep", recorder_lag=4, lockstep_timeout_s=0.5, max_frames=30, loop=True, input_size=64
+    )
     pipeline.wait_for_line("active")
     actions = probe.collect(ActionLabelArray, "actions")
     recorder = start("recorder", {"out": str(tmp_path), "video": False})
@@ -137,8 +141,9 @@ def test_the_recorder_spares_earlier_results(start: Callable, tmp_path: Path) ->
     start("recorder", {"out": str(tmp_path), "overwrite": True}).wait_for_line("active")
 
 
-def test_a_lockstep_graph_that_is_interrupted_says_nothing_untrue(start: Callable, probe: Any, tmp_path: Path,
-                                                                  drawn_video: Path, pose_weights: None) -> None:
+def test_a_lockstep_graph_that_is_interrupted_says_nothing_untrue(
+    start: Callable, probe: Any, tmp_path: Path, drawn_video: Path, pose_weights: None
+) -> None:
     """Whoever ends first leaves frames unanswered; that is no fault of the others."""
     recorder = start("recorder", {"out": str(tmp_path), "video": False})
     pipeline = start_pipeline(start, drawn_video, pace="lockstep", acknowledge="recorded", loop=True)
@@ -149,8 +154,9 @@ def test_a_lockstep_graph_that_is_interrupted_says_nothing_untrue(start: Callabl
     assert not [line for line in told if "WARN" in line or "ERROR" in line], told
 
 
-def test_interrupted_the_recorder_finishes_its_files(start: Callable, probe: Any, tmp_path: Path, drawn_video: Path,
-                                                     pose_weights: None) -> None:
+def test_interrupted_the_recorder_finishes_its_files(
+    start: Callable, probe: Any, tmp_path: Path, drawn_video: Path, pose_weights: None
+) -> None:
     recorder = start("recorder", {"out": str(tmp_path), "video": False})
     start_pipeline(start, drawn_video, loop=True)
     actions = probe.collect(ActionLabelArray, "actions")

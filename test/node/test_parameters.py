@@ -20,14 +20,16 @@ from pose_attention_ros.nodes.skeleton_graph import SkeletonGraphNode
 from pose_attention_ros.ros.managed import ManagedNode
 from pose_attention_ros.ros.parameters import parameter_table
 
-NODES = ("camera", "pose", "skeleton_graph", "action", "overlay", "web", "pipeline", "recorder", "bag_recorder",
-         "evaluator")
+NODES = ("camera", "pose", "skeleton_graph", "action", "overlay", "web", "pipeline", "recorder", "bag_recorder", "evaluator")
 
 
 def node_class(name: str) -> type[ManagedNode]:
     module = importlib.import_module(f"pose_attention_ros.nodes.{name}")
-    return next(kind for kind in vars(module).values()
-                if isinstance(kind, type) and issubclass(kind, ManagedNode) and kind.__module__ == module.__name__)
+    return next(
+        kind
+        for kind in vars(module).values()
+        if isinstance(kind, type) and issubclass(kind, ManagedNode) and kind.__module__ == module.__name__
+    )
 
 
 @pytest.fixture
@@ -67,12 +69,15 @@ def test_help_lists_every_parameter(name: str) -> None:
     assert len(table.splitlines()) == len(dataclasses.fields(kind))
 
 
-@pytest.mark.parametrize(("name", "value", "reason"), [
-    ("max_gap_s", 100.0, "max_gap_s is 100.0, expected 0.05 to 10.0 s"),
-    ("max_gap_s", "soon", "max_gap_s is 'soon', expected float"),
-    ("layout", "centaur", "layout is 'centaur', expected one of"),
-    ("autostart", 2, "autostart is 2, expected bool"),
-])
+@pytest.mark.parametrize(
+    ("name", "value", "reason"),
+    [
+        ("max_gap_s", 100.0, "max_gap_s is 100.0, expected 0.05 to 10.0 s"),
+        ("max_gap_s", "soon", "max_gap_s is 'soon', expected float"),
+        ("layout", "centaur", "layout is 'centaur', expected one of"),
+        ("autostart", 2, "autostart is 2, expected bool"),
+    ],
+)
 def test_a_value_that_does_not_fit_ends_the_start_with_one_line(ros: None, name: str, value: object, reason: str) -> None:
     with pytest.raises(UserError, match=reason):
         SkeletonGraphNode(namespace="/refused", parameter_overrides=[Parameter(name, value=value)])
@@ -108,8 +113,9 @@ def test_changes_are_checked_and_wait_for_their_time(graph_node: object, probe: 
 
     assert probe.change_state("skeleton_graph", Transition.TRANSITION_CONFIGURE)
     successful, reason = probe.set_parameter("skeleton_graph", "max_gap_s", 0.6)
-    assert not successful and reason == ("max_gap_s cannot change now: the node is inactive; deactivate and clean it up, "
-                                         "set, then configure it again")
+    assert not successful and reason == (
+        "max_gap_s cannot change now: the node is inactive; deactivate and clean it up, set, then configure it again"
+    )
     assert probe.get_parameter("skeleton_graph", "max_gap_s") == 0.5
     assert probe.set_parameter("skeleton_graph", "min_joint_score", 0.6) == (True, "")
     successful, reason = probe.set_parameter("skeleton_graph", "min_joint_score", "high")

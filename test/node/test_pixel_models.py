@@ -33,8 +33,9 @@ def offline(source: Path, model: str, pose: PoseConfig) -> tuple[list[Any], dict
     recogniser = load_recogniser(model)
     estimator = create_pose_estimator(pose)
     feed = create_pixel_feed(recogniser.spec, PixelFeedConfig(), estimator.image_features)
-    pipeline = Pipeline(estimator, GraphStage(GraphConfig(layout=recogniser.spec.layout.name)),
-                        ActionStage(recogniser, None, feed))
+    pipeline = Pipeline(
+        estimator, GraphStage(GraphConfig(layout=recogniser.spec.layout.name)), ActionStage(recogniser, None, feed)
+    )
     camera = open_source(str(source), CameraConfig())
     results = [pipeline(camera.read()).actions for _ in range(FRAMES)]
     camera.close()
@@ -75,8 +76,18 @@ def test_in_one_process_with_the_pose_networks_own_features(start: Callable, pro
     heard = probe.acknowledge(actions=ActionLabelArray)
     diagnostics = probe.collect(DiagnosticArray, "/diagnostics")
     layout = load_recogniser("rpan").spec.layout.name
-    node = start("pipeline", {"source": str(exercise_video), "model": "rpan", "layout": layout, "estimator": "pose_cnn",
-                              "input_size": 320, "diagnostics_period_s": 0.1, **LOCKSTEP})
+    node = start(
+        "pipeline",
+        {
+            "source": str(exercise_video),
+            "model": "rpan",
+            "layout": layout,
+            "estimator": "pose_cnn",
+            "input_size": 320,
+            "diagnostics_period_s": 0.1,
+            **LOCKSTEP,
+        },
+    )
     probe.until(lambda: len(heard["actions"]) == FRAMES, "the answer to the last frame", timeout_s=180)
     assert node.wait() == 0
     for message, estimates in zip(heard["actions"], wanted):
@@ -86,12 +97,14 @@ def test_in_one_process_with_the_pose_networks_own_features(start: Callable, pro
     assert 0 < int(values["features_shared"]) <= int(told["features_shared"])
 
 
-def test_a_composed_node_takes_a_model_of_equal_joints_by_another_name(start: Callable, drawn_video: Path,
-                                                                      pose_weights: None) -> None:
+def test_a_composed_node_takes_a_model_of_equal_joints_by_another_name(
+    start: Callable, drawn_video: Path, pose_weights: None
+) -> None:
     """As every profile has it, that leaves the layout common13 alone."""
     assert load_recogniser("temporal_attention").spec.layout.name == "penn13"
-    start("pipeline", {"source": str(drawn_video), "model": "temporal_attention", "input_size": 64,
-                       "loop": True}).wait_for_line("active")
+    start(
+        "pipeline", {"source": str(drawn_video), "model": "temporal_attention", "input_size": 64, "loop": True}
+    ).wait_for_line("active")
 
 
 def test_graphs_whose_images_stay_away_are_told(start: Callable, probe: Any) -> None:

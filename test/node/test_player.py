@@ -31,8 +31,12 @@ PATIENCE_S = 120.0
 class Audience:
     """Takes what a player delivers; answers each stamp the `answer_at`-th time it comes."""
 
-    def __init__(self, config: PlayerConfig, answer_at: Callable[[int], int] = lambda stamp_ns: 1,
-                 admits: Callable[[int], bool] = lambda stamp_ns: True) -> None:
+    def __init__(
+        self,
+        config: PlayerConfig,
+        answer_at: Callable[[int], int] = lambda stamp_ns: 1,
+        admits: Callable[[int], bool] = lambda stamp_ns: True,
+    ) -> None:
         self.stamps: list[int] = []
         self.times_s: list[float] = []
         self.warnings: list[str] = []
@@ -40,8 +44,15 @@ class Audience:
         self.over = threading.Event()
         self.work_s = 0.0
         self._answer_at, self._answers = answer_at, Answers()
-        to = Deliveries(began=lambda: None, admits=admits, deliver=self._take, missing=list, ended=self.over.set,
-                        failed=self._fail, warn=self.warnings.append)
+        to = Deliveries(
+            began=lambda: None,
+            admits=admits,
+            deliver=self._take,
+            missing=list,
+            ended=self.over.set,
+            failed=self._fail,
+            warn=self.warnings.append,
+        )
         self.player = Player(config, time.time_ns, to, self._answers if config.pace == "lockstep" else None)
 
     def _take(self, frame: Frame) -> None:
@@ -61,8 +72,11 @@ def play(drawn_video: Path) -> Iterator[Callable[..., Audience]]:
     """Plays the drawn video to its end."""
     audiences: list[Audience] = []
 
-    def begin(answer_at: Callable[[int], int] = lambda stamp_ns: 1,
-              admits: Callable[[int], bool] = lambda stamp_ns: True, **settings: object) -> Audience:
+    def begin(
+        answer_at: Callable[[int], int] = lambda stamp_ns: 1,
+        admits: Callable[[int], bool] = lambda stamp_ns: True,
+        **settings: object,
+    ) -> Audience:
         audiences.append(Audience(PlayerConfig(source=str(drawn_video), **settings), answer_at, admits))
         audiences[-1].player.open()
         audiences[-1].player.start()
@@ -87,9 +101,20 @@ def test_in_real_time_frames_come_when_their_stamps_say(play: Callable[..., Audi
 def test_a_recording_begins_when_nobody_is_missing(drawn_video: Path) -> None:
     """Its stamps begin then, too."""
     audience, missing = Audience(PlayerConfig(source=str(drawn_video), max_frames=2)), ["pose"]
-    audience.player = Player(PlayerConfig(source=str(drawn_video), max_frames=2), time.time_ns, Deliveries(
-        began=lambda: None, admits=lambda stamp_ns: True, deliver=audience._take, missing=lambda: missing,
-        ended=audience.over.set, failed=audience._fail, warn=audience.warnings.append), None)
+    audience.player = Player(
+        PlayerConfig(source=str(drawn_video), max_frames=2),
+        time.time_ns,
+        Deliveries(
+            began=lambda: None,
+            admits=lambda stamp_ns: True,
+            deliver=audience._take,
+            missing=lambda: missing,
+            ended=audience.over.set,
+            failed=audience._fail,
+            warn=audience.warnings.append,
+        ),
+        None,
+    )
     audience.player.start()
     assert not audience.over.wait(0.6) and not audience.stamps
     there_ns = time.time_ns()
@@ -113,8 +138,9 @@ def test_an_unanswered_frame_is_sent_again(play: Callable[..., Audience]) -> Non
 
 
 def test_a_frame_that_nobody_answers_is_skipped(play: Callable[..., Audience]) -> None:
-    audience = play(lambda stamp_ns: 99 if stamp_ns == 300_000_000 else 1, pace="lockstep", lockstep_timeout_s=0.05,
-                    lockstep_attempts=2)
+    audience = play(
+        lambda stamp_ns: 99 if stamp_ns == 300_000_000 else 1, pace="lockstep", lockstep_timeout_s=0.05, lockstep_attempts=2
+    )
     assert (audience.player.played, audience.player.skipped) == (11, 1)
     assert "0.300 s" in audience.warnings[-1] and "2 of 2 attempts" in audience.warnings[-1]
 
@@ -225,12 +251,14 @@ def test_who_is_late_is_told_by_the_stamps_not_by_the_length_of_the_bag(tmp_path
         words = writer.add_connection("words", "std_msgs/msg/String", typestore=store)
         for number in range(20):
             stamp = types["builtin_interfaces/msg/Time"](sec=1, nanosec=number * 50_000_000)
-            image = types["sensor_msgs/msg/Image"](types["std_msgs/msg/Header"](stamp, "camera"), 4, 4, "mono8", 0, 4,
-                                                   np.zeros(16, np.uint8))
+            image = types["sensor_msgs/msg/Image"](
+                types["std_msgs/msg/Header"](stamp, "camera"), 4, 4, "mono8", 0, 4, np.zeros(16, np.uint8)
+            )
             writer.write(images, 10**9 + number * 50_000_000, store.serialize_cdr(image, image.__msgtype__))
         for second in (1, 121):
-            writer.write(words, second * 10**9, store.serialize_cdr(types["std_msgs/msg/String"]("hello"),
-                                                                   "std_msgs/msg/String"))
+            writer.write(
+                words, second * 10**9, store.serialize_cdr(types["std_msgs/msg/String"]("hello"), "std_msgs/msg/String")
+            )
     audience = Audience(PlayerConfig(source=str(tmp_path / "bag")))
     audience.work_s = 0.2
     audience.player.open()

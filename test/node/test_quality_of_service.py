@@ -34,9 +34,15 @@ def asked(probe: Any, topic: str) -> list[QoSProfile]:
 def test_a_topics_policies_are_overridden_by_parameters(start: Callable, probe: Any, pose_weights: None) -> None:
     """On both sides; an override wins over image_reliability, and the parameters tell what is in force."""
     overrides = f"qos_overrides.{probe.namespace}"
-    start("pose", {**QUICK, f"{overrides}/image_raw.subscription.reliability": "reliable",
-                   f"{overrides}/image_raw.subscription.depth": 3,
-                   f"{overrides}/skeletons.publisher.reliability": "best_effort"})
+    start(
+        "pose",
+        {
+            **QUICK,
+            f"{overrides}/image_raw.subscription.reliability": "reliable",
+            f"{overrides}/image_raw.subscription.depth": 3,
+            f"{overrides}/skeletons.publisher.reliability": "best_effort",
+        },
+    )
     probe.until(lambda: asked(probe, "image_raw") and offered(probe, "skeletons"), "the topics")
     assert [profile.reliability for profile in asked(probe, "image_raw")] == [ReliabilityPolicy.RELIABLE]
     assert [profile.reliability for profile in offered(probe, "skeletons")] == [ReliabilityPolicy.BEST_EFFORT]
@@ -52,12 +58,15 @@ def test_a_topics_policies_are_overridden_by_parameters(start: Callable, probe: 
     probe.until(answered, "an answer")
     for transition in (Transition.TRANSITION_DEACTIVATE, Transition.TRANSITION_ACTIVATE):
         assert probe.change_state("pose", transition)
-    probe.until(lambda: [profile.reliability for profile in asked(probe, "image_raw")] == [ReliabilityPolicy.RELIABLE],
-                "the same policy after another activation")
+    probe.until(
+        lambda: [profile.reliability for profile in asked(probe, "image_raw")] == [ReliabilityPolicy.RELIABLE],
+        "the same policy after another activation",
+    )
 
 
-def test_a_profile_follows_its_setting_from_one_configuration_to_the_next(start: Callable, probe: Any,
-                                                                          pose_weights: None) -> None:
+def test_a_profile_follows_its_setting_from_one_configuration_to_the_next(
+    start: Callable, probe: Any, pose_weights: None
+) -> None:
     start("pose", {**QUICK, "image_reliability": "best_effort"})
     for reliability, policy in (("best_effort", ReliabilityPolicy.BEST_EFFORT), ("reliable", ReliabilityPolicy.RELIABLE)):
         if reliability == "reliable":
@@ -66,14 +75,18 @@ def test_a_profile_follows_its_setting_from_one_configuration_to_the_next(start:
             assert probe.set_parameter("pose", "image_reliability", reliability) == (True, "")
             for transition in (Transition.TRANSITION_CONFIGURE, Transition.TRANSITION_ACTIVATE):
                 assert probe.change_state("pose", transition)
-        probe.until(lambda policy=policy: [profile.reliability for profile in asked(probe, "image_raw")] == [policy],
-                    f"images asked for {reliability}")
+        probe.until(
+            lambda policy=policy: [profile.reliability for profile in asked(probe, "image_raw")] == [policy],
+            f"images asked for {reliability}",
+        )
 
 
-@pytest.mark.parametrize(("end", "policy"), [("image_raw.subscription", "reliable_enough"),
-                                             ("skeletons.publisher", "always")])
-def test_an_override_that_is_no_policy_is_refused(start: Callable, probe: Any, pose_weights: None, end: str,
-                                                  policy: str) -> None:
+@pytest.mark.parametrize(
+    ("end", "policy"), [("image_raw.subscription", "reliable_enough"), ("skeletons.publisher", "always")]
+)
+def test_an_override_that_is_no_policy_is_refused(
+    start: Callable, probe: Any, pose_weights: None, end: str, policy: str
+) -> None:
     process = start("pose", {**QUICK, f"qos_overrides.{probe.namespace}/{end}.reliability": policy})
     assert process.wait() == 1
     assert policy in process.output and "expected reliability: reliable or best_effort" in process.output
@@ -88,8 +101,9 @@ class Reports:
         self._reports = probe.collect(DiagnosticArray, "/diagnostics")
 
     def newest(self) -> DiagnosticStatus | None:
-        return next((status for report in reversed(self._reports) for status in report.status if status.name == self._name),
-                    None)
+        return next(
+            (status for report in reversed(self._reports) for status in report.status if status.name == self._name), None
+        )
 
     def warn_of(self, *parts: str) -> bool:
         """Whether the newest one is a warning with all these parts."""

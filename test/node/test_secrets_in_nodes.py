@@ -52,8 +52,9 @@ class Everything:
                 self._topics.add(topic)
                 package, _, kind = kinds[0].split("/")
                 profile = latched_profile() if topic.endswith(("source_status", "action_model")) else result_profile(100)
-                self._probe.node.create_subscription(getattr(importlib.import_module(f"{package}.msg"), kind), topic,
-                                                     self._raw.append, profile, raw=True)
+                self._probe.node.create_subscription(
+                    getattr(importlib.import_module(f"{package}.msg"), kind), topic, self._raw.append, profile, raw=True
+                )
 
     def said(self) -> str:
         return "".join(bytes(message).decode("latin-1") for message in self._raw)
@@ -69,27 +70,36 @@ def every_node() -> set[str]:
     return set(listed[1].split())
 
 
-def test_no_node_tells_a_password(start: Callable, probe: Any, pose_weights: None, served: str,
-                                  tmp_path: Path) -> None:
+def test_no_node_tells_a_password(start: Callable, probe: Any, pose_weights: None, served: str, tmp_path: Path) -> None:
     """All nodes at once: what they print and write, all topics with /parameter_events and /rosout, all parameters."""
     everything = Everything(probe)
     everything.listen()
     source = f"http://admin:{PASSWORD}@{served}?pwd={PASSWORD}"
-    others = {"pose": {"input_size": 64}, "skeleton_graph": {}, "action": {}, "overlay": {}, "web": {"port": 0},
-              "recorder": {"out": str(tmp_path / "record")},
-              "bag_recorder": {"out": str(tmp_path / "bag"), "images": "none"},
-              "evaluator": {"out": str(tmp_path / "live"), "images": "none"}}
+    others = {
+        "pose": {"input_size": 64},
+        "skeleton_graph": {},
+        "action": {},
+        "overlay": {},
+        "web": {"port": 0},
+        "recorder": {"out": str(tmp_path / "record")},
+        "bag_recorder": {"out": str(tmp_path / "bag"), "images": "none"},
+        "evaluator": {"out": str(tmp_path / "live"), "images": "none"},
+    }
     if importlib.util.find_spec("hri_msgs"):
         others["hri_bridge"] = {}
     processes = {name: start(name, parameters) for name, parameters in others.items()}
     assert {*processes, "pipeline", "camera"} >= every_node() - {"hri_bridge"}
-    processes["pipeline"] = start("pipeline", {"source": source, "input_size": 64, "on_end": "stay", "autostart": False},
-                                  remap={"actions": "others"})
+    processes["pipeline"] = start(
+        "pipeline", {"source": source, "input_size": 64, "on_end": "stay", "autostart": False}, remap={"actions": "others"}
+    )
     for name, process in processes.items():
         if name != "pipeline":
             process.wait_for_line("active, ")
-    processes["camera"] = start("camera", {"source": "http://admin:${CAMERA_PW}@" + served, "pace": "lockstep", "loop": True,
-                                           "lockstep_timeout_s": 20.0}, environment={"CAMERA_PW": PASSWORD})
+    processes["camera"] = start(
+        "camera",
+        {"source": "http://admin:${CAMERA_PW}@" + served, "pace": "lockstep", "loop": True, "lockstep_timeout_s": 20.0},
+        environment={"CAMERA_PW": PASSWORD},
+    )
     actions = probe.collect(ActionLabelArray, "actions")
     probe.until(lambda: everything.listen() or len(actions) > 3, "answers")
     told = everything.parameters_of(f"{probe.namespace}/pipeline")
@@ -103,8 +113,10 @@ def test_no_node_tells_a_password(start: Callable, probe: Any, pose_weights: Non
     assert PASSWORD not in told + "".join(files)
 
 
-@pytest.mark.parametrize(("source", "why"), [
-    ("rtsp://me:${NO_SUCH}@127.0.0.1:9/1", "no variable NO_SUCH"), ("http://${HOME}/1", "only for a password")])
+@pytest.mark.parametrize(
+    ("source", "why"),
+    [("rtsp://me:${NO_SUCH}@127.0.0.1:9/1", "no variable NO_SUCH"), ("http://${HOME}/1", "only for a password")],
+)
 def test_a_password_that_cannot_be_had(start: Callable, source: str, why: str) -> None:
     process = start("camera", {"source": source})
     assert process.wait() == 1 and why in process.output and "Traceback" not in process.output

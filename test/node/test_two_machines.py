@@ -55,16 +55,22 @@ def hear(machine: Machine, namespace: str, count: int) -> dict[str, Any]:
 
 
 @pytest.mark.timeout(600)
-def test_a_camera_here_and_answers_from_there(machines: tuple[Link, Machine, Machine], tmp_path: Path,
-                                              pose_weights: None) -> None:
+def test_a_camera_here_and_answers_from_there(
+    machines: tuple[Link, Machine, Machine], tmp_path: Path, pose_weights: None
+) -> None:
     """20 ms each way and 2 % of the packets lost: answers keep coming, in order, with the camera's stamps and true ages."""
     link, robot, station = machines
     video = write_video(tmp_path / "bar.avi", 640, 480)
     namespace = f"/far_{os.getpid()}"
-    camera = NodeProcess("camera", namespace, {"source": str(video), "loop": True, "measure_answers": True},
-                         on=robot.command)
-    pipeline = NodeProcess("pipeline", namespace, {"input_size": 64, "image_transport": "compressed",
-                                                   "image_reliability": "reliable"}, on=station.command)
+    camera = NodeProcess(
+        "camera", namespace, {"source": str(video), "loop": True, "measure_answers": True}, on=robot.command
+    )
+    pipeline = NodeProcess(
+        "pipeline",
+        namespace,
+        {"input_size": 64, "image_transport": "compressed", "image_reliability": "reliable"},
+        on=station.command,
+    )
     try:
         heard = hear(robot, namespace, COUNT)
         actions = heard["actions"]

@@ -37,18 +37,23 @@ def allowed(name: str, kind: str, rule: str) -> list[str]:
     (profile,) = [each for each in POLICY.iter("profile") if each.get("node") == name]
     namespace = f"/seen/{name}/"
     texts = [each.text for group in profile.findall(kind) if group.get(rule) == "ALLOW" for each in group]
-    return [text if text.startswith("/") else f"{namespace}{name}/{text[2:]}" if text.startswith("~/") else namespace + text
-            for text in texts]
+    return [
+        text if text.startswith("/") else f"{namespace}{name}/{text[2:]}" if text.startswith("~/") else namespace + text
+        for text in texts
+    ]
 
 
 @pytest.mark.parametrize("name", NODES)
-def test_the_policy_allows_all_that_a_node_does(ros: None, name: str, drawn_video: Path, tmp_path: Path,
-                                                pose_weights: None) -> None:
+def test_the_policy_allows_all_that_a_node_does(
+    ros: None, name: str, drawn_video: Path, tmp_path: Path, pose_weights: None
+) -> None:
     node = active_node(name, drawn_video, tmp_path)
     try:
-        does = {("topics", "publish"): node.get_publisher_names_and_types_by_node(name, f"/seen/{name}"),
-                ("topics", "subscribe"): node.get_subscriber_names_and_types_by_node(name, f"/seen/{name}"),
-                ("services", "reply"): node.get_service_names_and_types_by_node(name, f"/seen/{name}")}
+        does = {
+            ("topics", "publish"): node.get_publisher_names_and_types_by_node(name, f"/seen/{name}"),
+            ("topics", "subscribe"): node.get_subscriber_names_and_types_by_node(name, f"/seen/{name}"),
+            ("services", "reply"): node.get_service_names_and_types_by_node(name, f"/seen/{name}"),
+        }
         for (kind, rule), found in does.items():
             patterns = allowed(name, kind, rule)
             strangers = [topic for topic, _ in found if not any(fnmatch.fnmatch(topic, pattern) for pattern in patterns)]
@@ -60,8 +65,10 @@ def test_the_policy_allows_all_that_a_node_does(ros: None, name: str, drawn_vide
 
 
 def test_the_policy_gives_every_node_an_enclave_of_its_own() -> None:
-    enclaves = {enclave.get("path"): [profile.get("node") for profile in enclave.iter("profile")]
-                for enclave in POLICY.iter("enclave")}
+    enclaves = {
+        enclave.get("path"): [profile.get("node") for profile in enclave.iter("profile")]
+        for enclave in POLICY.iter("enclave")
+    }
     assert enclaves == {f"/pose_attention/{name}": [name] for name in (*NODES, "hri_bridge", "robot")}
 
 
@@ -86,8 +93,14 @@ def test_foxglove_shows_the_topics_that_are_published() -> None:
     layout = json.loads((CONFIG / "foxglove_layout.json").read_text())
     panels = layout["configById"]
     image, scene = panels["Image!people"]["imageMode"], panels["3D!people"]
-    topics = [image["imageTopic"], image["calibrationTopic"], *image["annotations"], *scene["topics"],
-              panels["RawMessages!actions"]["topicPath"], panels["Plot!latency"]["paths"][0]["value"].partition(".")[0]]
+    topics = [
+        image["imageTopic"],
+        image["calibrationTopic"],
+        *image["annotations"],
+        *scene["topics"],
+        panels["RawMessages!actions"]["topicPath"],
+        panels["Plot!latency"]["paths"][0]["value"].partition(".")[0],
+    ]
     assert {topic.lstrip("/") for topic in topics} <= PUBLISHED
     assert panels["DiagnosticSummary!nodes"]["topicToRender"] in PUBLISHED
     assert scene["followTf"] == CameraConfig().frame_id

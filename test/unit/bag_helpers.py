@@ -17,9 +17,11 @@ START_NS = 1_700_000_000 * 10**9
 COCO = layout("coco17")
 SIZE = (640, 480)
 # A person 3.7 body units tall, joints in the order of coco17.
+# fmt: off
 _UPRIGHT = np.array([(0, -1.7), (0.05, -1.75), (-0.05, -1.75), (0.12, -1.7), (-0.12, -1.7), (0.25, -1.3), (-0.25, -1.3),
                      (0.32, -0.75), (-0.32, -0.75), (0.34, -0.2), (-0.34, -0.2), (0.16, -0.3), (-0.16, -0.3), (0.17, 0.55),
                      (-0.17, 0.55), (0.18, 1.35), (-0.18, 1.35)])
+# fmt: on
 
 
 def person(second: float, left_px: float, waving: bool = False) -> np.ndarray:
@@ -39,13 +41,18 @@ def skeletons(stamp_ns: int, people: Sequence[np.ndarray]) -> Skeletons:
 
 def scene(frames: int, fps: float = 15.0, people: int = 1, waves: tuple[float, float] = (0.0, 0.0)) -> list[Skeletons]:
     """People who stand side by side; the first one waves between the two seconds."""
-    return [skeletons(START_NS + round(i / fps * 1e9),
-                      [person(i / fps, 120 + 180 * k, waving=k == 0 and waves[0] <= i / fps < waves[1])
-                       for k in range(people)]) for i in range(frames)]
+    return [
+        skeletons(
+            START_NS + round(i / fps * 1e9),
+            [person(i / fps, 120 + 180 * k, waving=k == 0 and waves[0] <= i / fps < waves[1]) for k in range(people)],
+        )
+        for i in range(frames)
+    ]
 
 
-def write_skeleton_bag(path: Path, records: Sequence[Skeletons], storage: str = "mcap", compressed: bool = False,
-                       delay_ns: int = 40_000_000) -> Path:
+def write_skeleton_bag(
+    path: Path, records: Sequence[Skeletons], storage: str = "mcap", compressed: bool = False, delay_ns: int = 40_000_000
+) -> Path:
     """Each record in the order given, recorded `delay_ns` after its stamp, time of recording never going back."""
     recorded_ns = 0
     with BagWriter(path, storage, compressed) as writer:
@@ -61,5 +68,13 @@ def string(text: str):
 
 def model_message(spec: ModelSpec):
     """What a node that recognises says of its model."""
-    return make(ACTION_MODEL, model_id=spec.model_id, model_sha256=spec.sha256, layout=spec.layout.name,
-                joints=list(spec.layout.joints), classes=list(spec.classes), rate=spec.rate_hz, threshold=spec.threshold)
+    return make(
+        ACTION_MODEL,
+        model_id=spec.model_id,
+        model_sha256=spec.sha256,
+        layout=spec.layout.name,
+        joints=list(spec.layout.joints),
+        classes=list(spec.classes),
+        rate=spec.rate_hz,
+        threshold=spec.threshold,
+    )

@@ -47,12 +47,15 @@ def make_tensorrt(version: str, cudart: ctypes.CDLL, *, gpu: str = "here") -> Mo
         def fill(self, content: bytes) -> None:
             self.content = content
             session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
-            self._inputs = [SimpleNamespace(name=node.name, shape=tuple(n if isinstance(n, int) else -1 for n in node.shape))
-                            for node in session.get_inputs()]
+            self._inputs = [
+                SimpleNamespace(name=node.name, shape=tuple(n if isinstance(n, int) else -1 for n in node.shape))
+                for node in session.get_inputs()
+            ]
             self.num_inputs = len(self._inputs)
             kinds = [node.op_type for node in onnx.load_from_string(content).graph.node]
-            self._layers = [SimpleNamespace(type=trt.LayerType.QUANTIZE if kind == "QuantizeLinear" else kind)
-                            for kind in kinds]
+            self._layers = [
+                SimpleNamespace(type=trt.LayerType.QUANTIZE if kind == "QuantizeLinear" else kind) for kind in kinds
+            ]
             self.num_layers = len(kinds)
 
         def get_input(self, i: int):
@@ -261,7 +264,7 @@ def make_tensorrt(version: str, cudart: ctypes.CDLL, *, gpu: str = "here") -> Mo
 
 def _calibrate(config, cudart: ctypes.CDLL) -> list[np.ndarray]:
     """The samples that the calibrator hands out, read from device memory as TensorRT does."""
-    (name, (_, best, _)), = config.calibration_profile.items()
+    ((name, (_, best, _)),) = config.calibration_profile.items()
     calibrator, samples = config.int8_calibrator, []
     assert calibrator.get_batch_size() == 1 and calibrator.read_calibration_cache() is None
     while (addresses := calibrator.get_batch([name])) is not None:

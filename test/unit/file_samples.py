@@ -53,29 +53,64 @@ class Sample(NamedTuple):
 
 def dataset(path: Path) -> None:
     joints = LAYOUTS["penn13"].joints
-    clips = [Clip(RNG.uniform(0, 100, (n, 13, 2)).astype("f4"), np.ones((n, 13), "f4"), "wave", 25.0, "train", "a", (64, 48))
-             for n in (2, 3)]
+    clips = [
+        Clip(RNG.uniform(0, 100, (n, 13, 2)).astype("f4"), np.ones((n, 13), "f4"), "wave", 25.0, "train", "a", (64, 48))
+        for n in (2, 3)
+    ]
     SkeletonDataset.from_clips(clips, joints).save(path)
 
 
 def penn(path: Path) -> None:
-    np.savez(path, xy=RNG.uniform(2, 90, (5, 13, 2)), vis=np.ones((5, 13)), offsets=[0, 2, 5], action=["wave", "walk"],
-             train=[1, -1], clip_id=["0001", "0002"], height_width=[[48, 64], [48, 64]])
+    np.savez(
+        path,
+        xy=RNG.uniform(2, 90, (5, 13, 2)),
+        vis=np.ones((5, 13)),
+        offsets=[0, 2, 5],
+        action=["wave", "walk"],
+        train=[1, -1],
+        clip_id=["0001", "0002"],
+        height_width=[[48, 64], [48, 64]],
+    )
 
 
 def jhmdb(path: Path) -> None:
-    np.savez(path, poses=RNG.normal(size=(2, 4, 15, 2)), lengths=[4, 3], labels=[0, 1], class_names=["wave", "walk"],
-             split_flags=[[1, 2, 0], [2, 1, 1]])
+    np.savez(
+        path,
+        poses=RNG.normal(size=(2, 4, 15, 2)),
+        lengths=[4, 3],
+        labels=[0, 1],
+        class_names=["wave", "walk"],
+        split_flags=[[1, 2, 0], [2, 1, 1]],
+    )
 
 
 def kinect(path: Path) -> None:
-    np.savez(path, xyz=RNG.normal(size=(6, 20, 3)), offsets=[0, 3, 6], subject=[1, 2], action=["wave", "walk"],
-             name=["a", "b"], environment=[0, 0], label=[0, 1], class_names=["wave", "walk"])
+    np.savez(
+        path,
+        xyz=RNG.normal(size=(6, 20, 3)),
+        offsets=[0, 3, 6],
+        subject=[1, 2],
+        action=["wave", "walk"],
+        name=["a", "b"],
+        environment=[0, 0],
+        label=[0, 1],
+        class_names=["wave", "walk"],
+    )
 
 
 def motion(path: Path) -> None:
-    np.savez(path, xyz=RNG.normal(size=(6, 13, 3)), offsets=[0, 3, 6], subject=[1, 2], action=["wave", "walk"], fps=[30, 24],
-             joints=LAYOUTS["common13"].joints, style=["old", "sad"], form=[1, 2], dataset=[1, 1])
+    np.savez(
+        path,
+        xyz=RNG.normal(size=(6, 13, 3)),
+        offsets=[0, 3, 6],
+        subject=[1, 2],
+        action=["wave", "walk"],
+        fps=[30, 24],
+        joints=LAYOUTS["common13"].joints,
+        style=["old", "sad"],
+        form=[1, 2],
+        dataset=[1, 1],
+    )
 
 
 BVH = """HIERARCHY
@@ -91,10 +126,12 @@ Frame Time: 0.0333
 
 
 def bvh(path: Path) -> None:
-    limbs = "".join(f"  JOINT {side}{a} {{ OFFSET {x} {y} 0 CHANNELS 0 JOINT {side}{b} {{ OFFSET 0 -30 0 CHANNELS 0 "
-                    f"JOINT {side}{c} {{ OFFSET 0 -30 0 CHANNELS 0 }} }} }}\n"
-                    for side, x in (("Left", 15), ("Right", -15))
-                    for a, b, c, y in (("Arm", "ForeArm", "Hand", 50), ("UpLeg", "Leg", "Foot", 0)))
+    limbs = "".join(
+        f"  JOINT {side}{a} {{ OFFSET {x} {y} 0 CHANNELS 0 JOINT {side}{b} {{ OFFSET 0 -30 0 CHANNELS 0 "
+        f"JOINT {side}{c} {{ OFFSET 0 -30 0 CHANNELS 0 }} }} }}\n"
+        for side, x in (("Left", 15), ("Right", -15))
+        for a, b, c, y in (("Arm", "ForeArm", "Hand", 50), ("UpLeg", "Leg", "Foot", 0))
+    )
     path.write_text(BVH % (limbs, "\n".join(["0 90 0 1 2 3 4 5 6"] * 2)))
 
 
@@ -103,19 +140,39 @@ def utd(path: Path) -> None:
 
 
 def pyskl(path: Path) -> None:
-    annotation = {"frame_dir": "v_a_g01_c01", "label": 0, "total_frames": 3, "img_shape": (48, 64),
-                  "keypoint": np.arange(102).reshape(1, 3, 17, 2).astype(np.float16),
-                  "keypoint_score": np.ones((1, 3, 17), np.float16)}
+    annotation = {
+        "frame_dir": "v_a_g01_c01",
+        "label": 0,
+        "total_frames": 3,
+        "img_shape": (48, 64),
+        "keypoint": np.arange(102).reshape(1, 3, 17, 2).astype(np.float16),
+        "keypoint_score": np.ones((1, 3, 17), np.float16),
+    }
     path.write_bytes(pickle.dumps({"split": {"train1": ["v_a_g01_c01"], "test1": []}, "annotations": [annotation]}))
 
 
 def photos(path: Path) -> None:
     names = list(LAYOUTS["coco17"].joints)
     cv2.imwrite(str(path.parent / "a.png"), np.zeros((48, 64, 3), np.uint8))
-    path.write_text(json.dumps({
-        "categories": [{"keypoints": names}], "images": [{"id": 1, "file_name": "a.png", "width": 64, "height": 48}],
-        "annotations": [{"image_id": 1, "id": 1, "keypoints": [3.0, 4.0, 2] * 17, "bbox": [1, 2, 30, 40], "iscrowd": 0,
-                         "num_keypoints": 17, "area": 100.0}]}))
+    path.write_text(
+        json.dumps(
+            {
+                "categories": [{"keypoints": names}],
+                "images": [{"id": 1, "file_name": "a.png", "width": 64, "height": 48}],
+                "annotations": [
+                    {
+                        "image_id": 1,
+                        "id": 1,
+                        "keypoints": [3.0, 4.0, 2] * 17,
+                        "bbox": [1, 2, 30, 40],
+                        "iscrowd": 0,
+                        "num_keypoints": 17,
+                        "area": 100.0,
+                    }
+                ],
+            }
+        )
+    )
 
 
 def pixels(path: Path) -> None:
@@ -151,6 +208,7 @@ def bag(storage: str) -> Callable[[Path], None]:
         folder = path.parent / "made"
         bag_helpers.write_skeleton_bag(folder, bag_helpers.scene(4), storage)
         next(folder.glob(f"*{path.suffix}")).rename(path)
+
     return write
 
 
@@ -199,17 +257,30 @@ SAMPLES = {
     "pyskl": Sample("hmdb.pkl", pyskl, lambda path: import_pyskl(path, "1")),
     "photos": Sample("people.json", photos, lambda path: read_photos([path], path.parent, LAYOUTS["openpose18"])),
     "pixels": Sample("images.npy", pixels, lambda path: open_pixels(path.parent).images(0)),
-    "ntu": Sample("S001C002P003R001A023.skeleton", text("\n".join(["1", "1", "72057594037931101 0 1 1 1 1 0 0.1 0.2 2", "25"]
-                  + ["0.1 0.2 3.0 250 200 960 540 0.1 0.2 0.3 0.4 2"] * 25)), ntu.read_clip),
+    "ntu": Sample(
+        "S001C002P003R001A023.skeleton",
+        text(
+            "\n".join(
+                ["1", "1", "72057594037931101 0 1 1 1 1 0 0.1 0.2 2", "25"]
+                + ["0.1 0.2 3.0 250 200 960 540 0.1 0.2 0.3 0.4 2"] * 25
+            )
+        ),
+        ntu.read_clip,
+    ),
     "nucla": Sample("frame_1_tc_10_skeletons.txt", text("\n".join(["1,0,0,0"] + ["0.1,0.2,2.0,2"] * 20)), nucla.read_body),
     "features": Sample("backbone.onnx", write_backbone, lambda path: create_extractor(ExtractorConfig(str(path)))),
-    **{f"model {name}": Sample("model.json", model(name), read_recogniser if name in OPENED else read_description)
-       for name in available_models()},
+    **{
+        f"model {name}": Sample("model.json", model(name), read_recogniser if name in OPENED else read_description)
+        for name in available_models()
+    },
     **{f"pose model {name}": Sample("model.json", model(name), read_pose_network) for name in available_pose_networks()},
     "step.onnx": Sample("step.onnx", model("everyday"), read_recogniser),
     "recipe": Sample("penn.yaml", recipe_of("penn.yaml"), read_recipe),
-    "labels": Sample("labels.csv", text("start_s,end_s,label,person,x_px,y_px\n0,1.5,wave,,,\n2,3,walk,1,30,40\n"),
-                     lambda path: read_labels(path, LeftOut())),
+    "labels": Sample(
+        "labels.csv",
+        text("start_s,end_s,label,person,x_px,y_px\n0,1.5,wave,,,\n2,3,walk,1,30,40\n"),
+        lambda path: read_labels(path, LeftOut()),
+    ),
     "label map": Sample("map.yaml", text("wave: wave\nwalk: null\n"), read_label_map),
     "thresholds": Sample("limits.yaml", text("metrics: {frame_accuracy: {min: 0.8}}\n"), read_thresholds),
     "mcap": Sample("bag.mcap", bag("mcap"), read_bag),

@@ -22,13 +22,20 @@ def write_backbone(path: Path, channels: int = 4, seed: int = 0) -> np.ndarray:
 
     weights = np.random.default_rng(seed).standard_normal((channels, 3)).astype(np.float32)
     kernel = np.repeat(np.repeat(weights[:, :, None, None], STRIDE, 2), STRIDE, 3) / STRIDE**2
-    outputs = [helper.make_tensor_value_info(name, TensorProto.FLOAT, ["n", channels, "i", "j"])
-               for name in ("features", "confidence")]
+    outputs = [
+        helper.make_tensor_value_info(name, TensorProto.FLOAT, ["n", channels, "i", "j"])
+        for name in ("features", "confidence")
+    ]
     graph = helper.make_graph(
-        [helper.make_node("Conv", ["image", "kernel"], ["features"], strides=[STRIDE, STRIDE]),
-         helper.make_node("Neg", ["features"], ["confidence"])], "backbone",
+        [
+            helper.make_node("Conv", ["image", "kernel"], ["features"], strides=[STRIDE, STRIDE]),
+            helper.make_node("Neg", ["features"], ["confidence"]),
+        ],
+        "backbone",
         [helper.make_tensor_value_info("image", TensorProto.FLOAT, ["n", 3, "h", "w"])],
-        outputs, [numpy_helper.from_array(kernel.astype(np.float32), "kernel")])
+        outputs,
+        [numpy_helper.from_array(kernel.astype(np.float32), "kernel")],
+    )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=8)
     path.write_bytes(onnx.ModelProto.SerializeToString(model))
     return weights

@@ -8,11 +8,13 @@ from pose_attention_ros.core.body.layouts import layout
 
 LAYOUT = layout("openpose18")
 # A standing person: torso length 2, about 2.5 wide and 6.5 high; x right, y down, origin between the hips.
+# fmt: off
 _STANDING = {"nose": (0, -2.9), "neck": (0, -2), "right_shoulder": (-0.9, -1.9), "right_elbow": (-1.25, -0.9),
              "right_wrist": (-1.3, 0.2), "left_shoulder": (0.9, -1.9), "left_elbow": (1.25, -0.9), "left_wrist": (1.3, 0.2),
              "right_hip": (-0.6, 0), "right_knee": (-0.7, 1.7), "right_ankle": (-0.7, 3.3), "left_hip": (0.6, 0),
              "left_knee": (0.7, 1.7), "left_ankle": (0.7, 3.3), "right_eye": (-0.3, -3.3), "left_eye": (0.3, -3.3),
              "right_ear": (-0.65, -3.0), "left_ear": (0.65, -3.0)}
+# fmt: on
 STANDING = np.array([_STANDING[joint] for joint in LAYOUT.joints])  # (V, 2)
 
 
@@ -28,8 +30,9 @@ def crowd(count: int, size: float = 4.5, seed: int = 0) -> tuple[np.ndarray, tup
     return joints, (int(columns * 4.0 * size), int(max(1, -(-count // columns)) * 7.6 * size))
 
 
-def maps_of(people: np.ndarray, size: tuple[int, int], sigma: float = 1.0,
-            missing: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
+def maps_of(
+    people: np.ndarray, size: tuple[int, int], sigma: float = 1.0, missing: np.ndarray | None = None
+) -> tuple[np.ndarray, np.ndarray]:
     """Confidence (V + 1, H, W) and affinity (2 L, H, W) of people (N, V, 2) in cells; missing: (N, V) bool.
 
     The greatest Gaussian counts where people overlap, the mean of the fields where their limbs do (Cao et al. 2017).

@@ -12,8 +12,10 @@ from pose_attention_ros.core.body.layouts import LAYOUTS
 
 COCO = LAYOUTS["coco17"]
 # A standing person, x and y from 0 to 1 inside the box; left is the person's own, so at larger x.
+# fmt: off
 _STANDING = {"nose": (0.5, 0.1), "eye": (0.56, 0.07), "ear": (0.62, 0.09), "shoulder": (0.68, 0.22), "elbow": (0.8, 0.38),
              "wrist": (0.85, 0.52), "hip": (0.62, 0.52), "knee": (0.64, 0.74), "ankle": (0.65, 0.96)}
+# fmt: on
 
 
 def standing(left: float, top: float, width: float, height: float) -> np.ndarray:
@@ -55,12 +57,24 @@ def annotation(number: int, image: int, person: np.ndarray, **more) -> dict:
     seen = person[person[:, 2] > 0, :2]
     low, high = (seen.min(0), seen.max(0)) if len(seen) else (np.zeros(2), np.ones(2))
     box = [*map(float, low), *map(float, high - low)]
-    return {"id": number, "image_id": image, "category_id": 1, "iscrowd": 0, "bbox": box, "area": box[2] * box[3],
-            "num_keypoints": len(seen), "keypoints": person.reshape(-1).tolist(), **more}
+    return {
+        "id": number,
+        "image_id": image,
+        "category_id": 1,
+        "iscrowd": 0,
+        "bbox": box,
+        "area": box[2] * box[3],
+        "num_keypoints": len(seen),
+        "keypoints": person.reshape(-1).tolist(),
+        **more,
+    }
 
 
 def write_labels(path: Path, images: list[dict], annotations: list[dict]) -> Path:
-    content = {"images": images, "annotations": annotations,
-               "categories": [{"id": 1, "name": "person", "keypoints": list(COCO.joints)}]}
+    content = {
+        "images": images,
+        "annotations": annotations,
+        "categories": [{"id": 1, "name": "person", "keypoints": list(COCO.joints)}],
+    }
     path.write_text(json.dumps(content))
     return path

@@ -52,12 +52,19 @@ def conv_file(precision: str = "fp32", scale: float = 1.0, quantised: bool = Fal
     constants, nodes, source = [numpy_helper.from_array(weights_of, "weights")], [], "image"
     if quantised:
         constants += [numpy_helper.from_array(np.float32(0.01), "scale"), numpy_helper.from_array(np.int8(0), "zero")]
-        nodes = [helper.make_node("QuantizeLinear", ["image", "scale", "zero"], ["q"]),
-                 helper.make_node("DequantizeLinear", ["q", "scale", "zero"], ["d"])]
+        nodes = [
+            helper.make_node("QuantizeLinear", ["image", "scale", "zero"], ["q"]),
+            helper.make_node("DequantizeLinear", ["q", "scale", "zero"], ["d"]),
+        ]
         source = "d"
     nodes.append(helper.make_node("Conv", [source, "weights"], ["maps"], pads=[1, 1, 1, 1]))
     value = helper.make_tensor_value_info
-    graph = helper.make_graph(nodes, "conv", [value("image", TensorProto.FLOAT, ["n", 3, "h", "w"])],
-                              [value("maps", TensorProto.FLOAT, ["n", 2, "h", "w"])], constants)
+    graph = helper.make_graph(
+        nodes,
+        "conv",
+        [value("image", TensorProto.FLOAT, ["n", 3, "h", "w"])],
+        [value("maps", TensorProto.FLOAT, ["n", 2, "h", "w"])],
+        constants,
+    )
     content = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8).SerializeToString()
     return NetworkFile("conv", content, f"{scale}{quantised}", precision)

@@ -22,8 +22,19 @@ LAYOUT = layout("common13")
 class MeanHeight:
     """Classes `up` and `down`: whether the mean y of all ticks so far is negative. State: sum of y and number of ticks."""
 
-    spec = ModelSpec("mean_height", "0" * 64, ("up", "down"), LAYOUT, FEATURE_NAMES, rate_hz=15.0, state_size=2,
-                     decay_per_s=0.5, attention_window_s=2.0, temperature=1.0, threshold=0.6)
+    spec = ModelSpec(
+        "mean_height",
+        "0" * 64,
+        ("up", "down"),
+        LAYOUT,
+        FEATURE_NAMES,
+        rate_hz=15.0,
+        state_size=2,
+        decay_per_s=0.5,
+        attention_window_s=2.0,
+        temperature=1.0,
+        threshold=0.6,
+    )
 
     def __init__(self):
         self.batch_sizes = []
@@ -32,8 +43,12 @@ class MeanHeight:
         self.batch_sizes.append(len(features))
         state = state + np.stack([features[:, :, 1].mean(1), np.ones(len(features), np.float32)], 1)
         mean = state[:, 0] / state[:, 1]
-        return StepOutput(np.stack([-4 * mean, 4 * mean], 1), np.full((len(features), 13), 1 / 13, np.float32), mean,
-                          state.astype(np.float32))
+        return StepOutput(
+            np.stack([-4 * mean, 4 * mean], 1),
+            np.full((len(features), 13), 1 / 13, np.float32),
+            mean,
+            state.astype(np.float32),
+        )
 
 
 def graphs(stamp_s, heights):
@@ -42,14 +57,28 @@ def graphs(stamp_s, heights):
     features = np.zeros((people, 13, 5), np.float32)
     features[:, :, 1] = np.array(list(heights.values()), np.float32).reshape(-1, 1)
     features[:, :, 4] = 1
-    return SkeletonGraphs(round(stamp_s * 1e9), "cam", LAYOUT, (640, 480), np.array(list(heights), np.int64),
-                          features[:, :, :2], features, np.ones((people, 13), bool), np.zeros(people),
-                          np.zeros((people, 2)), np.ones(people), np.zeros((people, 4)))
+    return SkeletonGraphs(
+        round(stamp_s * 1e9),
+        "cam",
+        LAYOUT,
+        (640, 480),
+        np.array(list(heights), np.int64),
+        features[:, :, :2],
+        features,
+        np.ones((people, 13), bool),
+        np.zeros(people),
+        np.zeros((people, 2)),
+        np.ones(people),
+        np.zeros((people, 4)),
+    )
 
 
 @settings(deadline=None)
-@given(gaps_ms=st.lists(st.integers(5, 300), min_size=1, max_size=40), rate_hz=st.sampled_from([8.0, 15.0, 29.97]),
-       seed=st.integers(0, 999))
+@given(
+    gaps_ms=st.lists(st.integers(5, 300), min_size=1, max_size=40),
+    rate_hz=st.sampled_from([8.0, 15.0, 29.97]),
+    seed=st.integers(0, 999),
+)
 def test_ticks_frame_by_frame_equal_those_of_the_whole_clip(gaps_ms, rate_hz, seed):
     rng = np.random.default_rng(seed)
     stamps_ns = np.cumsum([0, *gaps_ms]).astype(np.int64) * 1_000_000
@@ -82,8 +111,10 @@ def test_people_are_stepped_in_one_batch_and_have_a_state_each():
     for i in range(30):
         result = stage(graphs(i / 15, {7: -1.0, 9: 1.0}))
     assert set(recogniser.batch_sizes) == {2}
-    assert {p.track_id: (p.label, p.state) for p in result.people} == \
-        {7: ("up", LabelState.CONFIRMED), 9: ("down", LabelState.CONFIRMED)}
+    assert {p.track_id: (p.label, p.state) for p in result.people} == {
+        7: ("up", LabelState.CONFIRMED),
+        9: ("down", LabelState.CONFIRMED),
+    }
     for person in result.people:
         assert person.scores.sum() == pytest.approx(1)
         assert person.frame_attention.sum() == pytest.approx(1)

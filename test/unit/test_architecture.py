@@ -35,8 +35,15 @@ ARROWS = {
     "cli": {"core", "bags", "models", "inference", "cameras", "visualization", "data", "evaluation", "training", "web"},
 }
 # room of core -> the rooms it may import; what lies in core itself but the stages serves them all
-ROOMS = {"body": set(), "people": set(), "time": set(), "actions": {"body"}, "teaching": {"actions"}, "messages": {"body"},
-         "machine": set()}
+ROOMS = {
+    "body": set(),
+    "people": set(),
+    "time": set(),
+    "actions": {"body"},
+    "teaching": {"actions"},
+    "messages": {"body"},
+    "machine": set(),
+}
 FOR_EVERY_ROOM = {"types", "config", "errors", "secrets"}
 # library -> the only parts, or modules, that may import it
 ONLY_IN = {
@@ -61,10 +68,32 @@ ONLY_IN = {
 # Loaded where they are used: they are heavy, or not there on every robot.
 LATE = {"aiohttp", "onnxruntime", "ai_edge_litert", "tensorrt", "rosbags", "matplotlib", "cv_bridge", "scipy"}
 # What each part of a robot's process is made of; none of it may load torch.
-ON_A_ROBOT = ("core.pipeline", "inference.pose", "inference.recogniser", "cameras", "visualization.overlay",
-              "evaluation.recording", "cli.main", "cli.run", "cli.models", "cli.teach", "cli.view")
-RUNS_CODE = ("pickle.load", "pickle.loads", "eval", "exec", "os.system", "os.popen", "subprocess.getoutput",
-             "subprocess.getstatusoutput", "yaml.load", "yaml.unsafe_load", "yaml.full_load")
+ON_A_ROBOT = (
+    "core.pipeline",
+    "inference.pose",
+    "inference.recogniser",
+    "cameras",
+    "visualization.overlay",
+    "evaluation.recording",
+    "cli.main",
+    "cli.run",
+    "cli.models",
+    "cli.teach",
+    "cli.view",
+)
+RUNS_CODE = (
+    "pickle.load",
+    "pickle.loads",
+    "eval",
+    "exec",
+    "os.system",
+    "os.popen",
+    "subprocess.getoutput",
+    "subprocess.getstatusoutput",
+    "yaml.load",
+    "yaml.unsafe_load",
+    "yaml.full_load",
+)
 ROS_MESSAGES = re.compile(r"\w+_(msgs|interfaces)$")
 
 
@@ -93,8 +122,12 @@ def imports_of(file: Path) -> Iterator[Import]:
     """Every import statement of a file, those inside functions too."""
     inside = file.relative_to(ROOT / PACKAGE).with_suffix("").parts
     tree = tree_of(file)
-    late = {id(node) for scope in ast.walk(tree) if isinstance(scope, (ast.FunctionDef, ast.AsyncFunctionDef))
-            for node in ast.walk(scope)}
+    late = {
+        id(node)
+        for scope in ast.walk(tree)
+        if isinstance(scope, (ast.FunctionDef, ast.AsyncFunctionDef))
+        for node in ast.walk(scope)
+    }
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             targets = [alias.name for alias in node.names]
@@ -109,8 +142,9 @@ def imports_of(file: Path) -> Iterator[Import]:
             yield Import(file, node.lineno, inside[0], ".".join(inside), target, id(node) not in late)
 
 
-IMPORTS = [found for file in sorted((ROOT / PACKAGE).rglob("*.py")) if file.parent != ROOT / PACKAGE
-           for found in imports_of(file)]
+IMPORTS = [
+    found for file in sorted((ROOT / PACKAGE).rglob("*.py")) if file.parent != ROOT / PACKAGE for found in imports_of(file)
+]
 
 
 def test_every_part_is_in_the_table() -> None:
@@ -142,13 +176,19 @@ def test_rooms_of_core_import_only_along_the_arrows() -> None:
 
 def test_no_files_import_each_other_in_a_circle() -> None:
     """Whoever reads one file of a circle must read them all. Imports for annotations alone do not count."""
-    files = {".".join(file.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): file
-             for file in (ROOT / PACKAGE).rglob("*.py")}
+    files = {
+        ".".join(file.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): file
+        for file in (ROOT / PACKAGE).rglob("*.py")
+    }
     imported: dict[str, set[str]] = {}
     for name, file in files.items():
         tree = tree_of(file)
-        annotations = {id(node) for test in ast.walk(tree) if isinstance(test, ast.If)
-                       and ast.unparse(test.test).endswith("TYPE_CHECKING") for node in ast.walk(test)}
+        annotations = {
+            id(node)
+            for test in ast.walk(tree)
+            if isinstance(test, ast.If) and ast.unparse(test.test).endswith("TYPE_CHECKING")
+            for node in ast.walk(test)
+        }
         nodes = [node for node in ast.walk(tree) if id(node) not in annotations]
         whole = {alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names}
         named = {f"{node.module}.{alias.name}" for node in nodes if isinstance(node, ast.ImportFrom) for alias in node.names}
@@ -180,24 +220,30 @@ def test_no_file_can_run_code() -> None:
         for call in (node for node in ast.walk(tree_of(file)) if isinstance(node, ast.Call)):
             name = ast.unparse(call.func)
             options = {option.arg: ast.unparse(option.value) for option in call.keywords}
-            if (name in RUNS_CODE or "True" in (options.get("allow_pickle"), options.get("shell"))
-                    or (name == "torch.load" and options.get("weights_only") != "True")):
+            if (
+                name in RUNS_CODE
+                or "True" in (options.get("allow_pickle"), options.get("shell"))
+                or (name == "torch.load" and options.get("weights_only") != "True")
+            ):
                 wrong.append(f"{file.relative_to(ROOT)}:{call.lineno} {ast.unparse(call)}")
     assert not wrong, "\n".join(wrong)
 
 
 def test_no_module_shadows_generated_code() -> None:
     """The message generator owns these names inside the package."""
-    taken = [str(path) for name in ("msg", "srv", "action") for path in (ROOT / PACKAGE).glob(f"{name}*")
-             if path.stem == name]
+    taken = [
+        str(path) for name in ("msg", "srv", "action") for path in (ROOT / PACKAGE).glob(f"{name}*") if path.stem == name
+    ]
     assert not taken
 
 
 @pytest.mark.parametrize("module", ON_A_ROBOT)
 def test_a_robot_runs_without_torch_and_ros(module: str) -> None:
     """Seen in a fresh interpreter: importing this loads neither, nor what only a download needs."""
-    code = (f"import importlib, sys; importlib.import_module('{PACKAGE}.{module}'); "
-            "print([name for name in ('torch', 'rclpy', 'onnx', 'matplotlib', 'urllib.request', 'tarfile') "
-            "if name in sys.modules])")
+    code = (
+        f"import importlib, sys; importlib.import_module('{PACKAGE}.{module}'); "
+        "print([name for name in ('torch', 'rclpy', 'onnx', 'matplotlib', 'urllib.request', 'tarfile') "
+        "if name in sys.modules])"
+    )
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=300)
     assert (done.returncode, done.stdout.strip()) == (0, "[]"), done.stdout + done.stderr

@@ -23,8 +23,13 @@ def best_by_trying(cost, alone):
 
 
 @settings(deadline=None, max_examples=150)
-@given(rows=st.integers(0, 4), columns=st.integers(0, 4), seed=st.integers(0, 2**20),
-       alone=st.sampled_from([None, 0.0, 1.5]), whole=st.booleans())
+@given(
+    rows=st.integers(0, 4),
+    columns=st.integers(0, 4),
+    seed=st.integers(0, 2**20),
+    alone=st.sampled_from([None, 0.0, 1.5]),
+    whole=st.booleans(),
+)
 def test_no_other_way_is_cheaper(rows, columns, seed, alone, whole):
     rng = np.random.default_rng(seed)
     cost = rng.integers(-3, 4, (rows, columns)).astype(float) if whole else rng.normal(size=(rows, columns))

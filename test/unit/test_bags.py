@@ -97,8 +97,9 @@ def test_a_bag_cut_anywhere_gives_what_is_left_or_one_clear_line(share, storage)
         try:
             items, left_out = read(bag)
         except SourceError as error:
-            assert "\n" not in str(error) and ("is not a bag that can be read" in str(error) or "is empty" in str(error)
-                                               or "holds nothing" in str(error))
+            assert "\n" not in str(error) and (
+                "is not a bag that can be read" in str(error) or "is empty" in str(error) or "holds nothing" in str(error)
+            )
             return
         stamps = [record.stamp_ns for record in records]
         assert [item.stamp_ns for item in items] == sorted({item.stamp_ns for item in items} & set(stamps))
@@ -144,20 +145,30 @@ def stamped(offsets_s: list[float]):
     return [skeletons(START_NS + round(s * 1e9), [np.zeros((17, 2), np.float32)]) for s in offsets_s]
 
 
-@pytest.mark.parametrize(("offsets_s", "kept", "reason"), [
-    ([0, 0.1, 0.1, 0.2], 3, "messages or images with the stamp of the one before them"),
-    ([0, 0.1, 0.3, 0.2, 0.4], 4, "messages or images out of order: their stamp is earlier than that of one before them"),
-    ([0, 1, 2, 3, 0, 1, 2, 3, 0, 1], 4, "stamps begin again (a looping player was recorded?): only the first round is used"),
-])
+@pytest.mark.parametrize(
+    ("offsets_s", "kept", "reason"),
+    [
+        ([0, 0.1, 0.1, 0.2], 3, "messages or images with the stamp of the one before them"),
+        ([0, 0.1, 0.3, 0.2, 0.4], 4, "messages or images out of order: their stamp is earlier than that of one before them"),
+        (
+            [0, 1, 2, 3, 0, 1, 2, 3, 0, 1],
+            4,
+            "stamps begin again (a looping player was recorded?): only the first round is used",
+        ),
+    ],
+)
 def test_stamps_that_do_not_rise(tmp_path, offsets_s, kept, reason):
     items, left_out = read(write_skeleton_bag(tmp_path / "bag", stamped(offsets_s)))
     assert len(items) == kept and left_out == {reason: len(offsets_s) - kept}
 
 
-@pytest.mark.parametrize(("offsets_s", "kept", "left_out"), [
-    ([0, 0.1, 9000, 0.3, 0.4], 4, 1),  # one wrong stamp does not cost all that follow
-    ([0, 0.1, 9000, 9000.1, 9000.2, 9000.3, 9000.4, 9000.5, 9000.6], 4, 5),  # the clock was set
-])
+@pytest.mark.parametrize(
+    ("offsets_s", "kept", "left_out"),
+    [
+        ([0, 0.1, 9000, 0.3, 0.4], 4, 1),  # one wrong stamp does not cost all that follow
+        ([0, 0.1, 9000, 9000.1, 9000.2, 9000.3, 9000.4, 9000.5, 9000.6], 4, 5),  # the clock was set
+    ],
+)
 def test_stamps_that_jump_ahead_of_the_recording(tmp_path, offsets_s, kept, left_out):
     with BagWriter(tmp_path / "bag") as writer:
         for i, record in enumerate(stamped(offsets_s)):
@@ -187,9 +198,9 @@ def of_another_recorder(bag: Path, profile: bytes) -> Path:
     content = bytearray(file.read_bytes())
     content[17:25] = profile
     for at in [found.start() for found in re.finditer(rb"/chatter\x03\x00\x00\x00cdr", content)]:
-        content[at + 12:at + 15] = b"jsn"
+        content[at + 12 : at + 15] = b"jsn"
     for at in [found.start() for found in re.finditer(rb"std_msgs/msg/String\x07\x00\x00\x00ros2msg", content)]:
-        content[at + 23:at + 30] = b"jschema"
+        content[at + 23 : at + 30] = b"jschema"
     file.write_bytes(content)
     return file
 
@@ -205,17 +216,22 @@ def test_an_mcap_file_without_the_profile_is_read_for_its_ros_messages(tmp_path,
     file = of_another_recorder(tmp_path / "bag", profile)
     items, left_out = read(file if single_file else tmp_path / "bag")
     assert [item.stamp_ns for item in items] == [record.stamp_ns for record in records]
-    assert list(left_out) == [f"{file.name} is an MCAP file without the ROS 2 profile (its profile is "
-                              f"{'ros1' if profile[0] else ''!r}): it is read for its ROS 2 messages",
-                              "topic /chatter is jsn, no ROS 2 message (cdr)"]
+    assert list(left_out) == [
+        f"{file.name} is an MCAP file without the ROS 2 profile (its profile is "
+        f"{'ros1' if profile[0] else ''!r}): it is read for its ROS 2 messages",
+        "topic /chatter is jsn, no ROS 2 message (cdr)",
+    ]
 
 
 def test_an_mcap_file_without_any_ros_message_says_what_it_is(tmp_path):
     with BagWriter(tmp_path / "bag") as writer:
         writer.write("/chatter", START_NS, string("{}"))
     file = of_another_recorder(tmp_path / "bag", b"\x00\x00\x00\x00ros2")
-    with pytest.raises(SourceError, match=r"without the ROS 2 profile \(its profile is ''\), and its messages are jsn, not "
-                                          r"ROS 2's \(cdr\); record with `ros2 bag record -s mcap`"):
+    with pytest.raises(
+        SourceError,
+        match=r"without the ROS 2 profile \(its profile is ''\), and its messages are jsn, not "
+        r"ROS 2's \(cdr\); record with `ros2 bag record -s mcap`",
+    ):
         Bag(file)
     file.write_bytes(file.read_bytes()[:200])
     with pytest.raises(SourceError, match=r"profile is ''\), and no ROS 2 messages can be read from it"):
@@ -232,7 +248,7 @@ def test_topics_that_are_not_of_ros_hide_the_others_in_no_mcap_file(tmp_path, pr
             writer.write("/chatter", START_NS + i * 10**8, string("{" + " " * 60_000 + "}"))
             writer.write("/skeletons", START_NS + i * 10**8, skeletons_message(record))
     file = of_another_recorder(tmp_path / "bag", profile)
-    file.write_bytes(file.read_bytes()[:round(share * file.stat().st_size)])
+    file.write_bytes(file.read_bytes()[: round(share * file.stat().st_size)])
     items, left_out = read(file)
     assert len(items) == 60 if share == 1 else 10 < len(items) <= 60
     assert any("is damaged" in reason for reason in left_out) == (share < 1)
@@ -253,9 +269,9 @@ def test_what_latched_topics_offer_is_in_the_bag_as_every_ros_2_reads_it(tmp_pat
     with Reader(tmp_path / "bag") as reader:
         offers = {each.topic: each.ext.offered_qos_profiles[0] for each in reader.connections}
     latched, reliable = QosDurability.TRANSIENT_LOCAL, QosReliability.RELIABLE
-    assert {topic: (offer.durability is latched, offer.reliability is reliable, offer.depth)
-            for topic, offer in offers.items()} == {
-        "/action_model": (True, True, 1), "/map": (True, False, 3), "/chatter": (False, True, 10)}
+    assert {
+        topic: (offer.durability is latched, offer.reliability is reliable, offer.depth) for topic, offer in offers.items()
+    } == {"/action_model": (True, True, 1), "/map": (True, False, 3), "/chatter": (False, True, 10)}
     # Humble takes numbers in a text and nothing else; Jazzy and Kilted take both.
     content = yaml.safe_load((tmp_path / "bag" / "metadata.yaml").read_text())["rosbag2_bagfile_information"]
     offered = yaml.safe_load(content["topics_with_message_count"][0]["topic_metadata"]["offered_qos_profiles"])
@@ -290,6 +306,7 @@ def mixed_bag(path: Path) -> Path:
         for name in ("/left/skeletons", "/right/skeletons"):
             writer.write(name, START_NS, skeletons_message(scene(1)[0]))
         from rosbags.typesys import Stores, get_types_from_msg, get_typestore
+
         store = get_typestore(Stores.EMPTY)
         store.register(get_types_from_msg("float32 volts", "battery_msgs/msg/Charge"))
         connection = writer._writer.add_connection("/battery", "battery_msgs/msg/Charge", typestore=store)
@@ -298,14 +315,21 @@ def mixed_bag(path: Path) -> Path:
     return path
 
 
-@pytest.mark.parametrize(("kind", "topic", "message"), [
-    ("auto", "/nothing", r"has no topic '/nothing'; it has /battery \(battery_msgs/msg/Charge, 1\), /chatter"),
-    ("auto", "/chatter", "is std_msgs/msg/String, expected sensor_msgs/msg/Image or"),
-    ("auto", "/battery", "is battery_msgs/msg/Charge, expected"),
-    ("images", "", "holds nothing of images; it has"),
-    ("auto", "", "several topics of skeletons; choose one with --topic: /left/skeletons, /right/skeletons"),
-    ("actions", "/left/skeletons", "is pose_attention_ros/msg/SkeletonArray, expected pose_attention_ros/msg/ActionLabel"),
-])
+@pytest.mark.parametrize(
+    ("kind", "topic", "message"),
+    [
+        ("auto", "/nothing", r"has no topic '/nothing'; it has /battery \(battery_msgs/msg/Charge, 1\), /chatter"),
+        ("auto", "/chatter", "is std_msgs/msg/String, expected sensor_msgs/msg/Image or"),
+        ("auto", "/battery", "is battery_msgs/msg/Charge, expected"),
+        ("images", "", "holds nothing of images; it has"),
+        ("auto", "", "several topics of skeletons; choose one with --topic: /left/skeletons, /right/skeletons"),
+        (
+            "actions",
+            "/left/skeletons",
+            "is pose_attention_ros/msg/SkeletonArray, expected pose_attention_ros/msg/ActionLabel",
+        ),
+    ],
+)
 def test_topics_that_cannot_be_evaluated(tmp_path, kind, topic, message):
     with Bag(mixed_bag(tmp_path / "bag")) as bag, pytest.raises(SourceError, match=message):
         choose_input(bag, kind, topic)
@@ -334,10 +358,10 @@ def test_a_definition_that_is_missing_for_a_type_nobody_knows(tmp_path):
     assert len(items) == 2
 
 
-@pytest.mark.parametrize(("make_path", "message"), [
-    (lambda folder: folder / "nowhere", "does not exist"),
-    (lambda folder: folder, "no metadata.yaml, no .db3, no .mcap"),
-])
+@pytest.mark.parametrize(
+    ("make_path", "message"),
+    [(lambda folder: folder / "nowhere", "does not exist"), (lambda folder: folder, "no metadata.yaml, no .db3, no .mcap")],
+)
 def test_paths_that_are_no_bag(tmp_path, make_path, message):
     with pytest.raises(SourceError, match=message):
         Bag(make_path(tmp_path))
@@ -352,8 +376,16 @@ def test_a_bag_is_not_written_over_another(tmp_path):
 def test_a_header_without_a_stamp_takes_the_time_of_recording(tmp_path):
     with BagWriter(tmp_path / "bag") as writer:
         for i in range(3):
-            image = make("sensor_msgs/msg/Image", header=header_of(0, "cam"), height=2, width=2, encoding="bgr8",
-                         is_bigendian=0, step=6, data=np.zeros(12, np.uint8))
+            image = make(
+                "sensor_msgs/msg/Image",
+                header=header_of(0, "cam"),
+                height=2,
+                width=2,
+                encoding="bgr8",
+                is_bigendian=0,
+                step=6,
+                data=np.zeros(12, np.uint8),
+            )
             writer.write("/image", START_NS + i, image)
     items, _ = read(tmp_path / "bag")
     assert [item.stamp_ns for item in items] == [START_NS, START_NS + 1, START_NS + 2]
@@ -370,8 +402,9 @@ def write_ros1_bag(path: Path, frames: int) -> Path:
         for i in range(frames):
             stamp = types["builtin_interfaces/msg/Time"](sec=START_NS // 10**9 + i, nanosec=5)
             header = types["std_msgs/msg/Header"](seq=i, stamp=stamp, frame_id="cam")
-            image = types[msgtype](header=header, height=2, width=2, encoding="bgr8", is_bigendian=0, step=6,
-                                   data=np.full(12, i, np.uint8))
+            image = types[msgtype](
+                header=header, height=2, width=2, encoding="bgr8", is_bigendian=0, step=6, data=np.full(12, i, np.uint8)
+            )
             writer.write(connection, START_NS + i * 10**9, store.serialize_ros1(image, msgtype))
     return path
 
@@ -393,8 +426,10 @@ def test_a_damaged_database_without_bytes_has_messages_of_none(tmp_path: Path) -
     write_skeleton_bag(tmp_path / "bag", scene(4), "sqlite3")
     database = next((tmp_path / "bag").glob("*.db3"))
     with contextlib.closing(sqlite3.connect(database)) as connection:
-        connection.executescript("CREATE TABLE loose AS SELECT * FROM messages; DROP TABLE messages; "
-                                 "ALTER TABLE loose RENAME TO messages; UPDATE messages SET data = NULL WHERE id = 1;")
+        connection.executescript(
+            "CREATE TABLE loose AS SELECT * FROM messages; DROP TABLE messages; "
+            "ALTER TABLE loose RENAME TO messages; UPDATE messages SET data = NULL WHERE id = 1;"
+        )
         connection.execute("UPDATE messages SET data = 'text' WHERE id = 2")
         connection.commit()
     with Bag(database) as opened:

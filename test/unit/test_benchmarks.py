@@ -21,9 +21,11 @@ from pose_attention_ros.core.body.layouts import layout  # noqa: E402
 pytestmark = pytest.mark.training
 
 # The 25 joints of Kinect v2, counted from 1; joint 21 is the middle of the shoulders.
+# fmt: off
 NTU_LIMBS = ((1, 2), (2, 21), (3, 21), (4, 3), (5, 21), (6, 5), (7, 6), (8, 7), (9, 21), (10, 9), (11, 10), (12, 11),
              (13, 1), (14, 13), (15, 14), (16, 15), (17, 1), (18, 17), (19, 18), (20, 19), (22, 23), (23, 8), (24, 25),
              (25, 12))
+# fmt: on
 
 
 @pytest.mark.parametrize("filters, published", [(64, 1_800_469), (32, 489_429), (16, 149_557)])

@@ -99,13 +99,16 @@ def test_a_frame_is_stamped_with_the_time_at_which_the_device_took_it():
     camera.close()
 
 
-@pytest.mark.parametrize(("position_ago_s", "stamped", "age_s"), [
-    (0.2, True, 0.2), (0.2, False, 0.0), (30.0, True, 0.0), (-5.0, True, 0.0), (None, True, 0.0)])
+@pytest.mark.parametrize(
+    ("position_ago_s", "stamped", "age_s"),
+    [(0.2, True, 0.2), (0.2, False, 0.0), (30.0, True, 0.0), (-5.0, True, 0.0), (None, True, 0.0)],
+)
 def test_only_a_kernels_monotonic_stamp_tells_a_frames_age(monkeypatch, position_ago_s, stamped, age_s):
     """V4L2 gives the buffer's time as the position; a stream's position, another clock or none is no age."""
     capture = Capture("nowhere", stamped=stamped)
-    monkeypatch.setattr(capture, "get", lambda name: 0.0 if position_ago_s is None else
-                        (time.monotonic() - position_ago_s) * 1e3)
+    monkeypatch.setattr(
+        capture, "get", lambda name: 0.0 if position_ago_s is None else (time.monotonic() - position_ago_s) * 1e3
+    )
     assert capture.age_s() == pytest.approx(age_s, abs=0.1)
 
 
@@ -118,8 +121,11 @@ def test_lost_device_is_opened_again(caplog):
     assert camera.trouble == ""
     assert lost.released.wait(120) and absent.released.wait(120)
     lines = [record.getMessage() for record in caplog.records]
-    assert lines == ["camera test: the stream ended or the device is gone; reconnecting in 0.0 s",
-                     "camera test: cannot be opened; reconnecting in 0.0 s", "camera test: frames are back"]
+    assert lines == [
+        "camera test: the stream ended or the device is gone; reconnecting in 0.0 s",
+        "camera test: cannot be opened; reconnecting in 0.0 s",
+        "camera test: frames are back",
+    ]
     camera.close()
 
 
@@ -132,8 +138,11 @@ def test_stuck_device_is_noticed_and_replaced(caplog):
 
 
 def test_driver_that_hangs_every_time_ends_with_an_error():
-    camera = camera_on(Device(frames=1), *(Device() for _ in range(9)),
-                       config=CameraConfig(timeout_s=0.1, reconnect_s=0.01, reconnect_max_s=0.1))
+    camera = camera_on(
+        Device(frames=1),
+        *(Device() for _ in range(9)),
+        config=CameraConfig(timeout_s=0.1, reconnect_s=0.01, reconnect_max_s=0.1),
+    )
     camera.read()
     with pytest.raises(SourceError, match="driver hangs"):
         camera.read()

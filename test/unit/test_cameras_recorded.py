@@ -44,14 +44,16 @@ def raw_message(number: int, stamp_ns: int, encoding: str = "bgr8"):
     stamp = types["builtin_interfaces/msg/Time"](sec=stamp_ns // SECOND, nanosec=stamp_ns % SECOND)
     header = types["std_msgs/msg/Header"](stamp=stamp, frame_id="head_camera")
     data = numbered_image(number).reshape(-1)
-    return types["sensor_msgs/msg/Image"](header=header, height=48, width=64, encoding=encoding, is_bigendian=0, step=192,
-                                          data=data)
+    return types["sensor_msgs/msg/Image"](
+        header=header, height=48, width=64, encoding=encoding, is_bigendian=0, step=192, data=data
+    )
 
 
 def compressed_message(number: int, stamp_ns: int):
     types, raw = STORE.types, raw_message(number, stamp_ns)
-    return types["sensor_msgs/msg/CompressedImage"](header=raw.header, format="jpeg",
-                                                    data=cv2.imencode(".jpg", numbered_image(number))[1])
+    return types["sensor_msgs/msg/CompressedImage"](
+        header=raw.header, format="jpeg", data=cv2.imencode(".jpg", numbered_image(number))[1]
+    )
 
 
 def write_bag(path: Path, topics: dict[str, list], storage: StoragePlugin = StoragePlugin.SQLITE3) -> Path:
@@ -186,8 +188,8 @@ def broken_frame(path: Path, number: int) -> Path:
     at = content.index(b"movi")
     for _ in range(number + 1):
         at = content.index(b"00dc", at + 1)
-    size = int.from_bytes(content[at + 4:at + 8], "little")
-    content[at + 8:at + 8 + size] = bytes(size)
+    size = int.from_bytes(content[at + 4 : at + 8], "little")
+    content[at + 8 : at + 8 + size] = bytes(size)
     path.write_bytes(content)
     return path
 
@@ -214,8 +216,10 @@ def test_a_video_goes_on_past_what_cannot_be_decoded(tmp_path, caplog, numbers):
         kept = [number for number in range(10) if number not in numbers]
         assert [number_of(frame) for frame in frames] == kept * (2 if loop else 1)
         (warning,) = caplog.records
-        assert warning.getMessage() == f"{path} is damaged or cut off: {len(numbers)} of 10 frames cannot be decoded and " \
-                                       "are left out"
+        assert (
+            warning.getMessage() == f"{path} is damaged or cut off: {len(numbers)} of 10 frames cannot be decoded and "
+            "are left out"
+        )
     stamps = [frame.stamp_ns // 40_000_000 for frame in read_all(open_source(str(path)))]
     assert stamps == [number - kept[0] for number in kept]
 
@@ -227,7 +231,7 @@ def moov_first(path: Path) -> Path:
     begin = content.index(b"mdat") - 4
     moov = bytearray(content[at:])
     offsets = moov.index(b"stco") + 8
-    for i in range(int.from_bytes(moov[offsets:offsets + 4], "big")):
+    for i in range(int.from_bytes(moov[offsets : offsets + 4], "big")):
         place = slice(offsets + 4 + 4 * i, offsets + 8 + 4 * i)
         moov[place] = (int.from_bytes(moov[place], "big") + len(moov)).to_bytes(4, "big")
     path.write_bytes(content[:begin] + moov + content[begin:at])
@@ -237,12 +241,12 @@ def moov_first(path: Path) -> Path:
 def test_a_video_that_is_cut_off_gives_what_it_holds_and_says_what_it_lacks(tmp_path, caplog):
     whole = write_mp4(tmp_path / "whole.mp4", [0.04] * 12)
     cut = tmp_path / "cut.mp4"
-    cut.write_bytes(whole.read_bytes()[:whole.stat().st_size // 2])
+    cut.write_bytes(whole.read_bytes()[: whole.stat().st_size // 2])
     with pytest.raises(SourceError, match=r"it is an MP4 file without its index \(moov\), as one that was cut off"):
         open_source(str(cut))
     first = moov_first(whole)
     assert len(read_all(open_source(str(first)))) == 12 and not caplog.records
-    cut.write_bytes(first.read_bytes()[:first.stat().st_size * 3 // 4])
+    cut.write_bytes(first.read_bytes()[: first.stat().st_size * 3 // 4])
     given = len(read_all(open_source(str(cut))))
     assert 0 < given < 12
     assert f"{cut} is damaged or cut off: {12 - given} of 12 frames cannot be decoded" in caplog.text
@@ -258,7 +262,7 @@ def test_a_stream_that_lost_packets_is_told_by_the_holes_in_its_times(tmp_path, 
     assert len(read_all(open_source(str(path)))) == 100 and not caplog.records
     content = path.read_bytes()
     packets = len(content) // 188
-    path.write_bytes(content[:packets // 2 * 188] + content[packets * 55 // 100 * 188:])
+    path.write_bytes(content[: packets // 2 * 188] + content[packets * 55 // 100 * 188 :])
     given = len(read_all(open_source(str(path))))
     assert 85 < given < 100
     assert f"{path} gives {given} of about 100 frames that its times promise: it is damaged or cut off" in caplog.text
@@ -273,7 +277,7 @@ def test_a_short_stream_file_that_ends_before_the_length_that_it_states(tmp_path
         writer.write(image)
     writer.release()
     assert len(read_all(open_source(str(path)))) == 20 and not caplog.records
-    path.write_bytes(path.read_bytes()[:round(path.stat().st_size * share)])
+    path.write_bytes(path.read_bytes()[: round(path.stat().st_size * share)])
     given = len(read_all(open_source(str(path))))
     assert 3 < given < 15
     assert f"gives {given} of about 20 frames that its times promise" in caplog.text
@@ -288,8 +292,7 @@ def test_an_mp4_file_with_its_index_and_without_a_video(tmp_path):
 
 def test_the_rate_of_a_video_is_that_of_its_stamps(tmp_path):
     camera = open_source(str(write_mp4(tmp_path / "varied.mp4", [0.1] * 10 + [0.02] * 30)))
-    assert [round(frame.stamp_ns * 1e-6) for frame in read_all(camera)] == \
-        [*range(0, 1000, 100), *range(1000, 1600, 20)]
+    assert [round(frame.stamp_ns * 1e-6) for frame in read_all(camera)] == [*range(0, 1000, 100), *range(1000, 1600, 20)]
     browser = tmp_path / "browser.webm"  # browsers write the time base in the place of the rate
     writer = cv2.VideoWriter(str(browser), cv2.VideoWriter_fourcc(*"VP80"), 1000, (64, 48))
     for number in range(240):
@@ -310,9 +313,26 @@ def test_the_rate_of_a_bag_is_that_of_its_images(tmp_path):
 NOT_UTF8 = os.fsdecode(b"caf\xe9")
 
 
-@pytest.mark.parametrize("name", ["2024-05-01T10:30:00.avi", "me ! you.avi", "a b.avi", "a%20b.avi", "0001", " a.avi ",
-                                  "%03d.avi", "http:x.avi", f"{NOT_UTF8}.avi", f"{NOT_UTF8}/a.avi", "#.avi", "?.avi",
-                                  "~.avi", "~nobody/a.avi", "[1]*.avi"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "2024-05-01T10:30:00.avi",
+        "me ! you.avi",
+        "a b.avi",
+        "a%20b.avi",
+        "0001",
+        " a.avi ",
+        "%03d.avi",
+        "http:x.avi",
+        f"{NOT_UTF8}.avi",
+        f"{NOT_UTF8}/a.avi",
+        "#.avi",
+        "?.avi",
+        "~.avi",
+        "~nobody/a.avi",
+        "[1]*.avi",
+    ],
+)
 def test_what_exists_as_a_path_is_a_path(tmp_path, monkeypatch, name):
     path = tmp_path / name
     path.parent.mkdir(exist_ok=True)
@@ -380,8 +400,10 @@ def wrong_sources(folder: Path) -> dict[str, tuple[str, str]]:
         "too long": ("x" * 5000, "does not exist; expected"),
         "missing camera": ("57", "no camera 57: /dev/video57 does not exist; cameras on this machine: "),
         "missing device": ("/dev/video58", "no camera /dev/video58"),
-        "dead address": ("rtsp://user:secret@127.0.0.1:9/x",
-                         r"^rtsp://\*\*\*@127.0.0.1:9/x: cannot be opened; check the address"),
+        "dead address": (
+            "rtsp://user:secret@127.0.0.1:9/x",
+            r"^rtsp://\*\*\*@127.0.0.1:9/x: cannot be opened; check the address",
+        ),
     }
 
 

@@ -20,8 +20,10 @@ from pose_attention_ros.core.types import Frame
 
 SERVER = Path(__file__).with_name("rtsp_server.py")
 SYSTEM_PYTHON = Path("/usr/bin/python3")  # the distribution's bindings of GStreamer are made for it
-PROBE = ("import gi; gi.require_version('GstRtspServer', '1.0'); from gi.repository import Gst; Gst.init(None); "
-         "assert all(map(Gst.ElementFactory.find, ('x264enc', 'rtph264pay', 'jpegenc', 'rtpjpegpay')))")
+PROBE = (
+    "import gi; gi.require_version('GstRtspServer', '1.0'); from gi.repository import Gst; Gst.init(None); "
+    "assert all(map(Gst.ElementFactory.find, ('x264enc', 'rtph264pay', 'jpegenc', 'rtpjpegpay')))"
+)
 
 
 def server_is_here() -> bool:
@@ -30,14 +32,17 @@ def server_is_here() -> bool:
     return subprocess.run([SYSTEM_PYTHON, "-c", PROBE], capture_output=True, timeout=60, check=False).returncode == 0
 
 
-pytestmark = pytest.mark.skipif(not server_is_here(), reason="no RTSP server: needs the Debian packages "
-                                "gir1.2-gst-rtsp-server-1.0, gstreamer1.0-plugins-good and -ugly")
+pytestmark = pytest.mark.skipif(
+    not server_is_here(),
+    reason="no RTSP server: needs the Debian packages gir1.2-gst-rtsp-server-1.0, gstreamer1.0-plugins-good and -ugly",
+)
 
 
 @contextlib.contextmanager
 def rtsp_camera(port: int, codec: str = "h264") -> Iterator[None]:
-    process = subprocess.Popen([SYSTEM_PYTHON, SERVER, str(port), codec], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                               text=True)
+    process = subprocess.Popen(
+        [SYSTEM_PYTHON, SERVER, str(port), codec], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
     try:
         assert process.stdout.readline() == "ready\n"
         yield
@@ -72,8 +77,9 @@ def test_an_rtsp_camera_that_goes_away_is_found_again(caplog: pytest.LogCaptureF
     caplog.set_level(logging.WARNING)
     port = free_port()
     with rtsp_camera(port):
-        camera = open_source(f"rtsp://user:secret@127.0.0.1:{port}/eye",
-                             CameraConfig(timeout_s=2.0, reconnect_s=0.2, reconnect_max_s=0.8))
+        camera = open_source(
+            f"rtsp://user:secret@127.0.0.1:{port}/eye", CameraConfig(timeout_s=2.0, reconnect_s=0.2, reconnect_max_s=0.8)
+        )
         last_ns = camera.read().stamp_ns
     reader = threading.Thread(target=lambda: frames.append(read_after(camera, time.time_ns())), daemon=True)
     frames: list = []

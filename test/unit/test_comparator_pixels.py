@@ -18,12 +18,17 @@ from pose_attention_ros.training.comparators.run import Data, load_comparator_re
 pytestmark = pytest.mark.training
 
 RECIPES = {
-    "rpan": ("{name: rpan, width: 2, hidden: 4, rows: 6, columns: 6, rate_hz: 4.0, reduced: 4}",
-             "{epochs: 1, falls_at: 1, batch: 8}", "{frames: 2, image_size: 48}"),
-    "where_to_focus": ("{name: where_to_focus, reads: crops, part_width: 4, hidden: 3, attention_width: 4, frames: 2, "
-                       "window: 4, rate_hz: 8.0}",
-                       "{part_epochs: 1, pose_epochs: 1, joint_epochs: 1, tune_epochs: 1, batch: 8}",
-                       "{frames: 0, image_size: 48, crop_size: 16}"),
+    "rpan": (
+        "{name: rpan, width: 2, hidden: 4, rows: 6, columns: 6, rate_hz: 4.0, reduced: 4}",
+        "{epochs: 1, falls_at: 1, batch: 8}",
+        "{frames: 2, image_size: 48}",
+    ),
+    "where_to_focus": (
+        "{name: where_to_focus, reads: crops, part_width: 4, hidden: 3, attention_width: 4, frames: 2, "
+        "window: 4, rate_hz: 8.0}",
+        "{part_epochs: 1, pose_epochs: 1, joint_epochs: 1, tune_epochs: 1, batch: 8}",
+        "{frames: 0, image_size: 48, crop_size: 16}",
+    ),
 }
 
 
@@ -38,8 +43,10 @@ def rendered(tmp_path_factory):
 
 def recipe_of(kind: str, folder) -> str:
     model, train, pixels = RECIPES[kind]
-    (folder / "recipe.yaml").write_text(f"model_id: small\ndata: {{rendered: {{val_share: 0}}}}\nclasses: labels\n"
-                                        f"model: {model}\ntrain: {train}\npixels: {pixels}\nclips: {{}}\n")
+    (folder / "recipe.yaml").write_text(
+        f"model_id: small\ndata: {{rendered: {{val_share: 0}}}}\nclasses: labels\n"
+        f"model: {model}\ntrain: {train}\npixels: {pixels}\nclips: {{}}\n"
+    )
     return folder / "recipe.yaml"
 
 

@@ -16,6 +16,7 @@ pytestmark = pytest.mark.training
 
 RECIPES = sorted(path for kind in TRAINING for path in (Path(__file__).parents[2] / "config/train").glob(f"*_{kind}.yaml"))
 # recipe -> what the paper says of its model and its training
+# fmt: off
 PAPERS = {
     "penn_rpan": ({"width": 128, "hidden": 1024, "attention": "human-part", "pooling": "concat"},
                   {"learning_rate": 0.1, "later_rate": 0.01, "falls_at": 50, "epochs": 100, "batch": 16, "momentum": 0.9}),
@@ -27,6 +28,7 @@ PAPERS = {
     "ucf101_temporal_attention": ({"hidden": 512, "layers": 2, "window": 30, "steps": 30, "averaged": 10,
                                    "stream_weights": (1 / 3, 2 / 3)}, {"learning_rate": 1.0}),
 }
+# fmt: on
 
 
 @pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.stem)

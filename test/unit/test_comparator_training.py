@@ -24,10 +24,7 @@ from pose_attention_ros.models.where_to_focus import PARTS, WhereToFocus, WhereT
 from pose_attention_ros.training.comparators.clips import TickClip  # noqa: E402
 from pose_attention_ros.training.comparators.phases import LOG, PhaseTrainer  # noqa: E402
 from pose_attention_ros.training.comparators.rpan import RpanTraining, rpan_phases  # noqa: E402
-from pose_attention_ros.training.comparators.temporal_attention import (  # noqa: E402
-    TemporalAttentionTraining,
-    temporal_attention_phases,
-)
+from pose_attention_ros.training.comparators.temporal_attention import TemporalAttentionTraining, temporal_attention_phases  # noqa: E402
 from pose_attention_ros.training.comparators.views import (  # noqa: E402
     Views,
     random_ends,
@@ -62,8 +59,16 @@ def moving_clips(count: int = 12, ticks: int = 7, seed: int = 0) -> list[TickCli
 def trainer_of(network, phases, out, clips=None, fingerprint="one", clip_norm=0.0) -> PhaseTrainer:
     clips = clips or moving_clips()
     views = Views(clips, 4, 0, LAYOUT, ClipConfig(mirror=0.0))
-    return PhaseTrainer(network, phases, views, validation_batches(clips[:4], 4), seed=0, out=out,
-                        fingerprint=fingerprint, clip_norm=clip_norm)
+    return PhaseTrainer(
+        network,
+        phases,
+        views,
+        validation_batches(clips[:4], 4),
+        seed=0,
+        out=out,
+        fingerprint=fingerprint,
+        clip_norm=clip_norm,
+    )
 
 
 def focus_network(**changes) -> WhereToFocus:
@@ -74,9 +79,16 @@ def focus_network(**changes) -> WhereToFocus:
 def moved_parts(before: dict, network) -> set[str]:
     """Parts of the network of which any parameter is not what it was."""
     names = {name for name, _ in network.named_parameters()}
-    return {name.rpartition(".")[0].replace(".lstm", "").partition(".convolutions")[0].removesuffix(".read")
-            .removesuffix(".dense").removesuffix(".score")
-            for name, value in network.state_dict().items() if name in names and not torch.equal(value, before[name])}
+    return {
+        name.rpartition(".")[0]
+        .replace(".lstm", "")
+        .partition(".convolutions")[0]
+        .removesuffix(".read")
+        .removesuffix(".dense")
+        .removesuffix(".score")
+        for name, value in network.state_dict().items()
+        if name in names and not torch.equal(value, before[name])
+    }
 
 
 def test_the_six_steps_in_their_order_and_what_moves_in_each(tmp_path):
@@ -136,8 +148,9 @@ def test_where_to_focus_learns(tmp_path):
 def test_a_phase_leaves_the_moving_average_of_the_weights(tmp_path):
     shape = TemporalAttentionConfig(width=4, window=7, hidden=3, steps=2, averaged=1, motion_lags=(1,))
     network = TemporalAttention(shape, 2)
-    config = TemporalAttentionTraining(epochs=2, optimiser="adamw", learning_rate=0.01, average=0.5, falls=True,
-                                       prefixes=0.5)
+    config = TemporalAttentionTraining(
+        epochs=2, optimiser="adamw", learning_rate=0.01, average=0.5, falls=True, prefixes=0.5
+    )
     seen: list[dict] = []
     (phase,) = temporal_attention_phases(network, config)
     measured = phase.objective
@@ -251,10 +264,15 @@ def test_samples_and_sub_sequences_lie_within_their_clips():
 
 
 RECIPES = {
-    "where_to_focus": ("{name: where_to_focus, part_width: 4, hidden: 3, attention_width: 4, frames: 3, window: 6}",
-                       "{part_epochs: 1, pose_epochs: 1, joint_epochs: 1, tune_epochs: 1, batch: 4}"),
-    "temporal_attention": ("{name: temporal_attention, width: 4, window: 4, hidden: 3, steps: 2, averaged: 1, "
-                           "streams: [motion], stream_weights: [1.0]}", "{epochs: 1, batch: 4}"),
+    "where_to_focus": (
+        "{name: where_to_focus, part_width: 4, hidden: 3, attention_width: 4, frames: 3, window: 6}",
+        "{part_epochs: 1, pose_epochs: 1, joint_epochs: 1, tune_epochs: 1, batch: 4}",
+    ),
+    "temporal_attention": (
+        "{name: temporal_attention, width: 4, window: 4, hidden: 3, steps: 2, averaged: 1, "
+        "streams: [motion], stream_weights: [1.0]}",
+        "{epochs: 1, batch: 4}",
+    ),
 }
 
 
@@ -265,12 +283,21 @@ def test_train_evaluate_and_export_with_the_same_commands(tmp_path, kind, monkey
     clips = []
     for number in range(16):
         keypoints = rng.uniform(20, 80, (1, V, 2)) + rng.normal(0, 1 + number % 2, (9, V, 2))
-        clips.append(Clip(keypoints.astype(np.float32), np.ones((9, V), np.float32), ("calm", "wild")[number % 2], 15.0,
-                          "train" if number < 10 else "val" if number < 12 else "test", str(number)))
+        clips.append(
+            Clip(
+                keypoints.astype(np.float32),
+                np.ones((9, V), np.float32),
+                ("calm", "wild")[number % 2],
+                15.0,
+                "train" if number < 10 else "val" if number < 12 else "test",
+                str(number),
+            )
+        )
     SkeletonDataset.from_clips(clips, LAYOUT.joints).save(tmp_path / "few.npz")
     model, train = RECIPES[kind]
-    (tmp_path / "recipe.yaml").write_text(f"model_id: small\ndata: {{few: {{}}}}\nclasses: labels\nmodel: {model}\n"
-                                          f"train: {train}\nclips: {{}}\n")
+    (tmp_path / "recipe.yaml").write_text(
+        f"model_id: small\ndata: {{few: {{}}}}\nclasses: labels\nmodel: {model}\ntrain: {train}\nclips: {{}}\n"
+    )
     assert main(["train", "recipe.yaml", "--data", "few.npz", "--out", "run"]) == 0
     result = json.loads((tmp_path / "run" / "result.json").read_text())
     assert result["test"]["clips"] == 4 and (tmp_path / "run" / CHECKPOINT).is_file()

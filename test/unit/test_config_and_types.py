@@ -19,14 +19,17 @@ class Example(Settings):
     mode: str = setting("a", "mode", choices=("a", "b"))
 
 
-@pytest.mark.parametrize("wrong, says", [
-    ({"rate_hz": 0.5}, "rate_hz is 0.5, expected 1.0 to 60.0 Hz"),
-    ({"rate_hz": float("nan")}, "finite"),
-    ({"rate_hz": "10"}, "expected float"),
-    ({"threads": 0}, "threads is 0, expected at least 1"),
-    ({"threads": True}, "expected int"),
-    ({"mode": "c"}, "expected one of 'a', 'b'"),
-])
+@pytest.mark.parametrize(
+    "wrong, says",
+    [
+        ({"rate_hz": 0.5}, "rate_hz is 0.5, expected 1.0 to 60.0 Hz"),
+        ({"rate_hz": float("nan")}, "finite"),
+        ({"rate_hz": "10"}, "expected float"),
+        ({"threads": 0}, "threads is 0, expected at least 1"),
+        ({"threads": True}, "expected int"),
+        ({"mode": "c"}, "expected one of 'a', 'b'"),
+    ],
+)
 def test_wrong_settings_are_refused_with_name_value_and_expectation(wrong, says):
     with pytest.raises(UserError, match=says):
         Example(**wrong)
@@ -41,20 +44,27 @@ def test_composed_settings_check_every_part():
         GraphConfig(max_distance=-1.0)
 
 
-@pytest.mark.parametrize("image, says", [
-    (np.zeros((4, 4), np.uint8), r"expected uint8 \(height, width, 3\)"),
-    (np.zeros((4, 4, 3), np.float32), "float32"),
-    (np.zeros((0, 4, 3), np.uint8), "empty"),
-    (None, "NoneType"),
-])
+@pytest.mark.parametrize(
+    "image, says",
+    [
+        (np.zeros((4, 4), np.uint8), r"expected uint8 \(height, width, 3\)"),
+        (np.zeros((4, 4, 3), np.float32), "float32"),
+        (np.zeros((0, 4, 3), np.uint8), "empty"),
+        (None, "NoneType"),
+    ],
+)
 def test_a_frame_is_a_bgr_image(image, says):
     with pytest.raises(ValueError, match=says):
         Frame(image, 0)
 
 
 def _skeletons(**changes):
-    fields = {"keypoints_px": np.zeros((2, 13, 2)), "scores": np.ones((2, 13)), "boxes_xyxy": np.zeros((2, 4)),
-              "person_scores": np.ones(2)} | changes
+    fields = {
+        "keypoints_px": np.zeros((2, 13, 2)),
+        "scores": np.ones((2, 13)),
+        "boxes_xyxy": np.zeros((2, 4)),
+        "person_scores": np.ones(2),
+    } | changes
     return Skeletons(0, "cam", layout("common13"), (640, 480), **fields)
 
 
@@ -66,11 +76,14 @@ def test_nan_joints_become_missing_joints():
     assert np.isfinite(people.keypoints_px).all()
 
 
-@pytest.mark.parametrize("changes, says", [
-    ({"scores": np.ones((2, 12))}, "scores has shape"),
-    ({"boxes_xyxy": np.zeros((1, 4))}, "boxes_xyxy has shape"),
-    ({"boxes_xyxy": np.full((2, 4), np.nan)}, "boxes_xyxy holds NaN"),
-])
+@pytest.mark.parametrize(
+    "changes, says",
+    [
+        ({"scores": np.ones((2, 12))}, "scores has shape"),
+        ({"boxes_xyxy": np.zeros((1, 4))}, "boxes_xyxy has shape"),
+        ({"boxes_xyxy": np.full((2, 4), np.nan)}, "boxes_xyxy holds NaN"),
+    ],
+)
 def test_arrays_that_do_not_fit_are_refused(changes, says):
     with pytest.raises(ValueError, match=says):
         _skeletons(**changes)

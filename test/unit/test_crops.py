@@ -18,10 +18,12 @@ LEFT, RIGHT, BODY = range(3)
 
 def standing(x: float = 100.0, y: float = 80.0) -> np.ndarray:
     """(13, 2) pixels: torso of 30 px, left forearm pointing right in the image."""
+    # fmt: off
     places = {"head": (0, -45), "left_shoulder": (10, -30), "right_shoulder": (-10, -30), "left_elbow": (20, -15),
               "right_elbow": (-15, -15), "left_wrist": (40, -15), "right_wrist": (-15, 5), "left_hip": (8, 0),
               "right_hip": (-8, 0), "left_knee": (8, 25), "right_knee": (-8, 25), "left_ankle": (8, 50),
               "right_ankle": (-8, 50)}
+    # fmt: on
     return np.array([places[joint] for joint in LAYOUT.joints], np.float32) + np.array([x, y], np.float32)
 
 
@@ -50,8 +52,9 @@ def test_a_hidden_hand_is_taken_where_it_was_last_and_goes_with_the_body():
     moved[LAYOUT.index("left_wrist")] = 0  # a missing joint has any place
     before, after = squares_of((standing(), present()), (moved, present("left_wrist")))
     # Without the wrist the body's box is narrower: the place is kept in sides of that box.
-    np.testing.assert_allclose((after[LEFT, :2] - after[BODY, :2]) / after[BODY, 2],
-                               (before[LEFT, :2] - before[BODY, :2]) / before[BODY, 2])
+    np.testing.assert_allclose(
+        (after[LEFT, :2] - after[BODY, :2]) / after[BODY, 2], (before[LEFT, :2] - before[BODY, :2]) / before[BODY, 2]
+    )
     assert after[LEFT, 2] == before[LEFT, 2]
     assert abs(after[LEFT, 0] - before[LEFT, 0] - 20) < 20
 

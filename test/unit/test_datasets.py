@@ -25,9 +25,18 @@ PENN, JHMDB, KINECT = (LAYOUTS[name] for name in ("penn13", "jhmdb15", "kinect20
 
 def small(joints=PENN.joints) -> SkeletonDataset:
     rng = np.random.default_rng(0)
-    clips = [Clip(rng.uniform(0, 100, (n, len(joints), 2)).astype(np.float32), np.ones((n, len(joints)), np.float32), label,
-                  25.0, split, group, (640, 480))
-             for n, label, split, group in ((3, "wave", "train", "a"), (5, "walk", "test", "b"))]
+    clips = [
+        Clip(
+            rng.uniform(0, 100, (n, len(joints), 2)).astype(np.float32),
+            np.ones((n, len(joints)), np.float32),
+            label,
+            25.0,
+            split,
+            group,
+            (640, 480),
+        )
+        for n, label, split, group in ((3, "wave", "train", "a"), (5, "walk", "test", "b"))
+    ]
     return SkeletonDataset.from_clips(clips, joints)
 
 
@@ -38,23 +47,31 @@ def test_a_file_comes_back_as_it_was_written(tmp_path):
     assert len(again) == 2 and again.joints == PENN.joints
     for before, after in zip(data, again):
         np.testing.assert_array_equal(before.keypoints, after.keypoints)
-        assert (before.label, before.fps, before.split, before.group, before.image_size) == \
-            (after.label, after.fps, after.split, after.group, after.image_size)
+        assert (before.label, before.fps, before.split, before.group, before.image_size) == (
+            after.label,
+            after.fps,
+            after.split,
+            after.group,
+            after.image_size,
+        )
     with np.load(tmp_path / "deep" / "data.npz", allow_pickle=False) as file:
         assert {"keypoints", "scores", "offsets", "labels", "joints", "fps"} <= set(file.files)
         assert file["offsets"].tolist() == [0, 3, 8]
 
 
-@pytest.mark.parametrize("change, message", [
-    ({"scores": lambda a: a[:-1]}, "scores has shape"),
-    ({"joints": lambda a: np.array(["LWrist", *a[1:]])}, "LWrist are not canonical"),
-    ({"offsets": lambda a: np.array([0, 0, 8])}, "offsets must rise"),
-    ({"offsets": lambda a: np.array([0, 3, 9])}, "offsets must rise"),
-    ({"keypoints": lambda a: np.where(a > 50, np.nan, a)}, "NaN"),
-    ({"scores": lambda a: a * 3}, "scores must lie in"),
-    ({"split": lambda a: np.array(["train", "exam"])}, "split has exam"),
-    ({"labels": None}, "has no array labels"),
-])
+@pytest.mark.parametrize(
+    "change, message",
+    [
+        ({"scores": lambda a: a[:-1]}, "scores has shape"),
+        ({"joints": lambda a: np.array(["LWrist", *a[1:]])}, "LWrist are not canonical"),
+        ({"offsets": lambda a: np.array([0, 0, 8])}, "offsets must rise"),
+        ({"offsets": lambda a: np.array([0, 3, 9])}, "offsets must rise"),
+        ({"keypoints": lambda a: np.where(a > 50, np.nan, a)}, "NaN"),
+        ({"scores": lambda a: a * 3}, "scores must lie in"),
+        ({"split": lambda a: np.array(["train", "exam"])}, "split has exam"),
+        ({"labels": None}, "has no array labels"),
+    ],
+)
 def test_a_file_with_a_mistake_is_refused_with_the_reason(tmp_path, change, message):
     path = tmp_path / "data.npz"
     small().save(path)
@@ -73,8 +90,15 @@ def test_files_that_are_none(tmp_path):
     (tmp_path / "text.npz").write_text("hello")
     with pytest.raises(UserError, match="is not a skeleton data set file"):
         SkeletonDataset.load(tmp_path / "text.npz")
-    np.savez(tmp_path / "pickle.npz", labels=np.array([{}], dtype=object), keypoints=np.zeros((1, 1, 2)),
-             scores=np.zeros((1, 1)), offsets=np.array([0, 1]), joints=np.array(["head"]), fps=np.zeros(1))
+    np.savez(
+        tmp_path / "pickle.npz",
+        labels=np.array([{}], dtype=object),
+        keypoints=np.zeros((1, 1, 2)),
+        scores=np.zeros((1, 1)),
+        offsets=np.array([0, 1]),
+        joints=np.array(["head"]),
+        fps=np.zeros(1),
+    )
     with pytest.raises(UserError, match="is not a skeleton data set file"):
         SkeletonDataset.load(tmp_path / "pickle.npz")
 
@@ -86,13 +110,30 @@ def test_penn_original_and_compact_agree(tmp_path):
     clips[0][0][2, 5], clips[0][0][3, 6] = 1, 0.75  # joints left in the corner, one of them scaled with the image
     (tmp_path / "labels").mkdir()
     for i, (xy, action, train) in enumerate(clips, 1):
-        io.savemat(tmp_path / "labels" / f"{i:04d}.mat", {
-            "x": xy[..., 0], "y": xy[..., 1], "visibility": np.ones(xy.shape[:2]), "action": action, "train": train,
-            "dimensions": np.array([270.0, 480.0, len(xy)]), "nframes": len(xy), "pose": "front"})
-    np.savez(tmp_path / "compact.npz", xy=np.concatenate([c[0] for c in clips]).astype(np.float32),
-             vis=np.ones((10, 13), np.uint8), offsets=np.array([0, 4, 10]), action=np.array(["squat", "bowl"]),
-             train=np.array([1, -1], np.int8), clip_id=np.array(["0001", "0002"]),
-             height_width=np.array([[270, 480]] * 2, np.uint16), viewpoint=np.array(["front"] * 2))
+        io.savemat(
+            tmp_path / "labels" / f"{i:04d}.mat",
+            {
+                "x": xy[..., 0],
+                "y": xy[..., 1],
+                "visibility": np.ones(xy.shape[:2]),
+                "action": action,
+                "train": train,
+                "dimensions": np.array([270.0, 480.0, len(xy)]),
+                "nframes": len(xy),
+                "pose": "front",
+            },
+        )
+    np.savez(
+        tmp_path / "compact.npz",
+        xy=np.concatenate([c[0] for c in clips]).astype(np.float32),
+        vis=np.ones((10, 13), np.uint8),
+        offsets=np.array([0, 4, 10]),
+        action=np.array(["squat", "bowl"]),
+        train=np.array([1, -1], np.int8),
+        clip_id=np.array(["0001", "0002"]),
+        height_width=np.array([[270, 480]] * 2, np.uint16),
+        viewpoint=np.array(["front"] * 2),
+    )
     original, compact = import_penn(tmp_path), import_penn(tmp_path / "compact.npz")
     for one, other in zip(original, compact):
         np.testing.assert_allclose(one.keypoints, other.keypoints, atol=1e-4)
@@ -128,11 +169,23 @@ def test_jhmdb_original_files(tmp_path):
 def test_jhmdb_compact_files(tmp_path):
     poses = np.full((2, 40, 15, 2), np.nan, np.float32)
     poses[:, :20] = np.random.default_rng(3).uniform(-1, 1, (2, 20, 15, 2))
-    np.savez(tmp_path / "one.npz", poses=poses, lengths=np.array([20, 20]), labels=np.array([1, 0]),
-             class_names=np.array(["catch", "wave"]), split_flags=np.array([[1, 2, 0], [2, 1, 1]]))
-    np.savez(tmp_path / "per_split.npz", **{f"{part}_{split}_{name}": value for split, order in ((1, (0, 1)), (2, (1, 0)))
-             for part, i in zip(("train", "test"), order) for name, value in
-             (("poses", poses[i : i + 1]), ("lengths", np.array([20])), ("labels", np.array(["wave"])))})
+    np.savez(
+        tmp_path / "one.npz",
+        poses=poses,
+        lengths=np.array([20, 20]),
+        labels=np.array([1, 0]),
+        class_names=np.array(["catch", "wave"]),
+        split_flags=np.array([[1, 2, 0], [2, 1, 1]]),
+    )
+    np.savez(
+        tmp_path / "per_split.npz",
+        **{
+            f"{part}_{split}_{name}": value
+            for split, order in ((1, (0, 1)), (2, (1, 0)))
+            for part, i in zip(("train", "test"), order)
+            for name, value in (("poses", poses[i : i + 1]), ("lengths", np.array([20])), ("labels", np.array(["wave"])))
+        },
+    )
     for name, labels in (("one", ["wave", "catch"]), ("per_split", ["wave", "wave"])):
         assert main(["data", "import", "jhmdb", str(tmp_path / f"{name}.npz"), str(tmp_path / "out.npz")]) == 0
         data = SkeletonDataset.load(tmp_path / "out.npz")
@@ -145,8 +198,10 @@ def test_jhmdb_compact_files(tmp_path):
 
 def standing(turned: bool = False) -> np.ndarray:
     """(1, 20, 3) a person 3 m before a Kinect, facing it: x mirrored, so the person's left is at negative x."""
+    # fmt: off
     height = {"hip_center": 0.0, "spine": 0.2, "neck": 0.5, "head": 0.7, "shoulder": 0.5, "elbow": 0.2, "wrist": 0.0,
               "hand": -0.1, "hip": 0.0, "knee": -0.45, "ankle": -0.9, "foot": -0.95}
+    # fmt: on
     side = [(-0.2 if j.startswith("left") else 0.2) if "_" in j and j != "hip_center" else 0.0 for j in KINECT.joints]
     y = [height[j.removeprefix("left_").removeprefix("right_")] for j in KINECT.joints]
     xyz = np.stack([np.array(side) * (-1 if turned else 1), y, np.full(20, 3.0)], -1)
@@ -187,15 +242,21 @@ def test_hips_and_head_come_to_where_annotators_see_them():
         was = np.linalg.norm(xyz[:, joints.index("left_hip")] - xyz[:, joints.index("right_hip")], axis=-1)
         np.testing.assert_allclose(width, was * table.proportions.hip_width)
         trunk = (at["left_shoulder"] + at["right_shoulder"] - at["left_hip"] - at["right_hip"]) / 2
-        old = (at["left_shoulder"] + at["right_shoulder"] - xyz[:, joints.index("left_hip")]
-               - xyz[:, joints.index("right_hip")]) / 2
+        old = (
+            at["left_shoulder"] + at["right_shoulder"] - xyz[:, joints.index("left_hip")] - xyz[:, joints.index("right_hip")]
+        ) / 2
         np.testing.assert_allclose(trunk, old * (1 + table.proportions.hip_drop))
 
 
 def test_kinect_views_are_the_seeds(tmp_path):
     xyz = np.repeat(standing(), 8, 0).astype(np.float32)
-    np.savez(tmp_path / "ut.npz", xyz=xyz, offsets=np.array([0, 5, 8]), action=np.array(["walk", "sitDown"]),
-             subject=np.array([3, 4]))
+    np.savez(
+        tmp_path / "ut.npz",
+        xyz=xyz,
+        offsets=np.array([0, 5, 8]),
+        action=np.array(["walk", "sitDown"]),
+        subject=np.array([3, 4]),
+    )
     one, same, other = (seen(tmp_path / "ut.npz", 3, seed) for seed in (0, 0, 1))
     assert len(one) == 6 and one.group.tolist() == ["utkinect/s03"] * 3 + ["utkinect/s04"] * 3
     np.testing.assert_array_equal(one.keypoints, same.keypoints)
@@ -206,11 +267,23 @@ def pyskl_file(path, **changes):
     rng = np.random.default_rng(4)
     people = rng.uniform(0, 200, (2, 6, 17, 2)).astype(np.float16)
     scores = np.stack([np.full((6, 17), 0.3), np.full((6, 17), 0.8)]).astype(np.float16)
-    annotations = [{"frame_dir": name, "label": label, "img_shape": (240, 320), "original_shape": (240, 320),
-                    "total_frames": 6, "keypoint": people + i, "keypoint_score": scores, **changes}
-                   for i, (name, label) in enumerate((("v_one", 0), ("v_two", 1), ("v_other", 1)))]
-    content = {"split": {"train1": ["v_one"], "test1": ["v_two"], "xsub_train": ["v_two"], "xsub_val": ["v_other"]},
-               "annotations": annotations}
+    annotations = [
+        {
+            "frame_dir": name,
+            "label": label,
+            "img_shape": (240, 320),
+            "original_shape": (240, 320),
+            "total_frames": 6,
+            "keypoint": people + i,
+            "keypoint_score": scores,
+            **changes,
+        }
+        for i, (name, label) in enumerate((("v_one", 0), ("v_two", 1), ("v_other", 1)))
+    ]
+    content = {
+        "split": {"train1": ["v_one"], "test1": ["v_two"], "xsub_train": ["v_two"], "xsub_val": ["v_other"]},
+        "annotations": annotations,
+    }
     path.write_bytes(pickle.dumps(content))
     return people
 
@@ -219,8 +292,22 @@ def pyskl_file(path, **changes):
 def test_pyskl_pickles(tmp_path, split, splits):
     people = pyskl_file(tmp_path / "ucf.pkl")
     (tmp_path / "names.txt").write_text("wave\nwalk\n")
-    assert main(["data", "import", "pyskl", str(tmp_path / "ucf.pkl"), str(tmp_path / "out.npz"), "--official-split", split,
-                 "--class-names", str(tmp_path / "names.txt")]) == 0
+    assert (
+        main(
+            [
+                "data",
+                "import",
+                "pyskl",
+                str(tmp_path / "ucf.pkl"),
+                str(tmp_path / "out.npz"),
+                "--official-split",
+                split,
+                "--class-names",
+                str(tmp_path / "names.txt"),
+            ]
+        )
+        == 0
+    )
     data = SkeletonDataset.load(tmp_path / "out.npz")
     assert data.joints == LAYOUTS["coco17"].joints and data.split.tolist() == splits and data[0].image_size == (320, 240)
     assert data.labels.tolist() == (["wave", "walk"] if split == "1" else ["walk", "walk"])
@@ -231,18 +318,23 @@ def test_pyskl_pickles(tmp_path, split, splits):
 
 def test_pyskl_pickles_with_several_splits(tmp_path):
     pyskl_file(tmp_path / "ucf.pkl")
-    assert main(["data", "import", "pyskl", str(tmp_path / "ucf.pkl"), str(tmp_path / "out.npz"),
-                 "--official-split", "1,xsub"]) == 0
+    assert (
+        main(["data", "import", "pyskl", str(tmp_path / "ucf.pkl"), str(tmp_path / "out.npz"), "--official-split", "1,xsub"])
+        == 0
+    )
     data = SkeletonDataset.load(tmp_path / "out.npz")
     assert data.official_splits.tolist() == [["train", "none"], ["test", "train"], ["none", "test"]]
     assert data.split.tolist() == ["train", "test", "none"]
 
 
-@pytest.mark.parametrize("name, source", [
-    ("v_ApplyEyeMakeup_g08_c01", "v_ApplyEyeMakeup_g08"),
-    ("April_09_brush_hair_u_nm_np1_ba_goo_0", "April_09_brush_hair"),
-    ("S001C001P001R001A001", "S001C001P001R001A001"),
-])
+@pytest.mark.parametrize(
+    "name, source",
+    [
+        ("v_ApplyEyeMakeup_g08_c01", "v_ApplyEyeMakeup_g08"),
+        ("April_09_brush_hair_u_nm_np1_ba_goo_0", "April_09_brush_hair"),
+        ("S001C001P001R001A001", "S001C001P001R001A001"),
+    ],
+)
 def test_clips_of_one_video_are_known_by_their_names(name, source):
     assert source_video(name) == source
 
@@ -252,12 +344,15 @@ class _Evil:
         return print, ("this must not run",)
 
 
-@pytest.mark.parametrize("content, message", [
-    (lambda: pickle.dumps({"annotations": _Evil(), "split": {}}), "would run builtins.print"),
-    (lambda: pickle.dumps([1, 2]), "not a pyskl"),
-    (lambda: b"hello", "not a pyskl"),
-    (lambda: b"", "not a pyskl"),
-])
+@pytest.mark.parametrize(
+    "content, message",
+    [
+        (lambda: pickle.dumps({"annotations": _Evil(), "split": {}}), "would run builtins.print"),
+        (lambda: pickle.dumps([1, 2]), "not a pyskl"),
+        (lambda: b"hello", "not a pyskl"),
+        (lambda: b"", "not a pyskl"),
+    ],
+)
 def test_pickles_that_are_refused(tmp_path, capsys, content, message):
     (tmp_path / "odd.pkl").write_bytes(content())
     assert main(["data", "import", "pyskl", str(tmp_path / "odd.pkl"), str(tmp_path / "out.npz")]) == 1
@@ -265,10 +360,13 @@ def test_pickles_that_are_refused(tmp_path, capsys, content, message):
     assert message in error and "this must not run" not in out
 
 
-@pytest.mark.parametrize("arguments, changes, message", [
-    (["--official-split", "9"], {}, "no train part of split '9'"),
-    ([], {"keypoint": np.zeros((1, 4, 25, 3))}, "expected .people, frames, 17, 2."),
-])
+@pytest.mark.parametrize(
+    "arguments, changes, message",
+    [
+        (["--official-split", "9"], {}, "no train part of split '9'"),
+        ([], {"keypoint": np.zeros((1, 4, 25, 3))}, "expected .people, frames, 17, 2."),
+    ],
+)
 def test_pyskl_pickles_that_do_not_fit(tmp_path, capsys, arguments, changes, message):
     pyskl_file(tmp_path / "ucf.pkl", **changes)
     assert main(["data", "import", "pyskl", str(tmp_path / "ucf.pkl"), str(tmp_path / "out.npz"), *arguments]) == 1
@@ -296,9 +394,16 @@ def test_inspect_writes_what_it_shows(tmp_path, capsys):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("kind, name, clips", [
-    ("penn", "penn_action_joints", 2326), ("jhmdb", "jhmdb14", 609), ("jhmdb", "jhmdb_804of928_pos_world", 804),
-    ("kinect", "utkinect_3d", 200), ("kinect", "msr_action3d_3d", 566)])
+@pytest.mark.parametrize(
+    "kind, name, clips",
+    [
+        ("penn", "penn_action_joints", 2326),
+        ("jhmdb", "jhmdb14", 609),
+        ("jhmdb", "jhmdb_804of928_pos_world", 804),
+        ("kinect", "utkinect_3d", 200),
+        ("kinect", "msr_action3d_3d", 566),
+    ],
+)
 def test_the_real_files(shared, tmp_path, kind, name, clips):
     source, out = shared / "data" / f"{name}.npz", tmp_path / "out.npz"
     assert main(["data", "import", kind, str(source), str(out), "--views", "1"]) == 0

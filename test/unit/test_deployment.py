@@ -18,13 +18,20 @@ DOCKERFILES = sorted((ROOT / "docker").glob("Dockerfile*"))
 UNIT = ROOT / "config" / "systemd" / "pose-attention.service"
 
 # Modules whose name is not that of the package in package.xml.
-KEYS = {"aiohttp": "python3-aiohttp", "cv2": "python3-opencv", "numpy": "python3-numpy", "yaml": "python3-yaml",
-        "tqdm": "python3-tqdm"}
+KEYS = {
+    "aiohttp": "python3-aiohttp",
+    "cv2": "python3-opencv",
+    "numpy": "python3-numpy",
+    "yaml": "python3-yaml",
+    "tqdm": "python3-tqdm",
+}
 # Without a native rosdep key: pip brings these; the others are used where they are, never needed on a robot.
 PIP = {"onnxruntime", "ai_edge_litert", "tflite", "rosbags"}
+# fmt: off
 OPTIONAL = {"cv_bridge", "foxglove_msgs", "hri_msgs", "tensorrt", "tensorrt_rtx", "tflite_runtime", "torch", "onnx",
             "onnxscript", "scipy", "safetensors", "matplotlib", "ray", "pycocotools",
             "tf2_msgs", "vision_msgs"}
+# fmt: on
 
 
 def requirements_of_a_robot() -> set[str]:
@@ -82,11 +89,19 @@ def test_package_xml_names_what_is_imported() -> None:
     missing = set()
     for file in (*(ROOT / "pose_attention_ros").rglob("*.py"), *(ROOT / "launch").glob("*.py")):
         for node in ast.walk(ast.parse(file.read_text())):
-            modules = [alias.name for alias in node.names] if isinstance(node, ast.Import) else \
-                [node.module] if isinstance(node, ast.ImportFrom) and not node.level else []
+            modules = (
+                [alias.name for alias in node.names]
+                if isinstance(node, ast.Import)
+                else [node.module]
+                if isinstance(node, ast.ImportFrom) and not node.level
+                else []
+            )
             for module in (name.split(".")[0] for name in modules):
-                if module not in sys.stdlib_module_names and module != "pose_attention_ros" \
-                        and KEYS.get(module, module) not in known | PIP | OPTIONAL:
+                if (
+                    module not in sys.stdlib_module_names
+                    and module != "pose_attention_ros"
+                    and KEYS.get(module, module) not in known | PIP | OPTIONAL
+                ):
                     missing.add(f"{module} ({file.name})")
     assert not missing
 

@@ -45,13 +45,16 @@ def people(*offsets_px: float):
     return keypoints, np.ones(keypoints.shape[:2]), boxes
 
 
-@pytest.mark.parametrize("offsets_px,person_scores,kept", [
-    ((), (), []),
-    ((0,), (0.5,), [0]),
-    ((0, 2), (0.5, 0.9), [1]),  # one person twice: the more certain stays
-    ((0, 70), (0.5, 0.9), [1, 0]),  # two people side by side
-    ((0, 2, 70, 1), (0.4, 0.9, 0.6, 0.5), [1, 2]),
-])
+@pytest.mark.parametrize(
+    "offsets_px,person_scores,kept",
+    [
+        ((), (), []),
+        ((0,), (0.5,), [0]),
+        ((0, 2), (0.5, 0.9), [1]),  # one person twice: the more certain stays
+        ((0, 70), (0.5, 0.9), [1, 0]),  # two people side by side
+        ((0, 2, 70, 1), (0.4, 0.9, 0.6, 0.5), [1, 2]),
+    ],
+)
 def test_duplicates_are_suppressed_and_neighbours_are_not(offsets_px, person_scores, kept):
     rows = keep_distinct(*people(*offsets_px), np.array(person_scores), SIGMAS, 0.5, 0.1)
     assert rows.tolist() == kept

@@ -25,15 +25,15 @@ def findings(path: Path) -> dict[str, dict]:
 @pytest.mark.slow
 def test_a_whole_machine_has_no_problem(movenet_weights: Path, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
     found = findings(tmp_path / "doctor.json")
-    for about in ("python", "numpy", "OpenCV", "LiteRT", "ONNX Runtime", "pose movenet_multipose",
-                  "model everyday"):
+    for about in ("python", "numpy", "OpenCV", "LiteRT", "ONNX Runtime", "pose movenet_multipose", "model everyday"):
         assert found[about]["state"] == doctor.GOOD, found[about]
     printed = capsys.readouterr().out
     assert all(finding["remedy"] in printed for finding in found.values())
 
 
-def test_absent_weights_and_a_changed_model_are_problems_with_a_remedy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
-                                                                       capsys: pytest.CaptureFixture) -> None:
+def test_absent_weights_and_a_changed_model_are_problems_with_a_remedy(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
     shutil.copytree(models_dir() / "everyday", tmp_path / "models" / "mine")
     (tmp_path / "models" / "mine" / "step.onnx").write_bytes(b"not the model")
     monkeypatch.setenv("POSE_ATTENTION_MODELS", str(tmp_path / "models"))
@@ -60,14 +60,18 @@ def ros_findings(monkeypatch: pytest.MonkeyPatch, **variables: str) -> dict[str,
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("variables", "about", "words"), [
-    ({"RMW_IMPLEMENTATION": "rmw_nonsense_cpp"}, "middleware", "sudo apt install ros-$ROS_DISTRO-rmw-nonsense-cpp"),
-    ({"FASTDDS_DEFAULT_PROFILES_FILE": "/no/such/profile.xml"}, "middleware", "FASTDDS_DEFAULT_PROFILES_FILE"),
-    ({"ROS_LOG_DIR": "/proc/nowhere"}, "ROS logs", "set ROS_LOG_DIR"),
-    ({"ROS_SECURITY_ENABLE": "true", "ROS_SECURITY_KEYSTORE": "/no/keystore"}, "security", "create_keystore"),
-])
-def test_a_wrong_setting_of_ros_is_a_problem_with_a_remedy(monkeypatch: pytest.MonkeyPatch, variables: dict[str, str],
-                                                           about: str, words: str) -> None:
+@pytest.mark.parametrize(
+    ("variables", "about", "words"),
+    [
+        ({"RMW_IMPLEMENTATION": "rmw_nonsense_cpp"}, "middleware", "sudo apt install ros-$ROS_DISTRO-rmw-nonsense-cpp"),
+        ({"FASTDDS_DEFAULT_PROFILES_FILE": "/no/such/profile.xml"}, "middleware", "FASTDDS_DEFAULT_PROFILES_FILE"),
+        ({"ROS_LOG_DIR": "/proc/nowhere"}, "ROS logs", "set ROS_LOG_DIR"),
+        ({"ROS_SECURITY_ENABLE": "true", "ROS_SECURITY_KEYSTORE": "/no/keystore"}, "security", "create_keystore"),
+    ],
+)
+def test_a_wrong_setting_of_ros_is_a_problem_with_a_remedy(
+    monkeypatch: pytest.MonkeyPatch, variables: dict[str, str], about: str, words: str
+) -> None:
     pytest.importorskip("rclpy", reason="ROS 2 is not here")
     assert ros_findings(monkeypatch)[about].state == doctor.GOOD
     found = ros_findings(monkeypatch, **variables)[about]

@@ -17,8 +17,15 @@ import yaml
 from pose_attention_ros.cli.main import VERBS, parser_for
 
 ROOT = Path(__file__).resolve().parents[2]
-PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md"), *(ROOT / "models").glob("*/README.md"),
-                *(ROOT / "benchmarks").glob("*.md"), *(ROOT / ".github").rglob("*.md")])
+PAGES = sorted(
+    [
+        *ROOT.glob("*.md"),
+        *(ROOT / "docs").glob("*.md"),
+        *(ROOT / "models").glob("*/README.md"),
+        *(ROOT / "benchmarks").glob("*.md"),
+        *(ROOT / ".github").rglob("*.md"),
+    ]
+)
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 INDENTED = re.compile(r"(?:^(?: {4}|\t).*\n)+", re.MULTILINE)
 PROSE_WIDTH = 125
@@ -103,8 +110,10 @@ def faults_of(command: str) -> str:
             except SystemExit:
                 return "these arguments are refused"
     if found := re.search(r"\bros2 launch pose_attention_ros (\S+)(.*)", words):
-        known = "".join(path.read_text() for path in [*(ROOT / "launch").glob("*.py"),
-                                                      *(ROOT / "pose_attention_ros" / "launching").glob("*.py")])
+        known = "".join(
+            path.read_text()
+            for path in [*(ROOT / "launch").glob("*.py"), *(ROOT / "pose_attention_ros" / "launching").glob("*.py")]
+        )
         if not (ROOT / "launch" / found[1]).is_file():
             return f"there is no {found[1]}"
         strangers = [name for name in re.findall(r"(?<!\S)(\w+):=", found[2]) if f'"{name}"' not in known]
@@ -128,16 +137,22 @@ def test_commands_exist_and_take_their_arguments(file: Path, capsys: pytest.Capt
 @pytest.mark.parametrize("file", PAGES, ids=name_of)
 def test_lines_of_prose_are_short(file: Path) -> None:
     text = FENCE.sub("", file.read_text(encoding="utf-8"))
-    long = [line for line in text.splitlines()
-            if len(line) > PROSE_WIDTH and not line.startswith(("|", "    ", "![", "<")) and "](" not in line]
+    long = [
+        line
+        for line in text.splitlines()
+        if len(line) > PROSE_WIDTH and not line.startswith(("|", "    ", "![", "<")) and "](" not in line
+    ]
     assert not long or name_of(file) in TO_BE_WRAPPED, f"{name_of(file)}: " + "\n".join(long)
 
 
 def test_files_that_contributors_are_sent_to_are_there() -> None:
     table = (ROOT / "CONTRIBUTING.md").read_text().partition("## Where to look")[2].partition("\n## ")[0]
     names = [name for row in table.splitlines() if row.startswith("|") for name in re.findall(r"`([\w./*]+)`", row)]
-    lost = [name for name in names if "/" in name
-            and not any([*ROOT.glob(name.rstrip("/")), *(ROOT / "pose_attention_ros").glob(name.rstrip("/"))])]
+    lost = [
+        name
+        for name in names
+        if "/" in name and not any([*ROOT.glob(name.rstrip("/")), *(ROOT / "pose_attention_ros").glob(name.rstrip("/"))])
+    ]
     assert len(names) > 20 and not lost, lost
 
 
@@ -155,8 +170,11 @@ def test_every_page_is_in_the_site(monkeypatch: pytest.MonkeyPatch) -> None:
             listed |= {re.sub(r".*<(.+)>", r"\1", line) for line in toc.splitlines() if line and not line.startswith(":")}
     pages = {page.stem for page in (ROOT / "docs").glob("*.md")} - {"index"}
     assert pages == {name for name in listed if not name.startswith("generated/")}
-    lost = [page for page in PROJECT_PAGES.values()
-            if not any(fnmatch(f"generated/project/{page}", pattern) for pattern in listed)]
+    lost = [
+        page
+        for page in PROJECT_PAGES.values()
+        if not any(fnmatch(f"generated/project/{page}", pattern) for pattern in listed)
+    ]
     assert not lost, f"in no toctree: {lost}"
 
 

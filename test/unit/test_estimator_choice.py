@@ -56,7 +56,7 @@ def test_without_weights_the_shipped_network(tmp_path, monkeypatch, caplog):
     with caplog.at_level(logging.INFO):
         estimator = create_pose_estimator(AUTO)
     assert estimator.backend.startswith("onnx-")
-    line, = caplog.messages
+    (line,) = caplog.messages
     assert line.startswith("estimator auto takes pose_cnn") and "run: pose-attention models fetch" in line
 
 
@@ -64,7 +64,7 @@ def test_it_says_why_in_one_line_and_works(movenet_weights, no_gpu, caplog):
     with caplog.at_level(logging.INFO):
         estimator = create_pose_estimator(AUTO)
     assert estimator.backend == "litert-cpu" and len(estimator(Frame(np.zeros((48, 64, 3), np.uint8), 0))) == 0
-    line, = caplog.messages
+    (line,) = caplog.messages
     assert line.startswith("estimator auto takes movenet on litert") and "\n" not in line
 
 

@@ -45,15 +45,28 @@ def evaluate(folder, *more, bag="bag", labels="labels.csv", out="out"):
 def test_result_report_and_junit(waving, capsys):
     (waving / "limits.yaml").write_text(
         "metrics: {frame_accuracy: {min: 0.1}, id_switches: {max: 0}, segmental_f1: {'0.50': {min: 0.0, max: 1.0}}}\n"
-        "left_out: {}\n".replace("left_out: {}\n", ""))
+        "left_out: {}\n".replace("left_out: {}\n", "")
+    )
     code, result = evaluate(waving, "--thresholds", str(waving / "limits.yaml"), "--json", str(waving / "same.json"))
     assert code == 0 and json.loads((waving / "same.json").read_text()) == result
-    assert result["input"] == {"kind": "skeletons", "topic": "/skeletons", "type": "pose_attention_ros/msg/SkeletonArray",
-                               "messages": 120}
+    assert result["input"] == {
+        "kind": "skeletons",
+        "topic": "/skeletons",
+        "type": "pose_attention_ros/msg/SkeletonArray",
+        "messages": 120,
+    }
     assert result["stream"]["frames"] == 120 and result["stream"]["median_rate_hz"] == pytest.approx(15, rel=0.02)
     metrics = result["metrics"]
-    assert {"frame_accuracy", "macro_f1", "frame_map", "segmental_f1", "early_recognition", "seconds_to_label",
-            "false_labels_per_idle_minute", "id_switches"} <= set(metrics)
+    assert {
+        "frame_accuracy",
+        "macro_f1",
+        "frame_map",
+        "segmental_f1",
+        "early_recognition",
+        "seconds_to_label",
+        "false_labels_per_idle_minute",
+        "id_switches",
+    } <= set(metrics)
     assert metrics["segments"] == 6 and metrics["id_switches"] == 0  # two people, three labels each
     assert set(result["timings"]["stages_ms"]) == {"graph", "action", "all_stages"}
     assert {"p50", "p95", "p99", "worst"} <= set(result["timings"]["stages_ms"]["graph"])
@@ -89,13 +102,20 @@ def test_a_limit_that_is_missed_fails(waving, capsys):
     assert result["limits_missed"] == [failure.get("message")]
 
 
-@pytest.mark.parametrize(("text", "message"), [
-    ("metrics: {frame_acuracy: {min: 0.5}}", "the result has no metrics/frame_acuracy; at 'frame_acuracy' it has people"),
-    ("metrics: {frame_accuracy: 0.5}", "metrics/frame_accuracy is 0.5, expected a mapping"),
-    ("metrics: {frame_accuracy: {least: 0.5}}", "expected a mapping"),
-    ("metrics: {frame_accuracy: {min: high}}", "has min: 'high', expected min or max and a number"),
-    ("[]", "hold no mapping"), ("metrics: {", "is not a file of thresholds in YAML"),
-])
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (
+            "metrics: {frame_acuracy: {min: 0.5}}",
+            "the result has no metrics/frame_acuracy; at 'frame_acuracy' it has people",
+        ),
+        ("metrics: {frame_accuracy: 0.5}", "metrics/frame_accuracy is 0.5, expected a mapping"),
+        ("metrics: {frame_accuracy: {least: 0.5}}", "expected a mapping"),
+        ("metrics: {frame_accuracy: {min: high}}", "has min: 'high', expected min or max and a number"),
+        ("[]", "hold no mapping"),
+        ("metrics: {", "is not a file of thresholds in YAML"),
+    ],
+)
 def test_limits_with_a_mistake(waving, capsys, text, message):
     (waving / "odd.yaml").write_text(text)
     assert evaluate(waving, "--thresholds", str(waving / "odd.yaml"))[0] == 1
@@ -129,16 +149,31 @@ def test_recorded_actions_are_judged_as_they_are(tmp_path):
             writer.write("/camera_info", stamp + 1, camera_info(stamp))
             if i % 3 == 2:
                 continue
-            person = ActionEstimate(7, "wave", LabelState.CONFIRMED, 0.9, scores, stamp, stamp, stamp,
-                                    np.full(joints, 1 / joints, np.float32), np.ones(1, np.float32), np.array([stamp]))
+            person = ActionEstimate(
+                7,
+                "wave",
+                LabelState.CONFIRMED,
+                0.9,
+                scores,
+                stamp,
+                stamp,
+                stamp,
+                np.full(joints, 1 / joints, np.float32),
+                np.ones(1, np.float32),
+                np.array([stamp]),
+            )
             estimates = ActionEstimates(stamp, "cam", spec.layout, spec.classes, spec.model_id, spec.sha256, (person,))
             writer.write("/actions", stamp + 50_000_000, actions_message(estimates))
     (tmp_path / "labels.csv").write_text("start_s,end_s,label,person\n0,3,wave,7\n3,9,clap,7\n")
     code, result = evaluate(tmp_path, "--input", "actions")
     assert code == 0 and result["input"]["kind"] == "actions"
     assert result["metrics"]["frame_accuracy"] == pytest.approx(0.5, abs=0.03)
-    assert result["recorded"]["dropped"] == {"frames_topic": "/camera_info", "frames": 60, "without_result": 20,
-                                             "share": 0.3333}
+    assert result["recorded"]["dropped"] == {
+        "frames_topic": "/camera_info",
+        "frames": 60,
+        "without_result": 20,
+        "share": 0.3333,
+    }
     assert result["recorded"]["age_ms"]["p50"] == pytest.approx(50, rel=0.02)
     assert any("goes on for" in reason for reason in result["left_out"])
 
@@ -147,8 +182,20 @@ def camera_info(stamp_ns):
     from pose_attention_ros.bags.writing import header_of, make
 
     region = make("sensor_msgs/msg/RegionOfInterest", x_offset=0, y_offset=0, height=0, width=0, do_rectify=False)
-    return make("sensor_msgs/msg/CameraInfo", header=header_of(stamp_ns), height=1, width=1, distortion_model="",
-                d=np.zeros(0), k=np.zeros(9), r=np.zeros(9), p=np.zeros(12), binning_x=0, binning_y=0, roi=region)
+    return make(
+        "sensor_msgs/msg/CameraInfo",
+        header=header_of(stamp_ns),
+        height=1,
+        width=1,
+        distortion_model="",
+        d=np.zeros(0),
+        k=np.zeros(9),
+        r=np.zeros(9),
+        p=np.zeros(12),
+        binning_x=0,
+        binning_y=0,
+        roi=region,
+    )
 
 
 def test_labels_from_a_topic(tmp_path):
@@ -164,13 +211,16 @@ def test_labels_from_a_topic(tmp_path):
     assert runs == [[1.0, 3.0, "stand"], [4.0, 5.9, "stand"]]
 
 
-@pytest.mark.parametrize(("labels", "reason", "spans"), [
-    (LABELS + "9,12,wave\n", "row 4 (wave) lies outside the recording", 4),
-    (LABELS + "4,6,clap\n", "row 2 and row 4 overlap with different labels (clap, wave): 1.00 s are not counted", 4),
-    (LABELS.replace("wave", "salute"), "'salute' is no class of the model and is not counted", 3),
-    (LABELS + "seven,8,wave\n", "row 4 is left out: start_s 'seven' or end_s '8' is not a number", 3),
-    (LABELS + "7,6,wave\n", "row 4 is left out: it goes from 7 to 6 s, expected 0 <= start_s < end_s", 3),
-])
+@pytest.mark.parametrize(
+    ("labels", "reason", "spans"),
+    [
+        (LABELS + "9,12,wave\n", "row 4 (wave) lies outside the recording", 4),
+        (LABELS + "4,6,clap\n", "row 2 and row 4 overlap with different labels (clap, wave): 1.00 s are not counted", 4),
+        (LABELS.replace("wave", "salute"), "'salute' is no class of the model and is not counted", 3),
+        (LABELS + "seven,8,wave\n", "row 4 is left out: start_s 'seven' or end_s '8' is not a number", 3),
+        (LABELS + "7,6,wave\n", "row 4 is left out: it goes from 7 to 6 s, expected 0 <= start_s < end_s", 3),
+    ],
+)
 def test_labels_that_do_not_fit_are_left_out_and_told(waving, labels, reason, spans):
     (waving / "odd.csv").write_text(labels)
     code, result = evaluate(waving, labels="odd.csv", out="odd")
@@ -179,13 +229,19 @@ def test_labels_that_do_not_fit_are_left_out_and_told(waving, labels, reason, sp
     assert reason.split(": ")[0].replace("'", "&#x27;") in (waving / "odd" / "report.html").read_text()
 
 
-@pytest.mark.parametrize(("labels", "message"), [
-    ("start_s,label\n0,wave\n", "lack the column end_s; expected start_s,end_s,label[,person,x_px,y_px]"),
-    ("start_s,end_s,label\n100,200,wave\n", "all labels lie outside the recording: they go from 100.0 to 200.0 s"),
-    ("start_s,end_s,label\nx,y,wave\n", "have no row that can be used"),
-    ("start_s,end_s,label\n0,1,wave\n1700000001,1700000002,wave\n", "mix times since the beginning with times since 1970"),
-    (None, "cannot be read: No such file"),
-])
+@pytest.mark.parametrize(
+    ("labels", "message"),
+    [
+        ("start_s,label\n0,wave\n", "lack the column end_s; expected start_s,end_s,label[,person,x_px,y_px]"),
+        ("start_s,end_s,label\n100,200,wave\n", "all labels lie outside the recording: they go from 100.0 to 200.0 s"),
+        ("start_s,end_s,label\nx,y,wave\n", "have no row that can be used"),
+        (
+            "start_s,end_s,label\n0,1,wave\n1700000001,1700000002,wave\n",
+            "mix times since the beginning with times since 1970",
+        ),
+        (None, "cannot be read: No such file"),
+    ],
+)
 def test_labels_of_which_nothing_can_be_used(waving, capsys, labels, message):
     (waving / "bad.csv").unlink(missing_ok=True)
     if labels is not None:
@@ -215,8 +271,10 @@ def test_a_map_and_unlabelled_time(waving, capsys):
     (waving / "map.yaml").write_text("wave: null\nstand: stand\n")
     (waving / "short.csv").write_text("start_s,end_s,label\n2,5,wave\n")
     _, result = evaluate(waving, "--label-map", str(waving / "map.yaml"), "--rest-is-unknown", labels="short.csv")
-    assert result["metrics"]["idle_minutes"] == pytest.approx(result["metrics"]["minutes"]) and \
-        result["metrics"]["segments"] == 0
+    assert (
+        result["metrics"]["idle_minutes"] == pytest.approx(result["metrics"]["minutes"])
+        and result["metrics"]["segments"] == 0
+    )
     (waving / "map.yaml").write_text("wave: fly\n")
     assert evaluate(waving, "--label-map", str(waving / "map.yaml"))[0] == 1
     assert "the label map names fly, which the model does not know" in capsys.readouterr().err
@@ -281,8 +339,9 @@ def test_two_processes_give_the_same_as_one(waving, monkeypatch):
     monkeypatch.setattr(recognition, "WORTH_A_PROCESS", 50)
     results = []
     for two in (False, True):
-        values = evaluate_recording(RecordingTask(str(waving / "odd_bag"), labels=str(waving / "labels.csv"),
-                                                  two_processes=two)).values
+        values = evaluate_recording(
+            RecordingTask(str(waving / "odd_bag"), labels=str(waving / "labels.csv"), two_processes=two)
+        ).values
         assert ("processes" in values.pop("timings")) == two
         results.append(values)
     assert results[0] == results[1] and any("out of order" in reason for reason in results[0]["left_out"])

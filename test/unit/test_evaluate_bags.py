@@ -41,11 +41,22 @@ def evaluate(fleet, out, *more):
 @pytest.mark.slow
 def test_every_bag_is_evaluated_and_the_failed_one_is_told(fleet, tmp_path, capsys):
     (tmp_path / "limits.yaml").write_text("metrics: {frame_accuracy: {min: 0.0}}\n")
-    code, result, timings = evaluate(fleet, tmp_path / "out", "--jobs", "2", "--thresholds", str(tmp_path / "limits.yaml"),
-                                     "--thresholds-each", str(tmp_path / "limits.yaml"))
+    code, result, timings = evaluate(
+        fleet,
+        tmp_path / "out",
+        "--jobs",
+        "2",
+        "--thresholds",
+        str(tmp_path / "limits.yaml"),
+        "--thresholds-each",
+        str(tmp_path / "limits.yaml"),
+    )
     assert code == 1 and "FAILED junk: " in capsys.readouterr().out  # CI must see that one is missing
-    assert [(bag["bag"], "error" in bag) for bag in result["bags"]] == [("junk", True), ("monday", False),
-                                                                        ("robot2/tuesday", False)]
+    assert [(bag["bag"], "error" in bag) for bag in result["bags"]] == [
+        ("junk", True),
+        ("monday", False),
+        ("robot2/tuesday", False),
+    ]
     assert (result["evaluated"], result["failed"], result["frames"]) == (2, 1, 135)
     assert result["metrics"]["segments"] == 6  # two labels for each of three people
     assert timings["stages_ms"]["all_stages"]["count"] == 135
@@ -54,11 +65,13 @@ def test_every_bag_is_evaluated_and_the_failed_one_is_told(fleet, tmp_path, caps
     suites = {suite.get("name"): suite for suite in ElementTree.parse(tmp_path / "out" / "junit.xml").getroot()}
     assert set(suites) == {"junk", "monday", "robot2/tuesday", "all bags"} and suites["junk"].get("errors") == "1"
 
-    alone = main(["evaluate", "bag", str(fleet / "monday"), "--labels", str(fleet / "monday.csv"),
-                  "--out", str(tmp_path / "alone")])
+    alone = main(
+        ["evaluate", "bag", str(fleet / "monday"), "--labels", str(fleet / "monday.csv"), "--out", str(tmp_path / "alone")]
+    )
     assert alone == 0
-    one, of_many = (json.loads((folder / "result.json").read_text()) for folder in (tmp_path / "alone",
-                                                                                    tmp_path / "out" / "monday"))
+    one, of_many = (
+        json.loads((folder / "result.json").read_text()) for folder in (tmp_path / "alone", tmp_path / "out" / "monday")
+    )
     assert {**one, "timings": 0, "limits_missed": 0} == {**of_many, "timings": 0, "limits_missed": 0}
 
 
@@ -79,8 +92,12 @@ class Bomb:
 @pytest.mark.slow
 def test_a_process_that_dies_costs_its_own_bag_alone(fleet):
     task = RecordingTask(str(fleet / "monday"), pictures=False)
-    outcomes = {outcome.name: outcome for outcome in in_processes(
-        [Job("first", task), Job("deadly", task, {"bomb": Bomb()}), Job("last", task)], processes=1)}
+    outcomes = {
+        outcome.name: outcome
+        for outcome in in_processes(
+            [Job("first", task), Job("deadly", task, {"bomb": Bomb()}), Job("last", task)], processes=1
+        )
+    }
     assert outcomes["deadly"].error == "the process that evaluated it died (exit code 3)"
     assert not outcomes["first"].error and not outcomes["last"].error and outcomes["last"].values["stream"]["frames"] == 60
 

@@ -22,8 +22,10 @@ from pose_attention_ros.inference.recogniser import load_recogniser
 
 LAYOUT = layout("common13")
 # A person upright, seen from the front, in body units from the middle of the hips.
+# fmt: off
 UPRIGHT = np.array([[0, -1.5], [0.3, -1], [-0.3, -1], [0.4, -0.5], [-0.4, -0.5], [0.4, 0], [-0.4, 0], [0.18, 0],
                     [-0.18, 0], [0.18, 0.85], [-0.18, 0.85], [0.18, 1.7], [-0.18, 1.7]], np.float32)
+# fmt: on
 
 
 def jumping(seconds: float, fps: float, place: float = 0.0) -> np.ndarray:
@@ -38,8 +40,15 @@ def jumping(seconds: float, fps: float, place: float = 0.0) -> np.ndarray:
 
 
 def examples(count: int = 6) -> list[Example]:
-    clips = [Example(UNIT_PX * jumping(1 + i / 4, 30, place=5 * i), np.ones((int((1 + i / 4) * 30), 13), bool), 30.0,
-                     11 if i % 3 else NO_CLASS) for i in range(count)]
+    clips = [
+        Example(
+            UNIT_PX * jumping(1 + i / 4, 30, place=5 * i),
+            np.ones((int((1 + i / 4) * 30), 13), bool),
+            30.0,
+            11 if i % 3 else NO_CLASS,
+        )
+        for i in range(count)
+    ]
     return clips
 
 
@@ -89,8 +98,16 @@ def test_people_of_different_streams_do_not_disturb_each_other():
 
 @pytest.fixture
 def data_file(tmp_path):
-    clips = [Clip(60 * jumping(2 + i % 3, 30) + 300, np.ones((30 * (2 + i % 3), 13), np.float32),
-                  "jumping_jacks" if i % 4 else "juggling", 30.0, "test") for i in range(8)]
+    clips = [
+        Clip(
+            60 * jumping(2 + i % 3, 30) + 300,
+            np.ones((30 * (2 + i % 3), 13), np.float32),
+            "jumping_jacks" if i % 4 else "juggling",
+            30.0,
+            "test",
+        )
+        for i in range(8)
+    ]
     SkeletonDataset.from_clips(clips, LAYOUT.joints).save(tmp_path / "data.npz")
     return tmp_path / "data.npz"
 
@@ -98,9 +115,32 @@ def data_file(tmp_path):
 @pytest.mark.slow
 def test_the_command_writes_numbers_and_pictures(data_file, tmp_path, capsys):
     (tmp_path / "map.yaml").write_text("jumping_jacks: jumping_jacks\njuggling: null\n")
-    assert main(["evaluate", "stream", "--data", str(data_file), "--model", "everyday", "--split", "test", "--label-map",
-                 str(tmp_path / "map.yaml"), "--fps", "10", "30", "--json", str(tmp_path / "out.json"), "--out",
-                 str(tmp_path / "pictures"), "--clips", "3"]) == 0
+    assert (
+        main(
+            [
+                "evaluate",
+                "stream",
+                "--data",
+                str(data_file),
+                "--model",
+                "everyday",
+                "--split",
+                "test",
+                "--label-map",
+                str(tmp_path / "map.yaml"),
+                "--fps",
+                "10",
+                "30",
+                "--json",
+                str(tmp_path / "out.json"),
+                "--out",
+                str(tmp_path / "pictures"),
+                "--clips",
+                "3",
+            ]
+        )
+        == 0
+    )
     result = json.loads((tmp_path / "out.json").read_text())
     assert set(result["by_fps"]) == {"10", "30"} and result["resting"] == ["stand", "sit", "lie"]
     for summary in result["by_fps"].values():
@@ -110,12 +150,15 @@ def test_the_command_writes_numbers_and_pictures(data_file, tmp_path, capsys):
     assert {path.name for path in (tmp_path / "pictures").iterdir()} == {"timelines.png", "curves.png"}
 
 
-@pytest.mark.parametrize("extra, words", [
-    (["--fps", "0"], "--fps 0"),
-    (["--resting", "sleep"], "no class sleep"),
-    (["--split", "val"], "no clip to evaluate"),
-    (["--memory-s", "-1"], "memory_s is -1"),
-])
+@pytest.mark.parametrize(
+    "extra, words",
+    [
+        (["--fps", "0"], "--fps 0"),
+        (["--resting", "sleep"], "no class sleep"),
+        (["--split", "val"], "no clip to evaluate"),
+        (["--memory-s", "-1"], "memory_s is -1"),
+    ],
+)
 def test_wrong_arguments_are_one_clear_line(data_file, extra, words, capsys):
     assert main(["evaluate", "stream", "--data", str(data_file), "--model", "everyday", *extra]) == 1
     assert words in capsys.readouterr().err

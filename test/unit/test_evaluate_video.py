@@ -91,8 +91,20 @@ def test_a_bag_of_the_same_images_gives_the_same_answers(videos, alone, tmp_path
     with BagWriter(tmp_path / "bag") as bag:
         while (frame := camera.read()) is not None:
             bag.write("/image", frame.stamp_ns, image_message(frame))
-    assert main(["evaluate", "bag", str(tmp_path / "bag"), "--labels", str(videos / "room" / "man.csv"), "--out",
-                 str(tmp_path / "out")]) == 0
+    assert (
+        main(
+            [
+                "evaluate",
+                "bag",
+                str(tmp_path / "bag"),
+                "--labels",
+                str(videos / "room" / "man.csv"),
+                "--out",
+                str(tmp_path / "out"),
+            ]
+        )
+        == 0
+    )
     of_bag = json.loads((tmp_path / "out" / "result.json").read_text())
     assert of_bag["people"] == alone[1]["people"] and of_bag["metrics"] == alone[1]["metrics"]
 
@@ -101,8 +113,16 @@ def test_a_bag_of_the_same_images_gives_the_same_answers(videos, alone, tmp_path
 def test_labels_that_are_no_class_may_be_given_a_meaning(videos, tmp_path):
     (tmp_path / "map.yaml").write_text("juggle: null\n")
     (tmp_path / "limits.yaml").write_text("labels: {labelled_person_frames: {min: 1000}}\n")
-    code, result = evaluate(videos / "room" / "man.avi", tmp_path / "out", "--label-map", str(tmp_path / "map.yaml"),
-                            "--thresholds", str(tmp_path / "limits.yaml"), "--max-frames", "38")
+    code, result = evaluate(
+        videos / "room" / "man.avi",
+        tmp_path / "out",
+        "--label-map",
+        str(tmp_path / "map.yaml"),
+        "--thresholds",
+        str(tmp_path / "limits.yaml"),
+        "--max-frames",
+        "38",
+    )
     assert code == 1 and not any("juggle" in reason for reason in result["left_out"])
     assert result["metrics"]["false_labels_per_idle_minute"] is not None
 
@@ -113,17 +133,23 @@ def test_a_video_that_breaks_off_says_how_much_is_lost(tmp_path):
     for level in range(40):
         writer.write(np.full((48, 64, 3), 5 * level, np.uint8))
     writer.release()
-    path.write_bytes(path.read_bytes()[:path.stat().st_size // 2])
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
     with open_recorded(str(path), video=True) as recorded:
         stamps_s = [frame.stamp_ns * 1e-9 for _, frame in recorded.items()]
     assert 5 < len(stamps_s) < 35 and stamps_s == pytest.approx(np.arange(len(stamps_s)) / 10)
     assert recorded.left_out.reasons == {"frames that the file announces and that cannot be read": 40 - len(stamps_s)}
 
 
-@pytest.mark.parametrize("arguments, words", [
-    (["absent.mp4"], "does not exist"), (["empty"], "holds no video"),
-    (["two", "--labels", "two/a.csv"], "is for one video"),
-    (["two/a.avi", "--labels", "absent.csv"], "absent.csv does not exist"), (["two/a.csv"], "is not a video")])
+@pytest.mark.parametrize(
+    "arguments, words",
+    [
+        (["absent.mp4"], "does not exist"),
+        (["empty"], "holds no video"),
+        (["two", "--labels", "two/a.csv"], "is for one video"),
+        (["two/a.avi", "--labels", "absent.csv"], "absent.csv does not exist"),
+        (["two/a.csv"], "is not a video"),
+    ],
+)
 def test_wrong_arguments(tmp_path, monkeypatch, capsys, arguments, words):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "empty").mkdir()

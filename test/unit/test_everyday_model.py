@@ -17,8 +17,10 @@ from pose_attention_ros.inference.recogniser import find_model, load_recogniser
 
 MODEL = "everyday"
 # A person upright, seen from the front, in body units from the middle of the hips.
+# fmt: off
 UPRIGHT = np.array([[0, -1.5], [0.3, -1], [-0.3, -1], [0.4, -0.5], [-0.4, -0.5], [0.4, 0], [-0.4, 0], [0.18, 0],
                     [-0.18, 0], [0.18, 0.85], [-0.18, 0.85], [0.18, 1.7], [-0.18, 1.7]], np.float32)
+# fmt: on
 
 
 @pytest.fixture(scope="module")
@@ -104,14 +106,34 @@ def test_a_person_who_stands_after_waving_no_longer_waves(recogniser):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("kind, name, least", [
-    ("jhmdb", "jhmdb_804of928_pos_world", 0.55), ("penn", "penn_action_joints", 0.85)])
+@pytest.mark.parametrize(
+    "kind, name, least", [("jhmdb", "jhmdb_804of928_pos_world", 0.55), ("penn", "penn_action_joints", 0.85)]
+)
 def test_real_clips_of_people_never_seen_in_training(shared, tmp_path, kind, name, least):
     """Official test parts, through the streaming recogniser; the bounds lie a little under the card's numbers."""
     data = tmp_path / {"jhmdb": "jhmdb21.npz", "penn": "penn.npz"}[kind]
     assert main(["data", "import", kind, str(shared / "data" / f"{name}.npz"), str(data)]) == 0
     recipe = config_dir() / "train" / "everyday.yaml"
-    assert main(["evaluate", "clips", "--data", str(data), "--model", MODEL, "--split", "test", "--label-map", str(recipe),
-                 "--out", str(tmp_path), "--json", str(tmp_path / "r.json")]) == 0
+    assert (
+        main(
+            [
+                "evaluate",
+                "clips",
+                "--data",
+                str(data),
+                "--model",
+                MODEL,
+                "--split",
+                "test",
+                "--label-map",
+                str(recipe),
+                "--out",
+                str(tmp_path),
+                "--json",
+                str(tmp_path / "r.json"),
+            ]
+        )
+        == 0
+    )
     result = json.loads((tmp_path / "r.json").read_text())
     assert result["accuracy"] >= least

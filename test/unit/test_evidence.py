@@ -22,8 +22,19 @@ RATE_HZ = 10.0
 class Counter:
     """Classes `young` and `old`: the state counts the ticks that it has seen; beyond 25 it is old."""
 
-    spec = ModelSpec("counter", "0" * 64, ("young", "old"), LAYOUT, FEATURE_NAMES, rate_hz=RATE_HZ, state_size=1,
-                     decay_per_s=0.0, attention_window_s=100.0, temperature=1.0, threshold=0.6)
+    spec = ModelSpec(
+        "counter",
+        "0" * 64,
+        ("young", "old"),
+        LAYOUT,
+        FEATURE_NAMES,
+        rate_hz=RATE_HZ,
+        state_size=1,
+        decay_per_s=0.0,
+        attention_window_s=100.0,
+        temperature=1.0,
+        threshold=0.6,
+    )
 
     def __init__(self):
         self.rows = []
@@ -32,8 +43,12 @@ class Counter:
         self.rows.append(len(features))
         state = state + 1
         old = np.where(state > 25, 5, -5)
-        return StepOutput(np.concatenate([-old, old], 1).astype(np.float32), np.full((len(state), 13), 1 / 13, np.float32),
-                          np.zeros(len(state), np.float32), state.astype(np.float32))
+        return StepOutput(
+            np.concatenate([-old, old], 1).astype(np.float32),
+            np.full((len(state), 13), 1 / 13, np.float32),
+            np.zeros(len(state), np.float32),
+            state.astype(np.float32),
+        )
 
 
 def graphs(stamp_s, speed, people=1, joints=13):
@@ -41,8 +56,20 @@ def graphs(stamp_s, speed, people=1, joints=13):
     features[:, :joints, 2] = speed
     features[:, :joints, 4] = 1
     mask = features[..., 4] > 0
-    return SkeletonGraphs(round(stamp_s * 1e9), "cam", LAYOUT, (640, 480), np.arange(people), features[:, :, :2], features,
-                          mask, np.zeros(people), np.zeros((people, 2)), np.ones(people), np.zeros((people, 4)))
+    return SkeletonGraphs(
+        round(stamp_s * 1e9),
+        "cam",
+        LAYOUT,
+        (640, 480),
+        np.arange(people),
+        features[:, :, :2],
+        features,
+        mask,
+        np.zeros(people),
+        np.zeros((people, 2)),
+        np.ones(people),
+        np.zeros((people, 4)),
+    )
 
 
 def shown(speeds, config=None):
@@ -104,10 +131,13 @@ def test_a_posture_is_a_class_of_the_model():
         dataclasses.replace(Counter.spec, postures=("sleep",))
 
 
-@pytest.mark.parametrize("speeds", [
-    [1.0] * 30 + [0.1] * 3 + [1.0] * 30,  # too short for a rest
-    [0.31] * 60,
-])
+@pytest.mark.parametrize(
+    "speeds",
+    [
+        [1.0] * 30 + [0.1] * 3 + [1.0] * 30,  # too short for a rest
+        [0.31] * 60,
+    ],
+)
 def test_a_slow_moment_is_no_rest(speeds):
     estimates, _ = shown(speeds, ActionConfig(memory_s=0.0))
     assert [len(estimate.frame_attention) for estimate in estimates] == list(range(1, len(speeds) + 1))

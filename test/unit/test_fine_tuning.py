@@ -50,10 +50,13 @@ def test_the_shape_is_that_of_the_model(tmp_path, everyday, edit, dropout):
     assert shape == PanConfig(**{**vars(everyday.config), "dropout": dropout})
 
 
-@pytest.mark.parametrize("edit, message", [
-    ("\nmodel: {hidden: 32}\n", r"hidden 32 \(it has 0\) does not fit start_from 'everyday'"),
-    ("\nstart_from: nothing\n", "no model 'nothing'"),
-])
+@pytest.mark.parametrize(
+    "edit, message",
+    [
+        ("\nmodel: {hidden: 32}\n", r"hidden 32 \(it has 0\) does not fit start_from 'everyday'"),
+        ("\nstart_from: nothing\n", "no model 'nothing'"),
+    ],
+)
 def test_a_start_that_does_not_fit(tmp_path, edit, message):
     text = RECIPE.replace("start_from: everyday\n", "") + edit if "start_from" in edit else RECIPE + edit
     (tmp_path / "own.yaml").write_text(text)

@@ -17,11 +17,23 @@ from hypothesis import strategies as st
 from pose_attention_ros.core.errors import UserError
 
 FEW = settings(max_examples=40, suppress_health_check=list(HealthCheck))
-ODD_ARRAYS = (np.zeros(0), np.array(3.5), np.array(["text", "other"]), np.full((2, 2), np.nan), np.arange(3),
-              -np.ones((1, 1, 1)), np.array([10**12, -1]), np.zeros((4, 13, 2)), np.array([True]), np.array([1 + 2j]),
-              np.zeros((2, 0, 3)))
+ODD_ARRAYS = (
+    np.zeros(0),
+    np.array(3.5),
+    np.array(["text", "other"]),
+    np.full((2, 2), np.nan),
+    np.arange(3),
+    -np.ones((1, 1, 1)),
+    np.array([10**12, -1]),
+    np.zeros((4, 13, 2)),
+    np.array([True]),
+    np.array([1 + 2j]),
+    np.zeros((2, 0, 3)),
+)
+# fmt: off
 ODD_TEXTS = ("", "\x00", "a: &a [*a]", "- 1", "1e999", "null", "\ufeff", "? ? ?", "!!python/object:os.system x",
              "{\"a\": 1", "é" * 5, "1,2\n" * 50, ",,,,\n\"", "NaN", "metrics: {a: {min: [1]}}", "0,1,wave\n" * 3)
+# fmt: on
 
 
 def of_kind(*endings: str) -> list[str]:
@@ -41,7 +53,7 @@ def damage(draw: Callable) -> Callable[[bytes], bytes]:
         if kind == "cut":
             return bytes(data[:place])
         if kind == "drop":
-            return bytes(data[:place] + data[place + amount:])
+            return bytes(data[:place] + data[place + amount :])
         if kind == "insert":
             return bytes(data[:place] + rng.bytes(amount) + data[place:])
         if kind == "other":

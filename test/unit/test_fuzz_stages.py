@@ -63,8 +63,9 @@ def test_a_stream_of_anything_gives_finite_answers(stream: list[Skeletons]) -> N
 def test_a_person_of_nothing_but_infinities_is_nobody() -> None:
     table = layout("coco17")
     for value in (np.nan, np.inf, -np.inf, 3e38, -1e7):
-        skeletons = Skeletons(0, "", table, (640, 480), np.full((1, 17, 2), value), np.ones((1, 17)), np.zeros((1, 4)),
-                              np.ones(1))
+        skeletons = Skeletons(
+            0, "", table, (640, 480), np.full((1, 17, 2), value), np.ones((1, 17)), np.zeros((1, 4)), np.ones(1)
+        )
         assert not skeletons.scores.any() and not skeletons.keypoints_px.any()
 
 
@@ -92,39 +93,94 @@ def _people(draw: Callable, make: Callable[[], dict[str, Any]]) -> list[SimpleNa
     return [SimpleNamespace(**make()) for _ in range(draw(st.integers(0, 3)))]
 
 
-SKELETON_ARRAYS = messages(lambda draw: {
-    "header": draw(HEADERS), "layout": draw(LAYOUT_NAMES), "image_width": draw(st.integers(0, 2**32 - 1)),
-    "image_height": draw(st.integers(0, 2**32 - 1)),
-    "skeletons": _people(draw, lambda: {"score": draw(ANY), "box_xyxy": draw(_floats(4)),
-                                        "keypoints_px": _fitting(draw, 26),
-                                        "keypoint_scores": _fitting(draw, 13)})})
-GRAPH_ARRAYS = messages(lambda draw: {
-    "header": draw(HEADERS), "layout": draw(LAYOUT_NAMES), "image_width": 640, "image_height": 480,
-    "feature_names": draw(st.sampled_from([list(FEATURE_NAMES), ["x"], []])),
-    "graphs": _people(draw, lambda: {
-        "track_id": draw(st.integers(-(2**63), 2**63 - 1)), "age": draw(ANY), "nodes": _fitting(draw, 26),
-        "features": _fitting(draw, 65), "mask": draw(st.lists(st.booleans(), min_size=13, max_size=14)),
-        "root_px": draw(_floats(2)), "scale_px": draw(ANY), "box_xyxy": draw(_floats(4))})})
-MODELS = messages(lambda draw: {"model_id": "m", "model_sha256": "00", "layout": draw(LAYOUT_NAMES),
-                                "classes": draw(st.sampled_from([["walk"], [], ["walk", "run"]]))})
-ACTION_ARRAYS = messages(lambda draw: {
-    "header": draw(HEADERS), "model_id": "m", "model_sha256": draw(st.sampled_from(["00", "ab"])), "latency": draw(ANY),
-    "actions": _people(draw, lambda: {
-        "track_id": draw(INTS), "label": draw(st.text(max_size=5)), "state": draw(st.integers(0, 255)),
-        "confidence": draw(ANY), "scores": draw(_floats(draw(st.integers(0, 2)))), "onset": draw(STAMPS),
-        "evidence_start": draw(STAMPS),
-        "evidence_end": draw(STAMPS), "joint_attention": _fitting(draw, 13),
-        "frame_attention": draw(_floats(draw(st.integers(0, 2)))),
-        "frame_offsets": draw(st.lists(st.integers(-(2**63), 2**63 - 1), max_size=2))})})
-IMAGES = messages(lambda draw: {
-    "height": draw(st.integers(0, 6)), "width": draw(st.integers(0, 6)), "step": draw(st.integers(0, 60)),
-    "encoding": draw(st.sampled_from([*ENCODINGS, "", "32FC1", "h264", "bgr8; nonsense"])),
-    "is_bigendian": draw(st.booleans()), "data": draw(st.binary(max_size=200))})
+SKELETON_ARRAYS = messages(
+    lambda draw: {
+        "header": draw(HEADERS),
+        "layout": draw(LAYOUT_NAMES),
+        "image_width": draw(st.integers(0, 2**32 - 1)),
+        "image_height": draw(st.integers(0, 2**32 - 1)),
+        "skeletons": _people(
+            draw,
+            lambda: {
+                "score": draw(ANY),
+                "box_xyxy": draw(_floats(4)),
+                "keypoints_px": _fitting(draw, 26),
+                "keypoint_scores": _fitting(draw, 13),
+            },
+        ),
+    }
+)
+GRAPH_ARRAYS = messages(
+    lambda draw: {
+        "header": draw(HEADERS),
+        "layout": draw(LAYOUT_NAMES),
+        "image_width": 640,
+        "image_height": 480,
+        "feature_names": draw(st.sampled_from([list(FEATURE_NAMES), ["x"], []])),
+        "graphs": _people(
+            draw,
+            lambda: {
+                "track_id": draw(st.integers(-(2**63), 2**63 - 1)),
+                "age": draw(ANY),
+                "nodes": _fitting(draw, 26),
+                "features": _fitting(draw, 65),
+                "mask": draw(st.lists(st.booleans(), min_size=13, max_size=14)),
+                "root_px": draw(_floats(2)),
+                "scale_px": draw(ANY),
+                "box_xyxy": draw(_floats(4)),
+            },
+        ),
+    }
+)
+MODELS = messages(
+    lambda draw: {
+        "model_id": "m",
+        "model_sha256": "00",
+        "layout": draw(LAYOUT_NAMES),
+        "classes": draw(st.sampled_from([["walk"], [], ["walk", "run"]])),
+    }
+)
+ACTION_ARRAYS = messages(
+    lambda draw: {
+        "header": draw(HEADERS),
+        "model_id": "m",
+        "model_sha256": draw(st.sampled_from(["00", "ab"])),
+        "latency": draw(ANY),
+        "actions": _people(
+            draw,
+            lambda: {
+                "track_id": draw(INTS),
+                "label": draw(st.text(max_size=5)),
+                "state": draw(st.integers(0, 255)),
+                "confidence": draw(ANY),
+                "scores": draw(_floats(draw(st.integers(0, 2)))),
+                "onset": draw(STAMPS),
+                "evidence_start": draw(STAMPS),
+                "evidence_end": draw(STAMPS),
+                "joint_attention": _fitting(draw, 13),
+                "frame_attention": draw(_floats(draw(st.integers(0, 2)))),
+                "frame_offsets": draw(st.lists(st.integers(-(2**63), 2**63 - 1), max_size=2)),
+            },
+        ),
+    }
+)
+IMAGES = messages(
+    lambda draw: {
+        "height": draw(st.integers(0, 6)),
+        "width": draw(st.integers(0, 6)),
+        "step": draw(st.integers(0, 60)),
+        "encoding": draw(st.sampled_from([*ENCODINGS, "", "32FC1", "h264", "bgr8; nonsense"])),
+        "is_bigendian": draw(st.booleans()),
+        "data": draw(st.binary(max_size=200)),
+    }
+)
 COMPRESSED = messages(lambda draw: {"format": draw(st.text(max_size=6)), "data": draw(st.binary(max_size=60))})
 CONVERTERS = {
-    "SkeletonArray": (SKELETON_ARRAYS, skeletons_of_message), "SkeletonGraphArray": (GRAPH_ARRAYS, graphs_of_message),
+    "SkeletonArray": (SKELETON_ARRAYS, skeletons_of_message),
+    "SkeletonGraphArray": (GRAPH_ARRAYS, graphs_of_message),
     "ActionLabelArray": (st.tuples(ACTION_ARRAYS, MODELS), lambda both: actions_of_message(*both)),
-    "Image": (IMAGES, bgr_from_image), "CompressedImage": (COMPRESSED, bgr_from_compressed),
+    "Image": (IMAGES, bgr_from_image),
+    "CompressedImage": (COMPRESSED, bgr_from_compressed),
 }
 
 
@@ -150,11 +206,26 @@ def test_moments_are_offsets_and_in_older_bags_stamps() -> None:
         return SimpleNamespace(sec=sec, nanosec=nanosec)
 
     def person(**moments: object) -> SimpleNamespace:
-        return SimpleNamespace(track_id=1, label="walk", state=2, confidence=0.9, scores=[1.0], onset=stamp(1, 0),
-                               evidence_start=stamp(1, 500), evidence_end=stamp(3, 0), joint_attention=[1 / 13] * 13,
-                               frame_attention=[0.25, 0.75], **moments)
+        return SimpleNamespace(
+            track_id=1,
+            label="walk",
+            state=2,
+            confidence=0.9,
+            scores=[1.0],
+            onset=stamp(1, 0),
+            evidence_start=stamp(1, 500),
+            evidence_end=stamp(3, 0),
+            joint_attention=[1 / 13] * 13,
+            frame_attention=[0.25, 0.75],
+            **moments,
+        )
+
     model = SimpleNamespace(model_id="m", model_sha256="00", layout="common13", classes=["walk"])
     for moments in ({"frame_offsets": [-1_999_999_500, 0]}, {"frame_stamps": [stamp(1, 500), stamp(3, 0)]}):
-        message = SimpleNamespace(header=SimpleNamespace(stamp=stamp(3, 0), frame_id="c"), model_id="m", model_sha256="00",
-                                  actions=[person(**moments)])
+        message = SimpleNamespace(
+            header=SimpleNamespace(stamp=stamp(3, 0), frame_id="c"),
+            model_id="m",
+            model_sha256="00",
+            actions=[person(**moments)],
+        )
         assert actions_of_message(message, model).people[0].frame_stamps_ns.tolist() == [1_000_000_500, 3_000_000_000]

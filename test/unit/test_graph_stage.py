@@ -15,8 +15,10 @@ from pose_attention_ros.core.types import Skeletons
 
 LAYOUT = layout("common13")
 # Somebody standing, in body units around the middle of the hips; x right, y down.
+# fmt: off
 STANDING = np.array([(0, -1.5), (.4, -1), (-.4, -1), (.5, -.4), (-.5, -.4), (.5, .1), (-.5, .1), (.2, 0), (-.2, 0),
                      (.2, .85), (-.2, .85), (.2, 1.7), (-.2, 1.7)], np.float32)
+# fmt: on
 
 
 def person(x_px, y_px=200.0, scale_px=50.0, wave=0.0):
@@ -117,9 +119,15 @@ def test_nobody_for_a_while_is_no_error():
     assert all(len(g) == 0 for g in run([(i / 10, []) for i in range(20)]))
 
 
-@pytest.mark.parametrize("seen", [["head", "left_shoulder", "right_shoulder"],
-                                  ["head", "left_shoulder", "right_shoulder", "left_wrist", "right_wrist"],
-                                  ["left_wrist", "right_wrist"], ["head"]])
+@pytest.mark.parametrize(
+    "seen",
+    [
+        ["head", "left_shoulder", "right_shoulder"],
+        ["head", "left_shoulder", "right_shoulder", "left_wrist", "right_wrist"],
+        ["left_wrist", "right_wrist"],
+        ["head"],
+    ],
+)
 @pytest.mark.parametrize("scale_px", [20.0, 300.0])
 def test_somebody_without_a_single_bone_has_a_body_size_too(seen, scale_px):
     """At a desk, or hanging from a bar above the picture: nobody's features may be hundreds of body units."""
@@ -142,14 +150,14 @@ def test_rows_of_a_feature_stream_are_independent_people(seed, rows):
     ones = np.ones((4, 13), np.float32)
     for t in range(5):
         graph = together(clip[t], ones, mask[t], np.full(4, 0.05))
-        single = [alone[i](clip[t, i:i + 1], ones[:1], mask[t, i:i + 1], np.full(1, 0.05)) for i in range(4)]
+        single = [alone[i](clip[t, i : i + 1], ones[:1], mask[t, i : i + 1], np.full(1, 0.05)) for i in range(4)]
     np.testing.assert_allclose(graph.features, np.concatenate([s.features for s in single]), atol=1e-5)
     together.select(np.array(rows, np.int64))
     chosen = together(clip[5][rows], ones[:1].repeat(len(rows), 0), mask[5][rows], np.full(len(rows), 0.05))
     for row, source in enumerate(rows):
         stream = alone[source] if source >= 0 and rows.index(source) == row else None
         if stream is not None:
-            expected = stream(clip[5, source:source + 1], ones[:1], mask[5, source:source + 1], np.full(1, 0.05))
+            expected = stream(clip[5, source : source + 1], ones[:1], mask[5, source : source + 1], np.full(1, 0.05))
             np.testing.assert_allclose(chosen.features[row], expected.features[0], atol=1e-5)
         elif source < 0:
             expected = FeatureStream(LAYOUT, (1,))(clip[5, -1:], ones[:1], mask[5, -1:], np.full(1, 0.05))
@@ -169,8 +177,7 @@ def test_one_euro_against_its_published_recursion():
     for t in range(50):
         if t:
             velocity = velocity + gain(config.velocity_cutoff_hz) * ((signal[t] - signal[t - 1]) / dt - velocity)
-            cutoff = config.min_cutoff_hz + config.cutoff_slope * max(
-                np.linalg.norm(velocity) - config.still_speed, 0)
+            cutoff = config.min_cutoff_hz + config.cutoff_slope * max(np.linalg.norm(velocity) - config.still_speed, 0)
             position = position + gain(cutoff) * (signal[t] - position)
         got, got_velocity = smoother(signal[t], np.array([True]), np.float32(1), np.float32(dt))
         np.testing.assert_allclose(got, position, atol=1e-4)
@@ -182,33 +189,48 @@ BEFORE = SmoothingConfig(min_cutoff_hz=2.0, cutoff_slope=1.5, still_speed=0.0)  
 
 def smoothed(signal, config, dt_s=0.1):
     smoother = JointSmoother((1,), config)
-    return np.array([smoother(point, np.array([True]), np.float32(1), np.float32(dt_s))[0]
-                     for point in signal.astype(np.float32)])
+    return np.array(
+        [smoother(point, np.array([True]), np.float32(1), np.float32(dt_s))[0] for point in signal.astype(np.float32)]
+    )
 
 
 def test_still_speed_halves_the_tremble_and_makes_nothing_later():
     rng = np.random.default_rng(5)
     still = rng.normal(0, 0.02, (300, 1, 2))
     fast = np.stack([np.linspace(0, 6, 31), np.zeros(31)], -1)[:, None]  # two body units a second
-    tremble = {name: np.linalg.norm(np.diff(smoothed(still, config), axis=0), axis=-1).mean()
-               for name, config in (("before", BEFORE), ("now", SmoothingConfig()))}
-    late = {name: (fast - smoothed(fast, config))[10:, 0, 0].mean()
-            for name, config in (("before", BEFORE), ("now", SmoothingConfig()))}
+    tremble = {
+        name: np.linalg.norm(np.diff(smoothed(still, config), axis=0), axis=-1).mean()
+        for name, config in (("before", BEFORE), ("now", SmoothingConfig()))
+    }
+    late = {
+        name: (fast - smoothed(fast, config))[10:, 0, 0].mean()
+        for name, config in (("before", BEFORE), ("now", SmoothingConfig()))
+    }
     assert tremble["now"] < 0.5 * tremble["before"] and late["now"] <= late["before"]
 
 
 @pytest.mark.parametrize("zoom", [0.5, 1.25, 2.0])
 def test_a_camera_that_changes_its_image_size_keeps_everybody(zoom: float) -> None:
     """Ids, nodes and velocities as if nothing had changed; pixels are those of each image."""
+
     def frames(zoom: float) -> list[Skeletons]:
         made = []
         for number in range(30):
             people = np.stack([person(100 + 4 * number, wave=0.1 * number), person(400, wave=0.2 * number)])
             scale = zoom if number >= 15 else 1.0
             plain = skeletons(10**9 + number * 10**8, people)
-            made.append(Skeletons(plain.stamp_ns, plain.frame_id, plain.layout,
-                                  tuple(round(side * scale) for side in plain.image_size), plain.keypoints_px * scale,
-                                  plain.scores, plain.boxes_xyxy * scale, plain.person_scores))
+            made.append(
+                Skeletons(
+                    plain.stamp_ns,
+                    plain.frame_id,
+                    plain.layout,
+                    tuple(round(side * scale) for side in plain.image_size),
+                    plain.keypoints_px * scale,
+                    plain.scores,
+                    plain.boxes_xyxy * scale,
+                    plain.person_scores,
+                )
+            )
         return made
 
     def last(frames: list[Skeletons]):

@@ -88,8 +88,11 @@ def test_the_cache_holds_what_the_extractor_says_and_is_read_the_second_time(tmp
     clip = mirrored_clip(source[1]) if mirror else source[1]
     frames = chosen_frames(6, 4)
     parts = crop_parts(clip.images_bgr, clip.keypoints_px, clip.scores, clip.joints, crops)[frames]
-    wanted = {"cube": extractor(clip.images_bgr[frames]), "frame": extractor(clip.images_bgr[frames]).mean((2, 3)),
-              "crops": np.stack([extractor(frame).mean((2, 3)) for frame in parts])}[kind]
+    wanted = {
+        "cube": extractor(clip.images_bgr[frames]),
+        "frame": extractor(clip.images_bgr[frames]).mean((2, 3)),
+        "crops": np.stack([extractor(frame).mean((2, 3)) for frame in parts]),
+    }[kind]
     np.testing.assert_allclose(table[1], wanted, atol=2e-3)
     assert (len(table), table.labels[0]) == (3, "wave_right_hand" if mirror else "wave_left_hand")
     assert table.frames[1].tolist() == frames.tolist() == [0, 2, 3, 5]
@@ -105,9 +108,16 @@ def test_other_weights_data_or_settings_are_another_entry(tmp_path, extractor):
     write_backbone(tmp_path / "other.onnx", seed=5)
     other = create_extractor(ExtractorConfig(str(tmp_path / "other.onnx")))
     moved = DecodedPixels(source.skeletons, source.images, "others")
-    for number, (data, network, config) in enumerate([
-            (source, extractor, FeatureConfig()), (source, other, FeatureConfig()), (moved, extractor, FeatureConfig()),
-            (source, extractor, FeatureConfig(frames=3)), (source, extractor, FeatureConfig(image_size=32))], 1):
+    for number, (data, network, config) in enumerate(
+        [
+            (source, extractor, FeatureConfig()),
+            (source, other, FeatureConfig()),
+            (moved, extractor, FeatureConfig()),
+            (source, extractor, FeatureConfig(frames=3)),
+            (source, extractor, FeatureConfig(image_size=32)),
+        ],
+        1,
+    ):
         cached_features(data, network, "frame", config, folder)
         assert len(list(folder.glob("*.npy"))) == number
 
@@ -127,8 +137,9 @@ def test_a_mirror_twice_is_none_and_joints_stay_on_their_pixels():
     keypoints = rng.permutation(np.stack(np.meshgrid(np.arange(5, 50, 9), np.arange(5, 38, 9)), -1).reshape(-1, 2))[:JOINTS]
     for joint, (x, y) in enumerate(keypoints):
         image[0, y, x] = joint + 1
-    clip = PixelClip(image, keypoints[None] + np.float32(0.5), np.ones((1, JOINTS), np.float32), LAYOUT.joints,
-                     "wave_left_hand")
+    clip = PixelClip(
+        image, keypoints[None] + np.float32(0.5), np.ones((1, JOINTS), np.float32), LAYOUT.joints, "wave_left_hand"
+    )
     seen = mirrored_clip(clip)
     for joint, name in enumerate(LAYOUT.joints):
         x, y = seen.keypoints_px[0, LAYOUT.mirror[joint]].astype(int)
@@ -165,10 +176,24 @@ def test_shared_features_are_those_of_the_square_in_the_image(extractor, backbon
 
 # What the action stage gets -------------------------------------------------------------------------------------------
 
+
 def spec_of(pixels: str, shape: tuple, sha256: str, **extractor) -> ModelSpec:
-    return ModelSpec("pixels", "0" * 64, ("a", "b"), LAYOUT, FEATURE_NAMES, 10.0, 1, 0.0, 1.0, 1.0, 0.5, pixels=pixels,
-                     pixels_shape=shape, extractor={"name": "pose_cnn", "sha256": sha256, "image_size": 32, "crop_size": 16,
-                                                    **extractor})
+    return ModelSpec(
+        "pixels",
+        "0" * 64,
+        ("a", "b"),
+        LAYOUT,
+        FEATURE_NAMES,
+        10.0,
+        1,
+        0.0,
+        1.0,
+        1.0,
+        0.5,
+        pixels=pixels,
+        pixels_shape=shape,
+        extractor={"name": "pose_cnn", "sha256": sha256, "image_size": 32, "crop_size": 16, **extractor},
+    )
 
 
 def graphs_of(stamp_ns: int, places: list[tuple[float, float]], ids: list[int]) -> SkeletonGraphs:
@@ -180,8 +205,20 @@ def graphs_of(stamp_ns: int, places: list[tuple[float, float]], ids: list[int]) 
     roots = np.array(places, np.float32).reshape(-1, 2)
     boxes = np.concatenate([roots - 20, roots + 20], 1)
     count = len(ids)
-    return SkeletonGraphs(stamp_ns, "", LAYOUT, (160, 120), np.array(ids, int), nodes, features, np.ones((count, JOINTS)),
-                          np.zeros(count), roots, np.full(count, 20.0), boxes)
+    return SkeletonGraphs(
+        stamp_ns,
+        "",
+        LAYOUT,
+        (160, 120),
+        np.array(ids, int),
+        nodes,
+        features,
+        np.ones((count, JOINTS)),
+        np.zeros(count),
+        roots,
+        np.full(count, 20.0),
+        boxes,
+    )
 
 
 @pytest.mark.parametrize("pixels, shape", [("cube", (4, 4, 4)), ("frame", (4,)), ("crops", (3, 4))])
@@ -241,17 +278,21 @@ def test_shared_features_serve_where_they_are_of_this_image_network_and_size(ext
 @pytest.mark.parametrize("pixels, shape, settings", [("crops", (3, 4), {}), ("frame", (4,), {"share_features": False})])
 def test_crops_and_those_who_do_not_want_it_share_nothing(extractor, backbone, pixels, shape, settings):
     asked = []
-    feed = create_pixel_feed(spec_of(pixels, shape, extractor.sha256), PixelFeedConfig(str(backbone[0]), **settings),
-                             lambda: asked.append(1))
+    feed = create_pixel_feed(
+        spec_of(pixels, shape, extractor.sha256), PixelFeedConfig(str(backbone[0]), **settings), lambda: asked.append(1)
+    )
     feed.see(Frame(images_of(1, 120, 160)[0], 5), graphs_of(5, [(80, 60)], [1]))
     assert feed.pixels([0]).shape == (1, *shape) and feed.details()["features_shared"] == "0" and not asked
 
 
-@pytest.mark.parametrize("change, message", [
-    ({"sha256": "f" * 64}, "was trained on features of pose_cnn ffffffffffff"),
-    ({"name": "resnet"}, "extractor is 'resnet'"),
-    ({"image_size": 64}, r"reads pixels of shape \(4, 4, 4\), pose_cnn gives \(4, 8, 8\)"),
-])
+@pytest.mark.parametrize(
+    "change, message",
+    [
+        ({"sha256": "f" * 64}, "was trained on features of pose_cnn ffffffffffff"),
+        ({"name": "resnet"}, "extractor is 'resnet'"),
+        ({"image_size": 64}, r"reads pixels of shape \(4, 4, 4\), pose_cnn gives \(4, 8, 8\)"),
+    ],
+)
 def test_a_model_that_does_not_fit_the_extractor_is_refused(extractor, backbone, change, message):
     spec = spec_of("cube", (4, 4, 4), extractor.sha256)
     spec = dataclasses.replace(spec, extractor={**spec.extractor, **change})
@@ -271,8 +312,12 @@ class Listening:
     def step(self, features, state, pixels=None):
         self.steps.append(pixels)
         people = len(features)
-        return StepOutput(np.zeros((people, 2), np.float32), np.full((people, JOINTS), 1 / JOINTS, np.float32),
-                          np.zeros(people, np.float32), state)
+        return StepOutput(
+            np.zeros((people, 2), np.float32),
+            np.full((people, JOINTS), 1 / JOINTS, np.float32),
+            np.zeros(people, np.float32),
+            state,
+        )
 
 
 def test_pixels_are_worked_out_at_ticks_alone_and_once_for_both_states_of_a_person(extractor, backbone):
@@ -298,12 +343,15 @@ def test_without_the_image_a_model_that_reads_it_does_not_begin(extractor):
 
 
 @pytest.mark.training
-@pytest.mark.parametrize("name, shape, features", [("bn_inception", (2, 96, 128, 3), (2, 1024, 3, 4)),
-                                                   ("i3d", (16, 64, 64, 3), (2, 1024, 2, 2))])
+@pytest.mark.parametrize(
+    "name, shape, features", [("bn_inception", (2, 96, 128, 3), (2, 1024, 3, 4)), ("i3d", (16, 64, 64, 3), (2, 1024, 2, 2))]
+)
 def test_networks_of_installed_libraries(name, shape, features):
     """Untrained: what is tested is that the library gives the features under the name that we ask for."""
-    pytest.importorskip({"bn_inception": "pytorchcv.models.bninception", "i3d": "cdfvd.third_party.i3d.pytorch_i3d"}[name],
-                        reason=f"the library that brings {name} is not installed (pip install '.[extractors]')")
+    pytest.importorskip(
+        {"bn_inception": "pytorchcv.models.bninception", "i3d": "cdfvd.third_party.i3d.pytorch_i3d"}[name],
+        reason=f"the library that brings {name} is not installed (pip install '.[extractors]')",
+    )
     network = create_extractor(ExtractorConfig("random", 1, name))
     found = network(images_of(*shape[:3]))
     assert found.shape == features and np.isfinite(found).all() and (network.channels, network.stride) == (1024, 32)

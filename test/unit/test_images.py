@@ -18,8 +18,14 @@ Y, U, V = cv2.cvtColor(np.uint8([[BGR]]), cv2.COLOR_BGR2YUV)[0, 0].tolist()
 def message(rows: np.ndarray, encoding: str, width: int, padding: int = 3, **changes):
     """rows (height, bytes a row) uint8, as a message with `padding` bytes at the end of each row."""
     padded = np.pad(rows, ((0, 0), (0, padding)))
-    fields = {"height": len(rows), "width": width, "encoding": encoding, "is_bigendian": 0, "step": padded.shape[1],
-              "data": padded.reshape(-1)}
+    fields = {
+        "height": len(rows),
+        "width": width,
+        "encoding": encoding,
+        "is_bigendian": 0,
+        "step": padded.shape[1],
+        "data": padded.reshape(-1),
+    }
     return SimpleNamespace(**(fields | changes))
 
 
@@ -27,23 +33,32 @@ def rows_of(pixel: list[int], width: int = 6, height: int = 4) -> np.ndarray:
     return np.tile(np.uint8(pixel), (height, width))
 
 
-@pytest.mark.parametrize("encoding,pixel,expected", [
-    ("bgr8", BGR, BGR), ("8UC3", BGR, BGR), ("rgb8", BGR[::-1], BGR), ("bgra8", (*BGR, 9), BGR), ("8UC4", (*BGR, 9), BGR),
-    ("rgba8", (*BGR[::-1], 9), BGR), ("mono8", [GREY], [GREY] * 3), ("8UC1", [GREY], [GREY] * 3),
-    ("mono16", [7, GREY], [GREY] * 3), ("16UC1", [7, GREY], [GREY] * 3),
-    ("bgr16", np.column_stack([[1, 2, 3], BGR]).reshape(-1), BGR),
-    ("rgb16", np.column_stack([[1, 2, 3], BGR[::-1]]).reshape(-1), BGR),
-    ("16UC3", np.column_stack([[1, 2, 3], BGR]).reshape(-1), BGR),
-    ("bgra16", np.column_stack([[1, 2, 3, 4], (*BGR, 9)]).reshape(-1), BGR),
-    ("rgba16", np.column_stack([[1, 2, 3, 4], (*BGR[::-1], 9)]).reshape(-1), BGR),
-])
+@pytest.mark.parametrize(
+    "encoding,pixel,expected",
+    [
+        ("bgr8", BGR, BGR),
+        ("8UC3", BGR, BGR),
+        ("rgb8", BGR[::-1], BGR),
+        ("bgra8", (*BGR, 9), BGR),
+        ("8UC4", (*BGR, 9), BGR),
+        ("rgba8", (*BGR[::-1], 9), BGR),
+        ("mono8", [GREY], [GREY] * 3),
+        ("8UC1", [GREY], [GREY] * 3),
+        ("mono16", [7, GREY], [GREY] * 3),
+        ("16UC1", [7, GREY], [GREY] * 3),
+        ("bgr16", np.column_stack([[1, 2, 3], BGR]).reshape(-1), BGR),
+        ("rgb16", np.column_stack([[1, 2, 3], BGR[::-1]]).reshape(-1), BGR),
+        ("16UC3", np.column_stack([[1, 2, 3], BGR]).reshape(-1), BGR),
+        ("bgra16", np.column_stack([[1, 2, 3, 4], (*BGR, 9)]).reshape(-1), BGR),
+        ("rgba16", np.column_stack([[1, 2, 3, 4], (*BGR[::-1], 9)]).reshape(-1), BGR),
+    ],
+)
 def test_encodings_of_one_colour(encoding, pixel, expected):
     image = bgr_from_image(message(rows_of(pixel), encoding, width=6))
     assert image.shape == (4, 6, 3) and image.dtype == np.uint8 and (image == expected).all()
 
 
-@pytest.mark.parametrize("encoding,pair", [
-    ("uyvy", "UYVY"), ("yuv422", "UYVY"), ("yuyv", "YUYV"), ("yuv422_yuy2", "YUYV")])
+@pytest.mark.parametrize("encoding,pair", [("uyvy", "UYVY"), ("yuv422", "UYVY"), ("yuyv", "YUYV"), ("yuv422_yuy2", "YUYV")])
 def test_packed_yuv(encoding, pair):
     values = video_levels()
     image = bgr_from_image(message(rows_of([values[part] for part in pair], width=3), encoding, width=6))
@@ -61,10 +76,13 @@ def test_planar_yuv(encoding, pair, padding):
     np.testing.assert_allclose(image, np.broadcast_to(BGR, image.shape), atol=6)
 
 
-@pytest.mark.parametrize("changes,expected", [
-    ({"height": 4, "data": bytes(9 * 5 + 5)}, "image data has 50 bytes, expected at least 51 for 6x4 nv12 with step 9"),
-    ({"height": 3}, "image of 6x3 pixels does not fit encoding 'nv12'"),
-])
+@pytest.mark.parametrize(
+    "changes,expected",
+    [
+        ({"height": 4, "data": bytes(9 * 5 + 5)}, "image data has 50 bytes, expected at least 51 for 6x4 nv12 with step 9"),
+        ({"height": 3}, "image of 6x3 pixels does not fit encoding 'nv12'"),
+    ],
+)
 def test_damaged_planar_yuv_is_refused(changes, expected):
     with pytest.raises(ImageError, match=f"^{expected}"):
         bgr_from_image(message(rows_of([0], height=6), "nv12", width=6, **changes))
@@ -105,12 +123,15 @@ def test_a_jpeg_is_decoded():
     np.testing.assert_allclose(bgr_from_compressed(jpeg), original, atol=5)
 
 
-@pytest.mark.parametrize("changes,expected", [
-    ({"width": 0}, "image is empty: 0x4 pixels"),
-    ({"encoding": "32FC1"}, "image encoding '32FC1' is not one of bgr8"),
-    ({"step": 10}, "image step is 10, expected at least 18 bytes for 6 pixels of bgr8"),
-    ({"data": b"short"}, "image data has 5 bytes, expected at least 81 for 6x4 bgr8 with step 21"),
-])
+@pytest.mark.parametrize(
+    "changes,expected",
+    [
+        ({"width": 0}, "image is empty: 0x4 pixels"),
+        ({"encoding": "32FC1"}, "image encoding '32FC1' is not one of bgr8"),
+        ({"step": 10}, "image step is 10, expected at least 18 bytes for 6 pixels of bgr8"),
+        ({"data": b"short"}, "image data has 5 bytes, expected at least 81 for 6x4 bgr8 with step 21"),
+    ],
+)
 def test_damaged_images_are_refused(changes, expected):
     with pytest.raises(ImageError, match=f"^{expected}"):
         bgr_from_image(message(rows_of(BGR), **({"width": 6, "encoding": "bgr8"} | changes)))

@@ -27,7 +27,12 @@ def test_nothing_is_judged_where_the_baseline_is_of_something_else_or_a_stage_is
     assert judged({"a": 5_000}, {"a": 0.5}, baseline, HERE)["a"]["verdict"] == ""
     assert judged({"b": 5_000}, {"b": 0.5}, {**baseline, "environment": HERE}, HERE)["b"]["verdict"] == ""
     assert judged({}, {"a": 0.5}, {**baseline, "environment": HERE}, HERE)["a"] == {
-        "instructions": None, "baseline": 1_000, "ratio": None, "ms": 0.5, "verdict": ""}
+        "instructions": None,
+        "baseline": 1_000,
+        "ratio": None,
+        "ms": 0.5,
+        "verdict": "",
+    }
 
 
 def test_the_sum_of_a_dump_is_read():

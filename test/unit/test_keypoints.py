@@ -24,15 +24,23 @@ def photo(*people: np.ndarray, ignore: np.ndarray | None = None) -> Photo:
     joints = np.array(people, np.float32).reshape(-1, 17, 3)
     corners = [function(joints[..., :2], 1) for function in (np.min, np.max)] if len(joints) else 2 * [np.zeros((0, 2))]
     boxes = np.concatenate(corners, 1).astype(np.float32)
-    return Photo(Path("none.jpg"), (640, 480), joints[..., :2], joints[..., 2] > 0, boxes,
-                 np.full(len(joints), AREA, np.float32), np.zeros((0, 4), np.float32) if ignore is None else ignore)
+    return Photo(
+        Path("none.jpg"),
+        (640, 480),
+        joints[..., :2],
+        joints[..., 2] > 0,
+        boxes,
+        np.full(len(joints), AREA, np.float32),
+        np.zeros((0, 4), np.float32) if ignore is None else ignore,
+    )
 
 
 def skeletons(people: list[np.ndarray], scores: list[float], layout=COCO) -> Skeletons:
     joints = np.array(people, np.float32).reshape(-1, 17, 3)
     keypoints, seen = layout_map("coco17", layout.name)(joints[..., :2], (joints[..., 2] > 0).astype(np.float32))
-    return Skeletons(0, "", layout, (640, 480), keypoints, seen, np.zeros((len(joints), 4), np.float32),
-                     np.array(scores, np.float32))
+    return Skeletons(
+        0, "", layout, (640, 480), keypoints, seen, np.zeros((len(joints), 4), np.float32), np.array(scores, np.float32)
+    )
 
 
 ONE, TWO = standing(50, 40, 60, 150), standing(300, 60, 80, 200)
@@ -40,8 +48,10 @@ ONE, TWO = standing(50, 40, 60, 150), standing(300, 60, 80, 200)
 
 @pytest.mark.parametrize("layout", ["coco17", "openpose18"])
 def test_the_truth_scores_one_in_any_layout(layout):
-    score = score_keypoints([photo(ONE), photo(ONE, TWO)],
-                            [skeletons([ONE], [0.9], LAYOUTS[layout]), skeletons([ONE, TWO], [0.8, 0.7], LAYOUTS[layout])])
+    score = score_keypoints(
+        [photo(ONE), photo(ONE, TWO)],
+        [skeletons([ONE], [0.9], LAYOUTS[layout]), skeletons([ONE, TWO], [0.8, 0.7], LAYOUTS[layout])],
+    )
     assert (score.ap, score.ap50, score.ar) == pytest.approx((1.0, 1.0, 1.0)) and score.people == 3
 
 
@@ -95,9 +105,27 @@ def test_movenet_on_real_photos_through_the_command(shared, movenet_weights, tmp
         pytest.skip(f"{photos} is not here")
     names = (photos / "val.txt").read_text().split()
     (tmp_path / "few.txt").write_text("\n".join(name for name in names if name.startswith("litehr"))[:2000])
-    assert main(["evaluate", "poses", "--annotations", str(photos / "annotations.json"), "--images", str(photos / "images"),
-                 "--only", str(tmp_path / "few.txt"), "--estimator", "movenet", "--input-size", "256", "--json",
-                 str(tmp_path / "result.json")]) == 0
+    assert (
+        main(
+            [
+                "evaluate",
+                "poses",
+                "--annotations",
+                str(photos / "annotations.json"),
+                "--images",
+                str(photos / "images"),
+                "--only",
+                str(tmp_path / "few.txt"),
+                "--estimator",
+                "movenet",
+                "--input-size",
+                "256",
+                "--json",
+                str(tmp_path / "result.json"),
+            ]
+        )
+        == 0
+    )
     result = json.loads((tmp_path / "result.json").read_text())
     assert result["ap"] > 0.6 and result["photos"] == 10 and result["ms"]["median"] > 1
 

@@ -51,9 +51,13 @@ print("still here")
 """
 
 
-@pytest.mark.parametrize(("handler", "said"), [
-    ("python's", "5 of 6 processes ended, 1 interrupts, heard [2]"),  # why it is needed
-    ("left", "6 of 6 processes ended, 0 interrupts, heard [2]")])
+@pytest.mark.parametrize(
+    ("handler", "said"),
+    [
+        ("python's", "5 of 6 processes ended, 1 interrupts, heard [2]"),  # why it is needed
+        ("left", "6 of 6 processes ended, 0 interrupts, heard [2]"),
+    ],
+)
 def test_a_process_that_is_being_made_is_not_lost(handler: str, said: str) -> None:
     done = subprocess.run([sys.executable, "-c", PROGRAM, handler], cwd=ROOT, capture_output=True, text=True, timeout=60)
     assert done.stdout.strip() == said, done.stderr
@@ -61,11 +65,13 @@ def test_a_process_that_is_being_made_is_not_lost(handler: str, said: str) -> No
 
 
 def test_a_programs_own_handler_stays() -> None:
-    program = ("import signal; from pose_attention_ros.launching.interrupts import leave_to_loop\n"
-               "signal.signal(signal.SIGINT, signal.SIG_IGN); leave_to_loop(bool)\n"
-               "assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN\n"
-               "import threading; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
-               "other = threading.Thread(target=leave_to_loop, args=[bool])\n"
-               "other.start(); other.join()\n"
-               "assert signal.getsignal(signal.SIGINT) is signal.default_int_handler")
+    program = (
+        "import signal; from pose_attention_ros.launching.interrupts import leave_to_loop\n"
+        "signal.signal(signal.SIGINT, signal.SIG_IGN); leave_to_loop(bool)\n"
+        "assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN\n"
+        "import threading; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+        "other = threading.Thread(target=leave_to_loop, args=[bool])\n"
+        "other.start(); other.join()\n"
+        "assert signal.getsignal(signal.SIGINT) is signal.default_int_handler"
+    )
     subprocess.run([sys.executable, "-c", program], cwd=ROOT, check=True, timeout=60)

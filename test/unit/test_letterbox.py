@@ -14,15 +14,18 @@ SIDES = st.integers(1, 4000)
 LONGER_SIDES = st.integers(2, 40).map(lambda n: 32 * n)
 
 
-@pytest.mark.parametrize("image_size,longer_side,input_size,content_size,offset", [
-    ((640, 480), 256, (256, 192), (256, 192), (0, 0)),
-    ((384, 288), 320, (320, 256), (320, 240), (0, 8)),
-    ((768, 576), 384, (384, 288), (384, 288), (0, 0)),
-    ((1920, 1080), 320, (320, 192), (320, 180), (0, 6)),
-    ((1080, 1920), 320, (192, 320), (180, 320), (6, 0)),
-    ((640, 425), 256, (256, 160), (241, 160), (7, 0)),
-    ((2000, 50), 256, (256, 32), (256, 6), (0, 13)),
-])
+@pytest.mark.parametrize(
+    "image_size,longer_side,input_size,content_size,offset",
+    [
+        ((640, 480), 256, (256, 192), (256, 192), (0, 0)),
+        ((384, 288), 320, (320, 256), (320, 240), (0, 8)),
+        ((768, 576), 384, (384, 288), (384, 288), (0, 0)),
+        ((1920, 1080), 320, (320, 192), (320, 180), (0, 6)),
+        ((1080, 1920), 320, (192, 320), (180, 320), (6, 0)),
+        ((640, 425), 256, (256, 160), (241, 160), (7, 0)),
+        ((2000, 50), 256, (256, 32), (256, 6), (0, 13)),
+    ],
+)
 def test_known_images(image_size, longer_side, input_size, content_size, offset):
     assert Letterbox.fit(image_size, longer_side) == Letterbox(image_size, input_size, content_size, offset)
 

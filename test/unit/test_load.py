@@ -18,9 +18,15 @@ SETTINGS = {"adapt": "input_size", "adapt_age_s": 0.2, "adapt_after_s": 1.0, "ad
 MODES = st.sampled_from(["input_size", "rate", "both"])
 
 
-def simulate(adaptation: Adaptation, cost_s: Callable[[float], float], duration_s: float, fps: float = 30.0,
-             delay_s: float = 0.0, begin_s: float = 0.0, heat: Callable[[float], str] = lambda now_s: "",
-             ) -> tuple[list[tuple[float, Change]], list[tuple[float, float]]]:
+def simulate(
+    adaptation: Adaptation,
+    cost_s: Callable[[float], float],
+    duration_s: float,
+    fps: float = 30.0,
+    delay_s: float = 0.0,
+    begin_s: float = 0.0,
+    heat: Callable[[float], str] = lambda now_s: "",
+) -> tuple[list[tuple[float, Change]], list[tuple[float, float]]]:
     """A camera of `fps` whose images come `delay_s` late, and a stage that takes the newest one that the cap admits.
 
     :param cost_s: time of the network at 320 px, by the clock; it goes with the area
@@ -148,7 +154,11 @@ def test_heat_takes_a_step_down_at_a_time_and_lets_it_rise_again() -> None:
     adaptation = adaptation_of(adapt="both")
     changes, _ = simulate(adaptation, lambda now_s: 0.01, 60.0, heat=lambda now_s: "hot" if 10 < now_s < 18 else "")
     assert [(change.work.input_size, change.down) for _, change in changes] == [
-        (256, True), (192, True), (256, False), (320, False)]
+        (256, True),
+        (192, True),
+        (256, False),
+        (320, False),
+    ]
     assert changes[0][1].why == "hot" and changes[0][0] == pytest.approx(10.0, abs=0.2)
     assert changes[1][0] == pytest.approx(15.0, abs=0.2)
 
@@ -163,13 +173,16 @@ def test_the_rate_goes_down_from_what_it_is() -> None:
     assert 1.7 < len(settled) / 50 < 2.1
 
 
-@pytest.mark.parametrize(("changes", "stride", "work"), [
-    ({"adapt": "input_size"}, 0, Work(320, 0.0)),
-    ({"adapt": "input_size", "adapt_min_input_size": 400}, 32, Work(320, 0.0)),
-    ({"adapt": "rate", "adapt_min_rate_hz": 50.0}, 32, Work(320, 0.0)),
-    ({"adapt": "off"}, 32, Work(320, 0.0)),
-    ({"adapt": "input_size", "adapt_min_input_size": 200}, 32, Work(256, 0.0)),
-])
+@pytest.mark.parametrize(
+    ("changes", "stride", "work"),
+    [
+        ({"adapt": "input_size"}, 0, Work(320, 0.0)),
+        ({"adapt": "input_size", "adapt_min_input_size": 400}, 32, Work(320, 0.0)),
+        ({"adapt": "rate", "adapt_min_rate_hz": 50.0}, 32, Work(320, 0.0)),
+        ({"adapt": "off"}, 32, Work(320, 0.0)),
+        ({"adapt": "input_size", "adapt_min_input_size": 200}, 32, Work(256, 0.0)),
+    ],
+)
 def test_no_step_goes_beyond_the_limits(changes: dict[str, object], stride: int, work: Work) -> None:
     adaptation = adaptation_of(stride=stride, **changes)
     simulate(adaptation, lambda now_s: 1.0, 30.0)
@@ -205,14 +218,20 @@ def machine(root: Path, flags: str | None, *coolers: tuple[str, str]) -> Path:
     return root
 
 
-@pytest.mark.parametrize(("flags", "coolers", "told"), [
-    (None, (), ""),
-    ("0\n", (("thermal-cpufreq-0", "0"), ("pwm-fan", "3")), ""),
-    ("50005\n", (), "the machine throttles: its supply voltage is low, it is throttled"),
-    ("50000\n", (), ""),
-    ("unreadable", (("Processor", "-1"), ("intel_powerclamp", "x")), ""),
-    (None, (("pwm-fan", "1"), ("thermal-cpufreq-1", "4")),
-     "the machine throttles: thermal-cpufreq-1 is slowed down to step 4"),
-])
+@pytest.mark.parametrize(
+    ("flags", "coolers", "told"),
+    [
+        (None, (), ""),
+        ("0\n", (("thermal-cpufreq-0", "0"), ("pwm-fan", "3")), ""),
+        ("50005\n", (), "the machine throttles: its supply voltage is low, it is throttled"),
+        ("50000\n", (), ""),
+        ("unreadable", (("Processor", "-1"), ("intel_powerclamp", "x")), ""),
+        (
+            None,
+            (("pwm-fan", "1"), ("thermal-cpufreq-1", "4")),
+            "the machine throttles: thermal-cpufreq-1 is slowed down to step 4",
+        ),
+    ],
+)
 def test_throttling_is_read_from_what_linux_tells(tmp_path: Path, flags: str | None, coolers: tuple, told: str) -> None:
     assert throttling(machine(tmp_path, flags, *coolers)) == told

@@ -17,11 +17,21 @@ pytestmark = pytest.mark.training
 
 def result(accuracies: list[float]) -> dict:
     def part(accuracy: float) -> dict:
-        return {"accuracy": accuracy, "accuracy_by_observed_fraction": {"0.5": accuracy / 2, "1.0": accuracy},
-                "area_under_observed_fraction": accuracy, "calibration_error": 0.1, "calibration_error_uncalibrated": 0.2}
+        return {
+            "accuracy": accuracy,
+            "accuracy_by_observed_fraction": {"0.5": accuracy / 2, "1.0": accuracy},
+            "area_under_observed_fraction": accuracy,
+            "calibration_error": 0.1,
+            "calibration_error_uncalibrated": 0.2,
+        }
 
-    return {"test": part(float(np.mean(accuracies))), "val": {"accuracy": 0.9}, "parameters": 1000, "seconds": 5.0,
-            "official_splits": {str(k): {"test": part(accuracy)} for k, accuracy in enumerate(accuracies)}}
+    return {
+        "test": part(float(np.mean(accuracies))),
+        "val": {"accuracy": 0.9},
+        "parameters": 1000,
+        "seconds": 5.0,
+        "official_splits": {str(k): {"test": part(accuracy)} for k, accuracy in enumerate(accuracies)},
+    }
 
 
 def test_differences_are_paired_by_seed_and_split():

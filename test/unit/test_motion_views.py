@@ -18,8 +18,10 @@ from pose_attention_ros.data.views import ViewConfig, in_an_image, projected, sh
 LAYOUT = layout("common13")
 V = len(LAYOUT.joints)
 # A person of 1.7 m who stands and faces the camera (-z), the wrists half a metre before the body; the left side at -x.
+# fmt: off
 POSE = {"head": (0, 1.6, 0), "shoulder": (0.2, 1.4, 0), "elbow": (0.22, 1.15, 0), "wrist": (0.2, 1.15, -0.5),
         "hip": (0.12, 0.9, 0), "knee": (0.12, 0.5, 0), "ankle": (0.12, 0.08, 0)}
+# fmt: on
 
 
 def standing(frames: int = 30, turn: float = 0.0, place: tuple[float, float] = (0.0, 0.0)) -> np.ndarray:
@@ -35,8 +37,9 @@ def standing(frames: int = 30, turn: float = 0.0, place: tuple[float, float] = (
 
 def stream(keypoints: np.ndarray, fps: float = 15.0) -> Stream:
     count = len(keypoints)
-    return Stream(np.arange(count) / fps, keypoints, np.ones((count, V), bool), np.zeros(count, np.int64),
-                  np.zeros(count, bool))
+    return Stream(
+        np.arange(count) / fps, keypoints, np.ones((count, V), bool), np.zeros(count, np.int64), np.zeros(count, bool)
+    )
 
 
 class Fixed:
@@ -63,8 +66,10 @@ def test_a_camera_does_not_mirror(yaw, behind):
 def test_upright_stays_upright_and_a_body_unit_is_a_body_unit(seed):
     config = ViewConfig(nearest_m=2.0, overhead=0.0)
     image = projected(stream(standing(4)), np.random.default_rng(seed), LAYOUT, config)
-    head, hips, ankle = (image.keypoints[0, [i for i, name in enumerate(LAYOUT.joints) if name.endswith(end)], 1].mean()
-                         for end in ("head", "hip", "ankle"))
+    head, hips, ankle = (
+        image.keypoints[0, [i for i, name in enumerate(LAYOUT.joints) if name.endswith(end)], 1].mean()
+        for end in ("head", "hip", "ankle")
+    )
     assert head < hips < ankle and 100 < ankle - head < 600
 
 
@@ -85,15 +90,23 @@ def seen(surroundings: Surroundings, seed: int, frames: int = 400) -> tuple[np.n
     flat = standing(frames)[..., :2] * [1, -1] * 2 * UNIT_PX + [0, 1.8 * UNIT_PX]
     keypoints = flat[None].astype(np.float32)
     config = AugmentConfig(cut_legs=0, cut_hips=0, occlusion=0, swap=0, score_low=1.0, score_high=1.0)
-    estimated, scores = estimate(np.random.default_rng(seed), keypoints, np.ones(keypoints.shape[:3], bool),
-                                 np.full((1, frames), 1 / 15), LAYOUT, config, surroundings)
+    estimated, scores = estimate(
+        np.random.default_rng(seed),
+        keypoints,
+        np.ones(keypoints.shape[:3], bool),
+        np.full((1, frames), 1 / 15),
+        LAYOUT,
+        config,
+        surroundings,
+    )
     return keypoints, estimated, scores
 
 
 def test_what_lies_beyond_the_edge_is_guessed_at_the_edge_or_missing():
     edge = 40.0
-    knees, ankles, shoulders = (np.array([name.endswith(end) for name in LAYOUT.joints]) for end in (
-        "knee", "ankle", "shoulder"))
+    knees, ankles, shoulders = (
+        np.array([name.endswith(end) for name in LAYOUT.joints]) for end in ("knee", "ankle", "shoulder")
+    )
     there = np.zeros(3)
     for seed in range(30):
         _, estimated, scores = seen(around((-500, -500, 500, edge)), seed, 60)
@@ -114,16 +127,20 @@ def test_what_furniture_hides_is_less_certain_and_more_wrong(seed):
 
 
 def test_small_people_are_seen_worse():
-    errors = [np.linalg.norm(np.subtract(*seen(around((-900, -900, 900, 900), unit_px=px), 0)[:2]), axis=-1).mean()
-              for px in (80, 40, 10)]
+    errors = [
+        np.linalg.norm(np.subtract(*seen(around((-900, -900, 900, 900), unit_px=px), 0)[:2]), axis=-1).mean()
+        for px in (80, 40, 10)
+    ]
     assert errors[0] < errors[1] < errors[2]
 
 
 @given(turns=st.lists(st.floats(-3, 3), min_size=2, max_size=3), seed=st.integers(0, 99))
 @settings(max_examples=30)
 def test_joined_motions_go_on_where_and_how_the_one_before_ended(turns, seed):
-    examples = [Example(standing(20, turn, (2.0 * i, -1.0 * i)), np.ones((20, V), np.float32), 20.0, i)
-                for i, turn in enumerate(turns)]
+    examples = [
+        Example(standing(20, turn, (2.0 * i, -1.0 * i)), np.ones((20, V), np.float32), 20.0, i)
+        for i, turn in enumerate(turns)
+    ]
     config = StreamConfig(trim=0, join=1, longest_s=20)
     joined = join(examples, np.random.default_rng(seed), LAYOUT, config)
     roots = np.stack([root_of(pose, np.ones(V, bool), LAYOUT) for pose in joined.keypoints])
@@ -141,8 +158,10 @@ def test_turned_like_turns_about_the_vertical_alone():
 def test_parts_of_one_motion_stay_in_their_places():
     whole = standing(10)
     whole[..., 0] += np.arange(10)[:, None] * 0.1
-    parts = [Motion(f"a/{i}", part, LAYOUT.joints, 30.0, label, "a/s1", i, {"sequence": "7"})
-             for i, (part, label) in enumerate(zip(np.split(whole, [4]), ("walk", "fall")))]
+    parts = [
+        Motion(f"a/{i}", part, LAYOUT.joints, 30.0, label, "a/s1", i, {"sequence": "7"})
+        for i, (part, label) in enumerate(zip(np.split(whole, [4]), ("walk", "fall")))
+    ]
     alone = dataclasses.replace(parts[0], extra={})
     (_, first), (_, second), (_, other) = examples_of_motions([*parts, alone], LAYOUT, 0)
     np.testing.assert_allclose(np.diff(np.concatenate([first.keypoints, second.keypoints])[:, 0, 0]), 0.1, atol=1e-5)

@@ -69,8 +69,11 @@ def test_weak_people_and_duplicates_are_left_out():
 def test_there_is_no_limit_of_people():
     """Twenty in four rows, which are more than the six that the published graph gives."""
     small = (person_at(0, 0) * 0.5).astype(np.float32)
-    table = [(small + (150 + 350 * column, 40 + 260 * row), 0.2 + 0.02 * (5 * row + column))
-             for row in range(4) for column in range(5)]
+    table = [
+        (small + (150 + 350 * column, 40 + 260 * row), 0.2 + 0.02 * (5 * row + column))
+        for row in range(4)
+        for column in range(5)
+    ]
     found = estimate(table, input_size=640)
     assert len(found) == 20
     np.testing.assert_allclose(found.keypoints_px[::-1], [points for points, _ in table], atol=0.02)
@@ -103,12 +106,15 @@ def test_the_input_follows_the_size_of_the_image(movenet_weights):
         assert estimator(frames[size]).image_size == size
 
 
-@pytest.mark.parametrize("settings,expected", [
-    ({"input_size": 300}, "input_size is 300, expected a multiple of 32 px, for example 288"),
-    ({"input_size": 5000}, "input_size is 5000, expected 64 to 1280 px"),
-    ({"estimator": "nope"}, "estimator is 'nope', expected one of 'movenet'"),
-    ({"threads": 0}, "threads is 0, expected 1 to 64"),
-])
+@pytest.mark.parametrize(
+    "settings,expected",
+    [
+        ({"input_size": 300}, "input_size is 300, expected a multiple of 32 px, for example 288"),
+        ({"input_size": 5000}, "input_size is 5000, expected 64 to 1280 px"),
+        ({"estimator": "nope"}, "estimator is 'nope', expected one of 'movenet'"),
+        ({"threads": 0}, "threads is 0, expected 1 to 64"),
+    ],
+)
 def test_wrong_settings(settings, expected):
     with pytest.raises(UserError, match=f"^{expected}"):
         PoseConfig(**settings)

@@ -30,9 +30,11 @@ pytestmark = pytest.mark.training
 
 PUBLISHED_PEOPLE = 6
 # Photo, or video and its frame; longer side of the input.
+# fmt: off
 SEEN = [("images/000000000785.jpg", 0, 256), ("images/000000040083.jpg", 0, 320), ("images/000000196141.jpg", 0, 192),
         ("videos/opencv_vtest.avi", 40, 320), ("videos/mmaction2_demo_skeleton.mp4", 3, 512),
         ("videos/felixchenfy_exercise.avi", 9, 96)]
+# fmt: on
 
 
 @pytest.fixture(scope="module")
@@ -66,13 +68,13 @@ def test_people_are_those_of_the_published_graph(shared, heads, published, runti
     view = heads[runtime].view(letterbox.input_size)
     view.write(image, letterbox)
     found = decode(view(), most_people=PUBLISHED_PEOPLE)
-    joints = wanted[:len(found.scores), :51].reshape(-1, 17, 3)
-    sure = wanted[:len(found.scores), 55] > 0.05
+    joints = wanted[: len(found.scores), :51].reshape(-1, 17, 3)
+    sure = wanted[: len(found.scores), 55] > 0.05
     assert sure.any()
     off_px = np.abs(found.keypoints - joints[..., 1::-1])[sure] * letterbox.input_size
     assert off_px.max() < 0.5 and np.abs(found.scores - joints[..., 2])[sure].max() < 0.01
-    np.testing.assert_allclose(found.person_scores[sure], wanted[:len(found.scores), 55][sure], atol=0.01)
-    boxes = wanted[:len(found.scores), [52, 51, 54, 53]]
+    np.testing.assert_allclose(found.person_scores[sure], wanted[: len(found.scores), 55][sure], atol=0.01)
+    boxes = wanted[: len(found.scores), [52, 51, 54, 53]]
     np.testing.assert_allclose(found.boxes[sure].reshape(-1, 4), boxes[sure], atol=1e-3)
 
 
@@ -122,7 +124,7 @@ def test_what_was_made_is_kept_and_made_anew_where_it_is_damaged(movenet_weights
     path.parent.mkdir(parents=True)
     path.write_bytes(movenet_weights.read_bytes())
     first = movenet_network.onnx_file("fp16")
-    made, = derived_files.derived_dir().glob("*.onnx")
+    (made,) = derived_files.derived_dir().glob("*.onnx")
     stamp = made.stat().st_mtime_ns
     assert movenet_network.onnx_file("fp16") == first and made.stat().st_mtime_ns == stamp
     made.write_bytes(made.read_bytes()[:-100])
@@ -136,11 +138,14 @@ def test_a_cache_that_cannot_be_written_is_no_hindrance(movenet_weights, tmp_pat
     assert len(movenet_network.cut_tflite()) > 9e6
 
 
-@pytest.mark.parametrize("damage, message", [
-    (lambda content: b"no network at all, but long enough", "no TensorFlow Lite model"),
-    (lambda content: content[:5000], "damaged TensorFlow Lite model"),
-    (lambda content: content[:4] + b"TFL2" + content[8:], "no TensorFlow Lite model"),
-])
+@pytest.mark.parametrize(
+    "damage, message",
+    [
+        (lambda content: b"no network at all, but long enough", "no TensorFlow Lite model"),
+        (lambda content: content[:5000], "damaged TensorFlow Lite model"),
+        (lambda content: content[:4] + b"TFL2" + content[8:], "no TensorFlow Lite model"),
+    ],
+)
 def test_a_foreign_file_is_one_line(movenet_weights, damage, message):
     with pytest.raises(ModelError, match=message) as error:
         movenet_network._read(damage(movenet_weights.read_bytes()))
@@ -166,14 +171,17 @@ def test_changed_weights_are_one_line_on_every_runtime(movenet_weights, tmp_path
             create_pose_estimator(PoseConfig(runtime=runtime))
 
 
-@pytest.mark.parametrize("settings, message", [
-    ({"runtime": "cuda"}, "runtime is 'cuda'"),
-    ({"runtime": "tensorrt_only"}, "TensorRT|CUDA"),
-    ({"precision": "fp16"}, "precision is 'fp16', but runtime is 'auto'"),
-    ({"runtime": "onnx", "precision": "fp16"}, "precision is 'fp16', but runtime is 'onnx'"),
-    ({"runtime": "onnx", "precision": "int8"}, "no int8 file on this machine .*export onnx --model movenet_multipose"),
-    ({"estimator": "pose_cnn", "runtime": "litert"}, "runtime is 'litert', expected auto or one of onnx"),
-])
+@pytest.mark.parametrize(
+    "settings, message",
+    [
+        ({"runtime": "cuda"}, "runtime is 'cuda'"),
+        ({"runtime": "tensorrt_only"}, "TensorRT|CUDA"),
+        ({"precision": "fp16"}, "precision is 'fp16', but runtime is 'auto'"),
+        ({"runtime": "onnx", "precision": "fp16"}, "precision is 'fp16', but runtime is 'onnx'"),
+        ({"runtime": "onnx", "precision": "int8"}, "no int8 file on this machine .*export onnx --model movenet_multipose"),
+        ({"estimator": "pose_cnn", "runtime": "litert"}, "runtime is 'litert', expected auto or one of onnx"),
+    ],
+)
 def test_what_is_not_there_is_one_line(movenet_weights, tmp_path, monkeypatch, settings, message):
     if "CUDA" in message or "cuda" in message:
         try:
@@ -199,8 +207,9 @@ def test_without_tensorrt_litert_does_it(movenet_weights, caplog):
     assert len(estimator(Frame(np.zeros((48, 64, 3), np.uint8), 0))) == 0
 
 
-@pytest.mark.parametrize("package, work", [("tflite", lambda: movenet_network.cut_tflite()),
-                                           ("onnx", lambda: movenet_network.onnx_file("fp32"))])
+@pytest.mark.parametrize(
+    "package, work", [("tflite", lambda: movenet_network.cut_tflite()), ("onnx", lambda: movenet_network.onnx_file("fp32"))]
+)
 def test_a_missing_package_is_one_line(movenet_weights, tmp_path, monkeypatch, package, work):
     monkeypatch.setattr(movenet_network, "derived_dir", lambda: tmp_path)
     imported = builtins.__import__
@@ -217,8 +226,23 @@ def test_a_missing_package_is_one_line(movenet_weights, tmp_path, monkeypatch, p
 
 def test_the_command_writes_it(movenet_weights, tmp_path, capsys):
     told = tmp_path / "told.json"
-    assert main(["export", "onnx", "--model", "movenet_multipose", "--precision", "fp16", "--out", str(tmp_path),
-                 "--json", str(told)]) == 0
+    assert (
+        main(
+            [
+                "export",
+                "onnx",
+                "--model",
+                "movenet_multipose",
+                "--precision",
+                "fp16",
+                "--out",
+                str(tmp_path),
+                "--json",
+                str(told),
+            ]
+        )
+        == 0
+    )
     assert (tmp_path / "movenet_multipose_fp16.onnx").read_bytes() == movenet_network.onnx_file("fp16").content
     assert json.loads(told.read_text())["precision"] == "fp16"
     assert main(["export", "onnx", "--model", "movenet_multipose", "--precision", "int8"]) == 1

@@ -12,8 +12,12 @@ from pose_attention_ros.data.dataset import SkeletonDataset
 from pose_attention_ros.data.mpose import import_mpose
 
 # id -> label; the third clip has 24 frames.
-CLIPS = {"utdmhad_s02_wave1_3-0-29": 8, "kth_person12_walk_7-30-59": 7, "kth_person12_walk_7-60-83": 7,
-         "isld_anna_run_1-0-29": 19}
+CLIPS = {
+    "utdmhad_s02_wave1_3-0-29": 8,
+    "kth_person12_walk_7-30-59": 7,
+    "kth_person12_walk_7-60-83": 7,
+    "isld_anna_run_1-0-29": 19,
+}
 LENGTHS = (30, 30, 24, 30)
 TESTS = {"1": ("utdmhad_s02_wave1_3-0-29",), "2": ("kth_person12_walk_7-30-59", "kth_person12_walk_7-60-83")}
 
@@ -75,10 +79,16 @@ def test_clips_filled_up_with_their_last_frame(tmp_path):
     assert sorted(np.diff(data.offsets).tolist()) == [24, 30, 30, 30]
 
 
-@pytest.mark.parametrize("changes, words", [
-    ({"x": np.zeros((4, 30, 13, 3))}, "before reduce_keypoints"), ({"x": np.zeros((4, 30, 17, 5))}, "and velocities"),
-    ({"y": np.array([8, 7, 7, 20])}, "expected 0 to 19"), ({"x": poses(17) / 640}, "not shares of the image"),
-    ({"lists": False}, "give --official-split")])
+@pytest.mark.parametrize(
+    "changes, words",
+    [
+        ({"x": np.zeros((4, 30, 13, 3))}, "before reduce_keypoints"),
+        ({"x": np.zeros((4, 30, 17, 5))}, "and velocities"),
+        ({"y": np.array([8, 7, 7, 20])}, "expected 0 to 19"),
+        ({"x": poses(17) / 640}, "not shares of the image"),
+        ({"lists": False}, "give --official-split"),
+    ],
+)
 def test_arrays_of_another_form(tmp_path, changes, words):
     with pytest.raises(UserError, match=words):
         import_mpose(write(tmp_path / "posenet", **changes))

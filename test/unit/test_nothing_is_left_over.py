@@ -10,8 +10,11 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGE = ROOT / "pose_attention_ros"
-USERS = [file for part in (PACKAGE, ROOT / "launch", ROOT / "benchmarks", ROOT / "scripts", ROOT / "docs")
-         for file in sorted(part.rglob("*.py"))]
+USERS = [
+    file
+    for part in (PACKAGE, ROOT / "launch", ROOT / "benchmarks", ROOT / "scripts", ROOT / "docs")
+    for file in sorted(part.rglob("*.py"))
+]
 CALLED_BY_OTHERS = {"get_next"}  # by the quantiser of ONNX Runtime
 STARTERS = (ROOT / "CMakeLists.txt", ROOT / "scripts" / "program.in")
 
@@ -45,10 +48,24 @@ def test_the_package_uses_what_it_defines() -> None:
     trees = {file: ast.parse(file.read_text(encoding="utf-8")) for file in USERS}
     used = Counter(name for tree in trees.values() for name in uses(tree))
     used.update(word for file in STARTERS for word in re.findall(r"\w+", file.read_text(encoding="utf-8")))
-    ours = {node.name for file, tree in trees.items() if PACKAGE in file.parents
-            for node in tree.body if isinstance(node, ast.ClassDef) and not node.bases}
-    needless = {name for tree in trees.values() for name in defined(tree, ours)
-                if not used[name] and name not in CALLED_BY_OTHERS and not re.fullmatch(r"__\w+__", name)}
-    unused = [f"{file.relative_to(ROOT)}: {name}" for file, tree in trees.items() if PACKAGE in file.parents
-              for name in defined(tree, ours) if name in needless]
+    ours = {
+        node.name
+        for file, tree in trees.items()
+        if PACKAGE in file.parents
+        for node in tree.body
+        if isinstance(node, ast.ClassDef) and not node.bases
+    }
+    needless = {
+        name
+        for tree in trees.values()
+        for name in defined(tree, ours)
+        if not used[name] and name not in CALLED_BY_OTHERS and not re.fullmatch(r"__\w+__", name)
+    }
+    unused = [
+        f"{file.relative_to(ROOT)}: {name}"
+        for file, tree in trees.items()
+        if PACKAGE in file.parents
+        for name in defined(tree, ours)
+        if name in needless
+    ]
     assert not unused, "used by tests alone, or by nothing:\n" + "\n".join(unused)

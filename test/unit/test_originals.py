@@ -27,8 +27,10 @@ def write_penn(folder: Path, images: int = 4) -> None:
     (folder / "labels").mkdir(parents=True)
     for name, action, train, level in (("0001", "bowl", 1, 40), ("0002", "squat", -1, 120)):
         x = np.arange(4 * 13, dtype=float).reshape(4, 13) + 2
-        savemat(folder / "labels" / f"{name}.mat", {"x": x, "y": x / 2, "action": action, "train": train,
-                                                    "dimensions": [[24, 32, 4]]})
+        savemat(
+            folder / "labels" / f"{name}.mat",
+            {"x": x, "y": x / 2, "action": action, "train": train, "dimensions": [[24, 32, 4]]},
+        )
         (folder / "frames" / name).mkdir(parents=True)
         for number in range(images):
             cv2.imwrite(str(folder / "frames" / name / f"{number + 1:06d}.jpg"), grey(level + 10 * number))
@@ -36,8 +38,10 @@ def write_penn(folder: Path, images: int = 4) -> None:
 
 def write_jhmdb(folder: Path) -> None:
     (folder / "splits").mkdir(parents=True)
-    for action, video, flags, level in (("wave", "a_wave_f_cm_np1_fr_med_1", (1, 1, 2), 50),
-                                        ("jump", "b_jump_x_0", (2, 1, 1), 90)):
+    for action, video, flags, level in (
+        ("wave", "a_wave_f_cm_np1_fr_med_1", (1, 1, 2), 50),
+        ("jump", "b_jump_x_0", (2, 1, 1), 90),
+    ):
         where = folder / "joint_positions" / action / video
         where.mkdir(parents=True)
         savemat(where / "joint_positions.mat", {"pos_img": np.arange(2 * 15 * 3, dtype=float).reshape(2, 15, 3) + 1})
@@ -80,7 +84,8 @@ def write_ntu(folder: Path) -> None:
             video.write(grey(40 + 40 * frame, 64, 48))
         video.release()
     (folder / "samples_with_missing_skeletons.txt").write_text(
-        "Samples with missing or incomplete skeletons:\nS001C003P001R002A060\nS002C001P001R001A001\n")
+        "Samples with missing or incomplete skeletons:\nS001C003P001R002A060\nS002C001P001R001A001\n"
+    )
 
 
 def write_nucla(folder: Path) -> None:
@@ -99,12 +104,15 @@ def write_nucla(folder: Path) -> None:
 WRITERS = {"penn": write_penn, "jhmdb": write_jhmdb, "ntu": write_ntu, "nucla": write_nucla}
 
 
-@pytest.mark.parametrize("name, labels, joints, levels", [
-    ("penn", ["bowl", "squat"], LAYOUTS["penn13"].joints, [[40, 50, 60, 70], [120, 130, 140, 150]]),
-    ("jhmdb", ["jump", "wave"], LAYOUTS["jhmdb15"].joints, [[90, 91, 92], [50, 51, 52]]),
-    ("ntu", ["A023"], KINECT25, [[40, 80, 120, 160]]),
-    ("nucla", ["pick_up_with_one_hand", "carry"], LAYOUTS["kinect20"].joints, [[90, 100, 110, 120], [90, 100, 110]]),
-])
+@pytest.mark.parametrize(
+    "name, labels, joints, levels",
+    [
+        ("penn", ["bowl", "squat"], LAYOUTS["penn13"].joints, [[40, 50, 60, 70], [120, 130, 140, 150]]),
+        ("jhmdb", ["jump", "wave"], LAYOUTS["jhmdb15"].joints, [[90, 91, 92], [50, 51, 52]]),
+        ("ntu", ["A023"], KINECT25, [[40, 80, 120, 160]]),
+        ("nucla", ["pick_up_with_one_hand", "carry"], LAYOUTS["kinect20"].joints, [[90, 100, 110, 120], [90, 100, 110]]),
+    ],
+)
 def test_labels_joints_and_each_frame_of_each_clip(tmp_path, name, labels, joints, levels):
     WRITERS[name](tmp_path / name)
     data = open_original(name, tmp_path / name)
@@ -139,6 +147,7 @@ def test_ntu_takes_the_person_who_moves_and_what_the_sensor_saw_of_them(tmp_path
 def test_a_wide_thing_is_taken_only_where_there_is_nobody_else():
     def tracked(xyz):
         return np.concatenate([xyz, np.zeros((25, 8)), np.full((25, 1), 2)], 1)
+
     thing = [{1: tracked(person(0.5 * frame, wide=3.0))} for frame in range(3)]
     assert np.ptp(chosen_body(thing)[0, :, 0]) > 2
     both = [{**frame, 2: tracked(person(0.01 * n))} for n, frame in enumerate(thing)]
@@ -146,9 +155,14 @@ def test_a_wide_thing_is_taken_only_where_there_is_nobody_else():
     assert chosen_body([{}, {}]) is None
 
 
-@pytest.mark.parametrize("text, message", [("2\n1\n1 0 1 1 1 1 0 0 0 2\n25\n0.1 0.2", "ends after"),
-                                           ("1\n1\n1 0 1 1 1 1 0 0 0 2\n20\n", "20 joints, expected 25"),
-                                           ("hello", "invalid")])
+@pytest.mark.parametrize(
+    "text, message",
+    [
+        ("2\n1\n1 0 1 1 1 1 0 0 0 2\n25\n0.1 0.2", "ends after"),
+        ("1\n1\n1 0 1 1 1 1 0 0 0 2\n20\n", "20 joints, expected 25"),
+        ("hello", "invalid"),
+    ],
+)
 def test_a_damaged_skeleton_file_is_told(tmp_path, text, message):
     with pytest.raises((ValueError, UserError), match=message):
         list(read_bodies(text))
@@ -168,12 +182,15 @@ def test_nucla_projects_the_nearest_body_and_leaves_empty_frames_empty(tmp_path)
     np.testing.assert_allclose(clip.keypoints[0, 10], [320 + 531.15 * 0.1 / 2, 240 - 531.15 * 0.2 / 2], rtol=1e-5)
 
 
-@pytest.mark.parametrize("name, remove, message", [
-    ("penn", "frames/0002/000003.jpg", "3 images, expected 4"),
-    ("penn", "labels/0001.mat labels/0002.mat", "no PennAction label files"),
-    ("jhmdb", "Rename_Images/wave/a_wave_f_cm_np1_fr_med_1/00003.png", "2 images, expected 3"),
-    ("ntu", "nturgb+d_rgb/S001C002P003R001A023_rgb.avi", "S001C002P003R001A023_rgb.avi is missing"),
-])
+@pytest.mark.parametrize(
+    "name, remove, message",
+    [
+        ("penn", "frames/0002/000003.jpg", "3 images, expected 4"),
+        ("penn", "labels/0001.mat labels/0002.mat", "no PennAction label files"),
+        ("jhmdb", "Rename_Images/wave/a_wave_f_cm_np1_fr_med_1/00003.png", "2 images, expected 3"),
+        ("ntu", "nturgb+d_rgb/S001C002P003R001A023_rgb.avi", "S001C002P003R001A023_rgb.avi is missing"),
+    ],
+)
 def test_what_is_missing_is_named(tmp_path, name, remove, message):
     WRITERS[name](tmp_path)
     for part in remove.split():
@@ -213,8 +230,12 @@ def test_the_hash_follows_images_and_joints(tmp_path):
 
 def test_a_stored_data_set_has_the_images_fitted_and_the_joints_with_them(tmp_path, capsys):
     write_penn(tmp_path / "penn")
-    assert main(["data", "pixels", "penn", str(tmp_path / "penn"), str(tmp_path / "out"), "--image-size", "64",
-                 "--frames", "2"]) == 0
+    assert (
+        main(
+            ["data", "pixels", "penn", str(tmp_path / "penn"), str(tmp_path / "out"), "--image-size", "64", "--frames", "2"]
+        )
+        == 0
+    )
     assert "2 clips, 4 frames" in capsys.readouterr().out
     data = open_pixels(tmp_path / "out")
     clip = data[0]
@@ -229,8 +250,12 @@ def test_a_stored_data_set_may_be_what_a_robot_would_show(tmp_path, capsys):
     """The square around the person: they fill 62 % of it at first, joints follow the image, and it is black beyond it."""
     write_penn(tmp_path / "penn")
     assert main(["data", "pixels", "penn", str(tmp_path / "penn"), str(tmp_path / "whole"), "--image-size", "64"]) == 0
-    assert main(["data", "pixels", "stored", str(tmp_path / "whole"), str(tmp_path / "around"), "--image-size", "50",
-                 "--around"]) == 0
+    assert (
+        main(
+            ["data", "pixels", "stored", str(tmp_path / "whole"), str(tmp_path / "around"), "--image-size", "50", "--around"]
+        )
+        == 0
+    )
     assert "2 clips" in capsys.readouterr().out
     whole, around = (open_pixels(tmp_path / name)[0] for name in ("whole", "around"))
     there = around.keypoints_px[0][around.scores[0] > 0]

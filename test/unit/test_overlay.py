@@ -8,13 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pose_attention_ros.core.body.layouts import LAYOUTS
-from pose_attention_ros.core.types import (
-    UNKNOWN_LABEL,
-    ActionEstimate,
-    ActionEstimates,
-    LabelState,
-    SkeletonGraphs,
-)
+from pose_attention_ros.core.types import UNKNOWN_LABEL, ActionEstimate, ActionEstimates, LabelState, SkeletonGraphs
 from pose_attention_ros.visualization.overlay import Overlay, OverlayConfig
 from pose_attention_ros.visualization.palette import attention_colours, attention_levels, attention_scale
 from pose_attention_ros.visualization.plates import person_plate, place
@@ -22,8 +16,10 @@ from pose_attention_ros.visualization.text import put_mask, text_mask
 
 LAYOUT = LAYOUTS["common13"]
 V = len(LAYOUT.joints)
+# fmt: off
 BODY = np.array([[0, -1.6], [0.3, -1], [-0.3, -1], [0.5, -0.5], [-0.5, -0.5], [0.6, 0], [-0.6, 0], [0.2, 0], [-0.2, 0],
                  [0.2, 0.9], [-0.2, 0.9], [0.2, 1.8], [-0.2, 1.8]], np.float32)
+# fmt: on
 
 
 def graphs_of(*roots_px, scale_px: float = 50.0, image_size=(640, 480), mask=None) -> SkeletonGraphs:
@@ -33,19 +29,45 @@ def graphs_of(*roots_px, scale_px: float = 50.0, image_size=(640, 480), mask=Non
     nodes = np.broadcast_to(BODY, (people, V, 2))
     reach = np.array([0.7, 1.9]) * scale_px
     return SkeletonGraphs(
-        0, "", LAYOUT, image_size, np.arange(1, people + 1), nodes, np.zeros((people, V, 5)),
-        np.ones((people, V), bool) if mask is None else mask, np.ones(people), roots, np.full(people, scale_px),
-        np.concatenate([roots - reach, roots + reach], 1) if people else np.zeros((0, 4)))
+        0,
+        "",
+        LAYOUT,
+        image_size,
+        np.arange(1, people + 1),
+        nodes,
+        np.zeros((people, V, 5)),
+        np.ones((people, V), bool) if mask is None else mask,
+        np.ones(people),
+        roots,
+        np.full(people, scale_px),
+        np.concatenate([roots - reach, roots + reach], 1) if people else np.zeros((0, 4)),
+    )
 
 
-def estimate_of(track_id: int, state: LabelState = LabelState.CONFIRMED, label: str = "walk", important: str = "left_wrist",
-                moments: int = 20) -> ActionEstimate:
+def estimate_of(
+    track_id: int,
+    state: LabelState = LabelState.CONFIRMED,
+    label: str = "walk",
+    important: str = "left_wrist",
+    moments: int = 20,
+) -> ActionEstimate:
     joints = np.full(V, 0.02, np.float32)
     joints[LAYOUT.index(important)] = 1 - 0.02 * (V - 1)
     frames = np.linspace(1, 2, moments, dtype=np.float32)
     shown = label if state is LabelState.CONFIRMED else UNKNOWN_LABEL
-    return ActionEstimate(track_id, shown, state, 0.8, np.array([0.8, 0.2]), 0, 0, 0, joints, frames / frames.sum(),
-                          np.arange(moments, dtype=np.int64) * 100_000_000)
+    return ActionEstimate(
+        track_id,
+        shown,
+        state,
+        0.8,
+        np.array([0.8, 0.2]),
+        0,
+        0,
+        0,
+        joints,
+        frames / frames.sum(),
+        np.arange(moments, dtype=np.int64) * 100_000_000,
+    )
 
 
 def actions_of(*people: ActionEstimate) -> ActionEstimates:
@@ -108,8 +130,15 @@ def test_missing_joints_and_their_limbs_are_not_drawn():
 @pytest.mark.parametrize("state", [LabelState.WARMING_UP, LabelState.UNKNOWN])
 def test_people_without_a_label_are_dimmed(state):
     graphs = graphs_of((300, 240))
-    saturation = [np.ptp(Overlay(OverlayConfig(legend=False)).draw(grey_image(), graphs, actions_of(estimate_of(1, each)))
-                         [170:330].astype(int), axis=-1).sum() for each in (LabelState.CONFIRMED, state)]
+    saturation = [
+        np.ptp(
+            Overlay(OverlayConfig(legend=False))
+            .draw(grey_image(), graphs, actions_of(estimate_of(1, each)))[170:330]
+            .astype(int),
+            axis=-1,
+        ).sum()
+        for each in (LabelState.CONFIRMED, state)
+    ]
     assert saturation[1] < 0.8 * saturation[0]
 
 
@@ -120,8 +149,14 @@ def test_people_outside_the_image_are_drawn_without_harm(root):
 
 
 @settings(max_examples=60)
-@given(st.integers(1, 200), st.integers(1, 200), st.floats(-100, 300), st.floats(-100, 300), st.floats(0.01, 300),
-       st.integers(1, 3))
+@given(
+    st.integers(1, 200),
+    st.integers(1, 200),
+    st.floats(-100, 300),
+    st.floats(-100, 300),
+    st.floats(0.01, 300),
+    st.integers(1, 3),
+)
 def test_any_image_size_and_any_person_can_be_drawn(width, height, x, y, scale_px, moments):
     graphs = graphs_of((x, y), (y, x), scale_px=scale_px, image_size=(width, height))
     actions = actions_of(estimate_of(1, moments=moments), estimate_of(2, LabelState.UNKNOWN, moments=moments))

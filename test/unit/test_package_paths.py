@@ -20,8 +20,14 @@ def answer(code: Path, **variables: str) -> list[str]:
     """The three folders as a fresh interpreter finds them whose code lies in `code`."""
     hidden = ("AMENT_PREFIX_PATH", package_paths.MODELS_VARIABLE)
     environment = {key: value for key, value in os.environ.items() if key not in hidden}
-    done = subprocess.run([sys.executable, "-c", ASK], env={**environment, "PYTHONPATH": str(code), **variables}, cwd="/",
-                          capture_output=True, text=True, timeout=300)
+    done = subprocess.run(
+        [sys.executable, "-c", ASK],
+        env={**environment, "PYTHONPATH": str(code), **variables},
+        cwd="/",
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
     return done.stdout.split() if done.returncode == 0 else [done.stderr.strip().splitlines()[-1]]
 
 

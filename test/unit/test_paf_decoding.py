@@ -77,8 +77,10 @@ def test_missing_joints_stay_missing_and_the_rest_holds_together():
 def test_arms_that_cross_go_to_their_owners():
     """Two people side by side, each reaching across the other: the nearer wrist is the other's."""
     people = np.stack([STANDING * 5 + (14, 21), STANDING * 5 + (30, 21)])
-    left_wrist, left_elbow, right_elbow, right_wrist = (LAYOUT.index(f"{side}_{joint}") for side, joint in (
-        ("left", "wrist"), ("left", "elbow"), ("right", "elbow"), ("right", "wrist")))
+    left_wrist, left_elbow, right_elbow, right_wrist = (
+        LAYOUT.index(f"{side}_{joint}")
+        for side, joint in (("left", "wrist"), ("left", "elbow"), ("right", "elbow"), ("right", "wrist"))
+    )
     people[0, left_elbow], people[0, left_wrist] = (20, 19), (28, 24)
     people[1, left_elbow], people[1, left_wrist] = (24, 25), (16, 20)  # the same joints, so that they can be mixed up
     people[1, right_elbow], people[1, right_wrist] = (36, 17), (40, 22)
@@ -190,8 +192,9 @@ def test_the_number_of_peaks_is_bounded():
     np.testing.assert_allclose(peaks.score[:7], every.score[:7])
 
 
-@pytest.mark.parametrize("confidence, affinity", [((17, 8, 8), (38, 8, 8)), ((19, 8, 8), (36, 8, 8)),
-                                                  ((19, 8, 8), (38, 8, 9))])
+@pytest.mark.parametrize(
+    "confidence, affinity", [((17, 8, 8), (38, 8, 8)), ((19, 8, 8), (36, 8, 8)), ((19, 8, 8), (38, 8, 9))]
+)
 def test_maps_of_another_layout_are_refused(confidence, affinity):
     with pytest.raises(ValueError, match="do not fit layout 'openpose18'"):
         decode(np.zeros(confidence, np.float32), np.zeros(affinity, np.float32), LAYOUT)

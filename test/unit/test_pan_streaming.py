@@ -54,8 +54,14 @@ def sequences(seed: int, people: int, ticks: int, present: float, size: float, j
     return features * (rng.uniform(size=features.shape[:-1]) < present)[..., None].astype(np.float32)
 
 
-sequence_shapes = st.builds(sequences, st.integers(0, 2**31), st.integers(1, 4), st.integers(1, 40),
-                            st.sampled_from([0.0, 0.3, 0.9, 1.0]), st.sampled_from([0.1, 1.0, 5.0]))
+sequence_shapes = st.builds(
+    sequences,
+    st.integers(0, 2**31),
+    st.integers(1, 4),
+    st.integers(1, 40),
+    st.sampled_from([0.0, 0.3, 0.9, 1.0]),
+    st.sampled_from([0.1, 1.0, 5.0]),
+)
 
 
 @given(features=sequence_shapes)
@@ -88,8 +94,19 @@ def test_torch_step_equals_the_batch_over_a_long_stream(decay_per_s):
             assert (logits - batch.logits[:, t]).abs().max() < 1e-5
 
 
-RICH = PanConfig(layout="jhmdb15", width=8, heads=2, hidden=12, streams=6, motion_lags=(1, 3), positions=True, head=10,
-                 running_max=True, mirrored=True, decay_per_s=0.5)
+RICH = PanConfig(
+    layout="jhmdb15",
+    width=8,
+    heads=2,
+    hidden=12,
+    streams=6,
+    motion_lags=(1, 3),
+    positions=True,
+    head=10,
+    running_max=True,
+    mirrored=True,
+    decay_per_s=0.5,
+)
 
 
 def rich_network(classes: int, **changes) -> PoseAttentionNetwork:
@@ -101,11 +118,22 @@ def rich_network(classes: int, **changes) -> PoseAttentionNetwork:
     return network.eval()
 
 
-@pytest.mark.parametrize("changes", [
-    {}, {"mirrored": False}, {"motion_lags": (1,), "positions": False}, {"motion_lags": ()}, {"streams": 0}, {"hidden": 0},
-    {"head": 0}, {"running_max": False},
-    {"pose_attention": False}, {"pose_attention": False, "running_max": False},
-    {"joints_attention": False, "pooling": False}])
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"mirrored": False},
+        {"motion_lags": (1,), "positions": False},
+        {"motion_lags": ()},
+        {"streams": 0},
+        {"hidden": 0},
+        {"head": 0},
+        {"running_max": False},
+        {"pose_attention": False},
+        {"pose_attention": False, "running_max": False},
+        {"joints_attention": False, "pooling": False},
+    ],
+)
 def test_every_part_streams_as_it_trains(changes):
     """Streams, head, maximum and the mirrored view: a tick at a time gives the batch's numbers, from zeros on."""
     torch.manual_seed(1)
@@ -204,12 +232,14 @@ def _edited(**changes):
     def edit(folder):
         spec = json.loads((folder / "model.json").read_text())
         (folder / "model.json").write_text(json.dumps({**spec, **changes}))
+
     return edit
 
 
 def _without(name):
     def edit(folder):
         (folder / name).unlink()
+
     return edit
 
 
@@ -219,18 +249,21 @@ def _no_onnx(folder):
     refresh_spec(network, folder)
 
 
-@pytest.mark.parametrize("damage, message", [
-    (_tampered, "sha256"),
-    (_edited(classes=["a", "b"]), "number of classes of 'logits' is 4, model.json says 2"),
-    (_edited(state_size=7), "state_size of 'state' is 49, model.json says 7"),
-    (_edited(layout="coco17"), "joints and features of 'features' is 13x5, model.json says 17x5"),
-    (_edited(layout="nonsense"), "no skeleton layout 'nonsense'"),
-    (_edited(features=["x", "y"]), "reads features"),
-    (_edited(rate_hz=0), "rate_hz is 0"),
-    (_without("step.onnx"), "step.onnx"),
-    (_without("model.json"), "no model"),
-    (_no_onnx, "cannot be loaded"),
-])
+@pytest.mark.parametrize(
+    "damage, message",
+    [
+        (_tampered, "sha256"),
+        (_edited(classes=["a", "b"]), "number of classes of 'logits' is 4, model.json says 2"),
+        (_edited(state_size=7), "state_size of 'state' is 49, model.json says 7"),
+        (_edited(layout="coco17"), "joints and features of 'features' is 13x5, model.json says 17x5"),
+        (_edited(layout="nonsense"), "no skeleton layout 'nonsense'"),
+        (_edited(features=["x", "y"]), "reads features"),
+        (_edited(rate_hz=0), "rate_hz is 0"),
+        (_without("step.onnx"), "step.onnx"),
+        (_without("model.json"), "no model"),
+        (_no_onnx, "cannot be loaded"),
+    ],
+)
 def test_a_damaged_model_gives_one_clear_line(copied, damage, message):
     damage(copied)
     with pytest.raises(ModelError) as caught:

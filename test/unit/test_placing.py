@@ -14,15 +14,24 @@ COCO = layout("coco17")
 HEIGHT_M = 1.7
 CAMERA = Pinhole((500.0, 520.0), (320.0, 240.0), (640, 480))
 # Metres from the middle of the hips of somebody 1.7 m tall: left (of the body), up.
+# fmt: off
 SIDE = {"shoulder": (0.22, 0.49), "elbow": (0.24, 0.174), "wrist": (0.26, -0.074), "hip": (0.1, 0.0), "knee": (0.1, -0.4165),
         "ankle": (0.1, -0.8347), "eye": (0.03, 0.72), "ear": (0.07, 0.70)}
+# fmt: on
 
 
-def body(root: tuple[float, float, float], forward: int = -1, lies: bool = False, unseen: tuple[str, ...] = (),
-         image: float = 1.0) -> SkeletonGraphs:
+def body(
+    root: tuple[float, float, float], forward: int = -1, lies: bool = False, unseen: tuple[str, ...] = (), image: float = 1.0
+) -> SkeletonGraphs:
     """Somebody whose hips are at `root` (right, down, forward; metres), facing the camera (-1) or away (1)."""
-    places = {"nose": (0.0, 0.70), **{f"{side}_{name}": (sign * left, up) for name, (left, up) in SIDE.items()
-                                      for side, sign in (("left", 1), ("right", -1))}}
+    places = {
+        "nose": (0.0, 0.70),
+        **{
+            f"{side}_{name}": (sign * left, up)
+            for name, (left, up) in SIDE.items()
+            for side, sign in (("left", 1), ("right", -1))
+        },
+    }
     points, scores = np.zeros((17, 2)), np.zeros(17)
     for row, name in enumerate(COCO.joints):
         left, up = places[name]
@@ -34,8 +43,16 @@ def body(root: tuple[float, float, float], forward: int = -1, lies: bool = False
     points, size = points * image, (round(640 * image), round(480 * image))
     stage = GraphStage(GraphConfig(confirm_s=0.0))
     for number in range(10):
-        seen = Skeletons(10**9 + number * 10**8, "camera", COCO, size, points[None], scores[None],
-                         np.array([[*points.min(0), *points.max(0)]]), np.ones(1))
+        seen = Skeletons(
+            10**9 + number * 10**8,
+            "camera",
+            COCO,
+            size,
+            points[None],
+            scores[None],
+            np.array([[*points.min(0), *points.max(0)]]),
+            np.ones(1),
+        )
         graphs = stage(seen)
     return graphs
 
@@ -95,7 +112,9 @@ def test_quaternions() -> None:
         axes, _ = np.linalg.qr(random.normal(size=(3, 3)))
         axes *= np.sign(np.linalg.det(axes))
         x, y, z, w = quaternion(axes)
+        # fmt: off
         back = np.array([[1 - 2 * (y * y + z * z), 2 * (x * y - z * w), 2 * (x * z + y * w)],
                          [2 * (x * y + z * w), 1 - 2 * (x * x + z * z), 2 * (y * z - x * w)],
                          [2 * (x * z - y * w), 2 * (y * z + x * w), 1 - 2 * (x * x + y * y)]])
+        # fmt: on
         assert back == pytest.approx(axes)

@@ -13,8 +13,10 @@ from pose_attention_ros.core.types import Skeletons
 
 TORSO = 50.0
 # head, shoulders, elbows, wrists, hips, knees, ankles: left then right, torso lengths from the middle of the hips
+# fmt: off
 BODY = np.array([(0, -1.3), (.3, -1), (-.3, -1), (.4, -.5), (-.4, -.5), (.4, 0), (-.4, 0), (.2, 0), (-.2, 0), (.2, .85),
                  (-.2, .85), (.2, 1.7), (-.2, 1.7)])
+# fmt: on
 
 
 def shot(frames: int = 3) -> Shot:
@@ -34,8 +36,16 @@ class Clips:
         true = shot().truth_px[0] - self.left_top
         xy = np.clip(true, 0, (width - 5, height - 5))
         scores = np.where((xy == true).all(-1), 0.8, 0.3)
-        return Skeletons(0, "", LAYOUT, (width, height), xy[None].astype(np.float32), scores[None].astype(np.float32),
-                         np.array([[0, 0, width, height]], np.float32), np.array([0.9], np.float32))
+        return Skeletons(
+            0,
+            "",
+            LAYOUT,
+            (width, height),
+            xy[None].astype(np.float32),
+            scores[None].astype(np.float32),
+            np.array([[0, 0, width, height]], np.float32),
+            np.array([0.9], np.float32),
+        )
 
 
 def test_every_view_cuts_where_it_says_and_stays_in_the_image():

@@ -89,8 +89,10 @@ def test_a_map_cell_looks_at_the_middle_of_its_pixels(dilation):
 
 
 def maps_of(value: float, requires_grad: bool = False) -> Maps:
-    return Maps(torch.full((2, 19, 4, 4), value, requires_grad=requires_grad),
-                torch.full((2, 38, 4, 4), value, requires_grad=requires_grad))
+    return Maps(
+        torch.full((2, 19, 4, 4), value, requires_grad=requires_grad),
+        torch.full((2, 38, 4, 4), value, requires_grad=requires_grad),
+    )
 
 
 def test_the_papers_loss_is_summed_over_stages_and_maps():
@@ -130,22 +132,33 @@ def posenet_like(folder, rng) -> tuple[dict, dict]:
         layers[name] = (weight, bias)
         for kind, values in (("w", weight), ("b", bias)):
             constants.append((f"{name}/{kind}", values))
-        nodes.append({"name": f"MobilenetV1/MobilenetV1/{name}", "op": operator, "input": ["x", f"{name}/w", f"{name}/b"],
-                      "attr": {"padding": {"s": base64.b64encode(b"SAME").decode()}}})
+        nodes.append(
+            {
+                "name": f"MobilenetV1/MobilenetV1/{name}",
+                "op": operator,
+                "input": ["x", f"{name}/w", f"{name}/b"],
+                "attr": {"padding": {"s": base64.b64encode(b"SAME").decode()}},
+            }
+        )
 
     for number, (width, _) in enumerate(BACKBONE):
         if number == 0:
             add("Conv2d_0/Relu6", (3, 3, 3, width), width, "_FusedConv2D")
         else:
-            add(f"Conv2d_{number}_depthwise/BatchNorm/batchnorm/add_1/conv", (3, 3, channels, 1), channels,
-                "FusedDepthwiseConv2dNative")
+            add(
+                f"Conv2d_{number}_depthwise/BatchNorm/batchnorm/add_1/conv",
+                (3, 3, channels, 1),
+                channels,
+                "FusedDepthwiseConv2dNative",
+            )
             add(f"Conv2d_{number}_pointwise/Relu6", (1, 1, channels, width), width, "_FusedConv2D")
         channels = width
     order = rng.permutation(len(constants))
     manifest = [{"name": constants[i][0], "shape": list(constants[i][1].shape), "dtype": "float32"} for i in order]
     (folder / "net.bin").write_bytes(b"".join(constants[i][1].tobytes() for i in order))
-    (folder / "net.json").write_text(json.dumps({"modelTopology": {"node": nodes},
-                                                 "weightsManifest": [{"paths": ["net.bin"], "weights": manifest}]}))
+    (folder / "net.json").write_text(
+        json.dumps({"modelTopology": {"node": nodes}, "weightsManifest": [{"paths": ["net.bin"], "weights": manifest}]})
+    )
     return layers, {kind: hashlib.sha256((folder / f"net.{kind}").read_bytes()).hexdigest() for kind in ("json", "bin")}
 
 
@@ -157,8 +170,11 @@ def test_posenets_weights_give_posenets_features(tmp_path):
     image = torch.rand(1, 3, 64, 64)
     x = F.pad(2 * image - 1, (0, 1, 0, 1), value=-1.0)  # black outside
     for number, (_, stride) in enumerate(BACKBONE):
-        names = ["Conv2d_0/Relu6"] if number == 0 else [f"Conv2d_{number}_depthwise/BatchNorm/batchnorm/add_1/conv",
-                                                       f"Conv2d_{number}_pointwise/Relu6"]
+        names = (
+            ["Conv2d_0/Relu6"]
+            if number == 0
+            else [f"Conv2d_{number}_depthwise/BatchNorm/batchnorm/add_1/conv", f"Conv2d_{number}_pointwise/Relu6"]
+        )
         for name in names:
             weight, bias = (torch.from_numpy(values.copy()) for values in layers[name])
             depthwise, kernel = "depthwise" in name, weight.shape[0]

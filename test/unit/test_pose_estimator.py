@@ -78,8 +78,10 @@ def model_dir(folder, content: bytes = b"onnx", **changes):
     """A model directory whose one file holds `content`."""
     (folder / "net.onnx").write_bytes(content)
     entry = {"file": "net.onnx", "sha256": hashlib.sha256(content).hexdigest()}
+    # fmt: off
     spec = {"model_id": "drawn", "task": "pose", "layout": "openpose18", "stages": 1, "stride": 8, "files": {"fp32": entry},
             "thresholds": {"peak_score": 0.2}}
+    # fmt: on
     (folder / "model.json").write_text(json.dumps({**spec, **changes}))
     return folder
 
@@ -170,15 +172,18 @@ def test_an_engine_covers_every_shape_of_image():
             assert shapes.holds((1, 3, *Letterbox.fit(size, input_size, 8).input_size[::-1]))
 
 
-@pytest.mark.parametrize("changes, message", [
-    ({"task": "action"}, "is no pose network"),
-    ({"layout": "octopus8"}, "no skeleton layout 'octopus8'"),
-    ({"thresholds": {"peak_score": 7}}, "peak_score is 7.0, expected 0.001 to 1.0"),
-    ({"thresholds": {"nonsense": 1}}, "nonsense"),
-    ({"files": {}}, "lacks 'fp32'"),
-    ({"files": {"fp32": {"file": "net.onnx", "sha256": "0" * 64}}}, "restore the model directory"),
-    ({"files": {"fp32": {"file": "gone.onnx", "sha256": "0"}}}, "gone.onnx, named by model.json, cannot be read"),
-])
+@pytest.mark.parametrize(
+    "changes, message",
+    [
+        ({"task": "action"}, "is no pose network"),
+        ({"layout": "octopus8"}, "no skeleton layout 'octopus8'"),
+        ({"thresholds": {"peak_score": 7}}, "peak_score is 7.0, expected 0.001 to 1.0"),
+        ({"thresholds": {"nonsense": 1}}, "nonsense"),
+        ({"files": {}}, "lacks 'fp32'"),
+        ({"files": {"fp32": {"file": "net.onnx", "sha256": "0" * 64}}}, "restore the model directory"),
+        ({"files": {"fp32": {"file": "gone.onnx", "sha256": "0"}}}, "gone.onnx, named by model.json, cannot be read"),
+    ],
+)
 def test_a_wrong_model_directory_is_one_line(tmp_path, changes, message):
     model_dir(tmp_path, **changes)
     with pytest.raises(ModelError, match=message) as error:

@@ -101,8 +101,11 @@ def test_int8_is_close_to_float(network, symmetric, tmp_path):
     images = photos(6)
     quantise(tmp_path / "pose.onnx", tmp_path / "int8.onnx", images[:4], symmetric=symmetric)
     assert {"QuantizeLinear", "DequantizeLinear"} <= set(operators(tmp_path / "int8.onnx"))
-    zeros = [onnx.numpy_helper.to_array(value) for value in onnx.load(str(tmp_path / "int8.onnx")).graph.initializer
-             if value.name.endswith("zero_point")]
+    zeros = [
+        onnx.numpy_helper.to_array(value)
+        for value in onnx.load(str(tmp_path / "int8.onnx")).graph.initializer
+        if value.name.endswith("zero_point")
+    ]
     assert any(zero.any() for zero in zeros) != symmetric
     assert (tmp_path / "int8.onnx").stat().st_size < 0.5 * (tmp_path / "pose.onnx").stat().st_size
     names = ["confidence", "affinity"]
@@ -136,16 +139,18 @@ def test_a_model_directory_runs_in_the_pose_stage(network, tmp_path):
     spec = json.loads((folder / "model.json").read_text())
     assert spec["task"] == "pose" and spec["stages"] == 3 and set(spec["files"]) == {"fp32", "int8", "int8_tensorrt"}
     for precision in ("fp32", "int8"):
-        estimator = create_pose_estimator(PoseConfig(estimator="pose_cnn", pose_model=str(folder), input_size=96,
-                                                     precision=precision))
+        estimator = create_pose_estimator(
+            PoseConfig(estimator="pose_cnn", pose_model=str(folder), input_size=96, precision=precision)
+        )
         people = estimator(Frame(draw((96, 64), [standing(20, 4, 24, 56)]), 7))
         assert people.stamp_ns == 7 and people.layout.name == "openpose18"
     export_files(folder, stages=1)
     spec = json.loads((folder / "model.json").read_text())
     assert spec["stages"] == 1 and set(spec["files"]) == {"fp32"}, "int8 files of another graph are gone"
     assert not (folder / "pose_int8.onnx").exists()
-    torch.testing.assert_close(load_pose_network(folder).stages[2].affinity[-1].bias, network.stages[2].affinity[-1].bias,
-                               rtol=1e-3, atol=1e-3)
+    torch.testing.assert_close(
+        load_pose_network(folder).stages[2].affinity[-1].bias, network.stages[2].affinity[-1].bias, rtol=1e-3, atol=1e-3
+    )
 
 
 def test_a_recogniser_is_no_pose_network(tmp_path):

@@ -29,8 +29,9 @@ def test_coco_files_give_people_in_any_layout(tmp_path):
     write_photos(tmp_path, 2, people=2)
     photos = read_photos([tmp_path / "annotations.json"], tmp_path / "images", OPENPOSE)
     assert [photo.people for photo in photos] == [2, 2] and photos[0].size == (96, 64)
-    neck, *shoulders = (photos[0].keypoints_px[:, OPENPOSE.index(joint)]
-                        for joint in ("neck", "left_shoulder", "right_shoulder"))
+    neck, *shoulders = (
+        photos[0].keypoints_px[:, OPENPOSE.index(joint)] for joint in ("neck", "left_shoulder", "right_shoulder")
+    )
     np.testing.assert_allclose(neck, np.mean(shoulders, axis=0), atol=1e-4)
     plain = read_photos([tmp_path / "annotations.json"], tmp_path / "images", COCO)
     assert plain[0].labelled.all() and plain[0].areas_px2[0] > 100
@@ -39,8 +40,12 @@ def test_coco_files_give_people_in_any_layout(tmp_path):
 def test_people_without_labels_are_regions_to_ignore(tmp_path):
     write_photos(tmp_path, 1)
     person, nobody = standing(10, 5, 20, 50), np.zeros((17, 3), np.float32)
-    entries = [annotation(1, 1, person), annotation(2, 1, person, ignore=1), annotation(3, 1, nobody),
-               {**annotation(4, 1, person), "iscrowd": 1}]
+    entries = [
+        annotation(1, 1, person),
+        annotation(2, 1, person, ignore=1),
+        annotation(3, 1, nobody),
+        {**annotation(4, 1, person), "iscrowd": 1},
+    ]
     path = write_labels(tmp_path / "labels.json", [image_entry(1, "photo001.png")], entries)
     photo = read_photos([path], tmp_path / "images", COCO)[0]
     assert photo.people == 1 and len(photo.ignore_xyxy) == 3
@@ -51,8 +56,9 @@ def test_the_first_file_counts_and_others_add_what_it_lacks(tmp_path):
     better, worse, other = standing(10, 5, 20, 50), standing(12, 6, 20, 50), standing(60, 5, 20, 50)
     better[:5] = 0  # no face
     first = write_labels(tmp_path / "a.json", [image_entry(7, "photo001.png")], [annotation(1, 7, better)])
-    second = write_labels(tmp_path / "b.json", [image_entry(1, "photo001.png")],
-                          [annotation(1, 1, worse), annotation(2, 1, other)])
+    second = write_labels(
+        tmp_path / "b.json", [image_entry(1, "photo001.png")], [annotation(1, 1, worse), annotation(2, 1, other)]
+    )
     photo = read_photos([first, second], tmp_path / "images", COCO)[0]
     assert photo.people == 2 and photo.labelled.all()
     np.testing.assert_allclose(photo.keypoints_px[0, 5:], better[5:, :2])
@@ -71,8 +77,10 @@ def test_lists_choose_photos_and_crowds_can_be_left_out(tmp_path):
         read(max_people=1)
 
 
-@pytest.mark.parametrize(("content", "message"), [("{}", "not in COCO's keypoint format"), ("[", "not in COCO's keypoint"),
-                                                  (None, "cannot be read")])
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [("{}", "not in COCO's keypoint format"), ("[", "not in COCO's keypoint"), (None, "cannot be read")],
+)
 def test_files_that_are_something_else_are_refused(tmp_path, content, message):
     if content is not None:
         (tmp_path / "labels.json").write_text(content)
@@ -90,7 +98,7 @@ def test_joints_move_with_the_picture(photo, seed, mirror):
         x, y = view.keypoints_px[0, joint]
         if view.labelled[0, joint] and 3 < x < 189 and 3 < y < 189:
             source = COCO.mirror[joint] if mirror else joint
-            around = view.image_rgb[int(y) - 1:int(y) + 2, int(x) - 1:int(x) + 2, 0]
+            around = view.image_rgb[int(y) - 1 : int(y) + 2, int(x) - 1 : int(x) + 2, 0]
             assert abs(int(np.median(around)) - (60 + 11 * int(source))) <= 3, COCO.joints[joint]
 
 
@@ -104,7 +112,7 @@ def photo(tmp_path_factory):
     image, person = np.zeros((240, 320, 3), np.uint8), np.full((17, 3), 2, np.float32)
     for joint in range(17):
         person[joint, :2] = x, y = 40 + 55 * (joint % 5), 40 + 48 * (joint // 5)
-        image[y - 8:y + 8, x - 8:x + 8] = 60 + 11 * joint
+        image[y - 8 : y + 8, x - 8 : x + 8] = 60 + 11 * joint
     cv2.imwrite(str(folder / "images/photo001.png"), image)
     entry = {**image_entry(1, "photo001.png"), "width": 320, "height": 240}
     path = write_labels(folder / "labels.json", [entry], [annotation(1, 1, person)])
@@ -112,8 +120,9 @@ def photo(tmp_path_factory):
 
 
 def test_mirroring_a_view_twice_is_the_view(photo):
-    config = PhotoAugmentConfig(colour=0.0, grey=0.0, cover=0.0, mirror=1.0, turn_deg=0.0, shift=0.0, scale_low=0.8,
-                                scale_high=0.8)
+    config = PhotoAugmentConfig(
+        colour=0.0, grey=0.0, cover=0.0, mirror=1.0, turn_deg=0.0, shift=0.0, scale_low=0.8, scale_high=0.8
+    )
     mirrored = random_view(photo, COCO, 192, np.random.default_rng(0), config)
     plain = random_view(photo, COCO, 192, np.random.default_rng(0), dataclasses.replace(config, mirror=0.0))
     flipped = mirrored.keypoints_px[:, COCO.mirror] * (-1, 1) + (192, 0)
@@ -181,7 +190,7 @@ def test_a_joint_that_is_not_labelled_counts_less_in_its_persons_box():
     assert targets.confidence_weight[wrist, y, x] == 0.25
     assert (np.delete(targets.confidence_weight, wrist, 0) == 1).all()
     limbs = [i for i, pair in enumerate(OPENPOSE.limb_indices) if wrist in pair]
-    lowered = [i for i in range(19) if (targets.affinity_weight[2 * i:2 * i + 2] < 1).any()]
+    lowered = [i for i in range(19) if (targets.affinity_weight[2 * i : 2 * i + 2] < 1).any()]
     assert lowered == limbs
 
 

@@ -128,8 +128,9 @@ def test_a_network_grows_by_stages_and_says_the_same_so_far(drawn, tmp_path, new
     small = load_pose_network(tmp_path / "tiny")
     recipe = load_pose_recipe(drawn / "recipe.yaml")
     train = dataclasses.replace(recipe.train, new_stages=new_stages, head_only=1.0, frozen_statistics=True)
-    recipe = dataclasses.replace(recipe, start_from=str(tmp_path / "tiny"), train=train,
-                                 model=dataclasses.replace(recipe.model, stages=4))
+    recipe = dataclasses.replace(
+        recipe, start_from=str(tmp_path / "tiny"), train=train, model=dataclasses.replace(recipe.model, stages=4)
+    )
     image = torch.rand(2, 3, 64, 64)
     grown = begin(recipe).eval()
     assert len(grown.stages) == 4 and grown.config == recipe.model
@@ -189,9 +190,27 @@ def test_two_processes_train_one_model(drawn, tmp_path):
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    command = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "--master-addr", "127.0.0.1",
-               "--master-port", str(port), "-m", "pose_attention_ros.cli.main", "train", str(drawn / "recipe.yaml"),
-               "--data", str(drawn), "--out", str(tmp_path), "--seed", "1"]
+    command = [
+        sys.executable,
+        "-m",
+        "torch.distributed.run",
+        "--nproc-per-node",
+        "2",
+        "--master-addr",
+        "127.0.0.1",
+        "--master-port",
+        str(port),
+        "-m",
+        "pose_attention_ros.cli.main",
+        "train",
+        str(drawn / "recipe.yaml"),
+        "--data",
+        str(drawn),
+        "--out",
+        str(tmp_path),
+        "--seed",
+        "1",
+    ]
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join([str(ROOT), *sys.path[1:]])}
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=600)
     assert done.returncode == 0, done.stdout + done.stderr
@@ -200,19 +219,39 @@ def test_two_processes_train_one_model(drawn, tmp_path):
     assert len(result["history"]) == 2 and result["history"][-1]["val_loss"] > 0
     spec = json.loads((tmp_path / "tiny" / "model.json").read_text())
     assert spec["stages"] == 2 and spec["origin"]["seed"] == 1
-    assert main(["evaluate", "poses", "--annotations", str(drawn / "annotations.json"), "--images", str(drawn / "images"),
-                 "--estimator", "pose_cnn", "--model", str(tmp_path / "tiny"), "--input-size", "64"]) == 0
+    assert (
+        main(
+            [
+                "evaluate",
+                "poses",
+                "--annotations",
+                str(drawn / "annotations.json"),
+                "--images",
+                str(drawn / "images"),
+                "--estimator",
+                "pose_cnn",
+                "--model",
+                str(tmp_path / "tiny"),
+                "--input-size",
+                "64",
+            ]
+        )
+        == 0
+    )
 
 
-@pytest.mark.parametrize(("text", "message"), [
-    ("model_id: x\ndata: {a: {train: [b.json]}}\ntrain: {input_size: 100}", "multiple of 8"),
-    ("model_id: x\ndata: {a: {}}", "no data set"),
-    ("model_id: x\ndata: [1]", "expected a mapping"),
-    ("data: {a: {train: [b.json]}}", "lacks model_id"),
-    ("model_id: x\ndata: {a: {train: [b.json]}}\nmodel: {stages: 9}", "stages is 9"),
-    ("model_id: x\ndata: {a: {train: [b.json]}}\ntrain: {epoch: 3}", "unknown keys epoch"),
-    ("model_id: x\ndata: {a: {train: [b.json]}}\nmodel: {stages: 2}\ntrain: {frozen_stages: 2}", "fewer than the 2"),
-])
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("model_id: x\ndata: {a: {train: [b.json]}}\ntrain: {input_size: 100}", "multiple of 8"),
+        ("model_id: x\ndata: {a: {}}", "no data set"),
+        ("model_id: x\ndata: [1]", "expected a mapping"),
+        ("data: {a: {train: [b.json]}}", "lacks model_id"),
+        ("model_id: x\ndata: {a: {train: [b.json]}}\nmodel: {stages: 9}", "stages is 9"),
+        ("model_id: x\ndata: {a: {train: [b.json]}}\ntrain: {epoch: 3}", "unknown keys epoch"),
+        ("model_id: x\ndata: {a: {train: [b.json]}}\nmodel: {stages: 2}\ntrain: {frozen_stages: 2}", "fewer than the 2"),
+    ],
+)
 def test_a_wrong_recipe_is_told(tmp_path, text, message):
     (tmp_path / "recipe.yaml").write_text(text)
     with pytest.raises(UserError, match=message):

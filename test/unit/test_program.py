@@ -20,13 +20,21 @@ PATIENCE_S = 60.0
 SAY_READY = "import sys, time\nprint('ready', flush=True)\n"
 LOADING = SAY_READY + "while True:\n    try:\n        time.sleep(0.01)\n    except BaseException:\n        pass\n"
 BUSY = "import threading\nfrom pose_attention_ros.program import stop_of\nstop = stop_of('node')\n"
-STARTING = BUSY + "stop.starting()\n" + SAY_READY + "def main():\n    while not stop.asked:\n        time.sleep(0.01)\n" \
-                                                    "    return 0\n"
+STARTING = (
+    BUSY + "stop.starting()\n" + SAY_READY + "def main():\n    while not stop.asked:\n        time.sleep(0.01)\n"
+    "    return 0\n"
+)
 STUCK = BUSY + "stop.starting()\n" + SAY_READY + "def main():\n    time.sleep(600)\n"
-RUNNING = BUSY + "told = threading.Event()\nstop.running()\nstop.tell(told.set)\n" + SAY_READY + \
-    "def main():\n    told.wait()\n    print('finished')\n    return 7\n"
-HANGING = BUSY + "import pose_attention_ros.program as program\nprogram._END_PATIENCE_S = 0.0\nstop.running()\n" \
-                 "stop.tell(lambda: print('told', flush=True))\n" + SAY_READY + "def main():\n    time.sleep(600)\n"
+RUNNING = (
+    BUSY
+    + "told = threading.Event()\nstop.running()\nstop.tell(told.set)\n"
+    + SAY_READY
+    + "def main():\n    told.wait()\n    print('finished')\n    return 7\n"
+)
+HANGING = (
+    BUSY + "import pose_attention_ros.program as program\nprogram._END_PATIENCE_S = 0.0\nstop.running()\n"
+    "stop.tell(lambda: print('told', flush=True))\n" + SAY_READY + "def main():\n    time.sleep(600)\n"
+)
 TOOL = SAY_READY + "def main():\n    time.sleep(600)\n"
 
 
@@ -37,8 +45,13 @@ def start(tmp_path: Path):
 
     def begin(module: str, kind: str = "run_node") -> subprocess.Popen[str]:
         (tmp_path / "the_module.py").write_text(module)
-        process = subprocess.Popen([str(program(tmp_path, kind))], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-                                   env={**os.environ, "PYTHONPATH": f"{ROOT}{os.pathsep}{tmp_path}"})
+        process = subprocess.Popen(
+            [str(program(tmp_path, kind))],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env={**os.environ, "PYTHONPATH": f"{ROOT}{os.pathsep}{tmp_path}"},
+        )
         processes.append(process)
         assert process.stdout.readline() == "ready\n", process.communicate(timeout=PATIENCE_S)
         return process
@@ -67,10 +80,16 @@ def ended(process: subprocess.Popen[str]) -> tuple[int, str, str]:
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-@pytest.mark.parametrize(("module", "told"), [
-    (LOADING, (0, "", "a program: stopped while starting\n")), (STARTING, (0, "", "")),
-    (STUCK, (0, "", "a program: stopped while starting\n")), (RUNNING, (7, "finished\n", ""))],
-    ids=["loading, and swallowing all exceptions", "starting", "stuck in its start", "running"])
+@pytest.mark.parametrize(
+    ("module", "told"),
+    [
+        (LOADING, (0, "", "a program: stopped while starting\n")),
+        (STARTING, (0, "", "")),
+        (STUCK, (0, "", "a program: stopped while starting\n")),
+        (RUNNING, (7, "finished\n", "")),
+    ],
+    ids=["loading, and swallowing all exceptions", "starting", "stuck in its start", "running"],
+)
 def test_a_node_that_is_asked_to_stop_ends(start, module: str, told: tuple[int, str, str], number: signal.Signals) -> None:
     process = start(module)
     process.send_signal(number)
@@ -81,10 +100,16 @@ def test_a_node_that_is_asked_to_stop_ends(start, module: str, told: tuple[int, 
 def test_a_node_ends_with_the_launch_that_started_it(tmp_path: Path, module: str, code: str) -> None:
     """Though that is killed, and nobody listens any more: the pipe that both write to comes to its end."""
     (tmp_path / "the_module.py").write_text(module)
-    launch = f"import os, subprocess\nos.environ['{ENDS_WITH}'] = str(os.getpid())\n" \
-             f"subprocess.run(['{program(tmp_path, 'run_node')}'], stderr=subprocess.PIPE)"
-    process = subprocess.Popen([sys.executable, "-c", launch], stdout=subprocess.PIPE, text=True,
-                               env={**os.environ, "PYTHONPATH": f"{ROOT}{os.pathsep}{tmp_path}"})
+    launch = (
+        f"import os, subprocess\nos.environ['{ENDS_WITH}'] = str(os.getpid())\n"
+        f"subprocess.run(['{program(tmp_path, 'run_node')}'], stderr=subprocess.PIPE)"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", launch],
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONPATH": f"{ROOT}{os.pathsep}{tmp_path}"},
+    )
     assert process.stdout.readline() == "ready\n"
     process.kill()
     reading = threading.Thread(target=lambda: told.append(process.communicate()[0].strip()), daemon=True)
@@ -113,8 +138,13 @@ def test_a_signal_before_python_runs_is_not_lost(tmp_path: Path) -> None:
     (tmp_path / "the_module.py").write_text(LOADING)
     file = program(tmp_path, "run_node")
     for delay_s in (0.0, 0.001, 0.003, 0.006, 0.01, 0.015, 0.02, 0.03):
-        process = subprocess.Popen([str(file)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-                                   env={**os.environ, "PYTHONPATH": f"{ROOT}{os.pathsep}{tmp_path}"})
+        process = subprocess.Popen(
+            [str(file)],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env={**os.environ, "PYTHONPATH": f"{ROOT}{os.pathsep}{tmp_path}"},
+        )
         threading.Event().wait(delay_s)
         process.send_signal(signal.SIGINT)
         code, _, err = ended(process)

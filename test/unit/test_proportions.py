@@ -28,8 +28,10 @@ def test_bones_keep_their_directions_and_both_sides_are_alike():
     before, mask = motion()
     after = changed(before, mask)
     for ends in (("shoulder", "elbow"), ("elbow", "wrist"), ("hip", "knee"), ("knee", "ankle")):
-        shares = [bone(after, *(f"{side}_{end}" for end in ends)) / bone(before, *(f"{side}_{end}" for end in ends))
-                  for side in ("left", "right")]
+        shares = [
+            bone(after, *(f"{side}_{end}" for end in ends)) / bone(before, *(f"{side}_{end}" for end in ends))
+            for side in ("left", "right")
+        ]
         assert np.ptp(np.concatenate(shares)) < 1e-3
         assert abs(shares[0].mean() - 1) > 1e-3
     hips = [TABLE.index("left_hip"), TABLE.index("right_hip")]

@@ -18,13 +18,18 @@ def watched(numbers: list[int], jitter: float = 0.0, sent: list[int] | None = No
     return watch
 
 
-@pytest.mark.parametrize(("numbers", "missing"), [
-    ([], 0), ([0], 0), (list(range(100)), 0),
-    ([number for number in range(120) if number % 4], 29),
-    ([number for number in range(100) if not 50 <= number < 60], 0),  # long ago
-    ([number for number in range(100) if not 80 <= number < 90], 10),
-    ([*range(100), *range(100, 180, 2)], 0),  # a camera that goes to half its rate, in the dark
-])
+@pytest.mark.parametrize(
+    ("numbers", "missing"),
+    [
+        ([], 0),
+        ([0], 0),
+        (list(range(100)), 0),
+        ([number for number in range(120) if number % 4], 29),
+        ([number for number in range(100) if not 50 <= number < 60], 0),  # long ago
+        ([number for number in range(100) if not 80 <= number < 90], 10),
+        ([*range(100), *range(100, 180, 2)], 0),  # a camera that goes to half its rate, in the dark
+    ],
+)
 @pytest.mark.parametrize("jitter", [0.0, 0.1])
 def test_holes_in_the_rate_of_a_camera(numbers: list[int], missing: int, jitter: float) -> None:
     assert watched(numbers, jitter).missing()[0] == missing

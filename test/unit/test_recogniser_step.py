@@ -16,8 +16,10 @@ def recogniser():
 def people(recogniser, count: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
     rng = np.random.default_rng(seed)
     spec = recogniser.spec
-    return (rng.uniform(0.1, 1, (count, len(spec.layout.joints), 5)).astype(np.float32),
-            np.zeros((count, spec.state_size), np.float32))
+    return (
+        rng.uniform(0.1, 1, (count, len(spec.layout.joints), 5)).astype(np.float32),
+        np.zeros((count, spec.state_size), np.float32),
+    )
 
 
 @pytest.mark.parametrize("count", [1, 2, 10, 32, 33, 70])

@@ -20,13 +20,36 @@ LAYOUT, CLASSES = layout("common13"), ("walk", "wave")
 def frame(stamp_ns, people):
     """people: {track id: (label, confidence)}"""
     n = len(people)
-    graphs = SkeletonGraphs(stamp_ns, "cam", LAYOUT, (64, 48), np.array(list(people), np.int64), np.zeros((n, 13, 2)),
-                            np.zeros((n, 13, 5)), np.ones((n, 13), bool), np.zeros(n), np.zeros((n, 2)), np.ones(n),
-                            np.tile((1.0, 2.0, 30.0, 40.0), (n, 1)))
+    graphs = SkeletonGraphs(
+        stamp_ns,
+        "cam",
+        LAYOUT,
+        (64, 48),
+        np.array(list(people), np.int64),
+        np.zeros((n, 13, 2)),
+        np.zeros((n, 13, 5)),
+        np.ones((n, 13), bool),
+        np.zeros(n),
+        np.zeros((n, 2)),
+        np.ones(n),
+        np.tile((1.0, 2.0, 30.0, 40.0), (n, 1)),
+    )
     estimates = tuple(
-        ActionEstimate(i, label, LabelState.UNKNOWN if label == "unknown" else LabelState.CONFIRMED, confidence,
-                       np.array([confidence, 1 - confidence], np.float32), 0, 0, stamp_ns, np.full(13, 1 / 13, np.float32),
-                       np.ones(1, np.float32), np.array([stamp_ns])) for i, (label, confidence) in people.items())
+        ActionEstimate(
+            i,
+            label,
+            LabelState.UNKNOWN if label == "unknown" else LabelState.CONFIRMED,
+            confidence,
+            np.array([confidence, 1 - confidence], np.float32),
+            0,
+            0,
+            stamp_ns,
+            np.full(13, 1 / 13, np.float32),
+            np.ones(1, np.float32),
+            np.array([stamp_ns]),
+        )
+        for i, (label, confidence) in people.items()
+    )
     return graphs, ActionEstimates(stamp_ns, "cam", LAYOUT, CLASSES, "tiny", "ab" * 32, estimates)
 
 
@@ -39,8 +62,10 @@ def write(folder, frames, **options):
 
 
 def test_video_lines_and_summary_tell_the_same_story(tmp_path):
-    frames = [frame(i * 100_000_000, {1: ("unknown" if i < 4 else "walk", 0.8)} | ({2: ("unknown", 0.3)} if i % 2 else {}))
-              for i in range(10)]
+    frames = [
+        frame(i * 100_000_000, {1: ("unknown" if i < 4 else "walk", 0.8)} | ({2: ("unknown", 0.3)} if i % 2 else {}))
+        for i in range(10)
+    ]
     summary = write(tmp_path / "new" / "folder", frames)
     folder = tmp_path / "new" / "folder"
     assert json.loads((folder / "summary.json").read_text()) == summary
@@ -99,15 +124,18 @@ def presented_s(path):
     return times, video.get(cv2.CAP_PROP_FRAME_COUNT), video.get(cv2.CAP_PROP_FPS)
 
 
-@pytest.mark.parametrize("steps_s, expected_s", [
-    ([0.1] * 9, [0.1] * 9),
-    ([1 / 30] * 5 + [0.2] * 5 + [3.0] + [0.05] * 3, None),
-    ([1001 / 30000] * 9, None),
-    ([0.1] * 4 + [-5.0] + [0.1] * 4, [0.1] * 9),  # a looping player
-    ([0.1] * 4 + [56 * 365 * 86400.0] + [0.1] * 4, [0.1] * 9),  # a clock that was set
-    ([0.1] * 4 + [0.0] + [0.1] * 4, [0.1] * 9),
-    ([500.0] * 3, None),
-])
+@pytest.mark.parametrize(
+    "steps_s, expected_s",
+    [
+        ([0.1] * 9, [0.1] * 9),
+        ([1 / 30] * 5 + [0.2] * 5 + [3.0] + [0.05] * 3, None),
+        ([1001 / 30000] * 9, None),
+        ([0.1] * 4 + [-5.0] + [0.1] * 4, [0.1] * 9),  # a looping player
+        ([0.1] * 4 + [56 * 365 * 86400.0] + [0.1] * 4, [0.1] * 9),  # a clock that was set
+        ([0.1] * 4 + [0.0] + [0.1] * 4, [0.1] * 9),
+        ([500.0] * 3, None),
+    ],
+)
 def test_the_video_plays_as_fast_as_the_stamps_say(tmp_path, steps_s, expected_s):
     stamps_ns = np.concatenate([[7_000_000_000], 7_000_000_000 + np.round(np.cumsum(steps_s) * 1e9)]).astype(np.int64)
     write(tmp_path, [frame(int(stamp_ns), {}) for stamp_ns in stamps_ns], fps=1000.0)
@@ -144,8 +172,15 @@ def test_a_single_frame_is_shown_as_long_as_the_source_says(tmp_path):
     assert times_s == [0] and number / fps == pytest.approx(0.25)
 
 
-@pytest.mark.parametrize("damage", [lambda content: content[:-30], lambda content: content + b"\0\0\0\x08free",
-                                    lambda content: content.replace(b"stts", b"sttx"), lambda content: b""])
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda content: content[:-30],
+        lambda content: content + b"\0\0\0\x08free",
+        lambda content: content.replace(b"stts", b"sttx"),
+        lambda content: b"",
+    ],
+)
 def test_a_file_that_is_built_otherwise_is_left_as_it_is(tmp_path, damage):
     path = tmp_path / "video.mp4"
     writer = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*"mp4v"), 10, (64, 48))

@@ -26,15 +26,20 @@ def package(tmp_path: Path) -> Path:
 
 
 def release(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([sys.executable, str(ROOT / "scripts" / "release.py"), "--folder", str(folder), *arguments],
-                          capture_output=True, text=True, timeout=60)
+    return subprocess.run(
+        [sys.executable, str(ROOT / "scripts" / "release.py"), "--folder", str(folder), *arguments],
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
 
 
 def test_a_prepared_release_passes_its_check_and_is_read_by_ros_tools(package: Path) -> None:
     manifests = pytest.importorskip("catkin_pkg.package", reason="catkin_pkg is not installed (colcon brings it)")
     changelogs = pytest.importorskip("catkin_pkg.changelog")
-    done = release(package, "prepare", "1.2.3", *WHO, "--bugtracker", "https://example.org/ada/pose/issues",
-                   "--date", "2030-01-31")
+    done = release(
+        package, "prepare", "1.2.3", *WHO, "--bugtracker", "https://example.org/ada/pose/issues", "--date", "2030-01-31"
+    )
     assert done.returncode == 0, done.stderr
     assert "git tag 1.2.3" in done.stdout
     assert release(package, "check", "1.2.3").stderr == ""
@@ -42,8 +47,10 @@ def test_a_prepared_release_passes_its_check_and_is_read_by_ros_tools(package: P
     manifest = manifests.parse_package(str(package), warnings=warnings)
     assert not warnings and manifest.version == "1.2.3"
     assert [(who.name, who.email) for who in manifest.maintainers] == [("Ada <&> Co", "ada@example.org")]
-    assert {url.type: url.url for url in manifest.urls} == {"repository": "https://example.org/ada/pose",
-                                                            "bugtracker": "https://example.org/ada/pose/issues"}
+    assert {url.type: url.url for url in manifest.urls} == {
+        "repository": "https://example.org/ada/pose",
+        "bugtracker": "https://example.org/ada/pose/issues",
+    }
     changelog = changelogs.get_changelog_from_path(str(package / "CHANGELOG.rst"), "pose_attention_ros")
     version, date, entries = next(changelog.foreach_version())
     assert (version, str(date)[:10]) == ("1.2.3", "2030-01-31") and len(entries) > 0
@@ -63,13 +70,16 @@ def test_the_next_release_replaces_and_adds_nothing_twice(package: Path) -> None
     assert manifest.count("<url ") == 1 and manifest.count("<maintainer ") == 1 and "<version>1.2.4<" in manifest
 
 
-@pytest.mark.parametrize("arguments, complaint", [
-    (("1.2", *WHO), "VERSION '1.2': expected three numbers"),
-    (("v1.2.3", *WHO), "VERSION 'v1.2.3': expected three numbers"),
-    (("1.2.3", *WHO, "--email", "ada@pose.invalid"), "--email 'ada@pose.invalid': expected an address that can be"),
-    (("1.2.3", *WHO, "--repository", "git@example.org:ada"), "--repository 'git@example.org:ada': expected an address"),
-    (("1.2.3", *WHO, "--maintainer", " "), "--maintainer ' ': expected a name"),
-])
+@pytest.mark.parametrize(
+    "arguments, complaint",
+    [
+        (("1.2", *WHO), "VERSION '1.2': expected three numbers"),
+        (("v1.2.3", *WHO), "VERSION 'v1.2.3': expected three numbers"),
+        (("1.2.3", *WHO, "--email", "ada@pose.invalid"), "--email 'ada@pose.invalid': expected an address that can be"),
+        (("1.2.3", *WHO, "--repository", "git@example.org:ada"), "--repository 'git@example.org:ada': expected an address"),
+        (("1.2.3", *WHO, "--maintainer", " "), "--maintainer ' ': expected a name"),
+    ],
+)
 def test_what_cannot_be_released_is_refused_and_nothing_written(arguments: tuple, complaint: str, package: Path) -> None:
     before = (package / "package.xml").read_bytes(), (package / "CHANGELOG.rst").read_bytes()
     done = release(package, "prepare", *arguments)
@@ -81,8 +91,9 @@ def test_a_tag_that_is_not_the_version_is_named(package: Path) -> None:
     assert release(package, "prepare", "1.2.3", *WHO).returncode == 0
     told = release(package, "check", "v1.2.3")
     assert told.returncode == 1
-    assert told.stderr == ("release: the tag is 'v1.2.3', package.xml states version 1.2.3: "
-                           "tag it 1.2.3, or prepare v1.2.3\n")
+    assert told.stderr == (
+        "release: the tag is 'v1.2.3', package.xml states version 1.2.3: tag it 1.2.3, or prepare v1.2.3\n"
+    )
 
 
 def test_what_was_never_prepared_says_all_that_is_missing(package: Path) -> None:

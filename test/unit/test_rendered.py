@@ -44,8 +44,12 @@ def test_bones_keep_their_length_and_the_feet_never_sink(action, seed):
     body = Body.drawn(rng, 0.2)
     xyz = joints_in_space(body, acted(action, np.arange(20) / 10, rng))
     for side in ("left", "right"):
-        for begin, end, length in (("shoulder", "elbow", body.upper_arm), ("elbow", "wrist", body.forearm),
-                                   ("hip", "knee", body.thigh), ("knee", "ankle", body.shank)):
+        for begin, end, length in (
+            ("shoulder", "elbow", body.upper_arm),
+            ("elbow", "wrist", body.forearm),
+            ("hip", "knee", body.thigh),
+            ("knee", "ankle", body.shank),
+        ):
             bone = xyz[:, ROW[f"{side}_{end}"]] - xyz[:, ROW[f"{side}_{begin}"]]
             np.testing.assert_allclose(np.linalg.norm(bone, axis=-1), length, rtol=1e-9)
     lowest = np.minimum(height(xyz, "left_ankle"), height(xyz, "right_ankle"))
@@ -54,15 +58,18 @@ def test_bones_keep_their_length_and_the_feet_never_sink(action, seed):
         np.testing.assert_allclose(lowest, 0, atol=1e-9)
 
 
-@pytest.mark.parametrize("action, moves, rests", [
-    ("wave_left_hand", ("left_wrist",), ("right_wrist", "left_ankle", "right_ankle")),
-    ("wave_right_hand", ("right_wrist",), ("left_wrist", "left_ankle", "right_ankle")),
-    ("wave_both_hands", ("left_wrist", "right_wrist"), ("left_ankle", "right_ankle")),
-    ("drink_left_hand", ("left_wrist",), ("right_wrist", "left_ankle")),
-    ("drink_right_hand", ("right_wrist",), ("left_wrist", "right_ankle")),
-    ("walk", ("left_ankle", "right_ankle"), ()),
-    ("jumping_jack", ("left_wrist", "right_wrist", "left_ankle", "right_ankle"), ()),
-])
+@pytest.mark.parametrize(
+    "action, moves, rests",
+    [
+        ("wave_left_hand", ("left_wrist",), ("right_wrist", "left_ankle", "right_ankle")),
+        ("wave_right_hand", ("right_wrist",), ("left_wrist", "left_ankle", "right_ankle")),
+        ("wave_both_hands", ("left_wrist", "right_wrist"), ("left_ankle", "right_ankle")),
+        ("drink_left_hand", ("left_wrist",), ("right_wrist", "left_ankle")),
+        ("drink_right_hand", ("right_wrist",), ("left_wrist", "right_ankle")),
+        ("walk", ("left_ankle", "right_ankle"), ()),
+        ("jumping_jack", ("left_wrist", "right_wrist", "left_ankle", "right_ankle"), ()),
+    ],
+)
 def test_the_joints_of_an_action_move_and_the_others_sway(action, moves, rests):
     for xyz in performances(action):
         least = min(path_length(xyz, joint) for joint in moves)
@@ -135,8 +142,24 @@ def test_hidden_joints_have_no_score():
 @pytest.mark.slow
 def test_the_command_writes_a_balanced_data_set_that_reads_back(tmp_path, capsys):
     out = tmp_path / "drawn"
-    assert main(["data", "render", str(out), "--clips", "200", "--frames", "2", "--size", "48",
-                 "--json", str(tmp_path / "summary.json")]) == 0
+    assert (
+        main(
+            [
+                "data",
+                "render",
+                str(out),
+                "--clips",
+                "200",
+                "--frames",
+                "2",
+                "--size",
+                "48",
+                "--json",
+                str(tmp_path / "summary.json"),
+            ]
+        )
+        == 0
+    )
     assert "200 clips, 400 frames" in capsys.readouterr().out
     data = open_pixels(out)
     assert len(data) == 200 and data.skeletons.joints == LAYOUTS["common13"].joints

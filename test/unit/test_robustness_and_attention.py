@@ -55,8 +55,19 @@ def test_what_each_change_does():
 class LeftWristHigh:
     """Class 1 if the left wrist was high in the second half of what was seen; says that it looks at the left wrist then."""
 
-    spec = ModelSpec("wrist", "0" * 64, ("low", "high"), LAYOUT, FEATURE_NAMES, rate_hz=10.0, state_size=2, decay_per_s=0.0,
-                     attention_window_s=3.0, temperature=1.0, threshold=0.6)
+    spec = ModelSpec(
+        "wrist",
+        "0" * 64,
+        ("low", "high"),
+        LAYOUT,
+        FEATURE_NAMES,
+        rate_hz=10.0,
+        state_size=2,
+        decay_per_s=0.0,
+        attention_window_s=3.0,
+        temperature=1.0,
+        threshold=0.6,
+    )
 
     def step(self, features, state, pixels=None):
         there = features[:, WRIST, 4] > 0
@@ -65,8 +76,12 @@ class LeftWristHigh:
         joints = np.full((len(features), 13), 0.02, np.float32)
         joints[:, WRIST] = 1 - 12 * 0.02
         evidence = state[:, 0] - 5
-        return StepOutput(np.stack([-evidence, evidence], 1).astype(np.float32), joints, (4 * lifted).astype(np.float32),
-                          state.astype(np.float32))
+        return StepOutput(
+            np.stack([-evidence, evidence], 1).astype(np.float32),
+            joints,
+            (4 * lifted).astype(np.float32),
+            state.astype(np.float32),
+        )
 
 
 def lifted_clips(count: int = 12) -> list[np.ndarray]:
@@ -108,21 +123,43 @@ def test_as_many_moments_go_whichever_are_chosen(length, share, seed):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("kind, extra, written", [
-    ("clips", ["--robustness"], {"confusion.png", "early.png", "reliability.png"}),
-    ("attention", ["--clips", "3"], {"faithfulness.png", "attention_maps.png"}),
-])
+@pytest.mark.parametrize(
+    "kind, extra, written",
+    [
+        ("clips", ["--robustness"], {"confusion.png", "early.png", "reliability.png"}),
+        ("attention", ["--clips", "3"], {"faithfulness.png", "attention_maps.png"}),
+    ],
+)
 def test_the_commands_write_numbers_and_pictures(kind, extra, written, tmp_path):
     rng = np.random.default_rng(0)
     body = rng.uniform(0, 200, (1, 13, 2))
     scores = np.ones((20, 13), np.float32)
-    clips = [Clip((body + 20 * rng.standard_normal((20, 1, 2))).astype(np.float32), scores, label, 30.0)
-             for label in ("walk", "run", "walk", "jump", "fly")]
+    clips = [
+        Clip((body + 20 * rng.standard_normal((20, 1, 2))).astype(np.float32), scores, label, 30.0)
+        for label in ("walk", "run", "walk", "jump", "fly")
+    ]
     SkeletonDataset.from_clips(clips, LAYOUT.joints).save(tmp_path / "data.npz")
     (tmp_path / "map.yaml").write_text("walk: walk\nrun: run\njump: jump\nfly: null\n")
-    assert main(["evaluate", kind, "--data", str(tmp_path / "data.npz"), "--model", "everyday", "--label-map",
-                 str(tmp_path / "map.yaml"), "--json", str(tmp_path / "out.json"), "--out", str(tmp_path / "out"),
-                 *extra]) == 0
+    assert (
+        main(
+            [
+                "evaluate",
+                kind,
+                "--data",
+                str(tmp_path / "data.npz"),
+                "--model",
+                "everyday",
+                "--label-map",
+                str(tmp_path / "map.yaml"),
+                "--json",
+                str(tmp_path / "out.json"),
+                "--out",
+                str(tmp_path / "out"),
+                *extra,
+            ]
+        )
+        == 0
+    )
     result = json.loads((tmp_path / "out.json").read_text())
     if kind == "clips":
         assert set(result["robustness"]) == set(robustness.CHANGES) and set(result["no_class_by_label"]) == {"fly"}

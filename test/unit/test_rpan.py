@@ -163,10 +163,20 @@ def test_loss_is_equations_11_to_13():
     wanted[1, 2, 5] = 0  # a joint that nobody saw
     chances = np.exp(logits) / np.exp(logits).sum(-1, keepdims=True)
     action = -sum(np.log(chances[n, t, targets[n]]) for n in range(2) for t in range(4))
-    pose = sum(((wanted[n, t, j] - maps[n, t, j]) ** 2).sum() for n in range(2) for t in range(4) for j in range(13)
-               if (n, t, j) != (1, 2, 5))
-    found = rpan_loss(RpanOutput(torch.from_numpy(logits), torch.from_numpy(maps)), torch.tensor(targets),
-                      torch.from_numpy(wanted), action=0.7, pose=2.0)
+    pose = sum(
+        ((wanted[n, t, j] - maps[n, t, j]) ** 2).sum()
+        for n in range(2)
+        for t in range(4)
+        for j in range(13)
+        if (n, t, j) != (1, 2, 5)
+    )
+    found = rpan_loss(
+        RpanOutput(torch.from_numpy(logits), torch.from_numpy(maps)),
+        torch.tensor(targets),
+        torch.from_numpy(wanted),
+        action=0.7,
+        pose=2.0,
+    )
     assert found.item() == pytest.approx((0.7 * action + 2.0 * pose) / 2, abs=1e-10)
 
 
@@ -181,8 +191,9 @@ def test_gradients(attention):
     assert torch.autograd.gradcheck(loss, (cubes, *network.parameters()), atol=1e-6, fast_mode=True)
 
 
-@pytest.mark.parametrize("changes", [{}, {"attention": WITHOUT}, {"attention": SHARE_ALL}, {"reduced": 2}, {"rows": 4,
-                                     "columns": 6, "pool": 2}])
+@pytest.mark.parametrize(
+    "changes", [{}, {"attention": WITHOUT}, {"attention": SHARE_ALL}, {"reduced": 2}, {"rows": 4, "columns": 6, "pool": 2}]
+)
 def test_a_frame_at_a_time_is_the_clip(changes):
     network = network_of(**changes).float()
     torch.manual_seed(5)

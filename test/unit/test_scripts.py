@@ -17,11 +17,15 @@ SCRIPTS = Path(__file__).resolve().parents[2] / "scripts"
 
 def run(script: str, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
     """A script in a shell without ROS and without an environment of its own."""
-    environment = {key: value for key, value in os.environ.items()
-                   if not key.startswith(("ROS_", "_ROS", "PYTHON", "VENV", "AMENT", "COLCON"))}
+    environment = {
+        key: value
+        for key, value in os.environ.items()
+        if not key.startswith(("ROS_", "_ROS", "PYTHON", "VENV", "AMENT", "COLCON"))
+    }
     command = [sys.executable, str(SCRIPTS / script)] if script.endswith(".py") else [str(SCRIPTS / script)]
-    return subprocess.run([*command, *arguments], env={**environment, **variables}, capture_output=True, text=True,
-                          timeout=300)
+    return subprocess.run(
+        [*command, *arguments], env={**environment, **variables}, capture_output=True, text=True, timeout=300
+    )
 
 
 def test_a_folder_of_somebody_else_is_never_removed(tmp_path: Path) -> None:
@@ -45,8 +49,9 @@ def test_a_sourced_ros_of_another_python_is_not_mixed_in(tmp_path: Path) -> None
     assert "cannot import rclpy: choose its Python with PYTHON=" in done.stderr
 
 
-@pytest.mark.parametrize("name, letter", [("größe", "ö"), ("日本", "日"), ("a:b", ":"), ("it's", "'"), ("a$HOME", "$"),
-                                          ("two words", " ")])
+@pytest.mark.parametrize(
+    "name, letter", [("größe", "ö"), ("日本", "日"), ("a:b", ":"), ("it's", "'"), ("a$HOME", "$"), ("two words", " ")]
+)
 def test_a_path_that_ros_cannot_build_in_is_refused_before_anything_is_made(name: str, letter: str, tmp_path: Path) -> None:
     done = run("ros_env.py", "--venv", str(tmp_path / name / "venv"))
     assert done.returncode == 1 and f"holds {letter!r}: ROS 2's build tools" in done.stderr
@@ -56,8 +61,13 @@ def test_a_path_that_ros_cannot_build_in_is_refused_before_anything_is_made(name
 def test_a_checkout_in_such_a_path_is_refused_too(tmp_path: Path) -> None:
     checkout = tmp_path / "größe" / "scripts"
     shutil.copytree(SCRIPTS, checkout)
-    done = subprocess.run(["make", "-f", str(SCRIPTS.parent / "Makefile"), "build", f"PYTHON={sys.executable}"],
-                          cwd=checkout.parent, capture_output=True, text=True, timeout=300)
+    done = subprocess.run(
+        ["make", "-f", str(SCRIPTS.parent / "Makefile"), "build", f"PYTHON={sys.executable}"],
+        cwd=checkout.parent,
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
     assert done.returncode and "holds 'ö': ROS 2's build tools" in done.stderr
     assert sorted(path.name for path in checkout.parent.iterdir()) == ["scripts"]
 
@@ -84,11 +94,21 @@ def test_all_that_is_due_is_installed_together_and_once(tmp_path: Path, monkeypa
 
 
 def test_make_hands_a_path_with_a_space_on_whole(tmp_path: Path) -> None:
-    told = subprocess.run(["make", "-n", "venv", f"VENV={tmp_path}/two words/.venv", "PYTHON=python3"], cwd=SCRIPTS.parent,
-                          capture_output=True, text=True, timeout=60)
+    told = subprocess.run(
+        ["make", "-n", "venv", f"VENV={tmp_path}/two words/.venv", "PYTHON=python3"],
+        cwd=SCRIPTS.parent,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
     assert '--venv "$VENV"' in told.stdout and told.returncode == 0
-    shown = subprocess.run(["make", "-f", "Makefile", "-p", "-n", "help", f"VENV={tmp_path}/two words/.venv"],
-                           cwd=SCRIPTS.parent, capture_output=True, text=True, timeout=60)
+    shown = subprocess.run(
+        ["make", "-f", "Makefile", "-p", "-n", "help", f"VENV={tmp_path}/two words/.venv"],
+        cwd=SCRIPTS.parent,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
     assert f"VENV := {tmp_path}/two words/.venv" in shown.stdout
 
 
@@ -106,8 +126,9 @@ def test_a_program_starts_by_a_python_in_a_path_with_a_space(tmp_path: Path) -> 
     program.write_text(text)
     program.chmod(0o755)
     paths = os.pathsep.join((str(tmp_path), str(SCRIPTS.parent)))
-    done = subprocess.run([program, "a b", "$HOME"], env={**os.environ, "PYTHONPATH": paths}, capture_output=True, text=True,
-                          timeout=60)
+    done = subprocess.run(
+        [program, "a b", "$HOME"], env={**os.environ, "PYTHONPATH": paths}, capture_output=True, text=True, timeout=60
+    )
     assert (done.returncode, done.stdout) == (3, "['a b', '$HOME']\n"), done.stderr
 
 
@@ -120,7 +141,7 @@ def test_with_ros_says_what_to_do_first(tmp_path: Path) -> None:
 
 def test_with_ros_hands_arguments_on_unchanged(tmp_path: Path) -> None:
     (tmp_path / "install").mkdir()
-    (tmp_path / "install" / "setup.bash").write_text('test $# -eq 0 && export SOURCED=yes\n')
+    (tmp_path / "install" / "setup.bash").write_text("test $# -eq 0 && export SOURCED=yes\n")
     show = 'printf "%s|" "$SOURCED" "$@"; exit 3'
     done = run("with_ros", "sh", "-c", show, "sh", "two words", "$HOME", "*", OUT=str(tmp_path))
     assert (done.returncode, done.stdout) == (3, "yes|two words|$HOME|*|")

@@ -17,8 +17,14 @@ def box(x: float, y: float, height: float = 60.0) -> list[float]:
 
 def first(stamp_ns: int, found=(), suspected=(), scores=None, large_px: float = 150.0) -> FirstLook:
     sure = np.full(len(found), 0.9) if scores is None else np.array(scores)
-    return FirstLook(stamp_ns, SIZE, np.array(found, np.float64).reshape(-1, 4), sure,
-                     np.array(suspected, np.float64).reshape(-1, 4), large_px)
+    return FirstLook(
+        stamp_ns,
+        SIZE,
+        np.array(found, np.float64).reshape(-1, 4),
+        sure,
+        np.array(suspected, np.float64).reshape(-1, 4),
+        large_px,
+    )
 
 
 def test_somebody_lost_is_looked_for_where_he_should_be_by_now_and_given_up_after_a_while():
@@ -73,7 +79,7 @@ def test_the_scan_sees_every_point_of_the_image():
     for number in range(400):
         places = look.places(first(number * STEP_NS), 4)
         for (x, y), height in zip(places.middles_px, places.heights_px):
-            seen[max(0, int(y - height / 2)):int(y + height / 2), max(0, int(x - height / 3)):int(x + height / 3)] = True
+            seen[max(0, int(y - height / 2)) : int(y + height / 2), max(0, int(x - height / 3)) : int(x + height / 3)] = True
         look.remember(number * STEP_NS, np.zeros((0, 4)))
     assert seen.all()
 

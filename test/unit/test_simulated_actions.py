@@ -72,14 +72,20 @@ def test_push_ups_are_low_and_sit_ups_lift_the_head():
 
 
 def test_hands_meet_in_a_clap_swing_in_a_wave_and_leave_the_body_in_a_push():
-    apart = [np.linalg.norm(joints[:, INDEX["left_hand"]] - joints[:, INDEX["right_hand"]], axis=-1)
-             for joints in spans(gestures.clap, "clap")]
+    apart = [
+        np.linalg.norm(joints[:, INDEX["left_hand"]] - joints[:, INDEX["right_hand"]], axis=-1)
+        for joints in spans(gestures.clap, "clap")
+    ]
     assert np.median([each.min() for each in apart]) < 0.2 < np.median([np.ptp(each) for each in apart]) + 0.15
     for joints in spans(gestures.wave, "wave"):
         raised = height(joints, "wrist").mean(0) - height(joints, "elbow").mean(0)
         assert raised.max() > 0
-    reach = [np.ptp(np.linalg.norm(joints[:, INDEX[f"{side}_wrist"]] - joints[:, INDEX[f"{side}_shoulder"]], axis=-1))
-             for joints in spans(gestures.push, "push") for side in ("left", "right") if len(joints) > 15]
+    reach = [
+        np.ptp(np.linalg.norm(joints[:, INDEX[f"{side}_wrist"]] - joints[:, INDEX[f"{side}_shoulder"]], axis=-1))
+        for joints in spans(gestures.push, "push")
+        for side in ("left", "right")
+        if len(joints) > 15
+    ]
     assert np.median(reach) > 0.15
 
 
@@ -103,8 +109,9 @@ def test_a_seed_gives_the_same_and_falls_know_push_ups():
     for a, b in zip(first, again, strict=True):
         np.testing.assert_array_equal(a.joints_m, b.joints_m)
         assert a.labels == b.labels
-    assert "push_up" in {label for sequence in simulate(SimulationConfig(sequences=60, seed=1, falling=0.0))
-                         for label in sequence.labels}
+    assert "push_up" in {
+        label for sequence in simulate(SimulationConfig(sequences=60, seed=1, falling=0.0)) for label in sequence.labels
+    }
 
 
 def test_calisthenics_are_no_jumping_jacks_and_a_run_on_the_spot_is_quicker_than_a_walk():

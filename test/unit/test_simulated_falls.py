@@ -143,8 +143,9 @@ def test_a_seed_repeats_and_another_differs():
     other = simulate(SimulationConfig(sequences=1, seed=6, falling=0.0))
     assert not np.array_equal(first[0].joints_m[0], other[0].joints_m[0])
     begun = [[begin(rng, Body.drawn(rng)) for rng in map(np.random.default_rng, range(3))] for _ in range(2)]
-    fallen = [tumble(Tumbles(**{name: np.stack([one.row[name] for one in some]) for name in some[0].row}),
-                     12) for some in begun]
+    fallen = [
+        tumble(Tumbles(**{name: np.stack([one.row[name] for one in some]) for name in some[0].row}), 12) for some in begun
+    ]
     assert np.array_equal(*fallen) and np.ptp(fallen[0][:, :, HIP, 1], axis=1).max() > 0.01
 
 
@@ -156,14 +157,19 @@ def test_poses_are_what_they_say():
     assert abs(at["left_knee"][1, 1] - at["left_hip"][1, 1]) < 0.03 and at["left_ankle"][1, 1] < at["left_knee"][1, 1] - 0.29
     assert at["left_wrist"][2, 2] > 0.59  # an arm held forward
     assert at["right_elbow"][3, 0] < at["right_shoulder"][3, 0] - 0.29  # and to the right
-    assert np.allclose(directions_of(joints), (bones / np.linalg.norm(bones, axis=-1, keepdims=True)) @ tilt.transpose(0, 2,
-                                                                                                                       1))
+    assert np.allclose(
+        directions_of(joints), (bones / np.linalg.norm(bones, axis=-1, keepdims=True)) @ tilt.transpose(0, 2, 1)
+    )
 
 
 def test_the_command_writes_a_compact_3d_file(tmp_path, capsys):
     out = tmp_path / "falls.npz"
-    assert main(["data", "simulate", "falls", str(out), "--sequences", "4", "--falling", "0", "--json",
-                 str(tmp_path / "s.json")]) == 0
+    assert (
+        main(
+            ["data", "simulate", "falls", str(out), "--sequences", "4", "--falling", "0", "--json", str(tmp_path / "s.json")]
+        )
+        == 0
+    )
     assert "4 sequences" in capsys.readouterr().out
     wanted = as_arrays(simulate(SimulationConfig(sequences=4, falling=0.0)))
     with np.load(out, allow_pickle=False) as file:

@@ -85,8 +85,14 @@ def mcap_profile_empty(case: Path, folder: Path, told: Callable[[], str]) -> Non
 
 def names(case: Path, folder: Path, told: Callable[[], str]) -> None:
     os.chdir(case)
-    for name in ("2024-05-01T10:30:00.mp4", "./2024-05-01T10:30:00.mp4", "a b.mp4", "me ! you.mp4",
-                 (case / "a b.mp4").as_uri(), f"file://{case}/a b.mp4"):
+    for name in (
+        "2024-05-01T10:30:00.mp4",
+        "./2024-05-01T10:30:00.mp4",
+        "a b.mp4",
+        "me ! you.mp4",
+        (case / "a b.mp4").as_uri(),
+        f"file://{case}/a b.mp4",
+    ):
         assert len(frames_of(name)) == 6, name
     assert len(frames_of("0001")) > 0
 
@@ -97,7 +103,7 @@ def ntu(case: Path, folder: Path, told: Callable[[], str]) -> None:
     assert summary["left_out"] == {"nobody tracked": 3, "named in the list of missing skeletons": 1}
     with np.load(folder / "out.npz") as file:
         begin = file["offsets"][3]
-        assert file["keypoints"][begin:begin + 20, 0, 0].std() > 10  # the one who moves, though a joint is NaN
+        assert file["keypoints"][begin : begin + 20, 0, 0].std() > 10  # the one who moves, though a joint is NaN
 
 
 def apple_files(case: Path, folder: Path, told: Callable[[], str]) -> None:
@@ -122,10 +128,25 @@ def pyskl_old_list(case: Path, folder: Path, told: Callable[[], str]) -> None:
     assert imported("pyskl", case / "only_list.pkl", folder)["clips"] == 9
 
 
-ANSWERS = {answer.__name__: answer for answer in (
-    apple_files, bag_depth_only, bag_duplicate_stamps, bag_images_in_part, bag_size_changes, damaged_spot,
-    mcap_profile_empty, mixed_sizes, names, ntu, pyskl_label_minus_one, pyskl_nan_second_person, pyskl_old_list,
-    pyskl_split_train_val)}
+ANSWERS = {
+    answer.__name__: answer
+    for answer in (
+        apple_files,
+        bag_depth_only,
+        bag_duplicate_stamps,
+        bag_images_in_part,
+        bag_size_changes,
+        damaged_spot,
+        mcap_profile_empty,
+        mixed_sizes,
+        names,
+        ntu,
+        pyskl_label_minus_one,
+        pyskl_nan_second_person,
+        pyskl_old_list,
+        pyskl_split_train_val,
+    )
+}
 
 
 @pytest.mark.parametrize("name", ANSWERS)

@@ -19,22 +19,27 @@ def passed(stamps_s: list[float], arrived_s: list[float] | None = None, one_roun
     left_out = LeftOut()
     order = StampOrder(left_out, one_round)
     arrived_s = arrived_s or [row / 10 for row in range(len(stamps_s))]
-    used = [order.use(START + round(stamp_s * SECOND), START + round(arrival_s * SECOND))
-            for stamp_s, arrival_s in zip(stamps_s, arrived_s)]
+    used = [
+        order.use(START + round(stamp_s * SECOND), START + round(arrival_s * SECOND))
+        for stamp_s, arrival_s in zip(stamps_s, arrived_s)
+    ]
     return [row for row, stamp in enumerate(used) if stamp is not None], dict(left_out.reasons)
 
 
-@pytest.mark.parametrize(("stamps_s", "used", "left_out"), [
-    ([], [], {}),
-    ([0, 0.1, 0.2], [0, 1, 2], {}),
-    ([0, 0.1, 0.1, 0.2], [0, 1, 3], {AGAIN: 1}),
-    ([0, 0.2, 0.1, 0.3], [0, 1, 3], {EARLIER: 1}),
-    ([0, 0.3, 0.2, 0.1, 0.4], [0, 1, 4], {EARLIER: 2}),
-    ([5, 5.1, 0, 5.2], [0, 1, 3], {EARLIER: 1}),
-    ([0, 9000, 0.2, 0.3], [0, 2, 3], {AHEAD: 1}),
-    ([0, *[9000 + row / 10 for row in range(7)]], [0, 6, 7], {AHEAD: 5}),
-    ([0, -50, 0.1, -49.9, 0.2, -49.8, 0.3, -49.7, 0.4, -49.6, 0.5, -49.5, 0.6], [0, 2, 4, 6, 8, 10, 12], {EARLIER: 6}),
-])
+@pytest.mark.parametrize(
+    ("stamps_s", "used", "left_out"),
+    [
+        ([], [], {}),
+        ([0, 0.1, 0.2], [0, 1, 2], {}),
+        ([0, 0.1, 0.1, 0.2], [0, 1, 3], {AGAIN: 1}),
+        ([0, 0.2, 0.1, 0.3], [0, 1, 3], {EARLIER: 1}),
+        ([0, 0.3, 0.2, 0.1, 0.4], [0, 1, 4], {EARLIER: 2}),
+        ([5, 5.1, 0, 5.2], [0, 1, 3], {EARLIER: 1}),
+        ([0, 9000, 0.2, 0.3], [0, 2, 3], {AHEAD: 1}),
+        ([0, *[9000 + row / 10 for row in range(7)]], [0, 6, 7], {AHEAD: 5}),
+        ([0, -50, 0.1, -49.9, 0.2, -49.8, 0.3, -49.7, 0.4, -49.6, 0.5, -49.5, 0.6], [0, 2, 4, 6, 8, 10, 12], {EARLIER: 6}),
+    ],
+)
 def test_what_is_used(stamps_s: list[float], used: list[int], left_out: dict[str, int]) -> None:
     assert passed(stamps_s) == (used, left_out)
 
@@ -94,16 +99,22 @@ def of_file(times_s: list[float | None], rounds: int = 1) -> tuple[list[float | 
     return [None if stamp is None else round((stamp - START) / SECOND, 6) for stamp in used], dict(left_out.reasons)
 
 
-@pytest.mark.parametrize(("times_s", "used", "left_out"), [
-    ([5, 5.1, 5.3], [0, 0.1, 0.3], {}),
-    ([None, None, None], [0, 0.1, 0.2], {}),
-    ([0, None, 0.2, 0.35], [0, 0.1, 0.2, 0.35], {}),
-    ([0, 0.1, 0.1, 0.2], [0, 0.1, None, 0.2], {AGAIN: 1}),
-    ([0, 0.2, 0.1, 0.3], [0, 0.2, None, 0.3], {EARLIER: 1}),
-    ([0, 0.1, 3000, 3000.1], [0, 0.1, 3000, 3000.1], {}),  # a pause: nobody knows when they came
-    ([*(row / 10 for row in range(20))] * 2,  # parts that were joined
-     [*(row / 10 for row in range(20)), *[None] * 5, *(2 + row / 10 for row in range(15))], {EARLIER: 5}),
-])
+@pytest.mark.parametrize(
+    ("times_s", "used", "left_out"),
+    [
+        ([5, 5.1, 5.3], [0, 0.1, 0.3], {}),
+        ([None, None, None], [0, 0.1, 0.2], {}),
+        ([0, None, 0.2, 0.35], [0, 0.1, 0.2, 0.35], {}),
+        ([0, 0.1, 0.1, 0.2], [0, 0.1, None, 0.2], {AGAIN: 1}),
+        ([0, 0.2, 0.1, 0.3], [0, 0.2, None, 0.3], {EARLIER: 1}),
+        ([0, 0.1, 3000, 3000.1], [0, 0.1, 3000, 3000.1], {}),  # a pause: nobody knows when they came
+        (
+            [*(row / 10 for row in range(20))] * 2,  # parts that were joined
+            [*(row / 10 for row in range(20)), *[None] * 5, *(2 + row / 10 for row in range(15))],
+            {EARLIER: 5},
+        ),
+    ],
+)
 def test_frames_of_a_file_follow_the_same_rule(times_s: list, used: list, left_out: dict[str, int]) -> None:
     assert of_file(times_s) == (pytest.approx(used) if None not in used else used, left_out)
 
@@ -112,7 +123,7 @@ def test_a_file_that_is_played_again_goes_on() -> None:
     assert of_file([3, 3.1, 3.2], rounds=2)[0] == pytest.approx([0, 0.1, 0.2, 0.3, 0.4, 0.5])
 
 
-@given(st.lists(st.one_of(st.none(), st.integers(-10**12, 10**12)), min_size=1, max_size=40), st.floats(1, 240))
+@given(st.lists(st.one_of(st.none(), st.integers(-(10**12), 10**12)), min_size=1, max_size=40), st.floats(1, 240))
 def test_stamps_of_a_file_always_rise_whatever_it_states(times_ns: list, fps: float) -> None:
     stamps = FileStamps(7, fps, LeftOut())
     used = [stamps.use(time_ns) for time_ns in times_ns]

@@ -47,25 +47,45 @@ HEIGHT = {"head": 1.6, "shoulder": 1.4, "elbow": 1.1, "wrist": 0.9, "hip": 0.9, 
 
 def motion(label: str, number: int, frames: int = 30, sequence: str = "", dip: bool = False) -> Motion:
     rng = np.random.default_rng(number)
-    pose = np.array([((-1 if name.startswith("left") else 1) * 0.2, HEIGHT[name.rpartition("_")[2]], 0)
-                     for name in LAYOUT.joints])
+    pose = np.array(
+        [((-1 if name.startswith("left") else 1) * 0.2, HEIGHT[name.rpartition("_")[2]], 0) for name in LAYOUT.joints]
+    )
     path = np.repeat(pose[None], frames, 0) + rng.normal(0, 0.02, (frames, V, 3))
     path[..., 0] += np.linspace(0, 1, frames)[:, None]
     if dip:
         path[..., 1] *= 1 - 0.4 * np.sin(np.linspace(0, np.pi, frames))[:, None]
-    return Motion(f"m/{number}", path.astype(np.float32), LAYOUT.joints, 30.0, label, f"m/s{number % 4:02d}", number,
-                  {"sequence": sequence} if sequence else {})
+    return Motion(
+        f"m/{number}",
+        path.astype(np.float32),
+        LAYOUT.joints,
+        30.0,
+        label,
+        f"m/s{number % 4:02d}",
+        number,
+        {"sequence": sequence} if sequence else {},
+    )
 
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory) -> tuple[Recipe, Corpus, Path]:
     folder = tmp_path_factory.mktemp("data")
     write_motions(folder / "moves_3d.npz", [motion("walk", i) for i in range(9)] + [motion("dip", 9, 40, dip=True)])
-    write_motions(folder / "falls.npz", [motion(label, 10 + i, sequence=str(1 + i // 3))
-                                         for i, label in enumerate(("walk", "fall", "other") * 2)])
+    write_motions(
+        folder / "falls.npz",
+        [motion(label, 10 + i, sequence=str(1 + i // 3)) for i, label in enumerate(("walk", "fall", "other") * 2)],
+    )
     rng = np.random.default_rng(0)
-    flat = [Clip(rng.uniform(100, 300, (20, V, 2)).astype(np.float32), np.ones((20, V), np.float32), "wave", 20.0, "train",
-                 f"p{i}") for i in range(6)]
+    flat = [
+        Clip(
+            rng.uniform(100, 300, (20, V, 2)).astype(np.float32),
+            np.ones((20, V), np.float32),
+            "wave",
+            20.0,
+            "train",
+            f"p{i}",
+        )
+        for i in range(6)
+    ]
     SkeletonDataset.from_clips(flat, LAYOUT.joints).save(folder / "flat.npz")
     (folder / "recipe.yaml").write_text(RECIPE)
     recipe = load_recipe(folder / "recipe.yaml")
@@ -119,8 +139,10 @@ def same(a, b) -> bool:
 
 def test_batches_are_the_same_anew_and_from_disk_and_streams_serve_every_seed(made, tmp_path):
     recipe, corpus, _ = made
-    one, other, cold = (StreamBatchMaker(recipe, corpus, seed, folder) for seed, folder in (
-        (0, tmp_path / "a"), (1, tmp_path / "a"), (0, tmp_path / "b")))
+    one, other, cold = (
+        StreamBatchMaker(recipe, corpus, seed, folder)
+        for seed, folder in ((0, tmp_path / "a"), (1, tmp_path / "a"), (0, tmp_path / "b"))
+    )
     assert len(one) == 8 and one.per_epoch == 2
     assert all(same(one[i], cold[i]) for i in (0, 3, 4, 7))
     assert same(one[1], other[1]) and not same(one[5], other[5])
@@ -153,10 +175,16 @@ def test_data_sets_share_a_class_by_the_root_of_their_sizes():
     assert chances[:100].sum() / chances[100:].sum() == pytest.approx(10**0.5)
 
 
-@pytest.mark.parametrize("line, what", [
-    ("carriers: {wave: arm}", "carriers: {wave: tail}"), ("carriers: {wave: arm}", "carriers: {swim: arm}"),
-    ("most: 4", "most: -1"), ("skip_s: 0.2", "skip_s: true"), ("cycles: {dip: [down, up]}", "cycles: {dip: [down]}"),
-])
+@pytest.mark.parametrize(
+    "line, what",
+    [
+        ("carriers: {wave: arm}", "carriers: {wave: tail}"),
+        ("carriers: {wave: arm}", "carriers: {swim: arm}"),
+        ("most: 4", "most: -1"),
+        ("skip_s: 0.2", "skip_s: true"),
+        ("cycles: {dip: [down, up]}", "cycles: {dip: [down]}"),
+    ],
+)
 def test_a_mistake_in_a_recipe_is_named(made, tmp_path, line, what):
     (tmp_path / "recipe.yaml").write_text(RECIPE.replace(line, what))
     with pytest.raises(UserError, match=what.partition(":")[0]):
@@ -191,8 +219,9 @@ def test_what_belongs_to_no_class_is_a_class_of_its_own_in_training_and_doubt_af
             torch.testing.assert_close(step, whole[:, tick], atol=1e-5, rtol=0)
     torch.testing.assert_close(whole.exp().sum(-1), torch.ones(2, 5))
     logits = torch.tensor([[[0.0, 0.0, 0.0, 5.0]]])
-    nothing, something = (tick_loss(logits, torch.tensor([[target]]), torch.ones(1, 1), background=True)
-                          for target in (OTHER, 0))
+    nothing, something = (
+        tick_loss(logits, torch.tensor([[target]]), torch.ones(1, 1), background=True) for target in (OTHER, 0)
+    )
     assert nothing < 0.1 < something
 
 

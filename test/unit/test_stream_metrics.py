@@ -25,16 +25,19 @@ def timeline(truth: str, predicted: str, fps: float = 10.0, scores: np.ndarray |
     return Timeline(np.round(np.arange(len(truth)) / fps * 1e9), [LABELS[letter] for letter in truth], indices, scores)
 
 
-@pytest.mark.parametrize("truth, predicted, accuracy, acting", [
-    ("aabb", "aabb", 1.0, 1.0),
-    ("aabb", "abbb", 0.75, 0.75),
-    ("aa--", "aa--", 1.0, 1.0),
-    ("aa--", "aaaa", 0.5, 1.0),
-    ("aa--", "----", 0.5, 0.0),
-    ("aa??", "abab", 0.5, 0.5),
-    ("----", "--b-", 0.75, math.nan),
-    ("????", "abab", math.nan, math.nan),
-])
+@pytest.mark.parametrize(
+    "truth, predicted, accuracy, acting",
+    [
+        ("aabb", "aabb", 1.0, 1.0),
+        ("aabb", "abbb", 0.75, 0.75),
+        ("aa--", "aa--", 1.0, 1.0),
+        ("aa--", "aaaa", 0.5, 1.0),
+        ("aa--", "----", 0.5, 0.0),
+        ("aa??", "abab", 0.5, 0.5),
+        ("----", "--b-", 0.75, math.nan),
+        ("????", "abab", math.nan, math.nan),
+    ],
+)
 def test_accuracy_of_frames(truth, predicted, accuracy, acting):
     line = timeline(truth, predicted)
     assert stream_metrics.frame_accuracy([line]) == pytest.approx(accuracy, nan_ok=True)
@@ -63,15 +66,18 @@ def test_frame_wise_mean_average_precision():
     assert stream_metrics.frame_map([line], 3) == pytest.approx((a + b) / 2)
 
 
-@pytest.mark.parametrize("truth, predicted, f1_10, f1_50", [
-    ("aaaabbbb", "aaaabbbb", 1.0, 1.0),
-    ("aaaabbbb", "abbbbbbb", 1.0, 0.5),  # a overlaps by 1/4, b by 4/7
-    ("aaaa----", "aaaa-b--", 2 / 3, 2 / 3),
-    ("aaaa", "aa-a", 2 / 3, 2 / 3),  # the second piece of a segment is one too many
-    ("aaaabbbb", "--------", 0.0, 0.0),
-    ("----", "----", math.nan, math.nan),
-    ("aaaa????", "aaaabbbb", 1.0, 1.0),  # nobody knows what was done there
-])
+@pytest.mark.parametrize(
+    "truth, predicted, f1_10, f1_50",
+    [
+        ("aaaabbbb", "aaaabbbb", 1.0, 1.0),
+        ("aaaabbbb", "abbbbbbb", 1.0, 0.5),  # a overlaps by 1/4, b by 4/7
+        ("aaaa----", "aaaa-b--", 2 / 3, 2 / 3),
+        ("aaaa", "aa-a", 2 / 3, 2 / 3),  # the second piece of a segment is one too many
+        ("aaaabbbb", "--------", 0.0, 0.0),
+        ("----", "----", math.nan, math.nan),
+        ("aaaa????", "aaaabbbb", 1.0, 1.0),  # nobody knows what was done there
+    ],
+)
 def test_segmental_f1(truth, predicted, f1_10, f1_50):
     line = timeline(truth, predicted)
     assert stream_metrics.segmental_f1([line], 0.10) == pytest.approx(f1_10, nan_ok=True)
@@ -83,13 +89,16 @@ def test_time_to_the_right_label_and_missed_segments():
     np.testing.assert_allclose(delays, [0.2, np.nan, np.nan, 0.0])
 
 
-@pytest.mark.parametrize("truth, predicted, seconds", [
-    ("aa----", "aaaa--", [0.2]),
-    ("aa----", "aab---", [0.0]),
-    ("aa----", "------", []),  # there is nothing to give up
-    ("aa---b", "aaaaab", [0.3]),
-    ("aabb", "aaab", []),
-])
+@pytest.mark.parametrize(
+    "truth, predicted, seconds",
+    [
+        ("aa----", "aaaa--", [0.2]),
+        ("aa----", "aab---", [0.0]),
+        ("aa----", "------", []),  # there is nothing to give up
+        ("aa---b", "aaaaab", [0.3]),
+        ("aabb", "aaab", []),
+    ],
+)
 def test_time_until_the_label_of_an_ended_action_is_given_up(truth, predicted, seconds):
     np.testing.assert_allclose(stream_metrics.seconds_to_release([timeline(truth, predicted)]), seconds)
 
@@ -100,14 +109,17 @@ def test_label_changes_a_minute():
     assert stream_metrics.changes_per_minute([line, timeline("a" * 600, "a" * 600)]) == pytest.approx(3.5)
 
 
-@pytest.mark.parametrize("truth, predicted, labels", [
-    ("-" * 60, "-" * 60, 0),
-    ("-" * 60, "-" * 20 + "a" * 5 + "b" * 5 + "-" * 30, 2),
-    ("a" * 10 + "-" * 60, "a" * 20 + "-" * 50, 0),  # one second of grace
-    ("a" * 10 + "-" * 60, "a" * 25 + "-" * 45, 1),
-    ("a" * 10 + "-" * 60, "b" * 20 + "-" * 50, 1),  # a wrong label has none
-    ("a" * 10 + "-" * 60, "-" * 10 + "a" * 5 + "-" * 55, 1),
-])
+@pytest.mark.parametrize(
+    "truth, predicted, labels",
+    [
+        ("-" * 60, "-" * 60, 0),
+        ("-" * 60, "-" * 20 + "a" * 5 + "b" * 5 + "-" * 30, 2),
+        ("a" * 10 + "-" * 60, "a" * 20 + "-" * 50, 0),  # one second of grace
+        ("a" * 10 + "-" * 60, "a" * 25 + "-" * 45, 1),
+        ("a" * 10 + "-" * 60, "b" * 20 + "-" * 50, 1),  # a wrong label has none
+        ("a" * 10 + "-" * 60, "-" * 10 + "a" * 5 + "-" * 55, 1),
+    ],
+)
 def test_false_labels_in_idle_parts(truth, predicted, labels):
     line = timeline(truth, predicted)
     assert stream_metrics.false_labels_per_minute([line]) == pytest.approx(labels * 10)  # six seconds are idle
@@ -138,13 +150,16 @@ def test_nothing_to_measure_gives_a_summary_that_json_can_hold(timelines):
     assert summary["segments"] == 0 and summary["missed_segments"] is None
 
 
-@pytest.mark.parametrize("change, words", [
-    ({"truth": [0]}, "truth has shape"),
-    ({"scores": np.zeros((2, 3))}, "scores has shape"),
-    ({"stamps_ns": [0, 5, 5]}, "increase"),
-    ({"truth": [0, 0, 3]}, "truth holds"),
-    ({"predicted": [0, -2, 0]}, "predicted holds"),
-])
+@pytest.mark.parametrize(
+    "change, words",
+    [
+        ({"truth": [0]}, "truth has shape"),
+        ({"scores": np.zeros((2, 3))}, "scores has shape"),
+        ({"stamps_ns": [0, 5, 5]}, "increase"),
+        ({"truth": [0, 0, 3]}, "truth holds"),
+        ({"predicted": [0, -2, 0]}, "predicted holds"),
+    ],
+)
 def test_a_timeline_that_cannot_be_is_refused(change, words):
     good = {"stamps_ns": [0, 1, 2], "truth": [0, 1, -2], "predicted": [0, -1, 2], "scores": np.zeros((3, 3))}
     Timeline(**good)
@@ -180,8 +195,9 @@ def test_shares_stay_shares_and_less_overlap_is_easier(streams):
     shares = [summary[name] for name in ("frame_accuracy", "macro_f1", "frame_map", "missed_segments")] + f1
     assert all(share is None or 0 <= share <= 1 for share in shares)
     assert None in f1 or f1[0] >= f1[1] >= f1[2]
-    assert (stream_metrics.seconds_to_label(streams) >= 0).sum() + round((summary["missed_segments"] or 0)
-                                                                         * summary["segments"]) == summary["segments"]
+    assert (stream_metrics.seconds_to_label(streams) >= 0).sum() + round(
+        (summary["missed_segments"] or 0) * summary["segments"]
+    ) == summary["segments"]
 
 
 @given(lines())
@@ -196,8 +212,13 @@ def test_numbers_do_not_depend_on_the_frame_rate(line, times):
     """Every frame shown `times` times as often."""
     stamps_ns = np.round(np.arange(len(line.truth) * times) * (line.stamps_ns[1] / times))
     dense = Timeline(stamps_ns, *(np.repeat(values, times, axis=0) for values in (line.truth, line.predicted, line.scores)))
-    for measure in (stream_metrics.frame_accuracy, stream_metrics.false_time, stream_metrics.changes_per_minute,
-                    stream_metrics.false_labels_per_minute, lambda each: stream_metrics.segmental_f1(each, 0.25)):
+    for measure in (
+        stream_metrics.frame_accuracy,
+        stream_metrics.false_time,
+        stream_metrics.changes_per_minute,
+        stream_metrics.false_labels_per_minute,
+        lambda each: stream_metrics.segmental_f1(each, 0.25),
+    ):
         assert measure([dense]) == pytest.approx(measure([line]), rel=1e-6, nan_ok=True)
 
 

@@ -27,15 +27,32 @@ P = pool_size(E, len(LAYOUT.joints))
 class Echo:
     """A recogniser of two classes, sure of the first, whose embedding is the velocity of two joints."""
 
-    spec = ModelSpec("echo", "0" * 64, ("up", "down"), LAYOUT, FEATURE_NAMES, rate_hz=RATE_HZ, state_size=1, decay_per_s=0.0,
-                     attention_window_s=2.0, temperature=1.0, threshold=0.6, network_sha256="1" * 64)
+    spec = ModelSpec(
+        "echo",
+        "0" * 64,
+        ("up", "down"),
+        LAYOUT,
+        FEATURE_NAMES,
+        rate_hz=RATE_HZ,
+        state_size=1,
+        decay_per_s=0.0,
+        attention_window_s=2.0,
+        temperature=1.0,
+        threshold=0.6,
+        network_sha256="1" * 64,
+    )
     embedding_size = E
 
     def step(self, features, state, pixels=None):
         people = len(features)
         logits = np.tile(np.float32([2, 0]), (people, 1))
-        return StepOutput(logits, np.full((people, 13), 1 / 13, np.float32), np.zeros(people, np.float32), state,
-                          features[:, :2, 2:4].reshape(people, E))
+        return StepOutput(
+            logits,
+            np.full((people, 13), 1 / 13, np.float32),
+            np.zeros(people, np.float32),
+            state,
+            features[:, :2, 2:4].reshape(people, E),
+        )
 
 
 def space(seed=0, negatives=200):
@@ -49,8 +66,20 @@ def graphs(stamp_s, velocity=(0.0, 0.0, 0.0, 0.0), everybody=0.0, track_id=3):
     features[0, :, 2] = everybody
     features[0, :2, 2:4] = np.reshape(velocity, (2, 2))
     features[..., 4] = 1
-    return SkeletonGraphs(round(stamp_s * 1e9), "cam", LAYOUT, (640, 480), np.array([track_id]), features[..., :2], features,
-                          np.ones((1, 13), bool), np.zeros(1), np.zeros((1, 2)), np.ones(1), np.zeros((1, 4)))
+    return SkeletonGraphs(
+        round(stamp_s * 1e9),
+        "cam",
+        LAYOUT,
+        (640, 480),
+        np.array([track_id]),
+        features[..., :2],
+        features,
+        np.ones((1, 13), bool),
+        np.zeros(1),
+        np.zeros((1, 2)),
+        np.ones(1),
+        np.zeros((1, 4)),
+    )
 
 
 def performance(stage, begin_s, motion, seconds=2.0, still_s=1.0):
@@ -99,8 +128,13 @@ def test_people_stay_when_an_action_is_forgotten_while_it_is_shown():
 
 
 @settings(deadline=None)
-@given(people=st.integers(0, 4), known=st.integers(1, 5), taught=st.integers(0, 4), seed=st.integers(0, 999),
-       threshold=st.floats(0.5, 0.95))
+@given(
+    people=st.integers(0, 4),
+    known=st.integers(1, 5),
+    taught=st.integers(0, 4),
+    seed=st.integers(0, 999),
+    threshold=st.floats(0.5, 0.95),
+)
 def test_joined_scores_are_one_distribution(people, known, taught, seed, threshold):
     rng = np.random.default_rng(seed)
     probabilities = rng.dirichlet(np.full(known, 0.3), people).reshape(people, known).astype(np.float32)
@@ -114,17 +148,21 @@ def test_joined_scores_are_one_distribution(people, known, taught, seed, thresho
             winner = both[row].argmax()
             assert winner >= known and within[winner - known] and both[row, winner] >= threshold - 1e-3
         else:  # what the model was sure of it stays sure of, and nothing taught gets a label
-            assert both[row, : known].max() == pytest.approx(probabilities[row].max(), abs=1e-4)
+            assert both[row, :known].max() == pytest.approx(probabilities[row].max(), abs=1e-4)
             assert (both[row, known:] < threshold).all()
 
 
-@pytest.mark.parametrize(("moves", "wanted"), [
-    ("..........", []),
-    ("....mmmmmmmmmmmmmmm....................", [(4, 19)]),
-    ("...mmmmmmmmmmmmmmm..mmmmmmmm...........", [(3, 28)]),  # a short pause belongs to the take
-    ("...mmm..........mmmmmmmmmmmmmmm........", [(16, 31)]),  # too short
-    ("....mmmmmmmmmmmmmmm", [(4, 19)]),
-    ("", [])])
+@pytest.mark.parametrize(
+    ("moves", "wanted"),
+    [
+        ("..........", []),
+        ("....mmmmmmmmmmmmmmm....................", [(4, 19)]),
+        ("...mmmmmmmmmmmmmmm..mmmmmmmm...........", [(3, 28)]),  # a short pause belongs to the take
+        ("...mmm..........mmmmmmmmmmmmmmm........", [(16, 31)]),  # too short
+        ("....mmmmmmmmmmmmmmm", [(4, 19)]),
+        ("", []),
+    ],
+)
 def test_takes_are_cut_by_motion(moves, wanted):
     stamps_ns = (np.arange(len(moves)) / RATE_HZ * 1e9).astype(np.int64)
     speeds = np.array([1.0 if each == "m" else 0.1 for each in moves])
@@ -263,12 +301,16 @@ def test_a_model_that_cannot_be_taught_says_so_to_every_command(tmp_path):
     assert teacher.taught == () and teacher.lesson is None
 
 
-@pytest.mark.parametrize(("damage", "said"), [
-    (change, "damaged or changed by hand"),
-    (lambda content: {**content, "network_sha256": "2" * 64}, "taught to another network"),
-    (lambda content: {**content, "format": 2}, "damaged or changed"),
-    (lambda content: [], "is not a file of taught actions"),
-    (lambda content: {}, "is not a file of taught actions")])
+@pytest.mark.parametrize(
+    ("damage", "said"),
+    [
+        (change, "damaged or changed by hand"),
+        (lambda content: {**content, "network_sha256": "2" * 64}, "taught to another network"),
+        (lambda content: {**content, "format": 2}, "damaged or changed"),
+        (lambda content: [], "is not a file of taught actions"),
+        (lambda content: {}, "is not a file of taught actions"),
+    ],
+)
 def test_a_damaged_file_is_refused_in_one_line(folder, damage, said):
     teaching = Teaching(Echo(), folder)
     teach(teaching, "circle")
@@ -300,8 +342,12 @@ def test_a_model_without_embedding_works_and_says_why_it_cannot_be_taught(folder
         embedding_size = 0
 
         def step(self, features, state, pixels=None):
-            return StepOutput(*[getattr(super(Older, self).step(features, state), name) for name in (
-                "logits", "joint_attention", "frame_energy", "state")])
+            return StepOutput(
+                *[
+                    getattr(super(Older, self).step(features, state), name)
+                    for name in ("logits", "joint_attention", "frame_energy", "state")
+                ]
+            )
 
     with caplog.at_level(logging.INFO):
         teaching = Teaching(Older(), folder)

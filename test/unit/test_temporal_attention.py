@@ -53,7 +53,7 @@ def softmax(x):
 
 
 def lstm(w, prefix, x, h, c):
-    gates = (w[f"{prefix}.weight_ih"] @ x + w[f"{prefix}.bias_ih"] + w[f"{prefix}.weight_hh"] @ h + w[f"{prefix}.bias_hh"])
+    gates = w[f"{prefix}.weight_ih"] @ x + w[f"{prefix}.bias_ih"] + w[f"{prefix}.weight_hh"] @ h + w[f"{prefix}.bias_hh"]
     i, f, g, o = np.split(gates, 4)
     c = sigmoid(f) * c + sigmoid(i) * np.tanh(g)
     return sigmoid(o) * np.tanh(c), c
@@ -66,8 +66,14 @@ def by_hand(module: Refinement, v: np.ndarray, steps: int) -> tuple[np.ndarray, 
     logits, weights = [], []
     for _ in range(steps):
         if module.attention:
-            e = np.array([np.tanh(w["of_memory.weight"][0] @ state[-1][0] + w["of_frame.weight"][0] @ frame
-                                  + w["of_frame.bias"][0]) for frame in v])  # (5)
+            e = np.array(
+                [
+                    np.tanh(
+                        w["of_memory.weight"][0] @ state[-1][0] + w["of_frame.weight"][0] @ frame + w["of_frame.bias"][0]
+                    )
+                    for frame in v
+                ]
+            )  # (5)
             a = softmax(e)  # (6)
         else:
             a = np.full(len(v), 1 / len(v))  # the baseline
@@ -152,8 +158,10 @@ def test_gradients(attention):
     assert torch.autograd.gradcheck(loss, (v, *module.parameters()), atol=1e-6)
 
 
-@pytest.mark.parametrize("changes", [{}, {"attention": False}, {"streams": ("motion",), "stream_weights": (1.0,)},
-                                     {"reads": "frame", "channels": 7}])
+@pytest.mark.parametrize(
+    "changes",
+    [{}, {"attention": False}, {"streams": ("motion",), "stream_weights": (1.0,)}, {"reads": "frame", "channels": 7}],
+)
 def test_a_tick_at_a_time_is_the_clip(changes):
     """The step with its window in the state, and `after` on whole clips, on every prefix, over more than two samples."""
     torch.manual_seed(6)
@@ -183,8 +191,10 @@ def test_a_clip_of_several_samples_has_their_mean_score():
     np.testing.assert_allclose(found, torch.stack(each).mean(0), atol=1e-6)
 
 
-@pytest.mark.parametrize("changes, named", [({"averaged": 5}, "averaged"), ({"streams": ("smell",)}, "streams"),
-                                            ({"stream_weights": (1.0,)}, "stream_weights")])
+@pytest.mark.parametrize(
+    "changes, named",
+    [({"averaged": 5}, "averaged"), ({"streams": ("smell",)}, "streams"), ({"stream_weights": (1.0,)}, "stream_weights")],
+)
 def test_settings_that_contradict_each_other_are_refused(changes, named):
     with pytest.raises(UserError, match=named):
         dataclasses.replace(SMALL, **changes)

@@ -26,8 +26,10 @@ from pose_attention_ros.inference.trt.network import TensorRtNetwork, has_engine
 pytest.importorskip("onnx", reason="the fake reads ONNX files with it: pip install onnx")
 SPEC = json.loads((models_dir() / "everyday" / "model.json").read_text())
 STATE = SPEC["state_size"]
-PROFILE = {"features": ShapeRange((1, 13, 5), (4, 13, 5), (32, 13, 5)),
-           "state": ShapeRange((1, STATE), (4, STATE), (32, STATE))}
+PROFILE = {
+    "features": ShapeRange((1, 13, 5), (4, 13, 5), (32, 13, 5)),
+    "state": ShapeRange((1, STATE), (4, STATE), (32, STATE)),
+}
 CONV = {"image": ShapeRange((1, 3, 8, 8), (1, 3, 24, 32), (1, 3, 64, 64))}
 
 
@@ -73,8 +75,10 @@ def test_a_frame_allocates_nothing_and_closing_frees_everything(trt, cudart):
 def test_bindings_take_turns(trt):
     """As people come and go: each number of them has its own buffers, in any order, on one engine."""
     network, reference = TensorRtNetwork(step_file(), PROFILE), OnnxNetwork(step_file())
-    pairs = [[each.bind({"features": (people, 13, 5), "state": (people, STATE)}) for each in (network, reference)]
-             for people in (1, 3, 2)]
+    pairs = [
+        [each.bind({"features": (people, 13, 5), "state": (people, STATE)}) for each in (network, reference)]
+        for people in (1, 3, 2)
+    ]
     for seed, turn in enumerate((0, 1, 0, 2, 2, 1)):
         found, wanted = (filled(binding, seed) for binding in pairs[turn])
         for name, value in wanted.items():
@@ -131,14 +135,18 @@ def test_an_engine_is_built_once(trt, caplog):
         TensorRtNetwork(conv_file(), CONV)
     assert len(trt.built) == 1
     assert [record.getMessage() for record in caplog.records] == [
-        "building the TensorRT engine of conv (fp32): there is none yet; this can take minutes"]
+        "building the TensorRT engine of conv (fp32): there is none yet; this can take minutes"
+    ]
 
 
-@pytest.mark.parametrize("change, why, kept", [
-    ({"version": "10.7.0"}, "version 10.3.0, not 10.7.0", 1),
-    ({"gpu": ("Imaginary Nano", 5, 3)}, "GPU Imaginary Orin, not Imaginary Nano, compute capability 8.7, not 5.3", 2),
-    ({"scale": 2.0}, "ONNX file 1.0False, not 2.0False", 1),
-])
+@pytest.mark.parametrize(
+    "change, why, kept",
+    [
+        ({"version": "10.7.0"}, "version 10.3.0, not 10.7.0", 1),
+        ({"gpu": ("Imaginary Nano", 5, 3)}, "GPU Imaginary Orin, not Imaginary Nano, compute capability 8.7, not 5.3", 2),
+        ({"scale": 2.0}, "ONNX file 1.0False, not 2.0False", 1),
+    ],
+)
 def test_a_stale_or_foreign_engine_is_built_anew_and_says_why(cudart, monkeypatch, tmp_path, caplog, change, why, kept):
     """A stale one makes room; one of another GPU stays for that GPU, as in a home that several machines share."""
     install(monkeypatch, tmp_path, cudart)
@@ -152,8 +160,15 @@ def test_a_stale_or_foreign_engine_is_built_anew_and_says_why(cudart, monkeypatc
     assert f"the one that is there is for {why}; this can take minutes" in line
 
 
-@pytest.mark.parametrize("damage", [lambda content: content[:-5], lambda content: b"", lambda content: b"{}\n" + content,
-                                    lambda content: content.replace(b"Conv", b"Cunv")])
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda content: content[:-5],
+        lambda content: b"",
+        lambda content: b"{}\n" + content,
+        lambda content: content.replace(b"Conv", b"Cunv"),
+    ],
+)
 def test_a_damaged_engine_is_built_anew(trt, caplog, damage):
     TensorRtNetwork(conv_file(), CONV)
     (path,) = engines_dir().iterdir()
@@ -186,8 +201,14 @@ def missing_gpu(monkeypatch, cudart):
     cudart.fake_gpu(0, b"", 0, 0)
 
 
-@pytest.mark.parametrize("missing, why", [(missing_library, "TensorRT is not installed"), (missing_cuda, "libcudart"),
-                                          (missing_gpu, "no CUDA-capable device is detected")])
+@pytest.mark.parametrize(
+    "missing, why",
+    [
+        (missing_library, "TensorRT is not installed"),
+        (missing_cuda, "libcudart"),
+        (missing_gpu, "no CUDA-capable device is detected"),
+    ],
+)
 def test_what_is_missing_is_told_and_onnx_runtime_takes_over(cudart, monkeypatch, tmp_path, caplog, missing, why):
     install(monkeypatch, tmp_path, cudart)
     missing(monkeypatch, cudart)

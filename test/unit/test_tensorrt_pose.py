@@ -36,14 +36,33 @@ def model(tmp_path):
     folder.mkdir()
     (folder / "net.onnx").write_bytes(content)
     files = {"fp32": {"file": "net.onnx", "sha256": hashlib.sha256(content).hexdigest()}}
-    (folder / "model.json").write_text(json.dumps({"model_id": "small", "task": "pose", "layout": "openpose18", "stages": 1,
-                                                   "stride": 8, "files": files, "thresholds": {"limb_score": 0.0}}))
+    (folder / "model.json").write_text(
+        json.dumps(
+            {
+                "model_id": "small",
+                "task": "pose",
+                "layout": "openpose18",
+                "stages": 1,
+                "stride": 8,
+                "files": files,
+                "thresholds": {"limb_score": 0.0},
+            }
+        )
+    )
     return folder
 
 
 def config(model, **settings) -> PoseConfig:
-    return PoseConfig(**{"estimator": "pose_cnn", "pose_model": str(model), "input_size": 128, "min_person_score": 0.0,
-                         "runtime": "tensorrt_only", **settings})
+    return PoseConfig(
+        **{
+            "estimator": "pose_cnn",
+            "pose_model": str(model),
+            "input_size": 128,
+            "min_person_score": 0.0,
+            "runtime": "tensorrt_only",
+            **settings,
+        }
+    )
 
 
 def noise(size=(160, 120), seed: int = 0) -> Frame:
@@ -93,8 +112,25 @@ def test_calibration_on_photos_of_ones_own(trt, model, tmp_path):
     photos.mkdir()
     for number in range(7):
         cv2.imwrite(str(photos / f"{number}.png"), np.full((40, 30, 3), 10 * number, np.uint8))
-    assert main(["export", "tensorrt", "--model", str(model), "--precision", "int8", "--input-size", "128",
-                 "--calibration", str(photos), "--calibration-images", "3"]) == 0
+    assert (
+        main(
+            [
+                "export",
+                "tensorrt",
+                "--model",
+                str(model),
+                "--precision",
+                "int8",
+                "--input-size",
+                "128",
+                "--calibration",
+                str(photos),
+                "--calibration-images",
+                "3",
+            ]
+        )
+        == 0
+    )
     (built,) = trt.built
     assert built.flags == {"FP16", "INT8"}
     assert [round(float(sample.max() * 255)) for sample in built.samples] == [0, 20, 40]
@@ -102,13 +138,16 @@ def test_calibration_on_photos_of_ones_own(trt, model, tmp_path):
     assert create_pose_estimator(config(model, precision="int8")).backend == "tensorrt-int8" and len(trt.built) == 1
 
 
-@pytest.mark.parametrize("options, message", [
-    (("--precision", "int8"), "brings no int8 ranges; run: pose-attention export tensorrt"),
-    (("--calibration", "photos"), "--calibration is for --precision int8, not fp32"),
-    (("--image-size", "640"), "expected width and height in pixels, such as 640x480"),
-    (("--input-size", "100"), "expected a multiple of 32 px"),
-    (("--precision", "int8", "--calibration", "nowhere"), "nowhere"),
-])
+@pytest.mark.parametrize(
+    "options, message",
+    [
+        (("--precision", "int8"), "brings no int8 ranges; run: pose-attention export tensorrt"),
+        (("--calibration", "photos"), "--calibration is for --precision int8, not fp32"),
+        (("--image-size", "640"), "expected width and height in pixels, such as 640x480"),
+        (("--input-size", "100"), "expected a multiple of 32 px"),
+        (("--precision", "int8", "--calibration", "nowhere"), "nowhere"),
+    ],
+)
 def test_wrong_options_are_one_line(trt, model, capsys, options, message):
     assert main(["export", "tensorrt", "--model", str(model), *options]) == 1
     said = capsys.readouterr().err

@@ -98,12 +98,15 @@ def test_the_command_builds_for_another_gpu(library, tmp_path, capsys):
     assert f"state 1x{state}..4x{state}..32x{state}" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("options, message", [
-    (("--compute-capability", "8.6"), "say with --out where the engine shall go"),
-    (("--compute-capability", "1.0", "--out", "x.engine"), "cannot build for compute capability 1.0"),
-    (("--precision", "int8"), "is a recogniser, expected --precision fp32 or fp16"),
-    (("--model", "nobody"), "no model 'nobody'"),
-])
+@pytest.mark.parametrize(
+    "options, message",
+    [
+        (("--compute-capability", "8.6"), "say with --out where the engine shall go"),
+        (("--compute-capability", "1.0", "--out", "x.engine"), "cannot build for compute capability 1.0"),
+        (("--precision", "int8"), "is a recogniser, expected --precision fp32 or fp16"),
+        (("--model", "nobody"), "no model 'nobody'"),
+    ],
+)
 def test_what_cannot_be_built_is_one_line(library, capsys, options, message):
     assert main(["export", "tensorrt", "--model", "everyday", *options]) == 1
     said = capsys.readouterr().err
@@ -116,8 +119,10 @@ def test_an_engine_computes_what_onnx_runtime_does(library, gpu, path):
         pytest.skip("for ONNX Runtime; its twin for TensorRT is run")
     file = shipped(path)
     profile, rng = profile_of(file), np.random.default_rng(0)
-    one, other = (network.bind({name: shapes.best for name, shapes in profile.items()})
-                  for network in (TensorRtNetwork(file, profile), OnnxNetwork(file)))
+    one, other = (
+        network.bind({name: shapes.best for name, shapes in profile.items()})
+        for network in (TensorRtNetwork(file, profile), OnnxNetwork(file))
+    )
     for name, array in one.inputs.items():
         array[...] = other.inputs[name][...] = rng.uniform(0, 1, array.shape)
     one()

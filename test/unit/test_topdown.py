@@ -97,18 +97,21 @@ def test_several_people_are_one_batch(tmp_path):
     np.testing.assert_allclose(found.keypoints_px[order], people, atol=4)
 
 
-@pytest.mark.parametrize("changes, message", [
-    ({"file": "absent.onnx"}, "absent.onnx, named by model.json, cannot be read"),
-    ({"sha256": "0" * 64}, "damaged or not the expected file"),
-    ({"form": "vectors"}, "form is 'vectors', expected one of simcc, heat_maps, movenet"),
-    ({"outputs": ["x"]}, "form simcc reads 2 outputs, but outputs names x"),
-    ({"outputs": ["x", "z"]}, "model.json names input, x, z"),
-    ({"size": [64, 64]}, r"but size in model.json says \(N, 3, 64, 64\)"),
-    ({"size": None}, "lacks 'size'"),
-    ({"channels": "hsv"}, "channels is 'hsv', expected one of rgb, bgr"),
-    ({"std": [0, 1, 1]}, "std above 0"),
-    ({"mean": "much"}, "is not the specification of a top-down estimator"),
-])
+@pytest.mark.parametrize(
+    "changes, message",
+    [
+        ({"file": "absent.onnx"}, "absent.onnx, named by model.json, cannot be read"),
+        ({"sha256": "0" * 64}, "damaged or not the expected file"),
+        ({"form": "vectors"}, "form is 'vectors', expected one of simcc, heat_maps, movenet"),
+        ({"outputs": ["x"]}, "form simcc reads 2 outputs, but outputs names x"),
+        ({"outputs": ["x", "z"]}, "model.json names input, x, z"),
+        ({"size": [64, 64]}, r"but size in model.json says \(N, 3, 64, 64\)"),
+        ({"size": None}, "lacks 'size'"),
+        ({"channels": "hsv"}, "channels is 'hsv', expected one of rgb, bgr"),
+        ({"std": [0, 1, 1]}, "std above 0"),
+        ({"mean": "much"}, "is not the specification of a top-down estimator"),
+    ],
+)
 def test_a_folder_that_does_not_fit_is_one_line(tmp_path, changes, message):
     with pytest.raises(ModelError, match=message) as error:
         estimator_of(write_folder(tmp_path / "dots", **changes))
@@ -147,13 +150,18 @@ def test_thunder_agrees_with_people(shared, movenet_weights):
 def tfjs_model(kind: str = "_FusedConv2D") -> tuple[bytes, bytes]:
     """A TensorFlow.js graph: scaling, and one convolution with stride 2 and ReLU6."""
     rng = np.random.default_rng(0)
-    values = {"scale": np.float32([0.01]), "kernel": rng.normal(size=(3, 3, 3, 4)).astype(np.float32),
-              "bias": np.float32([0, 1, 2, 3])}
+    values = {
+        "scale": np.float32([0.01]),
+        "kernel": rng.normal(size=(3, 3, 3, 4)).astype(np.float32),
+        "bias": np.float32([0, 1, 2, 3]),
+    }
+    # fmt: off
     attributes = {"strides": {"list": {"i": ["1", "2", "2", "1"]}},
                   "fused_ops": {"list": {"s": ["Qmlhc0FkZA==", "UmVsdTY="]}}}  # BiasAdd, Relu6
     nodes = [{"name": "in", "op": "Placeholder"}, *({"name": name, "op": "Const"} for name in values),
              {"name": "scaled", "op": "Mul", "input": ["in", "scale"]},
              {"name": "out", "op": kind, "input": ["scaled", "kernel", "bias"], "attr": attributes}]
+    # fmt: on
     entries = [{"name": name, "shape": list(array.shape), "dtype": "float32"} for name, array in values.items()]
     model = {"modelTopology": {"node": nodes}, "weightsManifest": [{"weights": entries}]}
     return json.dumps(model).encode(), b"".join(array.tobytes() for array in values.values())
@@ -168,17 +176,24 @@ def test_a_tensorflow_js_network_computes_the_same_as_onnx():
     binding()
     kernel = np.frombuffer(values, np.float32, 108, 4).reshape(3, 3, 3, 4)
     padded = np.pad(image * 2.55, ((0, 1), (0, 1), (0, 0)))  # TensorFlow: an even size gets its zeros behind it
-    wanted = np.array([[np.einsum("hwc,hwco->o", padded[2 * y:2 * y + 3, 2 * x:2 * x + 3], kernel) for x in range(3)]
-                       for y in range(2)]) + [0, 1, 2, 3]
+    wanted = np.array(
+        [
+            [np.einsum("hwc,hwco->o", padded[2 * y : 2 * y + 3, 2 * x : 2 * x + 3], kernel) for x in range(3)]
+            for y in range(2)
+        ]
+    ) + [0, 1, 2, 3]
     np.testing.assert_allclose(binding.outputs["maps"][0].transpose(1, 2, 0), np.clip(wanted, 0, 6), atol=1e-4)
 
 
-@pytest.mark.parametrize("graph, values, message", [
-    (b"{}", b"", "no readable TensorFlow.js graph model"),
-    (b"\xff\x00", b"", "no readable TensorFlow.js graph model"),
-    (tfjs_model()[0], b"1234", "no readable TensorFlow.js|bytes, expected"),
-    (*tfjs_model("MatMul"), "has a layer MatMul, which is not supported"),
-])
+@pytest.mark.parametrize(
+    "graph, values, message",
+    [
+        (b"{}", b"", "no readable TensorFlow.js graph model"),
+        (b"\xff\x00", b"", "no readable TensorFlow.js graph model"),
+        (tfjs_model()[0], b"1234", "no readable TensorFlow.js|bytes, expected"),
+        (*tfjs_model("MatMul"), "has a layer MatMul, which is not supported"),
+    ],
+)
 def test_a_foreign_tensorflow_js_file_is_one_line(graph, values, message):
     with pytest.raises(ModelError, match=message) as error:
         read_tfjs(graph, values, "in", ("out",))

@@ -24,8 +24,13 @@ def track(tracker, middles, dt_s=0.1, scores=None, joints=None):
     middles = np.array(middles, float).reshape(-1, 2)
     boxes = np.concatenate([middles - (20, 50), middles + (20, 50)], 1).astype(np.float32)
     keypoints = (middles[:, None] + (JOINTS if joints is None else joints)).astype(np.float32)
-    ids, alive = tracker(keypoints, np.ones(keypoints.shape[:2], bool), boxes,
-                         np.full(len(middles), 0.5) if scores is None else np.array(scores), dt_s)
+    ids, alive = tracker(
+        keypoints,
+        np.ones(keypoints.shape[:2], bool),
+        boxes,
+        np.full(len(middles), 0.5) if scores is None else np.array(scores),
+        dt_s,
+    )
     assert set(ids[ids >= 0].tolist()) <= set(alive)
     return ids.tolist()
 
@@ -36,8 +41,9 @@ def walked(places, dt_s=0.1, tracker=None, scores=None):
     return [track(tracker, [(x, 200)] if x is not None else [], dt_s, scores)[0:1] for x in places]
 
 
-@pytest.mark.parametrize("people, seeds, most_switches, most_fragments", [
-    (2, 2, 0, 0), (4, 2, 0, 0), (6, 2, 0, 0), (10, 2, 0, 1), (20, 1, 9, 7)])
+@pytest.mark.parametrize(
+    "people, seeds, most_switches, most_fragments", [(2, 2, 0, 0), (4, 2, 0, 0), (6, 2, 0, 0), (10, 2, 0, 1), (20, 1, 9, 7)]
+)
 def test_ids_in_crowds_that_cross(people, seeds, most_switches, most_fragments):
     switches, fragments, sightings = of_crowds(people, seeds)
     assert sightings > 60 * people and switches <= most_switches and fragments <= most_fragments
@@ -99,10 +105,12 @@ def test_few_joints_in_common_leave_the_boxes_to_compare():
 
 
 def test_a_robot_tracks_without_a_library_for_it():
-    code = ("import sys, numpy as np; from pose_attention_ros.core.people.tracking import PersonTracker;"
-            "t = PersonTracker(); b = np.array([[0, 0, 9, 9], [1, 1, 9, 9.]], 'f4');"
-            "[t(np.zeros((2, 13, 2), 'f4'), np.ones((2, 13), bool), b, np.ones(2), .1) for _ in range(5)];"
-            "import pose_attention_ros.inference.paf_decoding;"
-            "print([name for name in ('norfair', 'scipy', 'filterpy') if name in sys.modules])")
+    code = (
+        "import sys, numpy as np; from pose_attention_ros.core.people.tracking import PersonTracker;"
+        "t = PersonTracker(); b = np.array([[0, 0, 9, 9], [1, 1, 9, 9.]], 'f4');"
+        "[t(np.zeros((2, 13, 2), 'f4'), np.ones((2, 13), bool), b, np.ones(2), .1) for _ in range(5)];"
+        "import pose_attention_ros.inference.paf_decoding;"
+        "print([name for name in ('norfair', 'scipy', 'filterpy') if name in sys.modules])"
+    )
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=60)
     assert (done.returncode, done.stdout.strip()) == (0, "[]"), done.stdout + done.stderr

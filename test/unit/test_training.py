@@ -42,8 +42,10 @@ augment: {strength: 0.5}
 
 def moves() -> SkeletonDataset:
     """A person who raises the arm, bows, shakes, or drifts."""
+    # fmt: off
     upright = np.array([[0, -1.5], [0.25, -1], [-0.25, -1], [0.3, -0.5], [-0.3, -0.5], [0.3, 0], [-0.3, 0], [0.15, 0],
                         [-0.15, 0], [0.15, 0.85], [-0.15, 0.85], [0.15, 1.7], [-0.15, 1.7]])
+    # fmt: on
     rng, clips = np.random.default_rng(0), []
     for i in range(96):
         label, time = ("up", "bow", "noise", "strange")[i % 4], np.linspace(0, 1, 24)[:, None, None]
@@ -57,8 +59,16 @@ def moves() -> SkeletonDataset:
         else:
             motion = rng.normal(0, 0.2, motion.shape)
         keypoints = (upright + motion + rng.normal(0, 0.01, motion.shape)) * 80 + 300
-        clips.append(Clip(keypoints.astype(np.float32), np.ones((24, 13), np.float32), label, 24.0,
-                          "test" if i >= 64 else "train", f"person{i:02d}"))
+        clips.append(
+            Clip(
+                keypoints.astype(np.float32),
+                np.ones((24, 13), np.float32),
+                label,
+                24.0,
+                "test" if i >= 64 else "train",
+                f"person{i:02d}",
+            )
+        )
     return SkeletonDataset.from_clips(clips, LAYOUT.joints)
 
 
@@ -71,13 +81,27 @@ def project(tmp_path_factory):
 
 
 def train(project, out, *more):
-    return main(["train", str(project / "tiny.yaml"), "--data", str(project / "moves.npz"), "--out", str(project / out),
-                 *more])
+    return main(
+        ["train", str(project / "tiny.yaml"), "--data", str(project / "moves.npz"), "--out", str(project / out), *more]
+    )
 
 
 def evaluate(project, trained, split, label_map, *more):
-    return main(["evaluate", "clips", "--data", str(project / "moves.npz"), "--model", str(trained / "tiny"),
-                 "--split", split, "--label-map", str(project / label_map), *more])
+    return main(
+        [
+            "evaluate",
+            "clips",
+            "--data",
+            str(project / "moves.npz"),
+            "--model",
+            str(trained / "tiny"),
+            "--split",
+            split,
+            "--label-map",
+            str(project / label_map),
+            *more,
+        ]
+    )
 
 
 @pytest.fixture(scope="module")
@@ -127,8 +151,19 @@ def test_another_seed_is_another_run(trained, project, capsys):
 def test_evaluation_as_on_the_robot_agrees_with_training(trained, project):
     """The streaming recogniser, tick by tick, and the batch form measure the same clips alike."""
     result = json.loads((trained / "result.json").read_text())
-    assert evaluate(project, trained, "test", "tiny.yaml", "--out", str(project / "pictures"),
-                    "--json", str(project / "evaluated.json")) == 0
+    assert (
+        evaluate(
+            project,
+            trained,
+            "test",
+            "tiny.yaml",
+            "--out",
+            str(project / "pictures"),
+            "--json",
+            str(project / "evaluated.json"),
+        )
+        == 0
+    )
     found = json.loads((project / "evaluated.json").read_text())
     real = [row[:2] for row in result["test"]["confusion"][:2]]
     assert [row[:2] for row in found["confusion"][:2]] == real
@@ -137,12 +172,15 @@ def test_evaluation_as_on_the_robot_agrees_with_training(trained, project):
         assert (project / "pictures" / name).read_bytes().startswith(b"\x89PNG")
 
 
-@pytest.mark.parametrize("text, split, message", [
-    ("{up: raise_arm, bow: bow}", "exam", "no clip to evaluate"),
-    ("{up: fly}", "test", "the model has no class fly"),
-    ("{jump: bow}", "test", "the data has no label jump"),
-    ("- up", "test", "expected a mapping"),
-])
+@pytest.mark.parametrize(
+    "text, split, message",
+    [
+        ("{up: raise_arm, bow: bow}", "exam", "no clip to evaluate"),
+        ("{up: fly}", "test", "the model has no class fly"),
+        ("{jump: bow}", "test", "the data has no label jump"),
+        ("- up", "test", "expected a mapping"),
+    ],
+)
 def test_label_maps_that_do_not_fit(trained, project, capsys, text, split, message):
     (project / "map.yaml").write_text(text)
     assert evaluate(project, trained, split, "map.yaml") == 1
@@ -162,19 +200,25 @@ def test_exported_files_tell_nothing_of_the_machine(trained):
         assert str(trained).encode() not in content and b".py" not in content, path.name
 
 
-@pytest.mark.parametrize("edit, message", [
-    (("model: {width: 8", "model: {widht: 8"), "model has unknown keys widht"),
-    (("model: {width: 8", "model: {name: pam, width: 8"), "model.name is 'pam', expected one of pan"),
-    (("hidden: 12", "hidden: 0"), "hidden is 0, expected a GRU where there are no streams"),
-    (("[bow]}\nother", "[bend]}\nother"), "has no label bend"),
-    (("bow: {moves: [bow]}", "bow: {moves: [up]}"), "used twice"),
-    (("bow: {moves: [bow]}", "bow: {films: [bow]}"), "does not list: films"),
-    (("model_id: tiny\n", ""), "lacks model_id"),
-    (("model_id: tiny\n", "model_id: tiny\nstart_from: rpan\n"), "start_from 'rpan' is rpan, expected one Pose-Attention"),
-    (("bow: {moves: [bow]}", "bow:"), "classes.bow is None, expected a mapping from data set to labels"),
-    (("bow: {moves: [bow]}", "bow: {moves: [7]}"), "has no label 7"),
-    (("data: {moves: {val_share: 0.25}}", "data: {moves: {share: 1}}"), "data.moves has unknown keys share"),
-])
+@pytest.mark.parametrize(
+    "edit, message",
+    [
+        (("model: {width: 8", "model: {widht: 8"), "model has unknown keys widht"),
+        (("model: {width: 8", "model: {name: pam, width: 8"), "model.name is 'pam', expected one of pan"),
+        (("hidden: 12", "hidden: 0"), "hidden is 0, expected a GRU where there are no streams"),
+        (("[bow]}\nother", "[bend]}\nother"), "has no label bend"),
+        (("bow: {moves: [bow]}", "bow: {moves: [up]}"), "used twice"),
+        (("bow: {moves: [bow]}", "bow: {films: [bow]}"), "does not list: films"),
+        (("model_id: tiny\n", ""), "lacks model_id"),
+        (
+            ("model_id: tiny\n", "model_id: tiny\nstart_from: rpan\n"),
+            "start_from 'rpan' is rpan, expected one Pose-Attention",
+        ),
+        (("bow: {moves: [bow]}", "bow:"), "classes.bow is None, expected a mapping from data set to labels"),
+        (("bow: {moves: [bow]}", "bow: {moves: [7]}"), "has no label 7"),
+        (("data: {moves: {val_share: 0.25}}", "data: {moves: {share: 1}}"), "data.moves has unknown keys share"),
+    ],
+)
 def test_recipes_with_a_mistake(project, capsys, edit, message):
     assert edit[0] in RECIPE
     (project / "wrong.yaml").write_text(RECIPE.replace(*edit))

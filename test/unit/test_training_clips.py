@@ -25,8 +25,9 @@ from pose_attention_ros.training.recipe import load_recipe  # noqa: E402
 pytestmark = pytest.mark.training
 
 LAYOUT = layout("penn13")
-AS_IT_IS = ClipConfig(mirror=0, rotation_deg=0, stretch=0, shear=0, offset=0, noise=0, joint_drop=0, slowest=1, fastest=1,
-                      trim=0)
+AS_IT_IS = ClipConfig(
+    mirror=0, rotation_deg=0, stretch=0, shear=0, offset=0, noise=0, joint_drop=0, slowest=1, fastest=1, trim=0
+)
 RECIPE = """
 model_id: tiny
 data: {moves: {val_share: 0.3}}
@@ -86,8 +87,10 @@ def test_no_more_of_a_clip_is_shown_than_wanted(seed, longest):
 
 def moves() -> SkeletonDataset:
     """Arms up or a bow; the second official split is the first turned round."""
+    # fmt: off
     upright = np.array([[0, -1.5], [0.25, -1], [-0.25, -1], [0.3, -0.5], [-0.3, -0.5], [0.3, 0], [-0.3, 0], [0.15, 0],
                         [-0.15, 0], [0.15, 0.85], [-0.15, 0.85], [0.15, 1.7], [-0.15, 1.7]])
+    # fmt: on
     rng, clips = np.random.default_rng(0), []
     for i in range(48):
         motion, time = np.zeros((12, 13, 2)), np.linspace(0, 1, 12)[:, None]
@@ -97,8 +100,17 @@ def moves() -> SkeletonDataset:
             motion[:, :7, 0] = 0.8 * time
         keypoints = ((upright + motion) * 80 + 300 + rng.normal(0, 1, motion.shape)).astype(np.float32)
         parts = ("train", "test") if i < 24 else ("test", "train")
-        clips.append(Clip(keypoints, np.ones((12, 13), np.float32), ("bow", "up")[i % 2], 15.0, parts[0], f"person{i}",
-                          official_splits=parts))
+        clips.append(
+            Clip(
+                keypoints,
+                np.ones((12, 13), np.float32),
+                ("bow", "up")[i % 2],
+                15.0,
+                parts[0],
+                f"person{i}",
+                official_splits=parts,
+            )
+        )
     return SkeletonDataset.from_clips(clips, LAYOUT.joints)
 
 
@@ -111,8 +123,9 @@ def project(tmp_path_factory):
 
 
 def train(project, out, *more):
-    return main(["train", str(project / "tiny.yaml"), "--data", str(project / "moves.npz"), "--out", str(project / out),
-                 *more])
+    return main(
+        ["train", str(project / "tiny.yaml"), "--data", str(project / "moves.npz"), "--out", str(project / out), *more]
+    )
 
 
 @pytest.fixture(scope="module")
@@ -165,15 +178,44 @@ def test_one_official_split_alone_gives_the_same_model_and_the_robots_numbers(bo
 
 
 def test_a_model_is_evaluated_on_the_official_split_that_it_was_trained_on(project, second_split):
-    assert main(["evaluate", "clips", "--data", str(project / "moves.npz"), "--model", str(second_split / "tiny"), "--split",
-                 "test", "--json", str(second_split / "found.json")]) == 0
+    assert (
+        main(
+            [
+                "evaluate",
+                "clips",
+                "--data",
+                str(project / "moves.npz"),
+                "--model",
+                str(second_split / "tiny"),
+                "--split",
+                "test",
+                "--json",
+                str(second_split / "found.json"),
+            ]
+        )
+        == 0
+    )
     found, result = (json.loads((second_split / name).read_text()) for name in ("found.json", "result.json"))
     assert found["confusion"] == result["test"]["confusion"]
 
 
 def test_another_official_split_is_not_taken_for_the_rest_of_this_one(project, both_splits, capsys):
-    assert main(["train", str(project / "tiny.yaml"), "--data", str(project / "moves.npz"), "--official-split", "2",
-                 "--numbers-only", "--out", str(both_splits / "split1")]) == 1
+    assert (
+        main(
+            [
+                "train",
+                str(project / "tiny.yaml"),
+                "--data",
+                str(project / "moves.npz"),
+                "--official-split",
+                "2",
+                "--numbers-only",
+                "--out",
+                str(both_splits / "split1"),
+            ]
+        )
+        == 1
+    )
     assert "is of another recipe, seed, data or official split" in capsys.readouterr().err
 
 
@@ -181,8 +223,17 @@ def test_a_committee_goes_on_where_it_was_cut_short(project, both_splits):
     """Members have seeds of their own; the same command again trains only the one that is not finished, in its own process,
     to the same numbers."""
     (project / "many.yaml").write_text(RECIPE.replace("epochs: 6", "epochs: 2, members: 2"))
-    command = ["train", str(project / "many.yaml"), "--data", str(project / "moves.npz"), "--out", str(project / "many"),
-               "--official-split", "2", "--numbers-only"]
+    command = [
+        "train",
+        str(project / "many.yaml"),
+        "--data",
+        str(project / "moves.npz"),
+        "--out",
+        str(project / "many"),
+        "--official-split",
+        "2",
+        "--numbers-only",
+    ]
     assert main([*command, "--jobs", "1"]) == 0
     result = json.loads((project / "many" / "result.json").read_text())
     one = json.loads((project / "run" / "split2" / "result.json").read_text())
@@ -205,21 +256,30 @@ def test_a_training_group_is_kept_back_by_one_member_at_most(share, group):
     assert rule.split_of("test", group, 1) == "test"
 
 
-@pytest.mark.parametrize("edit, arguments, message", [
-    (("official_splits: [1, 2]", "official_splits: []"), ["--official-split", "3"], "official split 3 was asked for"),
-    (("classes: labels", "classes: all"), [], "expected a mapping from class"),
-    (("clips: {rotation_deg: 5.0}", "clips: {rotation: 5.0}"), [], "clips has unknown keys rotation"),
-    (("official_splits: [1, 2]", "official_splits: [1, 3]"), [], "official split 3 was asked for"),
-    (("official_splits: [1, 2]", "official_splits: 1"), [], "official_splits is 1, expected a list"),
-    (("val_share: 0.3", "val_share: 0"), [], "no training clip is kept back for validation"),
-    (("val_share: 0.3", "val_share: ten"), [], "data.moves.val_share is 'ten', expected a number from 0 to 1"),
-    (("average: 0.9}", "average: 0.9, balance: 1.0}"), [], "train.balance is for streams"),
-    (("streams: 8", "streams: 8, motion_lags: [0, 1]"), [], "motion_lags is [0, 1], expected whole numbers"),
-    (("average: 0.9}\nclips: {rotation_deg: 5.0}", "average: 0.9, prior: 1.0}"), [], "train.prior is for recipes of whole"),
-])
+@pytest.mark.parametrize(
+    "edit, arguments, message",
+    [
+        (("official_splits: [1, 2]", "official_splits: []"), ["--official-split", "3"], "official split 3 was asked for"),
+        (("classes: labels", "classes: all"), [], "expected a mapping from class"),
+        (("clips: {rotation_deg: 5.0}", "clips: {rotation: 5.0}"), [], "clips has unknown keys rotation"),
+        (("official_splits: [1, 2]", "official_splits: [1, 3]"), [], "official split 3 was asked for"),
+        (("official_splits: [1, 2]", "official_splits: 1"), [], "official_splits is 1, expected a list"),
+        (("val_share: 0.3", "val_share: 0"), [], "no training clip is kept back for validation"),
+        (("val_share: 0.3", "val_share: ten"), [], "data.moves.val_share is 'ten', expected a number from 0 to 1"),
+        (("average: 0.9}", "average: 0.9, balance: 1.0}"), [], "train.balance is for streams"),
+        (("streams: 8", "streams: 8, motion_lags: [0, 1]"), [], "motion_lags is [0, 1], expected whole numbers"),
+        (
+            ("average: 0.9}\nclips: {rotation_deg: 5.0}", "average: 0.9, prior: 1.0}"),
+            [],
+            "train.prior is for recipes of whole",
+        ),
+    ],
+)
 def test_recipes_with_a_mistake(project, capsys, edit, arguments, message):
     assert edit[0] in RECIPE
     (project / "wrong.yaml").write_text(RECIPE.replace(*edit))
-    assert main(["train", str(project / "wrong.yaml"), "--data", str(project / "moves.npz"), "--out", "unused",
-                 *arguments]) == 1
+    assert (
+        main(["train", str(project / "wrong.yaml"), "--data", str(project / "moves.npz"), "--out", "unused", *arguments])
+        == 1
+    )
     assert message in capsys.readouterr().err

@@ -15,16 +15,7 @@ from pose_attention_ros.core.time.resampling import TickResampler
 from pose_attention_ros.data.augment import UNIT_PX, AugmentConfig, correlated, estimate, mirrored
 from pose_attention_ros.data.dataset import Clip
 from pose_attention_ros.data.standing_still import rest_example
-from pose_attention_ros.data.streams import (
-    Example,
-    Stream,
-    StreamConfig,
-    example_of,
-    join,
-    root_of,
-    sampled,
-    seen_by_camera,
-)
+from pose_attention_ros.data.streams import Example, Stream, StreamConfig, example_of, join, root_of, sampled, seen_by_camera
 from pose_attention_ros.models.losses import IGNORE, OTHER
 from pose_attention_ros.training.batches import draw_chances, read_examples, read_streams
 
@@ -33,8 +24,27 @@ pytestmark = pytest.mark.training
 LAYOUT = layout("common13")
 V = len(LAYOUT.joints)
 # A person upright at UNIT_PX a torso length, root (mid-hip) at 0.
-UPRIGHT = np.array([[0, -1.5], [0.25, -1], [-0.25, -1], [0.3, -0.5], [-0.3, -0.5], [0.3, 0], [-0.3, 0], [0.15, 0],
-                    [-0.15, 0], [0.15, 0.85], [-0.15, 0.85], [0.15, 1.7], [-0.15, 1.7]], np.float32) * UNIT_PX
+UPRIGHT = (
+    np.array(
+        [
+            [0, -1.5],
+            [0.25, -1],
+            [-0.25, -1],
+            [0.3, -0.5],
+            [-0.3, -0.5],
+            [0.3, 0],
+            [-0.3, 0],
+            [0.15, 0],
+            [-0.15, 0],
+            [0.15, 0.85],
+            [-0.15, 0.85],
+            [0.15, 1.7],
+            [-0.15, 1.7],
+        ],
+        np.float32,
+    )
+    * UNIT_PX
+)
 
 
 def moving(frames: int, seed: int = 0, missing: float = 0.1, target: int = 0, fps: float = 20.0) -> Example:
@@ -46,8 +56,13 @@ def moving(frames: int, seed: int = 0, missing: float = 0.1, target: int = 0, fp
 
 def stream_of(example: Example) -> Stream:
     frames = len(example.keypoints)
-    return Stream(np.arange(frames) / example.fps, example.keypoints, example.mask, np.full(frames, example.target),
-                  np.zeros(frames, bool))
+    return Stream(
+        np.arange(frames) / example.fps,
+        example.keypoints,
+        example.mask,
+        np.full(frames, example.target),
+        np.zeros(frames, bool),
+    )
 
 
 @given(seeds=st.lists(st.integers(0, 1000), min_size=1, max_size=4), lengths=st.integers(2, 50))
@@ -84,8 +99,9 @@ def test_joined_clips(data):
         rows = np.flatnonzero(stream.targets == target)
         since = stream.time_s[rows] - stream.time_s[rows[0]]
         np.testing.assert_array_equal(stream.ignored[rows], since < config.ignore_s - 1e-9)
-        gap = root_of(stream.keypoints[rows[0]], stream.mask[rows[0]], LAYOUT) - \
-            root_of(stream.keypoints[rows[0] - 1], stream.mask[rows[0] - 1], LAYOUT)
+        gap = root_of(stream.keypoints[rows[0]], stream.mask[rows[0]], LAYOUT) - root_of(
+            stream.keypoints[rows[0] - 1], stream.mask[rows[0] - 1], LAYOUT
+        )
         np.testing.assert_allclose(gap, 0, atol=1e-2)
     assert not stream.ignored[stream.targets == 0].any()
 
@@ -187,8 +203,11 @@ def test_people_who_rest_stay_where_they_are():
 def test_clips_of_any_size_become_one_size(size_px):
     clip = Clip(UPRIGHT[None].repeat(4, 0) * size_px / UNIT_PX, np.ones((4, V), np.float32), "x")
     example = example_of(clip, LAYOUT.joints, LAYOUT, 0)
-    np.testing.assert_allclose(example.keypoints[0], example_of(Clip(UPRIGHT[None], np.ones((1, V), np.float32), "x"),
-                                                                LAYOUT.joints, LAYOUT, 0).keypoints[0], rtol=1e-4)
+    np.testing.assert_allclose(
+        example.keypoints[0],
+        example_of(Clip(UPRIGHT[None], np.ones((1, V), np.float32), "x"), LAYOUT.joints, LAYOUT, 0).keypoints[0],
+        rtol=1e-4,
+    )
 
 
 def test_scores_reach_training_and_a_joint_that_the_robot_would_not_see_is_missing():

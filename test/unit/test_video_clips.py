@@ -53,8 +53,9 @@ def test_a_bag_of_the_same_images_gives_the_same_clips(videos, tmp_path):
     outs = []
     for kind, source in (("bag", tmp_path / "bag"), ("video", videos / "s1_day.avi")):
         outs.append(tmp_path / f"{kind}.npz")
-        assert main(["data", "import", kind, str(source), str(outs[-1]), "--labels", str(videos / "s1_day.csv"),
-                     *OPTIONS]) == 0
+        assert (
+            main(["data", "import", kind, str(source), str(outs[-1]), "--labels", str(videos / "s1_day.csv"), *OPTIONS]) == 0
+        )
     of_bag, of_video = map(SkeletonDataset.load, outs)
     np.testing.assert_array_equal(of_bag.keypoints, of_video.keypoints)
     assert of_bag.labels.tolist() == of_video.labels.tolist() and set(of_video.group.tolist()) == {"s1_day"}
@@ -67,13 +68,21 @@ def test_each_stretch_of_a_bag_is_a_group_and_the_last_of_a_label_go_to_validati
     assert main(["data", "import", "bag", str(tmp_path / "bags"), str(tmp_path / "out.npz")]) == 0
     data = SkeletonDataset.load(tmp_path / "out.npz")
     assert list(zip(data.group.tolist(), data.labels.tolist(), data.split.tolist())) == [
-        ("monday/row 1", "stand", "train"), ("monday/row 2", "wave", "train"),
-        ("tuesday/row 1", "stand", "val"), ("tuesday/row 2", "wave", "val")]
+        ("monday/row 1", "stand", "train"),
+        ("monday/row 2", "wave", "train"),
+        ("tuesday/row 1", "stand", "val"),
+        ("tuesday/row 2", "wave", "val"),
+    ]
 
 
-@pytest.mark.parametrize("arguments, words", [
-    (["--group-by", "("], "no regular expression"), (["--labels", "a.csv"], "is for one video"),
-    ([], "no labels for b.avi")])
+@pytest.mark.parametrize(
+    "arguments, words",
+    [
+        (["--group-by", "("], "no regular expression"),
+        (["--labels", "a.csv"], "is for one video"),
+        ([], "no labels for b.avi"),
+    ],
+)
 def test_what_cannot_be_imported_is_told(tmp_path, capsys, arguments, words):
     (tmp_path / "videos").mkdir()
     for name in ("a.avi", "b.avi"):

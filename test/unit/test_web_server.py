@@ -27,23 +27,52 @@ from pose_attention_ros.web.records import record_of
 from pose_attention_ros.web.server import FILES, WebServer, read_message
 from pose_attention_ros.web.settings import SHOWN, WebConfig, described, parameter_file
 
-RESULT = {"type": "result", "stamp": 1.0, "size": [64, 48],
-          "people": [{"id": 1, "box": [0, 0, 9, 9], "joints": [], "label": "wave", "confidence": 0.9}]}
+RESULT = {
+    "type": "result",
+    "stamp": 1.0,
+    "size": [64, 48],
+    "people": [{"id": 1, "box": [0, 0, 9, 9], "joints": [], "label": "wave", "confidence": 0.9}],
+}
 
 
 def seen_people(count):
     """Graphs of so many people and what they do."""
     rng, table, classes = np.random.default_rng(count), layout("common13"), tuple("abcdef")
     joints = len(table.joints)
-    graphs = SkeletonGraphs(10**9, "cam", table, (640, 480), np.arange(count) + 3, rng.normal(size=(count, joints, 2)),
-                            rng.normal(size=(count, joints, 5)), rng.uniform(size=(count, joints)) < 0.8, np.ones(count),
-                            rng.uniform(99, 300, (count, 2)), np.full(count, 70.0), rng.uniform(0, 400, (count, 4)))
+    graphs = SkeletonGraphs(
+        10**9,
+        "cam",
+        table,
+        (640, 480),
+        np.arange(count) + 3,
+        rng.normal(size=(count, joints, 2)),
+        rng.normal(size=(count, joints, 5)),
+        rng.uniform(size=(count, joints)) < 0.8,
+        np.ones(count),
+        rng.uniform(99, 300, (count, 2)),
+        np.full(count, 70.0),
+        rng.uniform(0, 400, (count, 4)),
+    )
 
     def shares(length):
         return rng.dirichlet(np.ones(length)).astype(np.float32)
 
-    people = tuple(ActionEstimate(int(track_id), "a", LabelState.CONFIRMED, 0.9, shares(6), 0, 0, 10**9, shares(joints),
-                                  shares(45), np.arange(45) * 10**7) for track_id in graphs.track_ids)
+    people = tuple(
+        ActionEstimate(
+            int(track_id),
+            "a",
+            LabelState.CONFIRMED,
+            0.9,
+            shares(6),
+            0,
+            0,
+            10**9,
+            shares(joints),
+            shares(45),
+            np.arange(45) * 10**7,
+        )
+        for track_id in graphs.track_ids
+    )
     return graphs, ActionEstimates(10**9, "cam", table, classes, "m", "0" * 64, people)
 
 
@@ -92,6 +121,7 @@ def serve(tmp_path):
 
 def client(server, action, token=None, origin=None):
     """Run `action(session, address)`."""
+
     async def run():
         cookies = {"pose_attention": token} if token else None
         jar = aiohttp.CookieJar(unsafe=True)
@@ -138,9 +168,19 @@ def test_the_page_comes_from_here_alone(serve):
     assert not re.search(r"innerHTML|insertAdjacentHTML|document\.write|\beval\b", texts["/page.js"] + texts["/draw.js"])
 
 
-@pytest.mark.parametrize(("host", "status"), [
-    ("127.0.0.1:1", 200), ("localhost", 200), ("[::1]:80", 200), ("evil.example", 421), ("192.168.1.5:8765", 421), ("", 421),
-    ("localhost.evil.example", 421), ("[", 421)])
+@pytest.mark.parametrize(
+    ("host", "status"),
+    [
+        ("127.0.0.1:1", 200),
+        ("localhost", 200),
+        ("[::1]:80", 200),
+        ("evil.example", 421),
+        ("192.168.1.5:8765", 421),
+        ("", 421),
+        ("localhost.evil.example", 421),
+        ("[", 421),
+    ],
+)
 def test_a_strangers_name_for_this_machine_is_refused(serve, host, status):
     async def get(session, address):
         async with session.get(address, headers={"Host": host}) as answer:
@@ -228,8 +268,11 @@ def test_results_reach_a_page_in_the_foreground_only(serve):
             seen = {}
             while not {"result", "image"} <= set(seen):
                 message = await socket.receive(timeout=20)
-                told = {"type": "image", "bytes": message.data} if message.type == aiohttp.WSMsgType.BINARY else json.loads(
-                    message.data)
+                told = (
+                    {"type": "image", "bytes": message.data}
+                    if message.type == aiohttp.WSMsgType.BINARY
+                    else json.loads(message.data)
+                )
                 seen[told["type"]] = told
             assert np.frombuffer(seen["image"]["bytes"][:8]) == 1.0 and seen["image"]["bytes"][8:10] == b"\xff\xd8"
             await answer_of(socket, {"type": "visible", "value": False})
@@ -266,11 +309,21 @@ def test_settings_and_lessons_go_to_the_feed_and_complaints_come_back(serve):
 
     async def use(session, address):
         async with connect(session, address) as socket:
-            said = [await answer_of(socket, message, number) for number, message in enumerate((
-                {"type": "settings"}, {"type": "set", "name": "threshold", "value": 1},
-                {"type": "set", "name": "threshold", "value": 7}, {"type": "set", "name": "model", "value": 1},
-                {"type": "parameter_file"}, {"type": "teach", "command": "begin", "name": "bow", "track_id": 3},
-                {"type": "teach", "command": "begin", "name": 5, "track_id": 3}, {"type": "teach", "command": "__init__"}))]
+            said = [
+                await answer_of(socket, message, number)
+                for number, message in enumerate(
+                    (
+                        {"type": "settings"},
+                        {"type": "set", "name": "threshold", "value": 1},
+                        {"type": "set", "name": "threshold", "value": 7},
+                        {"type": "set", "name": "model", "value": 1},
+                        {"type": "parameter_file"},
+                        {"type": "teach", "command": "begin", "name": "bow", "track_id": 3},
+                        {"type": "teach", "command": "begin", "name": 5, "track_id": 3},
+                        {"type": "teach", "command": "__init__"},
+                    )
+                )
+            ]
         return said
 
     said = client(server, use)
@@ -286,9 +339,17 @@ def test_a_page_that_may_only_look_changes_nothing(serve):
 
     async def use(session, address):
         async with connect(session, address) as socket:
-            return [await answer_of(socket, message, number) for number, message in enumerate((
-                {"type": "set", "name": "threshold", "value": 1}, {"type": "teach", "command": "learn"},
-                {"type": "teach", "command": "status"}, {"type": "settings"}))]
+            return [
+                await answer_of(socket, message, number)
+                for number, message in enumerate(
+                    (
+                        {"type": "set", "name": "threshold", "value": 1},
+                        {"type": "teach", "command": "learn"},
+                        {"type": "teach", "command": "status"},
+                        {"type": "settings"},
+                    )
+                )
+            ]
 
     said = client(server, use)
     assert ["error" in each for each in said] == [True, True, False, False]
@@ -322,13 +383,24 @@ def test_limits_on_pages_and_messages(serve):
     assert client(server, flood)
 
 
-VALUES = st.recursive(st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20),
-                      lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
-                      max_leaves=6)
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+    max_leaves=6,
+)
 TYPES = ["visible", "settings", "set", "parameter_file", "teach", "x"]
-MESSAGES = st.fixed_dictionaries({"type": st.sampled_from(TYPES)}, optional={
-    "number": VALUES, "name": VALUES | st.sampled_from(list(SHOWN)), "value": VALUES, "track_id": VALUES, "take": VALUES,
-    "command": VALUES | st.sampled_from(list(COMMANDS)), "new_name": VALUES})
+MESSAGES = st.fixed_dictionaries(
+    {"type": st.sampled_from(TYPES)},
+    optional={
+        "number": VALUES,
+        "name": VALUES | st.sampled_from(list(SHOWN)),
+        "value": VALUES,
+        "track_id": VALUES,
+        "take": VALUES,
+        "command": VALUES | st.sampled_from(list(COMMANDS)),
+        "new_name": VALUES,
+    },
+)
 
 
 @settings(deadline=None, max_examples=300)
@@ -363,15 +435,24 @@ def test_the_server_outlives_fuzz(serve, texts):
 
 def test_the_parameter_file_fits_the_nodes():
     values = {name: getattr(ActionConfig(), name, 0.0) for name in SHOWN}
-    read = yaml.safe_load(parameter_file(values, (("action", [name for name in SHOWN if name != "max_rate_hz"]),
-                                                  ("pose", ["max_rate_hz"]))))
+    read = yaml.safe_load(
+        parameter_file(values, (("action", [name for name in SHOWN if name != "max_rate_hz"]), ("pose", ["max_rate_hz"])))
+    )
     assert ActionConfig(**read["/**/action"]["ros__parameters"]) == ActionConfig()
     assert read["/**/pose"]["ros__parameters"] == {"max_rate_hz": 0.0}
     assert [each["name"] for each in described(values)] == list(SHOWN)
 
 
-@pytest.mark.parametrize("size, wanted", [((1080, 1920), (360, 640)), ((576, 768), (480, 640)), ((1, 5000), (1, 640)),
-                                          ((480, 640), (480, 640)), ((9, 1281), (4, 640))])
+@pytest.mark.parametrize(
+    "size, wanted",
+    [
+        ((1080, 1920), (360, 640)),
+        ((576, 768), (480, 640)),
+        ((1, 5000), (1, 640)),
+        ((480, 640), (480, 640)),
+        ((9, 1281), (4, 640)),
+    ],
+)
 def test_images_for_the_page_are_made_smaller_without_losing_what_lies_between_the_pixels(size, wanted):
     """A picture of lines one pixel wide comes out grey, not black or white."""
     lines = np.zeros((*size, 3), np.uint8)
@@ -389,8 +470,10 @@ def test_a_result_is_short_and_has_every_joint_of_everybody():
     for person, points, mask in zip(record["people"], graphs.keypoints_px(), graphs.mask):
         np.testing.assert_allclose([joint[:2] for joint in person["joints"]], points, atol=0.051)
         assert [joint[2] for joint in person["joints"]] == mask.astype(int).tolist()
-    numbers = re.findall(r"-?\d+\.\d+", json.dumps([[person["joints"], person["joint_attention"], person["moments"]]
-                                                    for person in record["people"]]))
+    numbers = re.findall(
+        r"-?\d+\.\d+",
+        json.dumps([[person["joints"], person["joint_attention"], person["moments"]] for person in record["people"]]),
+    )
     assert numbers and max(len(number.partition(".")[2]) for number in numbers) <= 2
     assert record_of(seen_people(0)[0], None)["people"] == []
 

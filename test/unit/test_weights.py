@@ -34,8 +34,14 @@ def table(tmp_path, monkeypatch):
     with ThreadingHTTPServer(("127.0.0.1", 0), partial(QuietHandler, directory=str(served))) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         base = f"http://127.0.0.1:{server.server_port}"
-        entry = weights.WeightFile("small", "small.bin", hashlib.sha256(CONTENT).hexdigest(), len(CONTENT), "a test",
-                                   tuple(weights.Url(f"{base}/{path}") for path in ("absent", "wrong", "right")))
+        entry = weights.WeightFile(
+            "small",
+            "small.bin",
+            hashlib.sha256(CONTENT).hexdigest(),
+            len(CONTENT),
+            "a test",
+            tuple(weights.Url(f"{base}/{path}") for path in ("absent", "wrong", "right")),
+        )
         monkeypatch.setattr(weights, "WEIGHTS", {"small": entry})
         monkeypatch.setenv(weights.CACHE_VARIABLE, str(tmp_path / "cache"))
         yield entry
@@ -86,11 +92,14 @@ def test_unwritable_cache_names_the_variable(table, tmp_path, monkeypatch):
         weights.fetch("small")
 
 
-@pytest.mark.parametrize("variables,expected", [
-    ({"POSE_ATTENTION_CACHE": "/a"}, "/a"),
-    ({"POSE_ATTENTION_CACHE": "", "XDG_CACHE_HOME": "/b"}, "/b/pose_attention_ros"),
-    ({"POSE_ATTENTION_CACHE": "", "XDG_CACHE_HOME": "", "HOME": "/c"}, "/c/.cache/pose_attention_ros"),
-])
+@pytest.mark.parametrize(
+    "variables,expected",
+    [
+        ({"POSE_ATTENTION_CACHE": "/a"}, "/a"),
+        ({"POSE_ATTENTION_CACHE": "", "XDG_CACHE_HOME": "/b"}, "/b/pose_attention_ros"),
+        ({"POSE_ATTENTION_CACHE": "", "XDG_CACHE_HOME": "", "HOME": "/c"}, "/c/.cache/pose_attention_ros"),
+    ],
+)
 def test_cache_folder(monkeypatch, variables, expected):
     for name, value in variables.items():
         monkeypatch.setenv(name, value)

@@ -52,8 +52,12 @@ def lstm_by_hand(w: dict, x: np.ndarray) -> np.ndarray:
         h = c = np.zeros(3)
         states = []
         for frame in x:
-            gates = (w[f"pose.lstm.weight_ih_l{layer}"] @ frame + w[f"pose.lstm.bias_ih_l{layer}"]
-                     + w[f"pose.lstm.weight_hh_l{layer}"] @ h + w[f"pose.lstm.bias_hh_l{layer}"])
+            gates = (
+                w[f"pose.lstm.weight_ih_l{layer}"] @ frame
+                + w[f"pose.lstm.bias_ih_l{layer}"]
+                + w[f"pose.lstm.weight_hh_l{layer}"] @ h
+                + w[f"pose.lstm.bias_hh_l{layer}"]
+            )
             i, f, g, o = np.split(gates, 4)
             c = sigmoid(f) * c + sigmoid(i) * np.tanh(g)
             h = sigmoid(o) * np.tanh(c)
@@ -69,7 +73,8 @@ def part_by_hand(w: dict, part: str, x: np.ndarray) -> np.ndarray:
         kernel, bias = (w[f"parts.{part}.convolutions.{layer}.{name}"] for name in ("weight", "bias"))
         padded = np.pad(values, ((1, 1), (0, 0)))
         values = values + np.maximum(
-            np.stack([sum(kernel[:, :, k] @ padded[t + k] for k in range(3)) + bias for t in range(len(values))]), 0)
+            np.stack([sum(kernel[:, :, k] @ padded[t + k] for k in range(3)) + bias for t in range(len(values))]), 0
+        )
     return values.mean(0)
 
 
@@ -82,22 +87,32 @@ def test_it_is_equations_1_to_4(aggregate, reads):
         output = network(poses, crops)
     w = {name: value.numpy() for name, value in network.state_dict().items()}
     for clip in range(2):
-        inputs = ([poses[clip][:, rows].reshape(3, -1).numpy() for rows in part_rows("common13")] if crops is None
-                  else crops[clip].numpy().transpose(1, 0, 2))
+        inputs = (
+            [poses[clip][:, rows].reshape(3, -1).numpy() for rows in part_rows("common13")]
+            if crops is None
+            else crops[clip].numpy().transpose(1, 0, 2)
+        )
         g = [part_by_hand(w, part, x) for part, x in zip(PARTS, inputs)]  # (1)
         h = lstm_by_hand(w, poses[clip].reshape(3, -1).numpy()).ravel()  # h^s: all time steps, one behind the other
-        s = (w["attention.score.weight"] @ np.tanh(w["attention.dense.weight"] @ h + w["attention.dense.bias"])
-             + w["attention.score.bias"])  # (2)
+        s = (
+            w["attention.score.weight"] @ np.tanh(w["attention.dense.weight"] @ h + w["attention.dense.bias"])
+            + w["attention.score.bias"]
+        )  # (2)
         a = softmax(s)  # (3)
-        whole = {"attention": sum(weight * each for weight, each in zip(a, g)), "sum": sum(g),  # (4)
-                 "concat": np.concatenate(g), "right_hand": g[1]}[aggregate]
+        whole = {
+            "attention": sum(weight * each for weight, each in zip(a, g)),
+            "sum": sum(g),  # (4)
+            "concat": np.concatenate(g),
+            "right_hand": g[1],
+        }[aggregate]
         np.testing.assert_allclose(output.part_weights[clip], a, atol=1e-10)
         np.testing.assert_allclose(output.logits[clip], w["classify.weight"] @ whole + w["classify.bias"], atol=1e-10)
         for row, part in enumerate(PARTS):
             alone = w[f"part_classify.{part}.weight"] @ g[row] + w[f"part_classify.{part}.bias"]
             np.testing.assert_allclose(output.part_logits[clip, row], alone, atol=1e-10)
-        np.testing.assert_allclose(output.pose_logits[clip], w["pose_classify.weight"] @ h + w["pose_classify.bias"],
-                                   atol=1e-10)
+        np.testing.assert_allclose(
+            output.pose_logits[clip], w["pose_classify.weight"] @ h + w["pose_classify.bias"], atol=1e-10
+        )
 
 
 def test_parts_are_the_hands_and_the_whole_body():
@@ -144,8 +159,9 @@ def test_gradients(aggregate):
 
     def loss(poses, *parameters):
         output = network(poses)
-        return focus_loss(output.logits + output.pose_logits + output.part_logits.sum(1), torch.tensor([1]),
-                          output.part_weights, 0.1)
+        return focus_loss(
+            output.logits + output.pose_logits + output.part_logits.sum(1), torch.tensor([1]), output.part_weights, 0.1
+        )
 
     chosen = [p for name, p in network.named_parameters() if "part" not in name or "left_hand" in name]
     assert torch.autograd.gradcheck(loss, (poses, *chosen), atol=1e-5, fast_mode=True)
@@ -164,9 +180,17 @@ def test_sub_sequences_take_one_frame_of_each_stretch():
             assert len(np.unique(rows)) == 12  # each time other frames
 
 
-@pytest.mark.parametrize("changes", [{}, {"aggregate": "sum"}, {"aggregate": "concat"}, {"reads": "crops", "channels": 6},
-                                     {"motion_lags": (1, 3), "distances": True},
-                                     {"motion_lags": (2,), "reads": "crops", "channels": 6}])
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"aggregate": "sum"},
+        {"aggregate": "concat"},
+        {"reads": "crops", "channels": 6},
+        {"motion_lags": (1, 3), "distances": True},
+        {"motion_lags": (2,), "reads": "crops", "channels": 6},
+    ],
+)
 def test_a_tick_at_a_time_is_the_clip(changes):
     network = network_of(**changes).float()
     features, state = poses_of(5, 3, 12).float(), torch.zeros(3, network.state_size)
@@ -180,7 +204,7 @@ def test_a_tick_at_a_time_is_the_clip(changes):
             np.testing.assert_allclose(out.logits, wanted[:, t], atol=1e-5)
             np.testing.assert_allclose(out.joint_attention.sum(-1), 1, atol=1e-5)
             attended = out.frame_energy.softmax(-1)
-            np.testing.assert_allclose(attended[:, -min(t + 1, 8):], 1 / min(t + 1, 8), atol=1e-5)
+            np.testing.assert_allclose(attended[:, -min(t + 1, 8) :], 1 / min(t + 1, 8), atol=1e-5)
 
 
 @pytest.mark.parametrize("aggregate", ["attention", "sum", "concat", "right_hand"])

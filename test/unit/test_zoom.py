@@ -45,7 +45,7 @@ class DotView:
         self._network.sizes.append(self._size)
         x, y, width, height = *letterbox.offset, *letterbox.content_size
         small = np.zeros((*self._size[::-1], 3), np.uint8)
-        small[y:y + height, x:x + width] = cv2.resize(image_bgr, (width, height), interpolation=cv2.INTER_AREA)
+        small[y : y + height, x : x + width] = cv2.resize(image_bgr, (width, height), interpolation=cv2.INTER_AREA)
         count, _, boxes, middles = cv2.connectedComponentsWithStats((small[..., 1] > 60).astype(np.uint8))
         people = []
         for number in range(1, count):

@@ -21,11 +21,24 @@ _SCORE = FEATURE_NAMES.index("score")
 class MemoryConfig(Settings):
     """How long the past counts."""
 
-    memory_s: float = setting(3.0, "what was seen longer ago than twice this counts no more, what is newer than this always "
-                              "does; 0: all since the person was first seen, as in the batch model", unit="s", low=0.0,
-                              high=60.0, live=True)
-    rest_speed: float = setting(0.3, "a person whose joints move more slowly, on average, is at rest: the action is over "
-                                "and its label is given up; 0: never", unit="body units/s", low=0.0, high=10.0, live=True)
+    memory_s: float = setting(
+        3.0,
+        "what was seen longer ago than twice this counts no more, what is newer than this always "
+        "does; 0: all since the person was first seen, as in the batch model",
+        unit="s",
+        low=0.0,
+        high=60.0,
+        live=True,
+    )
+    rest_speed: float = setting(
+        0.3,
+        "a person whose joints move more slowly, on average, is at rest: the action is over "
+        "and its label is given up; 0: never",
+        unit="body units/s",
+        low=0.0,
+        high=10.0,
+        live=True,
+    )
     rest_s: float = setting(0.4, "being slow for this long is rest", unit="s", low=0.0, high=10.0, live=True)
 
 
@@ -53,7 +66,7 @@ class Evidence:
         self.moments.append((stamp_ns, float(energy.flat[-1])))
         if energy.ndim:  # all of the window are scored anew
             stamps = [stamp for stamp, _ in self.moments]
-            self.moments = deque(zip(stamps, energy[-len(stamps):].tolist()), self.moments.maxlen)
+            self.moments = deque(zip(stamps, energy[-len(stamps) :].tolist()), self.moments.maxlen)
         self.ticks += 1
 
     def frame_attention(self, decay_per_s: float) -> tuple[np.ndarray, np.ndarray]:

@@ -76,14 +76,18 @@ class ModelSpec:
             if not getattr(self, name) > 0:
                 raise ValueError(f"model {self.model_id!r}: {name} is {getattr(self, name)}, expected a positive number")
         if len(self.thresholds) not in (0, len(self.classes)) or not all(0 < each < 1 for each in self.thresholds):
-            raise ValueError(f"model {self.model_id!r}: thresholds are {list(self.thresholds)}, expected none, or one "
-                             "between 0 and 1 for each class")
+            raise ValueError(
+                f"model {self.model_id!r}: thresholds are {list(self.thresholds)}, expected none, or one "
+                "between 0 and 1 for each class"
+            )
         strangers = sorted(set(self.postures) - set(self.classes))
         if strangers:
             raise ValueError(f"model {self.model_id!r}: postures {', '.join(strangers)} are none of its classes")
         if bool(self.pixels) != bool(self.pixels_shape) or (self.pixels and self.pixels not in PIXELS):
-            raise ValueError(f"model {self.model_id!r}: pixels is {self.pixels!r} of shape {self.pixels_shape}, expected "
-                             f"one of {', '.join(PIXELS)} and their shape, or neither")
+            raise ValueError(
+                f"model {self.model_id!r}: pixels is {self.pixels!r} of shape {self.pixels_shape}, expected "
+                f"one of {', '.join(PIXELS)} and their shape, or neither"
+            )
 
 
 @dataclass(frozen=True)

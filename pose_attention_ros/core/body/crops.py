@@ -24,10 +24,12 @@ class CropConfig(Settings):
 
     crop_size: int = setting(64, "width and height to which a crop is scaled", unit="px", low=16, high=512)
     hand_side: float = setting(1.2, "side of a hand's crop", unit="torso lengths", low=0.2, high=5)
-    hand_beyond: float = setting(0.25, "a hand's crop is centred this far beyond the wrist, as a share of the forearm",
-                                 low=0, high=1)
-    body_margin: float = setting(1.25, "side of the body's crop, as a multiple of the longer side of the joints' box", low=1,
-                                 high=3)
+    hand_beyond: float = setting(
+        0.25, "a hand's crop is centred this far beyond the wrist, as a share of the forearm", low=0, high=1
+    )
+    body_margin: float = setting(
+        1.25, "side of the body's crop, as a multiple of the longer side of the joints' box", low=1, high=3
+    )
 
 
 class PartSquares:
@@ -114,12 +116,16 @@ def square_crop(image_bgr: np.ndarray, square: np.ndarray, size: int) -> np.ndar
     return cv2.resize(part, (size, size), interpolation=cv2.INTER_AREA if side > size else cv2.INTER_LINEAR)
 
 
-def crop_parts(images_bgr: np.ndarray, keypoints_px: np.ndarray, scores: np.ndarray, joints: tuple[str, ...],
-               config: CropConfig) -> np.ndarray:
+def crop_parts(
+    images_bgr: np.ndarray, keypoints_px: np.ndarray, scores: np.ndarray, joints: tuple[str, ...], config: CropConfig
+) -> np.ndarray:
     """The crops of a clip: images_bgr (F, H, W, 3) uint8, keypoints_px (F, V, 2), scores (F, V), 0 where a joint is missing
     -> (F, 3, size, size, 3) uint8, the second axis as CROPS. A frame's crops rest on it and those before it alone."""
     squares = PartSquares(joints, config)
     size = (images_bgr.shape[2], images_bgr.shape[1])
-    return np.stack([
-        np.stack([square_crop(image, square, config.crop_size) for square in squares(keypoints, score > 0, size)])
-        for image, keypoints, score in zip(images_bgr, keypoints_px, scores)])
+    return np.stack(
+        [
+            np.stack([square_crop(image, square, config.crop_size) for square in squares(keypoints, score > 0, size)])
+            for image, keypoints, score in zip(images_bgr, keypoints_px, scores)
+        ]
+    )

@@ -14,6 +14,7 @@ from pose_attention_ros.core.body.smoothing import JointSmoother, SmoothingConfi
 
 # Bones and their length in torso lengths (mid-shoulder to mid-hip), from the body proportions of Drillis and Contini (1964).
 # A bone seen at an angle looks shorter, never longer, so the long ones among these ratios tell the size of the person.
+# fmt: off
 BONE_LENGTHS: tuple[tuple[str, str, float], ...] = (
     ("left_shoulder", "left_hip", 1.0), ("right_shoulder", "right_hip", 1.0),
     ("left_shoulder", "left_elbow", 0.65), ("right_shoulder", "right_elbow", 0.65),
@@ -21,6 +22,7 @@ BONE_LENGTHS: tuple[tuple[str, str, float], ...] = (
     ("left_hip", "left_knee", 0.85), ("right_hip", "right_knee", 0.85),
     ("left_knee", "left_ankle", 0.85), ("right_knee", "right_ankle", 0.85),
 )
+# fmt: on
 _SCALE_RANK = 0.25  # the size is the ratio that a quarter of the visible bones exceed
 
 
@@ -122,13 +124,17 @@ class FeatureStream:
     The robot runs it on the people of a frame, training on a padded batch of clips: one code path, one result.
     """
 
-    def __init__(self, layout: Layout, shape: tuple[int, ...] = (), smoothing: SmoothingConfig | None = None,
-                 scale_time_s: float = 1.0) -> None:
+    def __init__(
+        self,
+        layout: Layout,
+        shape: tuple[int, ...] = (),
+        smoothing: SmoothingConfig | None = None,
+        scale_time_s: float = 1.0,
+    ) -> None:
         self._body = BodyFrame(layout, shape, scale_time_s)
         self._smoother = JointSmoother((*shape, len(layout.joints)), smoothing)
 
-    def __call__(self, keypoints_px: np.ndarray, scores: np.ndarray, mask: np.ndarray,
-                 dt_s: np.ndarray) -> BodyGraph:
+    def __call__(self, keypoints_px: np.ndarray, scores: np.ndarray, mask: np.ndarray, dt_s: np.ndarray) -> BodyGraph:
         """keypoints_px (..., V, 2), scores (..., V), mask (..., V) bool, dt_s (...) seconds since the frame before."""
         scale = self._body.scale_px(keypoints_px, mask, dt_s)
         positions, velocities = self._smoother(keypoints_px, mask, scale, dt_s)

@@ -12,6 +12,7 @@ import numpy as np
 
 PARTS: tuple[str, ...] = ("head", "torso", "left_arm", "right_arm", "left_leg", "right_leg")
 
+# fmt: off
 _PART_OF = {
     "head": ("head", "nose", "left_eye", "right_eye", "left_ear", "right_ear"),
     "torso": ("neck", "belly", "spine", "spine_shoulder", "hip_center", "left_shoulder", "right_shoulder",
@@ -21,10 +22,12 @@ _PART_OF = {
     "left_leg": ("left_knee", "left_ankle", "left_foot"),
     "right_leg": ("right_knee", "right_ankle", "right_foot"),
 }
+# fmt: on
 PART_OF_JOINT: dict[str, str] = {joint: part for part, joints in _PART_OF.items() for joint in joints}
 
 # A joint that a source layout lacks may be derived: the mean of the first group below of which at least one joint is there.
 # Groups are tried in order; `all` groups need every member (a neck needs both shoulders).
+# fmt: off
 _DERIVED: dict[str, tuple[tuple[str, tuple[str, ...]], ...]] = {
     "head": (("any", ("left_ear", "right_ear", "nose", "left_eye", "right_eye")),),
     "nose": (("any", ("head",)),),
@@ -37,6 +40,7 @@ _DERIVED: dict[str, tuple[tuple[str, tuple[str, ...]], ...]] = {
     "left_foot": (("any", ("left_ankle",)),),
     "right_foot": (("any", ("right_ankle",)),),
 }
+# fmt: on
 
 
 @dataclass(frozen=True)
@@ -72,7 +76,7 @@ class Layout:
     def mirror(self) -> np.ndarray:
         """(V,) int64: row of each joint's left-right partner (itself on the mid-line). Mirroring twice is the identity."""
         swap = {"left_": "right_", "right_": "left_"}
-        partner = lambda j: next((swap[p] + j[len(p):] for p in swap if j.startswith(p)), j)  # noqa: E731
+        partner = lambda j: next((swap[p] + j[len(p) :] for p in swap if j.startswith(p)), j)  # noqa: E731
         return np.array([self.index(partner(joint)) for joint in self.joints], dtype=np.int64)
 
     @cached_property
@@ -87,50 +91,169 @@ def _both(limbs: tuple[tuple[str, str], ...]) -> tuple[tuple[str, str], ...]:
     return limbs + right
 
 
-_ARM_AND_LEG = (("left_shoulder", "left_elbow"), ("left_elbow", "left_wrist"),
-                ("left_hip", "left_knee"), ("left_knee", "left_ankle"))
+_ARM_AND_LEG = (
+    ("left_shoulder", "left_elbow"),
+    ("left_elbow", "left_wrist"),
+    ("left_hip", "left_knee"),
+    ("left_knee", "left_ankle"),
+)
 _TRUNK = (("left_shoulder", "right_shoulder"), ("left_hip", "right_hip")) + _both((("left_shoulder", "left_hip"),))
 _BODY_12 = _TRUNK + _both(_ARM_AND_LEG)
 _BODY_13 = _BODY_12 + _both((("head", "left_shoulder"),))
+# fmt: off
 _JOINTS_13 = ("head", "left_shoulder", "right_shoulder", "left_elbow", "right_elbow", "left_wrist", "right_wrist",
               "left_hip", "right_hip", "left_knee", "right_knee", "left_ankle", "right_ankle")
 _KINECT_SIDE = (("neck", "left_shoulder"), ("left_shoulder", "left_elbow"), ("left_elbow", "left_wrist"),
                 ("left_wrist", "left_hand"), ("hip_center", "left_hip"), ("left_hip", "left_knee"),
                 ("left_knee", "left_ankle"), ("left_ankle", "left_foot"))
+# fmt: on
 
 _TABLE = (
-    Layout("coco17",
-           ("nose", "left_eye", "right_eye", "left_ear", "right_ear", "left_shoulder", "right_shoulder", "left_elbow",
-            "right_elbow", "left_wrist", "right_wrist", "left_hip", "right_hip", "left_knee", "right_knee", "left_ankle",
-            "right_ankle"),
-           _BODY_12 + _both((("nose", "left_eye"), ("left_eye", "left_ear"), ("left_ear", "left_shoulder")))),
+    Layout(
+        "coco17",
+        (
+            "nose",
+            "left_eye",
+            "right_eye",
+            "left_ear",
+            "right_ear",
+            "left_shoulder",
+            "right_shoulder",
+            "left_elbow",
+            "right_elbow",
+            "left_wrist",
+            "right_wrist",
+            "left_hip",
+            "right_hip",
+            "left_knee",
+            "right_knee",
+            "left_ankle",
+            "right_ankle",
+        ),
+        _BODY_12 + _both((("nose", "left_eye"), ("left_eye", "left_ear"), ("left_ear", "left_shoulder"))),
+    ),
     Layout("common13", _JOINTS_13, _BODY_13),
     Layout("penn13", _JOINTS_13, _BODY_13),
-    Layout("jhmdb15",
-           ("neck", "belly", "head", "right_shoulder", "left_shoulder", "right_hip", "left_hip", "right_elbow",
-            "left_elbow", "right_knee", "left_knee", "right_wrist", "left_wrist", "right_ankle", "left_ankle"),
-           (("head", "neck"), ("neck", "belly"))
-           + _both((("neck", "left_shoulder"), ("belly", "left_hip")) + _ARM_AND_LEG)),
-    Layout("openpose18",
-           ("nose", "neck", "right_shoulder", "right_elbow", "right_wrist", "left_shoulder", "left_elbow", "left_wrist",
-            "right_hip", "right_knee", "right_ankle", "left_hip", "left_knee", "left_ankle", "right_eye", "left_eye",
-            "right_ear", "left_ear"),
-           (("nose", "neck"),)
-           + _both((("neck", "left_shoulder"), ("neck", "left_hip"), ("nose", "left_eye"), ("left_eye", "left_ear"),
-                    ("left_ear", "left_shoulder")) + _ARM_AND_LEG)),
-    Layout("kinect20",
-           ("hip_center", "spine", "neck", "head", "left_shoulder", "left_elbow", "left_wrist", "left_hand",
-            "right_shoulder", "right_elbow", "right_wrist", "right_hand", "left_hip", "left_knee", "left_ankle",
-            "left_foot", "right_hip", "right_knee", "right_ankle", "right_foot"),
-           (("head", "neck"), ("neck", "spine"), ("spine", "hip_center")) + _both(_KINECT_SIDE)),
-    Layout("kinect25",
-           ("hip_center", "spine", "neck", "head", "left_shoulder", "left_elbow", "left_wrist", "left_hand",
-            "right_shoulder", "right_elbow", "right_wrist", "right_hand", "left_hip", "left_knee", "left_ankle",
-            "left_foot", "right_hip", "right_knee", "right_ankle", "right_foot", "spine_shoulder", "left_hand_tip",
-            "left_thumb", "right_hand_tip", "right_thumb"),
-           (("head", "neck"), ("neck", "spine_shoulder"), ("spine_shoulder", "spine"), ("spine", "hip_center"))
-           + _both((("spine_shoulder", "left_shoulder"), *_KINECT_SIDE[1:], ("left_hand", "left_hand_tip"),
-                    ("left_wrist", "left_thumb")))),
+    Layout(
+        "jhmdb15",
+        (
+            "neck",
+            "belly",
+            "head",
+            "right_shoulder",
+            "left_shoulder",
+            "right_hip",
+            "left_hip",
+            "right_elbow",
+            "left_elbow",
+            "right_knee",
+            "left_knee",
+            "right_wrist",
+            "left_wrist",
+            "right_ankle",
+            "left_ankle",
+        ),
+        (("head", "neck"), ("neck", "belly")) + _both((("neck", "left_shoulder"), ("belly", "left_hip")) + _ARM_AND_LEG),
+    ),
+    Layout(
+        "openpose18",
+        (
+            "nose",
+            "neck",
+            "right_shoulder",
+            "right_elbow",
+            "right_wrist",
+            "left_shoulder",
+            "left_elbow",
+            "left_wrist",
+            "right_hip",
+            "right_knee",
+            "right_ankle",
+            "left_hip",
+            "left_knee",
+            "left_ankle",
+            "right_eye",
+            "left_eye",
+            "right_ear",
+            "left_ear",
+        ),
+        (("nose", "neck"),)
+        + _both(
+            (
+                ("neck", "left_shoulder"),
+                ("neck", "left_hip"),
+                ("nose", "left_eye"),
+                ("left_eye", "left_ear"),
+                ("left_ear", "left_shoulder"),
+            )
+            + _ARM_AND_LEG
+        ),
+    ),
+    Layout(
+        "kinect20",
+        (
+            "hip_center",
+            "spine",
+            "neck",
+            "head",
+            "left_shoulder",
+            "left_elbow",
+            "left_wrist",
+            "left_hand",
+            "right_shoulder",
+            "right_elbow",
+            "right_wrist",
+            "right_hand",
+            "left_hip",
+            "left_knee",
+            "left_ankle",
+            "left_foot",
+            "right_hip",
+            "right_knee",
+            "right_ankle",
+            "right_foot",
+        ),
+        (("head", "neck"), ("neck", "spine"), ("spine", "hip_center")) + _both(_KINECT_SIDE),
+    ),
+    Layout(
+        "kinect25",
+        (
+            "hip_center",
+            "spine",
+            "neck",
+            "head",
+            "left_shoulder",
+            "left_elbow",
+            "left_wrist",
+            "left_hand",
+            "right_shoulder",
+            "right_elbow",
+            "right_wrist",
+            "right_hand",
+            "left_hip",
+            "left_knee",
+            "left_ankle",
+            "left_foot",
+            "right_hip",
+            "right_knee",
+            "right_ankle",
+            "right_foot",
+            "spine_shoulder",
+            "left_hand_tip",
+            "left_thumb",
+            "right_hand_tip",
+            "right_thumb",
+        ),
+        (("head", "neck"), ("neck", "spine_shoulder"), ("spine_shoulder", "spine"), ("spine", "hip_center"))
+        + _both(
+            (
+                ("spine_shoulder", "left_shoulder"),
+                *_KINECT_SIDE[1:],
+                ("left_hand", "left_hand_tip"),
+                ("left_wrist", "left_thumb"),
+            )
+        ),
+    ),
 )
 LAYOUTS: dict[str, Layout] = {table.name: table for table in _TABLE}
 

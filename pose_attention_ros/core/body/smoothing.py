@@ -19,12 +19,15 @@ from pose_attention_ros.core.config import Settings, setting
 class SmoothingConfig(Settings):
     """Settings of the One-Euro filter."""
 
-    min_cutoff_hz: float = setting(0.4, "cut-off of a joint at rest; lower is steadier and later", unit="Hz", low=0.01,
-                                   high=100.0, live=True)
-    cutoff_slope: float = setting(4.0, "how much a joint's speed opens the filter (beta)", unit="Hz per body unit/s",
-                                  low=0.0, high=100.0, live=True)
-    still_speed: float = setting(0.5, "speed up to which a joint counts as at rest", unit="body unit/s", low=0.0, high=10.0,
-                                 live=True)
+    min_cutoff_hz: float = setting(
+        0.4, "cut-off of a joint at rest; lower is steadier and later", unit="Hz", low=0.01, high=100.0, live=True
+    )
+    cutoff_slope: float = setting(
+        4.0, "how much a joint's speed opens the filter (beta)", unit="Hz per body unit/s", low=0.0, high=100.0, live=True
+    )
+    still_speed: float = setting(
+        0.5, "speed up to which a joint counts as at rest", unit="body unit/s", low=0.0, high=10.0, live=True
+    )
     velocity_cutoff_hz: float = setting(2.0, "cut-off of the joint velocities", unit="Hz", low=0.01, high=100.0)
     joint_memory_s: float = setting(0.4, "a joint missing for longer starts afresh", unit="s", low=0.0, high=10.0)
 
@@ -56,11 +59,13 @@ class JointSmoother:
     def select(self, rows: np.ndarray) -> None:
         """Keep these rows of a one-dimensional leading shape, in this order; -1 is a new person."""
         self._position, self._velocity, self._raw, self._since_s = (
-            chosen_rows(state, rows, fill) for state, fill in
-            ((self._position, 0), (self._velocity, 0), (self._raw, 0), (self._since_s, np.inf)))
+            chosen_rows(state, rows, fill)
+            for state, fill in ((self._position, 0), (self._velocity, 0), (self._raw, 0), (self._since_s, np.inf))
+        )
 
-    def __call__(self, keypoints_px: np.ndarray, mask: np.ndarray, scale_px: np.ndarray,
-                 dt_s: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def __call__(
+        self, keypoints_px: np.ndarray, mask: np.ndarray, scale_px: np.ndarray, dt_s: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
         """One frame. Returns positions (..., V, 2) in pixels and velocities (..., V, 2) in body units a second.
 
         :param keypoints_px: (..., V, 2); :param mask: (..., V) bool, whether the joint is there

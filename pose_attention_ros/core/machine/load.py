@@ -26,8 +26,14 @@ _LOOK = 0.1  # the evidence is weighed this often, in parts of adapt_after_s
 class RateConfig(Settings):
     """A cap on how many images are taken."""
 
-    max_rate_hz: float = setting(0.0, "take so many images a second at most, by their stamps; 0: all that there is time for",
-                                 unit="Hz", low=0.0, high=1000.0, live=True)
+    max_rate_hz: float = setting(
+        0.0,
+        "take so many images a second at most, by their stamps; 0: all that there is time for",
+        unit="Hz",
+        low=0.0,
+        high=1000.0,
+        live=True,
+    )
 
 
 @dataclass(frozen=True)
@@ -35,18 +41,28 @@ class LoadConfig(RateConfig):
     """What a stage gives up when the machine is too slow or too hot."""
 
     adapt: str = setting(
-        "off", "what is lowered step by step while results come older than adapt_age_s or the machine throttles: the "
-        "network's input_size, the rate, or both (the size first); raised again when there is room", live=True,
-        choices=("off", "input_size", "rate", "both"))
-    adapt_age_s: float = setting(0.5, "adapt: how old a result may be, from capture to the end of the stage", unit="s",
-                                 low=0.01, high=60.0, live=True)
+        "off",
+        "what is lowered step by step while results come older than adapt_age_s or the machine throttles: the "
+        "network's input_size, the rate, or both (the size first); raised again when there is room",
+        live=True,
+        choices=("off", "input_size", "rate", "both"),
+    )
+    adapt_age_s: float = setting(
+        0.5, "adapt: how old a result may be, from capture to the end of the stage", unit="s", low=0.01, high=60.0, live=True
+    )
     adapt_min_input_size: int = setting(128, "adapt: the smallest input_size", unit="px", low=64, high=1280, live=True)
     adapt_min_rate_hz: float = setting(5.0, "adapt: the lowest rate", unit="Hz", low=0.1, high=1000.0, live=True)
-    adapt_after_s: float = setting(2.0, "adapt: results are too old for this long before a step down", unit="s", low=0.1,
-                                   high=600.0, live=True)
+    adapt_after_s: float = setting(
+        2.0, "adapt: results are too old for this long before a step down", unit="s", low=0.1, high=600.0, live=True
+    )
     adapt_recover_s: float = setting(
-        20.0, "adapt: there is room for this long before a step up; doubled each time a step up had to be taken back",
-        unit="s", low=0.1, high=3600.0, live=True)
+        20.0,
+        "adapt: there is room for this long before a step up; doubled each time a step up had to be taken back",
+        unit="s",
+        low=0.1,
+        high=3600.0,
+        live=True,
+    )
 
 
 class RateCap:
@@ -226,7 +242,7 @@ class Adaptation:
         if len(self._samples) < _LEAST_SAMPLES or now_s - self._samples[0].moment_s < 0.9 * duration_s:
             return None
         count = sum(now_s - sample.moment_s <= duration_s for sample in self._samples)
-        return np.array(self._samples)[-max(count, _LEAST_SAMPLES):]
+        return np.array(self._samples)[-max(count, _LEAST_SAMPLES) :]
 
     def _size(self, steps: int) -> int:
         size = self._full_size
@@ -238,7 +254,7 @@ class Adaptation:
         return size
 
     def _rate_hz(self, steps: int) -> float:
-        return self._full_rate_hz * RATE_STEP ** steps if steps else 0.0
+        return self._full_rate_hz * RATE_STEP**steps if steps else 0.0
 
 
 def _share_at_work(samples: np.ndarray) -> float:

@@ -8,8 +8,12 @@ from pathlib import Path
 _SLOWING = ("cpufreq", "devfreq", "processor", "throttle")
 # What the Raspberry Pi's firmware reports, by bit; the higher bits say that it has happened since the start.
 _PI_FLAGS = "devices/platform/soc/soc:firmware/get_throttled"
-_PI_BITS = {0: "its supply voltage is low", 1: "its clock is capped", 2: "it is throttled",
-            3: "it is near its temperature limit"}
+_PI_BITS = {
+    0: "its supply voltage is low",
+    1: "its clock is capped",
+    2: "it is throttled",
+    3: "it is near its temperature limit",
+}
 
 
 def throttling(sysfs: Path = Path("/sys")) -> str:

@@ -70,8 +70,9 @@ def bgr_from_image(message: Any) -> np.ndarray:
         raise ImageError(f"image is empty: {message.width}x{message.height} pixels")
     encoding = ENCODINGS.get(message.encoding)
     if encoding is None:
-        raise ImageError(f"image encoding {message.encoding!r} is not one of {', '.join(ENCODINGS)}; convert it to "
-                         "bgr8 first")
+        raise ImageError(
+            f"image encoding {message.encoding!r} is not one of {', '.join(ENCODINGS)}; convert it to bgr8 first"
+        )
     pixels = _pixels(message, encoding)
     if not encoding.to_bgr:
         return pixels
@@ -80,25 +81,35 @@ def bgr_from_image(message: Any) -> np.ndarray:
     try:
         return cv2.cvtColor(np.ascontiguousarray(pixels), getattr(cv2, encoding.to_bgr))
     except cv2.error as error:
-        raise ImageError(f"image of {message.width}x{message.height} pixels does not fit encoding {message.encoding!r} "
-                         f"({error.err})") from None
+        raise ImageError(
+            f"image of {message.width}x{message.height} pixels does not fit encoding {message.encoding!r} ({error.err})"
+        ) from None
 
 
 def _pixels(message: Any, encoding: _Encoding) -> np.ndarray:
     """View of the bytes as (rows, width, channels) uint8; 16-bit channels keep their high byte."""
     row_bytes = message.width * encoding.channels * encoding.depth
     if message.step < row_bytes:
-        raise ImageError(f"image step is {message.step}, expected at least {row_bytes} bytes for {message.width} pixels of "
-                         f"{message.encoding}")
+        raise ImageError(
+            f"image step is {message.step}, expected at least {row_bytes} bytes for {message.width} pixels of "
+            f"{message.encoding}"
+        )
     rows = message.height * encoding.half_rows // 2
     needed = message.step * (rows - 1) + row_bytes
     data = memoryview(message.data).cast("B")
     if len(data) < needed:
-        raise ImageError(f"image data has {len(data)} bytes, expected at least {needed} for "
-                         f"{message.width}x{message.height} {message.encoding} with step {message.step}")
+        raise ImageError(
+            f"image data has {len(data)} bytes, expected at least {needed} for "
+            f"{message.width}x{message.height} {message.encoding} with step {message.step}"
+        )
     high_byte = 0 if encoding.depth == 1 or message.is_bigendian else encoding.depth - 1
-    return np.ndarray((rows, message.width, encoding.channels), np.uint8, data, high_byte,
-                      (message.step, encoding.channels * encoding.depth, encoding.depth))
+    return np.ndarray(
+        (rows, message.width, encoding.channels),
+        np.uint8,
+        data,
+        high_byte,
+        (message.step, encoding.channels * encoding.depth, encoding.depth),
+    )
 
 
 def read_image(path: Path) -> np.ndarray | None:
@@ -115,8 +126,10 @@ def read_image(path: Path) -> np.ndarray | None:
 # What a compressed image says of itself -> why it is no picture, and what to do.
 _NO_PICTURES = {
     DEPTH: "holds distances, not a picture; take the colour camera's topic",
-    **dict.fromkeys(("h264", "h265", "hevc", "av1", "vp9", "theora"),
-                    "is a packet of a video, which needs those before it; let image_transport's republish make raw images"),
+    **dict.fromkeys(
+        ("h264", "h265", "hevc", "av1", "vp9", "theora"),
+        "is a packet of a video, which needs those before it; let image_transport's republish make raw images",
+    ),
 }
 
 

@@ -74,9 +74,16 @@ def skeletons_of_message(message: Any) -> Skeletons:
     _in_unit_range("keypoint_scores", scores)
     _in_unit_range("score", person_scores)
     try:
-        return Skeletons(ns_of(message.header.stamp), message.header.frame_id, table,
-                         (message.image_width, message.image_height), keypoints.reshape(-1, joints, 2), scores,
-                         rows("box_xyxy", (person.box_xyxy for person in people), 4), person_scores)
+        return Skeletons(
+            ns_of(message.header.stamp),
+            message.header.frame_id,
+            table,
+            (message.image_width, message.image_height),
+            keypoints.reshape(-1, joints, 2),
+            scores,
+            rows("box_xyxy", (person.box_xyxy for person in people), 4),
+            person_scores,
+        )
     except ValueError as error:
         raise MessageError(f"unusable SkeletonArray: {error}") from None
 
@@ -100,13 +107,19 @@ def graphs_of_message(message: Any) -> SkeletonGraphs:
             raise MessageError(f"{name} holds {values[np.abs(values) > _GREATEST][0]:g}, expected at most {_GREATEST:g}")
     try:
         return SkeletonGraphs(
-            ns_of(message.header.stamp), message.header.frame_id, table, (message.image_width, message.image_height),
-            track_ids, nodes.reshape(-1, joints, 2), features.reshape(-1, joints, channels),
+            ns_of(message.header.stamp),
+            message.header.frame_id,
+            table,
+            (message.image_width, message.image_height),
+            track_ids,
+            nodes.reshape(-1, joints, 2),
+            features.reshape(-1, joints, channels),
             rows("mask", (graph.mask for graph in people), joints) > 0,
             np.array([graph.age for graph in people], np.float32),
             rows("root_px", (graph.root_px for graph in people), 2),
             np.array([graph.scale_px for graph in people], np.float32),
-            rows("box_xyxy", (graph.box_xyxy for graph in people), 4))
+            rows("box_xyxy", (graph.box_xyxy for graph in people), 4),
+        )
     except ValueError as error:
         raise MessageError(f"unusable SkeletonGraphArray: {error}") from None
 
@@ -117,15 +130,24 @@ def actions_of_message(message: Any, model: Any) -> ActionEstimates:
     :raises MessageError: another model than `model`, unknown layout or state, wrong lengths, NaN scores
     """
     if message.model_sha256 != model.model_sha256:
-        raise MessageError(f"actions come from model {message.model_id!r} ({message.model_sha256[:8]}), action_model is "
-                           f"{model.model_id!r} ({model.model_sha256[:8]})")
+        raise MessageError(
+            f"actions come from model {message.model_id!r} ({message.model_sha256[:8]}), action_model is "
+            f"{model.model_id!r} ({model.model_sha256[:8]})"
+        )
     try:
         table = layout(model.layout)
         people = tuple(_action_of_message(person, len(model.classes), len(table.joints)) for person in message.actions)
     except ValueError as error:
         raise MessageError(f"unusable ActionLabelArray: {error}") from None
-    return ActionEstimates(ns_of(message.header.stamp), message.header.frame_id, table, tuple(model.classes),
-                           message.model_id, message.model_sha256, people)
+    return ActionEstimates(
+        ns_of(message.header.stamp),
+        message.header.frame_id,
+        table,
+        tuple(model.classes),
+        message.model_id,
+        message.model_sha256,
+        people,
+    )
 
 
 def _action_of_message(person: Any, classes: int, joints: int) -> ActionEstimate:
@@ -142,6 +164,13 @@ def _action_of_message(person: Any, classes: int, joints: int) -> ActionEstimate
             raise MessageError(f"{name} of track {person.track_id} is {len(values)} values, expected {width} finite ones")
         weights[name] = values
     return ActionEstimate(
-        track_id=person.track_id, label=person.label, state=LabelState(person.state), confidence=person.confidence,
-        onset_ns=ns_of(person.onset), evidence_start_ns=ns_of(person.evidence_start),
-        evidence_end_ns=evidence_end_ns, frame_stamps_ns=stamps_ns, **weights)
+        track_id=person.track_id,
+        label=person.label,
+        state=LabelState(person.state),
+        confidence=person.confidence,
+        onset_ns=ns_of(person.onset),
+        evidence_start_ns=ns_of(person.evidence_start),
+        evidence_end_ns=evidence_end_ns,
+        frame_stamps_ns=stamps_ns,
+        **weights,
+    )

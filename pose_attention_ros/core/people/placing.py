@@ -14,8 +14,13 @@ from pose_attention_ros.core.types import SkeletonGraphs
 
 # Lengths in heights of the body (Drillis and Contini 1966).
 _TRUNK = 0.288
-_PARTS = {("shoulder", "elbow"): 0.186, ("elbow", "wrist"): 0.146, ("hip", "knee"): 0.245, ("knee", "ankle"): 0.246,
-          ("shoulder", "hip"): _TRUNK}
+_PARTS = {
+    ("shoulder", "elbow"): 0.186,
+    ("elbow", "wrist"): 0.146,
+    ("hip", "knee"): 0.245,
+    ("knee", "ankle"): 0.246,
+    ("shoulder", "hip"): _TRUNK,
+}
 _SHOULDERS = 0.259  # between the two
 _FEWEST_PARTS = 3  # of which the second longest-looking counts: one wrong joint moves nobody
 _HEAD = ("head", "nose", "left_eye", "right_eye", "left_ear", "right_ear")
@@ -72,14 +77,21 @@ def place(graphs: SkeletonGraphs, row: int, camera: Pinhole, height_m: float) ->
     root = hips if hips is not None else np.asarray(shoulders) - up * _TRUNK * height
     distance_m = height_m / height
     head = [joints[name] for name in _HEAD if name in joints]
-    return Place(_point(root, distance_m), _axes(up, _forward(joints)),
-                 _point(np.mean(head, axis=0), distance_m) if head else None)
+    return Place(
+        _point(root, distance_m), _axes(up, _forward(joints)), _point(np.mean(head, axis=0), distance_m) if head else None
+    )
 
 
 def quaternion(axes: np.ndarray) -> tuple[float, float, float, float]:
     """x, y, z, w of a rotation matrix (3, 3)."""
-    trace = np.array([axes[0, 0] - axes[1, 1] - axes[2, 2], axes[1, 1] - axes[0, 0] - axes[2, 2],
-                      axes[2, 2] - axes[0, 0] - axes[1, 1], np.trace(axes)])
+    trace = np.array(
+        [
+            axes[0, 0] - axes[1, 1] - axes[2, 2],
+            axes[1, 1] - axes[0, 0] - axes[2, 2],
+            axes[2, 2] - axes[0, 0] - axes[1, 1],
+            np.trace(axes),
+        ]
+    )
     largest = int(trace.argmax())
     four = 2 * np.sqrt(1 + trace[largest])  # four times that component
     twist = axes - axes.T
@@ -95,10 +107,16 @@ def quaternion(axes: np.ndarray) -> tuple[float, float, float, float]:
 
 def _shares(joints: dict[str, np.ndarray]) -> list[float]:
     """How tall the whole body looks, at one metre, by each part that is seen."""
-    pairs = [(f"{side}_{first}", f"{side}_{second}", share) for (first, second), share in _PARTS.items()
-             for side in ("left", "right")] + [("left_shoulder", "right_shoulder", _SHOULDERS)]
-    lengths = [float(np.linalg.norm(joints[first] - joints[second])) / share for first, second, share in pairs
-               if first in joints and second in joints]
+    pairs = [
+        (f"{side}_{first}", f"{side}_{second}", share)
+        for (first, second), share in _PARTS.items()
+        for side in ("left", "right")
+    ] + [("left_shoulder", "right_shoulder", _SHOULDERS)]
+    lengths = [
+        float(np.linalg.norm(joints[first] - joints[second])) / share
+        for first, second, share in pairs
+        if first in joints and second in joints
+    ]
     return [length for length in lengths if length > 1e-6]
 
 

@@ -93,21 +93,27 @@ class SecondLook:
         """Up to `most` places that are worth a look; none where everybody is large."""
         self._images += 1
         chosen = [(known.at(first.stamp_ns), known.height_px) for known in self._lost(first, most)]
-        self._suspected = self._suspects(first, chosen)[:most - len(chosen)]
+        self._suspected = self._suspects(first, chosen)[: most - len(chosen)]
         chosen += self._suspected
         spare, expected = most - len(chosen), np.ones(len(chosen), bool)
         middles, heights = _middles_and_heights(first.found_xyxy)
         everybody_large = len(heights) > 0 and heights.min() >= first.large_px
         if spare and not everybody_large and (chosen or self._images % _IDLE == 0):
-            unsure = [row for row in np.argsort(first.scores, kind="stable").tolist()
-                      if first.scores[row] < _UNSURE and heights[row] < first.large_px][:spare - 1]
+            unsure = [
+                row
+                for row in np.argsort(first.scores, kind="stable").tolist()
+                if first.scores[row] < _UNSURE and heights[row] < first.large_px
+            ][: spare - 1]
             scanned = spare - len(unsure)
             chosen += [(middles[row], float(heights[row])) for row in unsure]
             chosen += [self._scanned(first.image_size) for _ in range(scanned)]
             expected = np.arange(len(chosen)) < len(chosen) - scanned
         margins = np.where(expected, _MARGIN, _SCAN_MARGIN)
-        return Places(np.array([place for place, _ in chosen], np.float64).reshape(-1, 2),
-                      margins * np.array([height for _, height in chosen], np.float64), expected)
+        return Places(
+            np.array([place for place, _ in chosen], np.float64).reshape(-1, 2),
+            margins * np.array([height for _, height in chosen], np.float64),
+            expected,
+        )
 
     def _lost(self, first: FirstLook, most: int) -> list[_Known]:
         """Those known who are not among the found, the likeliest first; each is tried now."""
@@ -132,12 +138,18 @@ class SecondLook:
     def remember(self, stamp_ns: int, found_xyxy: np.ndarray) -> None:
         """Bring what is known up to date with all (N, 4) who were found in this image, by either look."""
         middles, heights = _middles_and_heights(found_xyxy)
-        self._vain += [(place, stamp_ns) for place, _ in self._suspected
-                       if not any(np.hypot(*(place - middle)) < _NEAR * height for middle, height in zip(middles, heights))]
+        self._vain += [
+            (place, stamp_ns)
+            for place, _ in self._suspected
+            if not any(np.hypot(*(place - middle)) < _NEAR * height for middle, height in zip(middles, heights))
+        ]
         row_of = self._match(stamp_ns, middles, heights)
         before = {row: known for known, row in zip(self._known, row_of) if row >= 0}
-        kept = [known for known, row in zip(self._known, row_of)
-                if row < 0 and known.tries < _TRIES and (stamp_ns - known.seen_ns) * 1e-9 <= _MEMORY_S]
+        kept = [
+            known
+            for known, row in zip(self._known, row_of)
+            if row < 0 and known.tries < _TRIES and (stamp_ns - known.seen_ns) * 1e-9 <= _MEMORY_S
+        ]
         for row, (middle, height) in enumerate(zip(middles, heights)):
             speed, known = np.zeros(2), before.get(row)
             if known is not None and stamp_ns > known.seen_ns:

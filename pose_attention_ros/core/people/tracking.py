@@ -31,12 +31,17 @@ _SAME_PERSON = 0.12  # joints nearer than this to those of a matched person are 
 class TrackingConfig(Settings):
     """How far people may move unseen, and for how long."""
 
-    max_distance: float = setting(0.35, "farthest that a person's joints may lie from where the track expects them, as a "
-                                  "share of the person's size", low=0.01, high=5.0)
+    max_distance: float = setting(
+        0.35,
+        "farthest that a person's joints may lie from where the track expects them, as a share of the person's size",
+        low=0.01,
+        high=5.0,
+    )
     confirm_s: float = setting(0.2, "a person must be seen this long before a track begins", unit="s", low=0.0, high=5.0)
     max_lost_s: float = setting(2.5, "a track ends when its person was not seen for this long", unit="s", low=0.1, high=30.0)
-    sure_score: float = setting(0.2, "people of whom the estimator is less sure may go on with a track but not begin one",
-                                low=0.0, high=1.0)
+    sure_score: float = setting(
+        0.2, "people of whom the estimator is less sure may go on with a track but not begin one", low=0.0, high=1.0
+    )
 
 
 class _Sightings(NamedTuple):
@@ -62,7 +67,7 @@ class _Tracks:
         self.ids = np.full(people, -1, np.int64)
         self.centres_px, self.sizes_px, self.joints_px, self.there = (each.copy() for each in seen)
         self.velocities_px = np.zeros((people, 2))
-        self.spreads = np.tile([_SEEN_ERROR ** 2, 0, _SPEED_ERROR ** 2], (people, 1))
+        self.spreads = np.tile([_SEEN_ERROR**2, 0, _SPEED_ERROR**2], (people, 1))
         self.unseen_s, self.evidence_s = np.zeros(people), np.zeros(people)
 
     def __len__(self) -> int:
@@ -89,13 +94,13 @@ class _Tracks:
         self.centres_px += moved_px
         self.joints_px += moved_px[:, None]
         step = np.array([[1, 0, 0], [2 * dt_s, 1, 0], [dt_s * dt_s, dt_s, 1]])
-        self.spreads = self.spreads @ step + _ACCELERATION * np.array([dt_s ** 3 / 3, dt_s ** 2 / 2, dt_s])
+        self.spreads = self.spreads @ step + _ACCELERATION * np.array([dt_s**3 / 3, dt_s**2 / 2, dt_s])
         self.unseen_s += dt_s
 
     def correct(self, rows: np.ndarray, seen: _Sightings) -> None:
         """Those in `rows` are the people of `seen`."""
         spread = self.spreads[rows]
-        gains = spread[:, :2] / (spread[:, :1] + _SEEN_ERROR ** 2)  # of place and of speed
+        gains = spread[:, :2] / (spread[:, :1] + _SEEN_ERROR**2)  # of place and of speed
         off_px = seen.centres_px - self.centres_px[rows]
         self.centres_px[rows] += gains[:, :1] * off_px
         self.velocities_px[rows] += gains[:, 1:] * off_px
@@ -120,8 +125,9 @@ class PersonTracker:
         """Forget everybody."""
         self._tracks: _Tracks | None = None
 
-    def __call__(self, keypoints_px: np.ndarray, mask: np.ndarray, boxes_xyxy: np.ndarray, person_scores: np.ndarray,
-                 dt_s: float) -> tuple[np.ndarray, list[int]]:
+    def __call__(
+        self, keypoints_px: np.ndarray, mask: np.ndarray, boxes_xyxy: np.ndarray, person_scores: np.ndarray, dt_s: float
+    ) -> tuple[np.ndarray, list[int]]:
         """One frame of N people, dt_s seconds after the frame before; who gets which id does not depend on their order.
 
         :param keypoints_px: (N, V, 2), what lies where mask (N, V) is False means nothing; boxes_xyxy (N, 4)
@@ -188,8 +194,9 @@ class PersonTracker:
         cost = distance / gate - _WEIGHT_OF_OVERLAP * _overlap(apart_px, seen.sizes_px[:, None], tracks.sizes_px)
         return np.where(distance < gate, cost, np.inf)
 
-    def _begin_and_confirm(self, tracks: _Tracks, seen: _Sightings, sure: np.ndarray, row_of: np.ndarray,
-                           dt_s: float) -> None:
+    def _begin_and_confirm(
+        self, tracks: _Tracks, seen: _Sightings, sure: np.ndarray, row_of: np.ndarray, dt_s: float
+    ) -> None:
         """Begin tracks with those who are nobody's, and confirm those that were seen for long enough."""
         beginners = tracks.ids < 0
         if beginners.any():
@@ -206,8 +213,9 @@ class PersonTracker:
             self._highest += len(rows)
 
 
-def _middle_distance(some_px: np.ndarray, some_there: np.ndarray, others_px: np.ndarray,
-                     others_there: np.ndarray) -> np.ndarray:
+def _middle_distance(
+    some_px: np.ndarray, some_there: np.ndarray, others_px: np.ndarray, others_there: np.ndarray
+) -> np.ndarray:
     """The median way (N, M) in pixels between the joints (N, V, 2) and (M, V, 2) that both have; inf where these are few."""
     way = some_px[:, None] - others_px
     way *= way

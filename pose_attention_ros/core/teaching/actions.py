@@ -98,8 +98,10 @@ class TaughtActions:
 def checked_name(name: str, classes: tuple[str, ...]) -> str:
     """`name`, if an action may be called so. Raises UserError."""
     if not isinstance(name, str) or not NAME.fullmatch(name):
-        raise UserError(f"name is {str(name)[:60]!r}, expected 1 to {LONGEST_NAME} letters, digits, spaces, _, - and dots, "
-                        "a letter or digit first")
+        raise UserError(
+            f"name is {str(name)[:60]!r}, expected 1 to {LONGEST_NAME} letters, digits, spaces, _, - and dots, "
+            "a letter or digit first"
+        )
     if name in classes or name == UNKNOWN_LABEL:
         raise UserError(f"name is {name!r}, which the model knows already: choose another")
     return name
@@ -118,9 +120,14 @@ def taught_action(name: str, takes: np.ndarray, lengths_s: tuple[float, ...], sp
         raise UserError(f"{len(takes)} takes of {name!r}, expected 1 to {MOST_TAKES}")
     takes = unit(np.asarray(takes, np.float32))
     against = space.negatives @ unit(takes.mean(0))
-    limit = max((float(np.quantile(part, 1 - share)) for part, share in
-                 ((against[~space.known], _OTHERS_ACCEPTED), (against[space.known], _KNOWN_ACCEPTED)) if len(part)),
-                default=0.5)
+    limit = max(
+        (
+            float(np.quantile(part, 1 - share))
+            for part, share in ((against[~space.known], _OTHERS_ACCEPTED), (against[space.known], _KNOWN_ACCEPTED))
+            if len(part)
+        ),
+        default=0.5,
+    )
     if len(takes) > 1:
         limit += _BETWEEN * max(float(np.median(own_likeness(takes))) - limit, 0.0)
     return TaughtAction(name, takes, tuple(float(length) for length in lengths_s), float(np.clip(limit, -1.0, 0.99)))

@@ -12,9 +12,11 @@ from pose_attention_ros.core.teaching.actions import TaughtAction, TaughtActions
 from pose_attention_ros.core.teaching.lesson import Lesson, lesson_of
 
 # command -> the fields that it takes, and their types
+# fmt: off
 COMMANDS: dict[str, dict[str, type]] = {
     "status": {}, "begin": {"name": str, "track_id": int}, "drop": {"take": int}, "learn": {}, "cancel": {},
     "rename": {"name": str, "new_name": str}, "remove": {"name": str}}
+# fmt: on
 
 
 class Learner(Protocol):
@@ -50,8 +52,13 @@ class Teacher:
         """:param announce: called with the model as it is now: at once, and whenever its classes have changed"""
         self._learner, self._file, self._announce = learner, file, announce
         self._carry_out: dict[str, Callable[..., None]] = {
-            "begin": self._begin, "drop": self._drop, "learn": self._learn, "cancel": self.cancel,
-            "rename": file.rename, "remove": file.remove}
+            "begin": self._begin,
+            "drop": self._drop,
+            "learn": self._learn,
+            "cancel": self.cancel,
+            "rename": file.rename,
+            "remove": file.remove,
+        }
         self._tell()
 
     @property

@@ -17,5 +17,6 @@ def with_taught(spec: ModelSpec, taught: TaughtActions | None) -> ModelSpec:
     for action in taught.actions:
         digest.update(action.name.encode() + b"\0" + action.takes.tobytes() + b"\0")
     thresholds = (*spec.thresholds, *[spec.threshold] * len(taught.actions)) if spec.thresholds else ()
-    return dataclasses.replace(spec, classes=(*spec.classes, *taught.names), sha256=digest.hexdigest(),
-                               thresholds=thresholds)
+    return dataclasses.replace(
+        spec, classes=(*spec.classes, *taught.names), sha256=digest.hexdigest(), thresholds=thresholds
+    )

@@ -28,8 +28,13 @@ _PLACE_AND_SCORE = [FEATURE_NAMES.index(name) for name in ("x", "y", "score")]
 class TakeConfig(Settings):
     """How a lesson is cut into takes."""
 
-    still_speed: float = setting(0.35, "a person whose joints move more slowly, on average, stands still between two takes",
-                                 unit="body units/s", low=0.0, high=10.0)
+    still_speed: float = setting(
+        0.35,
+        "a person whose joints move more slowly, on average, stands still between two takes",
+        unit="body units/s",
+        low=0.0,
+        high=10.0,
+    )
     still_s: float = setting(0.35, "being still for this long ends a take", unit="s", low=0.0, high=5.0)
     shortest_take_s: float = setting(0.6, "a motion shorter than this is no take", unit="s", low=0.1, high=10.0)
     longest_take_s: float = setting(6.0, "a motion that goes on is cut after this", unit="s", low=0.5, high=30.0)
@@ -61,9 +66,13 @@ def cut(stamps_ns: np.ndarray, speeds: np.ndarray, config: TakeConfig) -> list[s
     begin: int | None = None
     last = 0
     for tick, moves in enumerate([*moving.tolist(), None]):
-        over = moves is None or (begin is not None and (
-            (stamps_ns[tick] - stamps_ns[last]) * 1e-9 > config.still_s
-            or (stamps_ns[tick] - stamps_ns[begin]) * 1e-9 >= config.longest_take_s))
+        over = moves is None or (
+            begin is not None
+            and (
+                (stamps_ns[tick] - stamps_ns[last]) * 1e-9 > config.still_s
+                or (stamps_ns[tick] - stamps_ns[begin]) * 1e-9 >= config.longest_take_s
+            )
+        )
         if over and begin is not None:
             if (stamps_ns[last] - stamps_ns[begin]) * 1e-9 >= config.shortest_take_s:
                 takes.append(slice(begin, last + 1))
@@ -76,8 +85,14 @@ def cut(stamps_ns: np.ndarray, speeds: np.ndarray, config: TakeConfig) -> list[s
 class Lesson:
     """What is seen of the person while an action is taught."""
 
-    def __init__(self, name: str, track_id: int, rate_hz: float, config: TakeConfig | None = None,
-                 spans_ns: Sequence[tuple[int, int]] = ()) -> None:
+    def __init__(
+        self,
+        name: str,
+        track_id: int,
+        rate_hz: float,
+        config: TakeConfig | None = None,
+        spans_ns: Sequence[tuple[int, int]] = (),
+    ) -> None:
         """
         :param spans_ns: stamps between which the action is shown, where that is known
         """
@@ -102,8 +117,10 @@ class Lesson:
         parts = self._spans(stamps_ns) if self._spans_ns else cut(stamps_ns, speeds, self.config)
         if parts and self._going_on(parts[-1], stamps_ns):
             parts.pop()
-        found = [Take(int(stamps_ns[part.start]), int(stamps_ns[part.stop - 1]), embeddings[part], features[part])
-                 for part in parts]
+        found = [
+            Take(int(stamps_ns[part.start]), int(stamps_ns[part.stop - 1]), embeddings[part], features[part])
+            for part in parts
+        ]
         return [take for take in found if take.begin_ns not in self._deleted][:MOST_TAKES]
 
     def _spans(self, stamps_ns: np.ndarray) -> list[slice]:
@@ -135,8 +152,10 @@ class Lesson:
         self.close()
         takes = self.takes()
         if not takes:
-            raise UserError(f"no take of {self.name!r} by person {self.track_id}: stand still, move, stand still again; "
-                            f"a take lasts {self.config.shortest_take_s:g} to {self.config.longest_take_s:g} s")
+            raise UserError(
+                f"no take of {self.name!r} by person {self.track_id}: stand still, move, stand still again; "
+                f"a take lasts {self.config.shortest_take_s:g} to {self.config.longest_take_s:g} s"
+            )
         places = space.place(np.stack([pooled(take.embeddings, take.features) for take in takes]))
         action = taught_action(self.name, places, tuple(take.length_s for take in takes), space)
         return self._told_sooner(action, takes, space) or action
@@ -148,9 +167,17 @@ class Lesson:
         if len(takes) < _TAKES_TO_CUT or not shorter:
             return None
         ticks = round(shorter[-1] * self._rate_hz)
-        parts = [space.place(np.stack([pooled(take.embeddings[begin : begin + ticks], take.features[begin : begin + ticks])
-                                       for begin in range(0, max(len(take.features) - ticks, 0) + 1, max(ticks // 4, 1))]))
-                 for take in takes]
+        parts = [
+            space.place(
+                np.stack(
+                    [
+                        pooled(take.embeddings[begin : begin + ticks], take.features[begin : begin + ticks])
+                        for begin in range(0, max(len(take.features) - ticks, 0) + 1, max(ticks // 4, 1))
+                    ]
+                )
+            )
+            for take in takes
+        ]
         middles = unit(np.stack([each.mean(0) for each in parts]))
         sooner = taught_action(self.name, middles, (shorter[-1],) * len(takes), space)
         told = [(each @ unit(middles.sum(0) - middle)).min() >= sooner.limit for each, middle in zip(parts, middles)]

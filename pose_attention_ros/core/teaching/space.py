@@ -29,8 +29,9 @@ def pooled(embeddings: np.ndarray, features: np.ndarray) -> np.ndarray:
     begins = np.arange(_THIRDS) * len(motion) // _THIRDS
     ends = np.maximum(np.arange(1, _THIRDS + 1) * len(motion) // _THIRDS, begins + 1)
     thirds = [motion[begin:end].mean(0) for begin, end in zip(begins, ends)]
-    return np.concatenate([embeddings.mean(0), embeddings.max(0), embeddings.std(0), *thirds, motion.max(0), motion.min(0),
-                           motion.std(0)]).astype(np.float32)
+    return np.concatenate(
+        [embeddings.mean(0), embeddings.max(0), embeddings.std(0), *thirds, motion.max(0), motion.min(0), motion.std(0)]
+    ).astype(np.float32)
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,8 +48,13 @@ class TeachingSpace:
 
     def __post_init__(self) -> None:
         pools, size = self.basis.shape if self.basis.ndim == 2 else (0, 0)
-        wanted = {"mean": (pools,), "scale": (pools,), "basis": (pools, size), "negatives": (len(self.negatives), size),
-                  "known": (len(self.negatives),)}
+        wanted = {
+            "mean": (pools,),
+            "scale": (pools,),
+            "basis": (pools, size),
+            "negatives": (len(self.negatives), size),
+            "known": (len(self.negatives),),
+        }
         for name, shape in wanted.items():
             value = getattr(self, name)
             if value.shape != shape or not shape[-1] or not np.isfinite(value).all():
@@ -73,8 +79,13 @@ def fitted(pools: np.ndarray, labels: np.ndarray, shrinkage: float = 0.02) -> tu
     :param pools: (N, P) of labelled clips; labels: (N,), as fine as they are known
     :param shrinkage: share of an even spread in the covariance within labels
     """
-    inside = np.concatenate([pools[labels == label] - pools[labels == label].mean(0) for label in np.unique(labels)
-                             if (labels == label).sum() > 3])
+    inside = np.concatenate(
+        [
+            pools[labels == label] - pools[labels == label].mean(0)
+            for label in np.unique(labels)
+            if (labels == label).sum() > 3
+        ]
+    )
     scale = inside.std(0) + 1e-4
     covariance = (inside / scale).T @ (inside / scale) / len(inside)
     covariance = (1 - shrinkage) * covariance + shrinkage * np.eye(len(scale)) * np.trace(covariance) / len(scale)

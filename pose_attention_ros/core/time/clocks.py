@@ -71,5 +71,7 @@ class RoundTrip:
     @property
     def bounds_s(self) -> tuple[float, float]:
         """The other clock minus ours lies between these; (-inf, inf) before any answer stated its latency."""
-        return (max((low for low, _ in self._bounds_s), default=-math.inf),
-                min((high for _, high in self._bounds_s), default=math.inf))
+        return (
+            max((low for low, _ in self._bounds_s), default=-math.inf),
+            min((high for _, high in self._bounds_s), default=math.inf),
+        )

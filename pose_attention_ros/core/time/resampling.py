@@ -13,8 +13,9 @@ from pose_attention_ros.core.config import Settings, setting
 class GapConfig(Settings):
     """How much time may be missing before what was seen earlier counts no longer."""
 
-    max_gap_s: float = setting(0.75, "a person not seen, or no image at all, for longer: start afresh", unit="s", low=0.05,
-                               high=10.0)
+    max_gap_s: float = setting(
+        0.75, "a person not seen, or no image at all, for longer: start afresh", unit="s", low=0.05, high=10.0
+    )
 
 
 def resample(stamps_s: np.ndarray, features: np.ndarray, ticks_s: np.ndarray) -> np.ndarray:

@@ -32,39 +32,112 @@ _NAMES = {  # file names of known sets
 
 def _sided(**names: str) -> dict[str, str]:
     """Both sides of joints; `{S}`, `{s}` and `{L}` stand for Left, l and L."""
-    return {f"{side}_{joint}": pattern.format(S=side.capitalize(), s=side[0], L=side[0].upper())
-            for joint, pattern in names.items() for side in ("left", "right")}
+    return {
+        f"{side}_{joint}": pattern.format(S=side.capitalize(), s=side[0], L=side[0].upper())
+        for joint, pattern in names.items()
+        for side in ("left", "right")
+    }
 
 
 # canonical joint -> its name in the file, in any spelling (`_bare`); tried in this order.
 SKELETONS: dict[str, dict[str, str]] = {
     "arm and forearm (CMU, Mixamo, MotionBuilder)": {
-        "head": "Head", "neck": "Neck", "hip_center": "Hips", "spine": "Spine",
-        **_sided(shoulder="{S}Arm", elbow="{S}ForeArm", wrist="{S}Hand", hip="{S}UpLeg", knee="{S}Leg", ankle="{S}Foot",
-                 foot="{S}ToeBase")},
+        "head": "Head",
+        "neck": "Neck",
+        "hip_center": "Hips",
+        "spine": "Spine",
+        **_sided(
+            shoulder="{S}Arm",
+            elbow="{S}ForeArm",
+            wrist="{S}Hand",
+            hip="{S}UpLeg",
+            knee="{S}Leg",
+            ankle="{S}Foot",
+            foot="{S}ToeBase",
+        ),
+    },
     "upper and lower (Bandai-Namco)": {
-        "head": "Head", "neck": "Neck", "hip_center": "Hips", "spine": "Spine",
-        **_sided(shoulder="UpperArm_{L}", elbow="LowerArm_{L}", wrist="Hand_{L}", hip="UpperLeg_{L}", knee="LowerLeg_{L}",
-                 ankle="Foot_{L}", foot="Toes_{L}")},
+        "head": "Head",
+        "neck": "Neck",
+        "hip_center": "Hips",
+        "spine": "Spine",
+        **_sided(
+            shoulder="UpperArm_{L}",
+            elbow="LowerArm_{L}",
+            wrist="Hand_{L}",
+            hip="UpperLeg_{L}",
+            knee="LowerLeg_{L}",
+            ankle="Foot_{L}",
+            foot="Toes_{L}",
+        ),
+    },
     "upper and lower, side first (Unity)": {
-        "head": "Head", "neck": "Neck", "hip_center": "Hips", "spine": "Spine",
-        **_sided(shoulder="{S}UpperArm", elbow="{S}LowerArm", wrist="{S}Hand", hip="{S}UpperLeg", knee="{S}LowerLeg",
-                 ankle="{S}Foot", foot="{S}Toe")},
+        "head": "Head",
+        "neck": "Neck",
+        "hip_center": "Hips",
+        "spine": "Spine",
+        **_sided(
+            shoulder="{S}UpperArm",
+            elbow="{S}LowerArm",
+            wrist="{S}Hand",
+            hip="{S}UpperLeg",
+            knee="{S}LowerLeg",
+            ankle="{S}Foot",
+            foot="{S}Toe",
+        ),
+    },
     "thigh and shin (Rokoko)": {
-        "head": "Head", "neck": "Neck", "hip_center": "Hips", "spine": "Spine",
-        **_sided(shoulder="{S}Arm", elbow="{S}ForeArm", wrist="{S}Hand", hip="{S}Thigh", knee="{S}Shin", ankle="{S}Foot",
-                 foot="{S}Toe")},
+        "head": "Head",
+        "neck": "Neck",
+        "hip_center": "Hips",
+        "spine": "Spine",
+        **_sided(
+            shoulder="{S}Arm",
+            elbow="{S}ForeArm",
+            wrist="{S}Hand",
+            hip="{S}Thigh",
+            knee="{S}Shin",
+            ankle="{S}Foot",
+            foot="{S}Toe",
+        ),
+    },
     "thigh and calf (Unreal)": {
-        "head": "head", "neck": "neck_01", "hip_center": "pelvis", "spine": "spine_01",
-        **_sided(shoulder="upperarm_{s}", elbow="lowerarm_{s}", wrist="hand_{s}", hip="thigh_{s}", knee="calf_{s}",
-                 ankle="foot_{s}", foot="ball_{s}")},
+        "head": "head",
+        "neck": "neck_01",
+        "hip_center": "pelvis",
+        "spine": "spine_01",
+        **_sided(
+            shoulder="upperarm_{s}",
+            elbow="lowerarm_{s}",
+            wrist="hand_{s}",
+            hip="thigh_{s}",
+            knee="calf_{s}",
+            ankle="foot_{s}",
+            foot="ball_{s}",
+        ),
+    },
     "collar and shoulder (Daz, Poser)": {
-        "head": "head", "neck": "neck", "hip_center": "hip", "spine": "abdomen",
-        **_sided(shoulder="{s}Shldr", elbow="{s}ForeArm", wrist="{s}Hand", hip="{s}Thigh", knee="{s}Shin", ankle="{s}Foot")},
+        "head": "head",
+        "neck": "neck",
+        "hip_center": "hip",
+        "spine": "abdomen",
+        **_sided(shoulder="{s}Shldr", elbow="{s}ForeArm", wrist="{s}Hand", hip="{s}Thigh", knee="{s}Shin", ankle="{s}Foot"),
+    },
     "joints (Xsens, 3ds Max)": {
-        "head": "Head", "neck": "Neck", "hip_center": "Hips", "spine": "Chest",
-        **_sided(shoulder="{S}Shoulder", elbow="{S}Elbow", wrist="{S}Wrist", hip="{S}Hip", knee="{S}Knee", ankle="{S}Ankle",
-                 foot="{S}Toe")},
+        "head": "Head",
+        "neck": "Neck",
+        "hip_center": "Hips",
+        "spine": "Chest",
+        **_sided(
+            shoulder="{S}Shoulder",
+            elbow="{S}Elbow",
+            wrist="{S}Wrist",
+            hip="{S}Hip",
+            knee="{S}Knee",
+            ankle="{S}Ankle",
+            foot="{S}Toe",
+        ),
+    },
 }
 
 
@@ -72,17 +145,27 @@ SKELETONS: dict[str, dict[str, str]] = {
 class BvhConfig(Settings):
     """How BVH files are read; they say little of themselves."""
 
-    unit: str = setting("auto", "length of a unit; auto: the one that makes the first person a person",
-                        choices=("auto", *UNITS_M))
-    up: str = setting("auto", "the axis that points up; auto: the one along which the first person stands",
-                      choices=("auto", "y", "z"))
-    names: str = setting("", "regular expression for file names with groups named label, person, style or dataset; empty: "
-                         "Bandai-Namco's names, else what stands before the number is the label")
+    unit: str = setting(
+        "auto", "length of a unit; auto: the one that makes the first person a person", choices=("auto", *UNITS_M)
+    )
+    up: str = setting(
+        "auto", "the axis that points up; auto: the one along which the first person stands", choices=("auto", "y", "z")
+    )
+    names: str = setting(
+        "",
+        "regular expression for file names with groups named label, person, style or dataset; empty: "
+        "Bandai-Namco's names, else what stands before the number is the label",
+    )
     max_fps: float = setting(60.0, "of files with more, frames are left out evenly", unit="Hz", low=1.0, high=1000.0)
 
 
-def read_bvh_folder(folder: Path, config: BvhConfig, joint_names: Path | None = None, clip_labels: Path | None = None,
-                    left_out: LeftOut | None = None) -> list[Motion]:
+def read_bvh_folder(
+    folder: Path,
+    config: BvhConfig,
+    joint_names: Path | None = None,
+    clip_labels: Path | None = None,
+    left_out: LeftOut | None = None,
+) -> list[Motion]:
     """Every BVH file in `folder` and below. All must have the joints of the first one's table.
 
     :param joint_names: YAML, {canonical joint: name in the files}, in place of the built-in tables
@@ -102,8 +185,9 @@ def read_bvh_folder(folder: Path, config: BvhConfig, joint_names: Path | None = 
         about = given.get(path.stem) if given is not None else _from_name(path.stem, matches)
         if about is None or not about.get("label"):
             if left_out is not None:
-                left_out.add("the table of labels does not name it" if given is not None else "its name tells no label",
-                             path.name)
+                left_out.add(
+                    "the table of labels does not name it" if given is not None else "its name tells no label", path.name
+                )
             continue
         bvh = read_bvh(path)
         table = table or _table_for(bvh.names(), path)
@@ -116,8 +200,18 @@ def read_bvh_folder(folder: Path, config: BvhConfig, joint_names: Path | None = 
             scale_m = _unit_m(xyz, joints) if config.unit == "auto" else UNITS_M[config.unit]
         xyz = _upright(xyz, axis) * scale_m
         extra = {key: about[key] for key in EXTRA if about.get(key)}
-        motions.append(Motion(f"{name}/{path.stem}", xyz.astype(np.float32), joints, round(bvh.fps / step, 2),
-                              about["label"], f"{name}/{about.get('person') or nobody(extra)}", number, extra))
+        motions.append(
+            Motion(
+                f"{name}/{path.stem}",
+                xyz.astype(np.float32),
+                joints,
+                round(bvh.fps / step, 2),
+                about["label"],
+                f"{name}/{about.get('person') or nobody(extra)}",
+                number,
+                extra,
+            )
+        )
     return measured(motions)
 
 
@@ -132,8 +226,10 @@ def _table_for(names: Sequence[str], path: Path) -> dict[str, str]:
         if all(_bare(table[joint]) in there for joint in BODY):
             log.info("joints are named as in: %s", what)
             return {joint: name for joint, name in table.items() if _bare(name) in there}
-    raise UserError(f"{path}: no built-in table fits its joints ({', '.join(names[:40])}); give --joint-names FILE.yaml "
-                    f"with a name for each of {', '.join(BODY)}")
+    raise UserError(
+        f"{path}: no built-in table fits its joints ({', '.join(names[:40])}); give --joint-names FILE.yaml "
+        f"with a name for each of {', '.join(BODY)}"
+    )
 
 
 def _rows(table: Mapping[str, str], names: Sequence[str], path: Path) -> dict[str, int]:
@@ -155,8 +251,14 @@ def _read_names(path: Path) -> dict[str, str]:
         odd = [joint for joint in table if joint not in PART_OF_JOINT]
         absent = [joint for joint in BODY if joint not in table]
         if odd or absent:
-            raise UserError(f"{path}: " + (f"{', '.join(absent)} are missing" if absent else
-                                           f"{', '.join(odd)} are no canonical joints; known: {', '.join(PART_OF_JOINT)}"))
+            raise UserError(
+                f"{path}: "
+                + (
+                    f"{', '.join(absent)} are missing"
+                    if absent
+                    else f"{', '.join(odd)} are no canonical joints; known: {', '.join(PART_OF_JOINT)}"
+                )
+            )
         return table
 
 
@@ -165,8 +267,10 @@ def _read_labels(path: Path) -> dict[str, dict[str, str]]:
         rows = list(csv.DictReader(file, skipinitialspace=True))
         if not rows or not {"name", "label"} <= set(rows[0]):
             raise UserError(f"{path} is no table of labels: expected the columns name,label[,person] in the first line")
-        return {(row["name"] or "").removesuffix(".bvh"): {key: (row.get(key) or "").strip() for key in ("label", "person")}
-                for row in rows}
+        return {
+            (row["name"] or "").removesuffix(".bvh"): {key: (row.get(key) or "").strip() for key in ("label", "person")}
+            for row in rows
+        }
 
 
 def _from_name(stem: str, patterns: Sequence[re.Pattern]) -> dict[str, str] | None:
@@ -187,9 +291,14 @@ def _up(xyz: np.ndarray, joints: Sequence[str]) -> str:
 def _unit_m(xyz: np.ndarray, joints: Sequence[str]) -> float:
     """The unit in which legs and trunk are as long as a person's."""
     at = lambda joint: xyz[:, joints.index(joint)]  # noqa: E731
-    chain = sum(float(np.median(np.linalg.norm(a - b, axis=-1))) for a, b in (
-        (at("left_hip"), at("left_knee")), (at("left_knee"), at("left_ankle")),
-        (_middle(xyz, joints, "shoulder"), _middle(xyz, joints, "hip"))))
+    chain = sum(
+        float(np.median(np.linalg.norm(a - b, axis=-1)))
+        for a, b in (
+            (at("left_hip"), at("left_knee")),
+            (at("left_knee"), at("left_ankle")),
+            (_middle(xyz, joints, "shoulder"), _middle(xyz, joints, "hip")),
+        )
+    )
     unit = min(UNITS_M, key=lambda name: abs(np.log(max(chain, 1e-9) * UNITS_M[name] / _LEG_AND_TRUNK_M)))
     log.info("unit taken for %s: legs and trunk are %.2f m long", unit, chain * UNITS_M[unit])
     return UNITS_M[unit]

@@ -86,8 +86,10 @@ def read_bvh(path: Path) -> Bvh:
         period_s = float(next(words))
         values = np.array(list(words), np.float64)
         if not (period_s > 0 and count > 0 and channels and len(values) == count * channels):
-            raise UserError(f"{path} holds {len(values)} numbers at {period_s:g} s a frame; expected {count} frames of "
-                            f"{channels} channels")
+            raise UserError(
+                f"{path} holds {len(values)} numbers at {period_s:g} s a frame; expected {count} frames of "
+                f"{channels} channels"
+            )
         if not np.isfinite(values).all():
             raise UserError(f"{path} holds values that are no finite numbers")
         return Bvh(joints, values.reshape(count, channels), 1 / period_s)

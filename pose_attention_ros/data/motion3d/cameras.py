@@ -22,8 +22,9 @@ class CameraRing(Settings):
     """Where the virtual cameras stand: by default all round the person, drawn at random for every clip."""
 
     views: int = setting(4, "cameras a clip", low=1)
-    side_deg: float = setting(180.0, "how far to either side of the recording's own camera they stand", unit="deg", low=0,
-                              high=180)
+    side_deg: float = setting(
+        180.0, "how far to either side of the recording's own camera they stand", unit="deg", low=0, high=180
+    )
     elevation_low_deg: float = setting(-5.0, "lowest camera, seen from the person", unit="deg", low=-60, high=80)
     elevation_high_deg: float = setting(40.0, "highest camera", unit="deg", low=-60, high=80)
     distance_low_m: float = setting(2.5, "nearest camera", unit="m", low=1)
@@ -43,8 +44,15 @@ def _clips(motions: Sequence[Motion], ring: CameraRing, seed: int) -> Iterator[C
         for _ in range(ring.views):
             keypoints, depth_m = project(xyz, motion.root(), rng, ring)
             scores = depth_m > NEAREST_M
-            yield Clip(np.where(scores[..., None], keypoints, 0), scores.astype(np.float32), motion.label, motion.fps, "",
-                       motion.group, IMAGE_SIZE)
+            yield Clip(
+                np.where(scores[..., None], keypoints, 0),
+                scores.astype(np.float32),
+                motion.label,
+                motion.fps,
+                "",
+                motion.group,
+                IMAGE_SIZE,
+            )
 
 
 def project(xyz: np.ndarray, root: np.ndarray, rng: np.random.Generator, ring: CameraRing) -> tuple[np.ndarray, np.ndarray]:

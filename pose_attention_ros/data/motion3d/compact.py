@@ -21,11 +21,15 @@ from pose_attention_ros.data.finishing import LeftOut
 from pose_attention_ros.data.motion3d.record import Motion, Proportions, measured
 
 EXTRA = ("dataset", "style", "form", "sequence")
-BODY = ("head", *(f"{side}_{joint}" for side in ("left", "right")
-                   for joint in ("shoulder", "elbow", "wrist", "hip", "knee", "ankle")))
+BODY = (
+    "head",
+    *(f"{side}_{joint}" for side in ("left", "right") for joint in ("shoulder", "elbow", "wrist", "hip", "knee", "ankle")),
+)
+# fmt: off
 _MSR_JOINTS = ("left_shoulder", "right_shoulder", "neck", "spine", "left_hip", "right_hip", "hip_center", "left_elbow",
                "right_elbow", "left_wrist", "right_wrist", "left_hand", "right_hand", "left_knee", "right_knee",
                "left_ankle", "right_ankle", "left_foot", "right_foot", "head")
+# fmt: on
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,9 +44,11 @@ class Known:
     joints: tuple[str, ...] = LAYOUTS["kinect20"].joints
 
 
-KNOWN = (Known("nw_ucla", "view", 12.0, Proportions(0.3, 1.4, 0.67)),
-         Known("msr_action3d", "confidence", 15.0, Proportions(0.45, 0.6, 0.67), _MSR_JOINTS),
-         Known("utkinect", "xyz", 15.0, Proportions(0.3, 1.4, 0.67)))
+KNOWN = (
+    Known("nw_ucla", "view", 12.0, Proportions(0.3, 1.4, 0.67)),
+    Known("msr_action3d", "confidence", 15.0, Proportions(0.45, 0.6, 0.67), _MSR_JOINTS),
+    Known("utkinect", "xyz", 15.0, Proportions(0.3, 1.4, 0.67)),
+)
 
 
 def read_motions(source: Path, left_out: LeftOut | None = None) -> list[Motion]:
@@ -58,8 +64,10 @@ def read_motions(source: Path, left_out: LeftOut | None = None) -> list[Motion]:
         labelled = "action" in arrays or {"label", "class_names"} <= set(arrays)
         needed = {"xyz", "offsets", "joints" if "joints" in arrays else "subject"}
         if not labelled or not needed <= set(arrays):
-            raise UserError(f"{source} is no compact 3D file: expected arrays xyz, offsets, joints, fps, and action or "
-                            f"label with class_names; it has {', '.join(arrays) or 'none'}")
+            raise UserError(
+                f"{source} is no compact 3D file: expected arrays xyz, offsets, joints, fps, and action or "
+                f"label with class_names; it has {', '.join(arrays) or 'none'}"
+            )
         if "joints" in arrays:
             if "fps" not in arrays:
                 raise UserError(f"{source} has joints but no fps: expected frames a second, one number or one a clip")
@@ -72,15 +80,22 @@ def read_motions(source: Path, left_out: LeftOut | None = None) -> list[Motion]:
 def write_motions(path: Path, motions: Sequence[Motion]) -> None:
     """Write `motions`, which share their joints, as a compact 3D file."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    extra = {name: np.array([motion.extra.get(name, "") for motion in motions]) for name in EXTRA
-             if any(motion.extra.get(name) for motion in motions)}
+    extra = {
+        name: np.array([motion.extra.get(name, "") for motion in motions])
+        for name in EXTRA
+        if any(motion.extra.get(name) for motion in motions)
+    }
     with path.open("wb") as file:
         np.savez_compressed(
-            file, xyz=np.concatenate([motion.xyz for motion in motions]).astype(np.float32),
-            offsets=np.cumsum([0] + [len(motion.xyz) for motion in motions]), joints=np.array(motions[0].joints),
+            file,
+            xyz=np.concatenate([motion.xyz for motion in motions]).astype(np.float32),
+            offsets=np.cumsum([0] + [len(motion.xyz) for motion in motions]),
+            joints=np.array(motions[0].joints),
             action=np.array([motion.label for motion in motions]),
             fps=np.array([motion.fps for motion in motions], np.float32),
-            subject=np.array([motion.group.partition("/")[2] for motion in motions]), **extra)
+            subject=np.array([motion.group.partition("/")[2] for motion in motions]),
+            **extra,
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,30 +121,59 @@ def _joints(arrays: Mapping[str, np.ndarray]) -> tuple[str, ...]:
     strangers = [joint for joint in joints if joint not in PART_OF_JOINT]
     missing = [joint for joint in BODY if joint not in joints]
     if strangers or missing or len(set(joints)) < len(joints):
-        raise UserError(f"joints are {', '.join(joints)}: "
-                        + (f"{', '.join(strangers)} are no canonical names" if strangers else
-                           f"{', '.join(missing)} missing" if missing else "a name twice"))
+        raise UserError(
+            f"joints are {', '.join(joints)}: "
+            + (
+                f"{', '.join(strangers)} are no canonical names"
+                if strangers
+                else f"{', '.join(missing)} missing"
+                if missing
+                else "a name twice"
+            )
+        )
     return joints
 
 
-def _motions(name: str, arrays: Mapping[str, np.ndarray], joints: tuple[str, ...], fps: np.ndarray | float,
-             proportions: Proportions, left_out: LeftOut | None) -> list[Motion]:
+def _motions(
+    name: str,
+    arrays: Mapping[str, np.ndarray],
+    joints: tuple[str, ...],
+    fps: np.ndarray | float,
+    proportions: Proportions,
+    left_out: LeftOut | None,
+) -> list[Motion]:
     xyz, offsets = arrays["xyz"], arrays["offsets"]
     labels = arrays["action"] if "action" in arrays else arrays["class_names"][arrays["label"]]
     rates = np.broadcast_to(np.asarray(fps, np.float64), labels.shape)
     if xyz.ndim != 3 or xyz.shape[1:] != (len(joints), 3) or labels.ndim != 1 or offsets.shape != (len(labels) + 1,):
-        raise UserError(f"xyz {xyz.shape}, offsets {offsets.shape} and labels {labels.shape} do not fit: expected "
-                        f"(F, {len(joints)}, 3), (N+1,) and (N,)")
-    if offsets[0] != 0 or offsets[-1] != len(xyz) or (np.diff(offsets) < 0).any() or not (rates > 0).all() \
-            or not np.isfinite(rates).all():
+        raise UserError(
+            f"xyz {xyz.shape}, offsets {offsets.shape} and labels {labels.shape} do not fit: expected "
+            f"(F, {len(joints)}, 3), (N+1,) and (N,)"
+        )
+    if (
+        offsets[0] != 0
+        or offsets[-1] != len(xyz)
+        or (np.diff(offsets) < 0).any()
+        or not (rates > 0).all()
+        or not np.isfinite(rates).all()
+    ):
         raise UserError(f"offsets must rise from 0 to {len(xyz)} and fps be above 0")
     if not np.isfinite(xyz).all():
         raise UserError("xyz holds NaN or infinity")
     motions = []
     for i, label in enumerate(labels):
         extra = {key: str(arrays[key][i]) for key in EXTRA if key in arrays}
-        motion = Motion(f"{name}/{i:05d}", xyz[offsets[i]:offsets[i + 1]], joints, float(rates[i]), str(label),
-                        f"{name}/{_person(arrays, i, extra)}", i, extra, proportions)
+        motion = Motion(
+            f"{name}/{i:05d}",
+            xyz[offsets[i] : offsets[i + 1]],
+            joints,
+            float(rates[i]),
+            str(label),
+            f"{name}/{_person(arrays, i, extra)}",
+            i,
+            extra,
+            proportions,
+        )
         tracked = np.abs(motion.root()).sum(-1) > 0
         if tracked.sum() >= 2:
             motions.append(replace(motion, xyz=motion.xyz[tracked]))

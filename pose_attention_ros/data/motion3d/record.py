@@ -58,8 +58,9 @@ class Motion:
 def as_annotated(xyz: np.ndarray, joints: Sequence[str], proportions: Proportions) -> np.ndarray:
     """(n, V, 3) with hips, shoulders and head moved by `proportions`; the input is left alone."""
     xyz = xyz.copy()
-    left_hip, right_hip, left, right, head = (joints.index(joint) for joint in (
-        "left_hip", "right_hip", "left_shoulder", "right_shoulder", "head"))
+    left_hip, right_hip, left, right, head = (
+        joints.index(joint) for joint in ("left_hip", "right_hip", "left_shoulder", "right_shoulder", "head")
+    )
     shoulders, hips = (xyz[:, left] + xyz[:, right]) / 2, (xyz[:, left_hip] + xyz[:, right_hip]) / 2
     lower = hips + proportions.hip_drop * (hips - shoulders)
     for hip in (left_hip, right_hip):
@@ -81,18 +82,28 @@ def measured(motions: Sequence[Motion]) -> list[Motion]:
 
 def _proportions(xyz: np.ndarray, joints: tuple[str, ...]) -> Proportions:
     """From the median lengths over xyz (n, V, 3)."""
-    xyz = xyz[::max(1, len(xyz) // _ENOUGH_FRAMES)].astype(np.float64)
+    xyz = xyz[:: max(1, len(xyz) // _ENOUGH_FRAMES)].astype(np.float64)
     at = {joint: xyz[:, i] for i, joint in enumerate(joints)}
     shoulders, hips = ((at[f"left_{joint}"] + at[f"right_{joint}"]) / 2 for joint in ("shoulder", "hip"))
     trunk, thigh, hip_width, shoulder_width, head_height = (
-        max(float(np.median(np.linalg.norm(a - b, axis=-1))), 1e-3) for a, b in (
-            (shoulders, hips), (at["left_hip"], at["left_knee"]), (at["left_hip"], at["right_hip"]),
-            (at["left_shoulder"], at["right_shoulder"]), (at["head"], shoulders)))
+        max(float(np.median(np.linalg.norm(a - b, axis=-1))), 1e-3)
+        for a, b in (
+            (shoulders, hips),
+            (at["left_hip"], at["left_knee"]),
+            (at["left_hip"], at["right_hip"]),
+            (at["left_shoulder"], at["right_shoulder"]),
+            (at["head"], shoulders),
+        )
+    )
     hip_drop = float(np.clip((thigh - _THIGH * trunk) / ((1 + _THIGH) * trunk), 0, 0.5))
     seen = trunk * (1 + hip_drop)
     factor = lambda share, length: float(np.clip(share * seen / length, 0.5, 2))  # noqa: E731
-    return Proportions(hip_drop, factor(_HIP_WIDTH, hip_width), factor(_HEAD_HEIGHT, head_height),
-                       max(1.0, factor(_SHOULDER_WIDTH, shoulder_width)))
+    return Proportions(
+        hip_drop,
+        factor(_HIP_WIDTH, hip_width),
+        factor(_HEAD_HEIGHT, head_height),
+        max(1.0, factor(_SHOULDER_WIDTH, shoulder_width)),
+    )
 
 
 def on_the_floor(xyz: np.ndarray, layout: Layout) -> np.ndarray:

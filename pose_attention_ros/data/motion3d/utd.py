@@ -17,6 +17,7 @@ from pose_attention_ros.data.matlab import read_mat
 from pose_attention_ros.data.motion3d.record import Motion, measured
 
 FPS = 30.0
+# fmt: off
 JOINTS = ("head", "neck", "spine", "hip_center", "left_shoulder", "left_elbow", "left_wrist", "left_hand", "right_shoulder",
           "right_elbow", "right_wrist", "right_hand", "left_hip", "left_knee", "left_ankle", "left_foot", "right_hip",
           "right_knee", "right_ankle", "right_foot")
@@ -24,6 +25,7 @@ ACTIONS = ("swipe_left", "swipe_right", "wave", "clap", "throw", "arm_cross", "b
            "draw_circle_clockwise", "draw_circle_counter_clockwise", "draw_triangle", "bowling", "boxing", "baseball_swing",
            "tennis_swing", "arm_curl", "tennis_serve", "push", "knock", "catch", "pickup_throw", "jog", "walk",
            "sit_to_stand", "stand_to_sit", "lunge", "squat")
+# fmt: on
 _NAME = re.compile(r"a(\d+)_s(\d+)_t(\d+)_skeleton")
 
 
@@ -39,8 +41,17 @@ def read_utd(folder: Path, left_out: LeftOut | None = None) -> list[Motion]:
             if left_out is not None:
                 left_out.add("of no known action", path.name)
             continue
-        motions.append(Motion(f"utd_mhad/{path.stem.removesuffix('_skeleton')}", read_skeleton(path), JOINTS, FPS,
-                              ACTIONS[action - 1], f"utd_mhad/s{subject:02d}", len(motions)))
+        motions.append(
+            Motion(
+                f"utd_mhad/{path.stem.removesuffix('_skeleton')}",
+                read_skeleton(path),
+                JOINTS,
+                FPS,
+                ACTIONS[action - 1],
+                f"utd_mhad/s{subject:02d}",
+                len(motions),
+            )
+        )
     return measured(motions)
 
 

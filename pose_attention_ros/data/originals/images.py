@@ -16,8 +16,9 @@ from pose_attention_ros.data.finishing import LeftOut, finished, with_joints
 from pose_attention_ros.data.pixel_clips import DecodedPixels, combined_sha256
 
 
-def from_images(clips: list[Clip], joints: tuple[str, ...], files: list[list[Path]], left_out: LeftOut | None = None
-                ) -> DecodedPixels:
+def from_images(
+    clips: list[Clip], joints: tuple[str, ...], files: list[list[Path]], left_out: LeftOut | None = None
+) -> DecodedPixels:
     """A data set whose clip i has one image file a frame, files[i], in order.
 
     :raises UserError: a clip has fewer images than frames with joints; surplus images are left out
@@ -39,6 +40,7 @@ def from_images(clips: list[Clip], joints: tuple[str, ...], files: list[list[Pat
 
 def from_videos(clips: list[Clip], joints: tuple[str, ...], files: list[Path], left_out: LeftOut) -> DecodedPixels:
     """A data set whose clip i is the video files[i], whose first frames are the clip's; all clips have joints."""
+
     def read(clip: int, frames: Sequence[int]) -> np.ndarray:
         return _video_frames(files[clip], frames)
 

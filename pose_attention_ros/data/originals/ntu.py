@@ -59,8 +59,11 @@ def import_joints(folder: Path) -> SkeletonDataset:
 def _clips(folder: Path) -> tuple[list[Clip], list[str], LeftOut]:
     """Clips with joints, the published name of each, and what was left out."""
     missing = missing_samples(folder)
-    files = [path for path in visible((folder / SKELETONS).glob("*.skeleton")) or visible(folder.glob("*.skeleton"))
-             if _NAME.fullmatch(path.stem)]
+    files = [
+        path
+        for path in visible((folder / SKELETONS).glob("*.skeleton")) or visible(folder.glob("*.skeleton"))
+        if _NAME.fullmatch(path.stem)
+    ]
     if not files:
         raise UserError(f"{folder} is not NTU RGB+D's folder: expected {SKELETONS}/S001C001P001R001A001.skeleton and so on")
     clips, names, left_out = [], [], LeftOut()
@@ -93,8 +96,16 @@ def read_clip(path: Path) -> Clip | None:
         return None
     parts = tuple("train" if within else "test" for within in (subject in TRAINING_SUBJECTS, camera in TRAINING_CAMERAS))
     scores = np.where(there, _SCORE_OF_STATE[np.clip(states, 0, 2)], 0).astype(np.float32)
-    return Clip(np.where(there[..., None], keypoints, 0).astype(np.float32), scores, f"A{action:03d}", FPS, parts[0],
-                f"ntu/p{subject:03d}", IMAGE_SIZE, parts)
+    return Clip(
+        np.where(there[..., None], keypoints, 0).astype(np.float32),
+        scores,
+        f"A{action:03d}",
+        FPS,
+        parts[0],
+        f"ntu/p{subject:03d}",
+        IMAGE_SIZE,
+        parts,
+    )
 
 
 def read_bodies(text: str) -> Iterator[dict[int, np.ndarray]]:
@@ -107,7 +118,7 @@ def read_bodies(text: str) -> Iterator[dict[int, np.ndarray]]:
         at += count
         if at > len(values):
             raise ValueError(f"it ends after {len(values)} values, in the middle of a frame")
-        return values[at - count:at]
+        return values[at - count : at]
 
     for _ in range(int(take(1)[0])):
         bodies = {}

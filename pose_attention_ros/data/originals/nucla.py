@@ -24,8 +24,18 @@ LAYOUT = LAYOUTS["kinect20"]
 IMAGE_SIZE = (640, 480)
 FOCAL_PX = 531.15
 NEAREST_M = 0.3
-LABELS = {1: "pick_up_with_one_hand", 2: "pick_up_with_two_hands", 3: "drop_trash", 4: "walk_around", 5: "sit_down",
-          6: "stand_up", 8: "donning", 9: "doffing", 11: "throw", 12: "carry"}
+LABELS = {
+    1: "pick_up_with_one_hand",
+    2: "pick_up_with_two_hands",
+    3: "drop_trash",
+    4: "walk_around",
+    5: "sit_down",
+    6: "stand_up",
+    8: "donning",
+    9: "doffing",
+    11: "throw",
+    12: "carry",
+}
 # Official splits 1, 2, 3: which camera tests while the two others train; the paper's main one first.
 TEST_VIEWS = (3, 2, 1)
 _CLIP = re.compile(r"a(\d+)_s(\d+)_e(\d+)")
@@ -64,8 +74,9 @@ def _clips(folder: Path, with_images: bool) -> tuple[list[Clip], list[list[Path]
             clips.append(Clip(keypoints, scores, label, fps, parts[0], subject, IMAGE_SIZE, parts))
             files.append(images)
     if not clips:
-        raise UserError(f"{folder} is not the Northwestern-UCLA multiview folder: expected view_1/a01_s01_e00/ with frames "
-                        "and skeletons")
+        raise UserError(
+            f"{folder} is not the Northwestern-UCLA multiview folder: expected view_1/a01_s01_e00/ with frames and skeletons"
+        )
     return clips, files, left_out
 
 
@@ -88,7 +99,7 @@ def read_body(path: Path) -> np.ndarray:
         rows = [line.replace(",", " ").split() for line in path.read_text().splitlines() if line.strip()]
         bodies = []
         for begin in range(0, len(rows) - _ROWS + 1, _ROWS):
-            joints = [[float(value) for value in row[:4]] for row in rows[begin + 1:begin + _ROWS]]
+            joints = [[float(value) for value in row[:4]] for row in rows[begin + 1 : begin + _ROWS]]
             bodies.append(np.array([row + [2.0] * (4 - len(row)) for row in joints]))
         if len(rows) % _ROWS:
             raise ValueError(f"it has {len(rows)} lines, expected {_ROWS} for each body")

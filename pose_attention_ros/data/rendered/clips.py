@@ -50,15 +50,20 @@ def render_clip(config: RenderConfig, number: int) -> PixelClip:
     times_s = np.arange(config.frames) / config.fps
     body, clothes = Body.drawn(rng, config.body_spread), drawing.Clothes.drawn(rng)
     height_px = config.size * rng.uniform(config.smallest, max(config.smallest, config.largest))
-    view = View(rng.uniform(-1, 1) * config.yaw_deg, rng.uniform() * config.elevation_deg, height_px,
-                tuple((config.size * (0.5 + rng.uniform(-0.15, 0.15, 2))).tolist()))
+    view = View(
+        rng.uniform(-1, 1) * config.yaw_deg,
+        rng.uniform() * config.elevation_deg,
+        height_px,
+        tuple((config.size * (0.5 + rng.uniform(-0.15, 0.15, 2))).tolist()),
+    )
     joints_px, depths = view(joints_in_space(body, acted(action, times_s, rng)))
     off_px = shake(rng, times_s, config.size, config.camera_shake)
     joints_px += off_px[:, None]
     things = [Drifting.drawn(rng, config.frames, config.size, 0.12) for _ in range(rng.integers(config.drifting + 1))]
-    limbs = [StrayLimb.drawn(rng, times_s, config.size, height_px,
-                             clothes if rng.uniform() < 0.5 else drawing.Clothes.drawn(rng))
-             for _ in range(rng.integers(config.stray_limbs // 2, config.stray_limbs + 1))]
+    limbs = [
+        StrayLimb.drawn(rng, times_s, config.size, height_px, clothes if rng.uniform() < 0.5 else drawing.Clothes.drawn(rng))
+        for _ in range(rng.integers(config.stray_limbs // 2, config.stray_limbs + 1))
+    ]
     through_px = np.median(joints_px, axis=(0, 1)) + rng.uniform(-0.3, 0.3, 2) * height_px
     fronts = [Drifting.drawn(rng, config.frames, config.size, 0.14, through_px)] if rng.uniform() < config.occluded else []
     ground = background(rng, config.size)
@@ -73,8 +78,16 @@ def render_clip(config: RenderConfig, number: int) -> PixelClip:
             front.paint(image, frame)
         images.append(image)
     # OpenCV draws at the middles of pixels, keypoints count from the outer corner of the first one.
-    return PixelClip(_as_taken(np.stack(images), rng, config.noise), (joints_px + 0.5).astype(np.float32),
-                     (~hidden).astype(np.float32), LAYOUT.joints, action, config.fps, part, f"rendered/{number:06d}")
+    return PixelClip(
+        _as_taken(np.stack(images), rng, config.noise),
+        (joints_px + 0.5).astype(np.float32),
+        (~hidden).astype(np.float32),
+        LAYOUT.joints,
+        action,
+        config.fps,
+        part,
+        f"rendered/{number:06d}",
+    )
 
 
 def render_dataset(config: RenderConfig, out: Path, advance: Callable[[int], object] = lambda clips: None) -> None:
@@ -87,9 +100,10 @@ def render_dataset(config: RenderConfig, out: Path, advance: Callable[[int], obj
     def clips() -> Iterator[Clip]:
         for number in range(config.clips):
             clip = render_clip(config, number)
-            images[number * config.frames:(number + 1) * config.frames] = clip.images_bgr
-            yield Clip(clip.keypoints_px, clip.scores, clip.label, clip.fps, clip.split, clip.group,
-                       (config.size, config.size))
+            images[number * config.frames : (number + 1) * config.frames] = clip.images_bgr
+            yield Clip(
+                clip.keypoints_px, clip.scores, clip.label, clip.fps, clip.split, clip.group, (config.size, config.size)
+            )
             advance(1)
 
     data = SkeletonDataset.from_clips(clips(), LAYOUT.joints)
@@ -100,7 +114,7 @@ def render_dataset(config: RenderConfig, out: Path, advance: Callable[[int], obj
 def _seen_from(ground: np.ndarray, off_px: np.ndarray, size: int) -> np.ndarray:
     """The part of the wide background that a camera sees which is off by off_px (2,)."""
     left, top = (ground.shape[0] - size) // 2 - off_px
-    return np.ascontiguousarray(ground[top:top + size, left:left + size])
+    return np.ascontiguousarray(ground[top : top + size, left : left + size])
 
 
 def _covered(fronts: list[Drifting], frame: int, joints_px: np.ndarray, size: int) -> np.ndarray:

@@ -36,8 +36,15 @@ class Clothes:
         """Any colours of cloth, on one of a few skins and hairs."""
         shirt, trousers, shoes = (any_colour(rng) for _ in range(3))
         skin = tuple(np.clip(np.array(_SKINS[rng.integers(len(_SKINS))]) + rng.uniform(-12, 12, 3), 0, 255).tolist())
-        return cls(skin, _HAIRS[rng.integers(len(_HAIRS))], shirt, trousers, shoes, bool(rng.uniform() < 0.5),
-                   bool(rng.uniform() < 0.7))
+        return cls(
+            skin,
+            _HAIRS[rng.integers(len(_HAIRS))],
+            shirt,
+            trousers,
+            shoes,
+            bool(rng.uniform() < 0.5),
+            bool(rng.uniform() < 0.7),
+        )
 
 
 def any_colour(rng: np.random.Generator) -> Colour:
@@ -72,27 +79,44 @@ def limb(image: np.ndarray, ends_px: np.ndarray, radii_px: tuple[float, float], 
         disc(image, end, radius, colour)
 
 
-def figure(image: np.ndarray, joints_px: np.ndarray, depths: np.ndarray, body: Body, clothes: Clothes, height_px: float,
-           yaw_deg: float) -> None:
+def figure(
+    image: np.ndarray,
+    joints_px: np.ndarray,
+    depths: np.ndarray,
+    body: Body,
+    clothes: Clothes,
+    height_px: float,
+    yaw_deg: float,
+) -> None:
     """Paint one frame of a person, the farther parts first. joints_px (V, 2); depths (V,) as View gives them."""
     at = {joint: joints_px[row] for joint, row in _ROW.items()}
     arm_px, leg_px = body.arm_radius * height_px, body.leg_radius * height_px
     parts = []
     for side in ("left", "right"):
-        shoulder, elbow, wrist, hip, knee, ankle = (f"{side}_{name}" for name in (
-            "shoulder", "elbow", "wrist", "hip", "knee", "ankle"))
+        shoulder, elbow, wrist, hip, knee, ankle = (
+            f"{side}_{name}" for name in ("shoulder", "elbow", "wrist", "hip", "knee", "ankle")
+        )
         sleeve = clothes.shirt if clothes.long_sleeves else clothes.skin
         shank = clothes.trousers if clothes.long_legs else clothes.skin
-        parts += [((shoulder, elbow), (arm_px * 1.15, arm_px), clothes.shirt),
-                  ((elbow, wrist), (arm_px, arm_px * 0.8), sleeve),
-                  ((hip, knee), (leg_px * 1.2, leg_px), clothes.trousers), ((knee, ankle), (leg_px, leg_px * 0.7), shank)]
+        parts += [
+            ((shoulder, elbow), (arm_px * 1.15, arm_px), clothes.shirt),
+            ((elbow, wrist), (arm_px, arm_px * 0.8), sleeve),
+            ((hip, knee), (leg_px * 1.2, leg_px), clothes.trousers),
+            ((knee, ankle), (leg_px, leg_px * 0.7), shank),
+        ]
     trunk_depth = np.mean([depths[_ROW[joint]] for joint in ("left_shoulder", "right_shoulder", "left_hip", "right_hip")])
-    order = [(trunk_depth, lambda: _trunk(image, at, clothes, arm_px, leg_px)),
-             (depths[_ROW["head"]] + 1e-3, lambda: _head(image, at, body.head_radius * height_px, clothes, yaw_deg))]
+    order = [
+        (trunk_depth, lambda: _trunk(image, at, clothes, arm_px, leg_px)),
+        (depths[_ROW["head"]] + 1e-3, lambda: _head(image, at, body.head_radius * height_px, clothes, yaw_deg)),
+    ]
     for joints, radii_px, colour in parts:
         ends_px = np.stack([at[joint] for joint in joints])
-        order.append((np.mean([depths[_ROW[joint]] for joint in joints]) + 1e-3,
-                      lambda ends=ends_px, radii=radii_px, colour=colour: limb(image, ends, radii, colour)))
+        order.append(
+            (
+                np.mean([depths[_ROW[joint]] for joint in joints]) + 1e-3,
+                lambda ends=ends_px, radii=radii_px, colour=colour: limb(image, ends, radii, colour),
+            )
+        )
         if joints[1].endswith("wrist"):
             order.append((order[-1][0] + 1e-3, lambda ends=ends_px: hand(image, ends, arm_px, clothes.skin)))
         if joints[1].endswith("ankle"):

@@ -15,10 +15,20 @@ from pose_attention_ros.core.body.layouts import LAYOUTS
 LAYOUT = LAYOUTS["common13"]
 # A segment's direction is two angles in degrees: how far it is raised from hanging down, and towards where: 0 sideways, away
 # from the body, 90 forwards. Upper segments first in each limb.
-SEGMENTS = ("left_upper_arm", "left_forearm", "right_upper_arm", "right_forearm",
-            "left_thigh", "left_shank", "right_thigh", "right_shank")
+SEGMENTS = (
+    "left_upper_arm",
+    "left_forearm",
+    "right_upper_arm",
+    "right_forearm",
+    "left_thigh",
+    "left_shank",
+    "right_thigh",
+    "right_shank",
+)
+# fmt: off
 _ENDS = {"upper_arm": ("shoulder", "elbow"), "forearm": ("elbow", "wrist"),
          "thigh": ("hip", "knee"), "shank": ("knee", "ankle")}
+# fmt: on
 
 
 @dataclass(frozen=True)
@@ -87,8 +97,9 @@ class View:
         across = xyz[..., 0] * np.cos(yaw) - xyz[..., 2] * np.sin(yaw)
         near = xyz[..., 0] * np.sin(yaw) + xyz[..., 2] * np.cos(yaw)
         up = (xyz[..., 1] - 0.5) * np.cos(elevation) - near * np.sin(elevation)
-        return np.stack([across, -up], -1) * self.height_px + np.array(self.centre_px), \
-            near * np.cos(elevation) + xyz[..., 1] * np.sin(elevation)
+        return np.stack([across, -up], -1) * self.height_px + np.array(self.centre_px), near * np.cos(elevation) + xyz[
+            ..., 1
+        ] * np.sin(elevation)
 
 
 def joints_in_space(body: Body, motion: Motion) -> np.ndarray:

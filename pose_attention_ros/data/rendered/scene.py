@@ -41,8 +41,9 @@ class Drifting:
     colour: Colour
 
     @classmethod
-    def drawn(cls, rng: np.random.Generator, frames: int, size: int, largest: float,
-              through_px: np.ndarray | None = None) -> Drifting:
+    def drawn(
+        cls, rng: np.random.Generator, frames: int, size: int, largest: float, through_px: np.ndarray | None = None
+    ) -> Drifting:
         """It crosses at most half of the image.
 
         :param largest: radius as a share of the image's size
@@ -71,8 +72,9 @@ class StrayLimb:
     clothes: Clothes
 
     @classmethod
-    def drawn(cls, rng: np.random.Generator, times_s: np.ndarray, size: int, height_px: float,
-              clothes: Clothes) -> StrayLimb:
+    def drawn(
+        cls, rng: np.random.Generator, times_s: np.ndarray, size: int, height_px: float, clothes: Clothes
+    ) -> StrayLimb:
         """As long as the limbs of a person of height_px; it swings as waving arms and kicking legs do."""
         length_px = height_px * rng.uniform(0.13, 0.22, 2)
         phase = 2 * np.pi * (rng.uniform(0.5, 1.5) * times_s + rng.uniform())

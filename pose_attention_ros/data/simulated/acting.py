@@ -13,12 +13,27 @@ from pose_attention_ros.data.simulated.track import FPS, Track
 _SEATED = 0.3  # share of sequences on a chair
 _GESTURE = 0.5  # of what a standing body does next: a gesture, an exercise, or what anybody does
 _EXERCISE = 0.38
-_EXERCISES = ((exercises.squats, 2.4), (exercises.push_ups, 1.6), (exercises.plank, 1.0), (exercises.sit_ups, 1.2),
-              (exercises.jumping_jacks, 1.2), (exercises.lunges, 1.6), (exercises.floor_twists, 0.7),
-              (exercises.stretches, 1.4), (exercises.calisthenics, 3.6), (exercises.in_place, 2.0))
+_EXERCISES = (
+    (exercises.squats, 2.4),
+    (exercises.push_ups, 1.6),
+    (exercises.plank, 1.0),
+    (exercises.sit_ups, 1.2),
+    (exercises.jumping_jacks, 1.2),
+    (exercises.lunges, 1.6),
+    (exercises.floor_twists, 0.7),
+    (exercises.stretches, 1.4),
+    (exercises.calisthenics, 3.6),
+    (exercises.in_place, 2.0),
+)
 _AT_REST = (gestures.handle, gestures.at_the_face)  # who sits and reads or drinks, sits
-_BETWEEN = ((standing.stand, 1.5), (standing.walk, 1.5), (standing.crouch, 0.6), (standing.pick_up, 1.2),
-            (standing.reach_up, 0.8), (standing.lean_on, 0.4))
+_BETWEEN = (
+    (standing.stand, 1.5),
+    (standing.walk, 1.5),
+    (standing.crouch, 0.6),
+    (standing.pick_up, 1.2),
+    (standing.reach_up, 0.8),
+    (standing.lean_on, 0.4),
+)
 
 
 def acted(rng: np.random.Generator, body: Body) -> tuple[np.ndarray, list[str]]:

@@ -18,23 +18,47 @@ ROOT = INDEX["hip_center"]
 SIDES = (("left", 1.0), ("right", -1.0))
 PARENTS = {"spine": "hip_center", "neck": "spine", "head": "neck"}
 for _side, _ in SIDES:
-    PARENTS |= {f"{_side}_{child}": parent if parent in ("neck", "hip_center") else f"{_side}_{parent}" for child,
-                parent in (
-        ("shoulder", "neck"), ("elbow", "shoulder"), ("wrist", "elbow"), ("hand", "wrist"),
-        ("hip", "hip_center"), ("knee", "hip"), ("ankle", "knee"), ("foot", "ankle"))}
+    PARENTS |= {
+        f"{_side}_{child}": parent if parent in ("neck", "hip_center") else f"{_side}_{parent}"
+        for child, parent in (
+            ("shoulder", "neck"),
+            ("elbow", "shoulder"),
+            ("wrist", "elbow"),
+            ("hand", "wrist"),
+            ("hip", "hip_center"),
+            ("knee", "hip"),
+            ("ankle", "knee"),
+            ("foot", "ankle"),
+        )
+    }
 # (child, parent) joint numbers, parents first; bone b ends at joint BONES[b][0]
 BONES = tuple((INDEX[child], INDEX[parent]) for child, parent in PARENTS.items())
 BONE = {JOINTS[child]: b for b, (child, _) in enumerate(BONES)}
 
 # Share of the body's height: length of the bone that ends at the joint, and how far the joint's skin is from its centre.
-_LENGTHS = {"spine": 0.115, "neck": 0.175, "head": 0.105, "shoulder": 0.105, "elbow": 0.17, "wrist": 0.148, "hand": 0.05,
-            "hip": 0.063, "knee": 0.242, "ankle": 0.236, "foot": 0.075}
+_LENGTHS = {
+    "spine": 0.115,
+    "neck": 0.175,
+    "head": 0.105,
+    "shoulder": 0.105,
+    "elbow": 0.17,
+    "wrist": 0.148,
+    "hand": 0.05,
+    "hip": 0.063,
+    "knee": 0.242,
+    "ankle": 0.236,
+    "foot": 0.075,
+}
+# fmt: off
 _RADII = {"hip_center": 0.058, "spine": 0.062, "neck": 0.05, "head": 0.06, "shoulder": 0.048, "elbow": 0.027, "wrist": 0.02,
           "hand": 0.017, "hip": 0.055, "knee": 0.034, "ankle": 0.04, "foot": 0.02}
+# fmt: on
 # Kilograms at the joints of a body of 70 kg
+# fmt: off
 _MASSES = {"hip_center": 7.0, "spine": 13.0, "neck": 9.0, "head": 5.0, "shoulder": 3.5, "elbow": 1.8, "wrist": 1.2,
            "hand": 0.4,
            "hip": 5.5, "knee": 4.0, "ankle": 1.8, "foot": 0.6}
+# fmt: on
 KINDS = ("adult", "child", "old")
 
 
@@ -81,9 +105,14 @@ class Body:
         lengths = {name: height_m * share * np.clip(changes[name], 0.85, 1.35) for name, share in _LENGTHS.items()}
         girth = rng.uniform(0.9, 1.25)
         radii = {name: height_m * share * (girth if share > 0.045 else 1.0) for name, share in _RADII.items()}
-        return Body(kind, height_m, _table(lengths, tuple(PARENTS)), _table(radii, JOINTS),
-                    float(rng.uniform(5, 40)) if kind == "old" else float(rng.uniform(0, 8)),
-                    float(rng.uniform(0.45, 0.8) if kind == "old" else rng.uniform(0.8, 1.2)))
+        return Body(
+            kind,
+            height_m,
+            _table(lengths, tuple(PARENTS)),
+            _table(radii, JOINTS),
+            float(rng.uniform(5, 40)) if kind == "old" else float(rng.uniform(0, 8)),
+            float(rng.uniform(0.45, 0.8) if kind == "old" else rng.uniform(0.8, 1.2)),
+        )
 
 
 def from_root(directions: np.ndarray, lengths_m: np.ndarray) -> np.ndarray:

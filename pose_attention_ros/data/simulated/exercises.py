@@ -11,10 +11,12 @@ from pose_attention_ros.data.simulated.standing import upright
 from pose_attention_ros.data.simulated.track import FLOOR, Track
 
 # How arms are held while the legs work: hanging, forward, crossed on the chest, hands at the head, on the hips, clasped.
+# fmt: off
 _ARMS = ({}, {"arm_flex": 85, "elbow": 8}, {"arm_flex": 50, "elbow": 130, "arm_twist": 65}, {"arm_abd": 85, "elbow": 140,
                                                                                            "arm_twist": -80},
          {"arm_abd": 45, "elbow": 95, "arm_twist": 60, "arm_flex": -15}, {"arm_flex": 45, "elbow": 115, "arm_twist": 25},
          {"arm_flex": 170, "elbow": 5})
+# fmt: on
 
 
 def _arms(track: Track) -> dict[str, float]:
@@ -27,9 +29,18 @@ def squats(track: Track) -> None:
     up = down if rng.uniform() < 0.5 else _ARMS[0]
     wide, deep = rng.uniform(4, 28), rng.uniform(0.62, 1.0)
     high = pose(upright(track), hip_abd=wide * 0.6, hip_twist=-0.4 * wide, **up)
-    low = pose(pitch=rng.uniform(12, 42) * deep, hip_flex=rng.uniform(85, 118) * deep, knee=rng.uniform(95, 125) * deep,
-               ankle=-25 * deep, hip_abd=wide, hip_twist=-1.2 * wide, spine_flex=rng.uniform(-5, 15), neck_flex=-15 * deep,
-               arm_abd=9, elbow=12)
+    low = pose(
+        pitch=rng.uniform(12, 42) * deep,
+        hip_flex=rng.uniform(85, 118) * deep,
+        knee=rng.uniform(95, 125) * deep,
+        ankle=-25 * deep,
+        hip_abd=wide,
+        hip_twist=-1.2 * wide,
+        spine_flex=rng.uniform(-5, 15),
+        neck_flex=-15 * deep,
+        arm_abd=9,
+        elbow=12,
+    )
     low = pose(low, **down)
     beat = lasting(track, 0.4, 1.6)
     track.to(jittered(high, rng, 4), rng.uniform(0.4, 0.9), "stand", FLOOR)
@@ -90,8 +101,13 @@ def sit_ups(track: Track) -> None:
     rng = track.rng
     bent, arms = rng.uniform(60, 110), (_ARMS[2], _ARMS[3], {"arm_flex": 70, "elbow": 10})[rng.integers(3)]
     low = pose(poses.LIE_BACK, hip_flex=bent * 0.55, knee=bent, ankle=0, **arms)
-    high = pose(low, pitch=rng.uniform(-45, -5), hip_flex=bent * 0.55 + rng.uniform(35, 70), spine_flex=rng.uniform(20, 50),
-                neck_flex=15)
+    high = pose(
+        low,
+        pitch=rng.uniform(-45, -5),
+        hip_flex=bent * 0.55 + rng.uniform(35, 70),
+        spine_flex=rng.uniform(20, 50),
+        neck_flex=15,
+    )
     track.to(taken(track, poses.FLOOR_SIT), lasting(track, 0.8, 1.4), "other", FLOOR)
     track.to(jittered(low, rng, 4), lasting(track, 0.8, 1.4), "lie_down", FLOOR)
     beat = lasting(track, 0.6, 1.3)
@@ -118,11 +134,27 @@ def lunges(track: Track) -> None:
     rng, arms = track.rng, _arms(track)
     if rng.uniform() < 0.35:
         deep = rng.uniform(0.6, 1.0)
-        low = pose(pitch=20 * deep, hip_flex_l=85 * deep, knee_l=95 * deep, hip_abd_l=22, hip_twist_l=-25, ankle_l=-15,
-                   hip_flex_r=20 * deep, hip_abd_r=40 * deep, **arms)
+        low = pose(
+            pitch=20 * deep,
+            hip_flex_l=85 * deep,
+            knee_l=95 * deep,
+            hip_abd_l=22,
+            hip_twist_l=-25,
+            ankle_l=-15,
+            hip_flex_r=20 * deep,
+            hip_abd_r=40 * deep,
+            **arms,
+        )
     else:
-        low = pose(pitch=rng.uniform(0, 20), hip_flex_l=rng.uniform(60, 95), knee_l=rng.uniform(65, 100), hip_flex_r=-15,
-                   knee_r=rng.uniform(50, 95), ankle_r=35, **arms)
+        low = pose(
+            pitch=rng.uniform(0, 20),
+            hip_flex_l=rng.uniform(60, 95),
+            knee_l=rng.uniform(65, 100),
+            hip_flex_r=-15,
+            knee_r=rng.uniform(50, 95),
+            ankle_r=35,
+            **arms,
+        )
     high, beat = pose(upright(track), **arms), lasting(track, 0.55, 1.2)
     for k in range(rng.integers(2, 6)):
         track.to(jittered(low if k % 2 else mirrored(low), rng, 5), beat, "other", FLOOR)
@@ -145,9 +177,12 @@ def stretches(track: Track) -> None:
     """Side bends, turns of the trunk, high knees, toes touched."""
     rng, base = track.rng, upright(track)
     kind, size = rng.integers(4), rng.uniform(0.6, 1.0)
-    first = (pose(base, spine_side=35 * size, roll=6, **_arms(track)), pose(base, spine_twist=50 * size, **_arms(track)),
-             pose(base, hip_flex_l=90 * size, knee_l=100 * size, **_arms(track)),
-             pose(poses.BENT, pitch=75 * size, hip_flex=80 * size, knee=5, arm_flex=95, spine_flex=60 * size))[kind]
+    first = (
+        pose(base, spine_side=35 * size, roll=6, **_arms(track)),
+        pose(base, spine_twist=50 * size, **_arms(track)),
+        pose(base, hip_flex_l=90 * size, knee_l=100 * size, **_arms(track)),
+        pose(poses.BENT, pitch=75 * size, hip_flex=80 * size, knee=5, arm_flex=95, spine_flex=60 * size),
+    )[kind]
     second = base if kind == 3 else mirrored(first)
     beat = lasting(track, 0.45, 1.1)
     for _ in range(rng.integers(2, 5)):
@@ -160,17 +195,26 @@ def calisthenics(track: Track) -> None:
     """From one pose of the whole body to another and back, to a beat: arms and legs that together are no named exercise."""
     rng, base = track.rng, upright(track)
     size = rng.uniform(0.6, 1.0)
-    legs = ({}, {"hip_abd": rng.uniform(8, 28), "knee": 6}, {"hip_abd_l": 35 * size, "roll": 6 * size},
-            {"hip_flex_l": 85 * size, "knee_l": 90 * size}, {"knee_l": 95 * size, "hip_flex_l": -10},
-            {"hip_flex_l": 45 * size, "knee_l": 55 * size, "hip_flex_r": -25 * size, "knee_r": 20 * size, "ankle_r": 25},
-            {"hip_flex_l": 70 * size, "knee_l": 75 * size, "hip_abd_l": 30, "hip_abd_r": 30 * size, "pitch": 10})
+    legs = (
+        {},
+        {"hip_abd": rng.uniform(8, 28), "knee": 6},
+        {"hip_abd_l": 35 * size, "roll": 6 * size},
+        {"hip_flex_l": 85 * size, "knee_l": 90 * size},
+        {"knee_l": 95 * size, "hip_flex_l": -10},
+        {"hip_flex_l": 45 * size, "knee_l": 55 * size, "hip_flex_r": -25 * size, "knee_r": 20 * size, "ankle_r": 25},
+        {"hip_flex_l": 70 * size, "knee_l": 75 * size, "hip_abd_l": 30, "hip_abd_r": 30 * size, "pitch": 10},
+    )
     stance = int(rng.integers(len(legs)))
     spread = stance == 1  # with arms that go up at the sides, that would be jumping jacks
     kind = rng.integers(2 if stance == 0 else 0, 3 if spread else 6)
-    arms = ({}, _arms(track), {"arm_flex": 90 * size, "elbow": rng.uniform(2, 90)},
-            {"arm_abd": rng.uniform(50, 175), "elbow": rng.uniform(2, 100)},
-            {"arm_abd_l": rng.uniform(50, 170), "elbow_l": rng.uniform(2, 60)},
-            {"arm_flex": rng.uniform(80, 175), "arm_abd": rng.uniform(0, 50), "elbow": rng.uniform(2, 120)})[kind]
+    arms = (
+        {},
+        _arms(track),
+        {"arm_flex": 90 * size, "elbow": rng.uniform(2, 90)},
+        {"arm_abd": rng.uniform(50, 175), "elbow": rng.uniform(2, 100)},
+        {"arm_abd_l": rng.uniform(50, 170), "elbow_l": rng.uniform(2, 60)},
+        {"arm_flex": rng.uniform(80, 175), "arm_abd": rng.uniform(0, 50), "elbow": rng.uniform(2, 120)},
+    )[kind]
     rest = pose(base, arm_flex=rng.uniform(60, 95), elbow=rng.uniform(2, 30)) if rng.uniform() < 0.25 else base
     first = pose(rest if kind == 0 else base, **legs[stance], **arms)
     turns = rng.uniform() < 0.6  # left and right in turn
@@ -192,8 +236,16 @@ def in_place(track: Track) -> None:
     lift = rng.uniform(25, 75) if runs else rng.uniform(12, 70)
     bent = rng.uniform(60, 105) if runs else rng.choice([5, 10, 20, 80])
     swing = rng.uniform(5, 40)
-    step = pose(base, hip_flex_l=lift, knee_l=lift * rng.uniform(1.1, 1.7), ankle_l=15, elbow=bent, arm_flex_r=swing,
-                arm_flex_l=-0.7 * swing, pitch=rng.uniform(-2, 8) if runs else 0)
+    step = pose(
+        base,
+        hip_flex_l=lift,
+        knee_l=lift * rng.uniform(1.1, 1.7),
+        ankle_l=15,
+        elbow=bent,
+        arm_flex_r=swing,
+        arm_flex_l=-0.7 * swing,
+        pitch=rng.uniform(-2, 8) if runs else 0,
+    )
     beat = rng.uniform(0.17, 0.3) if runs else rng.uniform(0.38, 0.8)
     label = "run" if runs else "walk"
     for k in range(rng.integers(6, 16) if runs else rng.integers(4, 9)):

@@ -19,8 +19,21 @@ _SUNK_M = -0.01  # a hand or foot may be pressed this far into the floor
 _ATTEMPTS = 3
 _WATCHED = [INDEX[name] for name in ("hip_center", "neck", "head", "left_knee", "right_knee", "left_wrist", "right_wrist")]
 _NO_BOX, _NO_WALL = (0.0,) * 6, (1.0, 0.0, -100.0)
-_UPPER = [INDEX[name] for name in ("neck", "head", "left_shoulder", "right_shoulder", "left_elbow", "right_elbow",
-                                   "left_wrist", "right_wrist", "left_hand", "right_hand")]
+_UPPER = [
+    INDEX[name]
+    for name in (
+        "neck",
+        "head",
+        "left_shoulder",
+        "right_shoulder",
+        "left_elbow",
+        "right_elbow",
+        "left_wrist",
+        "right_wrist",
+        "left_hand",
+        "right_hand",
+    )
+]
 _PELVIS = [INDEX[name] for name in ("hip_center", "left_hip", "right_hip", "spine")]
 _SHOES = [INDEX[name] for name in ("left_ankle", "left_foot", "right_ankle", "right_foot")]
 STARTS = {"stand": 0.28, "walk": 0.26, "chair": 0.15, "bed": 0.1, "rising": 0.12, "busy": 0.09}
@@ -46,7 +59,8 @@ def begin(rng: np.random.Generator, body: Body) -> Beginning:
     track = _before(rng, body, start)
     joints = track.placed()
     cause = {"chair": str(rng.choice(["tip", "slide"])), "bed": "roll"}.get(start) or str(
-        rng.choice(list(CAUSES), p=list(CAUSES.values())))
+        rng.choice(list(CAUSES), p=list(CAUSES.values()))
+    )
     if start == "walk" and rng.uniform() < 0.5:
         cause = "trip"
     bed = cause in _CAUSES_BESIDE_A_BED and start in ("stand", "walk", "busy") and rng.uniform() < _ONTO_A_BED
@@ -79,8 +93,9 @@ def _before(rng: np.random.Generator, body: Body, start: str) -> Track:
     return track
 
 
-def _row(rng: np.random.Generator, body: Body, joints: np.ndarray, cause: str, track: Track,
-         bed: bool) -> dict[str, np.ndarray]:
+def _row(
+    rng: np.random.Generator, body: Body, joints: np.ndarray, cause: str, track: Track, bed: bool
+) -> dict[str, np.ndarray]:
     """One body's row of every array of `Tumbles`.
 
     :param bed: whether something as high as a bed stands where it falls
@@ -93,8 +108,13 @@ def _row(rng: np.random.Generator, body: Body, joints: np.ndarray, cause: str, t
     ahead = np.array([np.cos(heading), 0, np.sin(heading)])
     aware = rng.uniform() < (0.0 if cause == "faint" else 0.25 if cause == "collapse" else 0.75)
     buckling = cause in ("collapse", "faint", "slump") or rng.uniform() < 0.35
-    tones = np.array([rng.uniform(0.15, 0.8), rng.uniform(0, 0.06) if buckling else rng.uniform(0.4, 1.0),
-                      rng.uniform(0.3, 0.8) if aware else rng.uniform(0, 0.05)])
+    tones = np.array(
+        [
+            rng.uniform(0.15, 0.8),
+            rng.uniform(0, 0.06) if buckling else rng.uniform(0.4, 1.0),
+            rng.uniform(0.3, 0.8) if aware else rng.uniform(0, 0.05),
+        ]
+    )
     if cause == "faint":
         tones *= 0.15
     pushes = np.zeros((len(JOINTS), 3))
@@ -127,14 +147,25 @@ def _row(rng: np.random.Generator, body: Body, joints: np.ndarray, cause: str, t
         wall = (normal[0], normal[2], nearest_m - rng.uniform(0.02, 0.4))
     goals = tilt_and_directions(_striving(rng, cause, way, aware, buckling)[None])[1][0]
     straight = tilt_and_directions(pose()[None])[1][0]
-    return {"joints": joints[-1], "speeds": speed, "rest": _straight(straight, body), "radii_m": body.radii_m,
-            "heights_m": np.array(body.height_m), "goals": from_root(goals, body.lengths_m), "tones": tones,
-            "relaxed": from_root(tilt_and_directions(_relaxed(rng)[None])[1][0], body.lengths_m),
-            "fading_s": np.array(rng.uniform(0.25, 0.9)), "pushes": pushes,
-            "push_s": np.array(rng.uniform(0.2, 0.4) if cause != "slide" else rng.uniform(0.6, 1.0)),
-            "gravity": np.array(gravity), "slip": np.array(rng.uniform(0.02, 0.1) if cause == "slip" else 0.7),
-            "box": np.array(_bed(rng, joints[-1], heading) if bed else
-                            _furniture(rng, body, joints[-1], heading, facing, cause, track)), "wall": np.array(wall)}
+    return {
+        "joints": joints[-1],
+        "speeds": speed,
+        "rest": _straight(straight, body),
+        "radii_m": body.radii_m,
+        "heights_m": np.array(body.height_m),
+        "goals": from_root(goals, body.lengths_m),
+        "tones": tones,
+        "relaxed": from_root(tilt_and_directions(_relaxed(rng)[None])[1][0], body.lengths_m),
+        "fading_s": np.array(rng.uniform(0.25, 0.9)),
+        "pushes": pushes,
+        "push_s": np.array(rng.uniform(0.2, 0.4) if cause != "slide" else rng.uniform(0.6, 1.0)),
+        "gravity": np.array(gravity),
+        "slip": np.array(rng.uniform(0.02, 0.1) if cause == "slip" else 0.7),
+        "box": np.array(
+            _bed(rng, joints[-1], heading) if bed else _furniture(rng, body, joints[-1], heading, facing, cause, track)
+        ),
+        "wall": np.array(wall),
+    }
 
 
 def _straight(directions: np.ndarray, body: Body) -> np.ndarray:
@@ -172,8 +203,14 @@ def _striving(rng: np.random.Generator, cause: str, way: float, aware: bool, buc
         if ahead > 0.6:
             angles = pose(angles, arm_flex=rng.uniform(60, 110), elbow=rng.uniform(10, 60), arm_abd=rng.uniform(0, 30))
         elif ahead < -0.6:
-            angles = pose(angles, arm_flex=rng.uniform(-50, 60), arm_abd=rng.uniform(20, 60), neck_flex=25, spine_flex=25,
-                          hip_flex=rng.uniform(20, 70))
+            angles = pose(
+                angles,
+                arm_flex=rng.uniform(-50, 60),
+                arm_abd=rng.uniform(20, 60),
+                neck_flex=25,
+                spine_flex=25,
+                hip_flex=rng.uniform(20, 70),
+            )
         else:
             far, near = ("l", "r") if aside > 0 else ("r", "l")
             angles = pose(angles, **{f"arm_abd_{near}": rng.uniform(50, 100), f"elbow_{near}": 25, f"arm_abd_{far}": flail})
@@ -191,20 +228,29 @@ def _relaxed(rng: np.random.Generator) -> np.ndarray:
     curl = rng.uniform(0.4, 1.0) if rng.uniform() < 0.2 else 0.0
     for side in ("l", "r"):
         bent = rng.uniform(0, 40) * (rng.uniform() < 0.6)
-        angles = pose(angles, **{f"hip_flex_{side}": 0.5 * bent + 90 * curl, f"knee_{side}": bent + 95 * curl,
-                                 f"hip_abd_{side}": rng.uniform(0, 25), f"arm_abd_{side}": rng.uniform(5, 130),
-                                 f"elbow_{side}": rng.uniform(5, 80), f"arm_flex_{side}": rng.uniform(-10, 50)})
+        angles = pose(
+            angles,
+            **{
+                f"hip_flex_{side}": 0.5 * bent + 90 * curl,
+                f"knee_{side}": bent + 95 * curl,
+                f"hip_abd_{side}": rng.uniform(0, 25),
+                f"arm_abd_{side}": rng.uniform(5, 130),
+                f"elbow_{side}": rng.uniform(5, 80),
+                f"arm_flex_{side}": rng.uniform(-10, 50),
+            },
+        )
     return angles
 
 
-def _furniture(rng: np.random.Generator, body: Body, joints: np.ndarray, heading: float, facing: float, cause: str,
-               track: Track) -> tuple[float, ...]:
+def _furniture(
+    rng: np.random.Generator, body: Body, joints: np.ndarray, heading: float, facing: float, cause: str, track: Track
+) -> tuple[float, ...]:
     """The chair or bed that is fallen from."""
     height_m = float(track.supports[-1][-1][0])
     if cause in ("tip", "slide"):
         edge_m = rng.uniform(0.25, 0.45) * body.lengths_m[BONE["left_knee"]]
         half_m = 0.22
-        centre = joints[ROOT, (0, 2),] + (edge_m - half_m) * np.array([np.cos(facing), np.sin(facing)])
+        centre = joints[ROOT, (0, 2)] + (edge_m - half_m) * np.array([np.cos(facing), np.sin(facing)])
         return (*centre, half_m, rng.uniform(0.2, 0.3), facing, height_m)
     return _NO_BOX
 
@@ -213,14 +259,14 @@ def _bed(rng: np.random.Generator, joints: np.ndarray, heading: float) -> tuple[
     """A bed or sofa whose edge is near, in the direction of the fall."""
     half_m = rng.uniform(0.4, 0.95)
     way = np.array([np.cos(heading), np.sin(heading)])
-    centre = joints[ROOT, (0, 2),] + (rng.uniform(0.06, 0.2) + half_m) * way
+    centre = joints[ROOT, (0, 2)] + (rng.uniform(0.06, 0.2) + half_m) * way
     return (*centre, half_m, 1.2, heading, rng.uniform(0.3, 0.52))
 
 
 def borne_m(joints: np.ndarray, box: np.ndarray) -> float:
     """Height of what is below the pelvis of (20, 3) joints: of the furniture `box` (6,), or 0 for the floor."""
     x, z, depth, width, way, height_m = box
-    along, across = (joints[ROOT, (0, 2),] - (x, z)) @ np.array([[np.cos(way), -np.sin(way)], [np.sin(way), np.cos(way)]])
+    along, across = (joints[ROOT, (0, 2)] - (x, z)) @ np.array([[np.cos(way), -np.sin(way)], [np.sin(way), np.cos(way)]])
     return float(height_m) if abs(along) < depth and abs(across) < width and joints[ROOT, 1] > 0.8 * height_m else 0.0
 
 
@@ -231,7 +277,7 @@ def _roll_out(rng: np.random.Generator, beginning: Beginning, height_m: float) -
     across = np.arctan2(along[2], along[0]) + (np.pi / 2 if rng.uniform() < 0.5 else -np.pi / 2)
     ahead = np.array([np.cos(across), np.sin(across)])
     half_m, edge_m = 0.6, rng.uniform(0.05, 0.18)
-    row["box"] = np.array([*(joints[ROOT, (0, 2),] + (edge_m - half_m) * ahead), half_m, 1.3, across, height_m])
+    row["box"] = np.array([*(joints[ROOT, (0, 2)] + (edge_m - half_m) * ahead), half_m, 1.3, across, height_m])
     push = rng.uniform(2.0, 4.0) * (0.6 + (joints[:, 1] - joints[:, 1].min()) / 0.3)
     row["pushes"] = np.stack([push * ahead[0], 0 * push, push * ahead[1]], -1)
     row["push_s"] = np.array(rng.uniform(0.5, 0.8))
@@ -261,15 +307,19 @@ def _harder(row: dict[str, np.ndarray], attempt: int) -> dict[str, np.ndarray]:
     if not attempt:
         return row
     last = attempt == _ATTEMPTS - 1
-    return row | {"tones": row["tones"] * (0 if last else 0.15), "pushes": row["pushes"] * (1 + 0.7 * attempt),
-                  "gravity": np.maximum(row["gravity"], 0.8 if last else 0.5), "wall": np.array(_NO_WALL),
-                  "box": np.array(_NO_BOX) if last else row["box"]}
+    return row | {
+        "tones": row["tones"] * (0 if last else 0.15),
+        "pushes": row["pushes"] * (1 + 0.7 * attempt),
+        "gravity": np.maximum(row["gravity"], 0.8 if last else 0.5),
+        "wall": np.array(_NO_WALL),
+        "box": np.array(_NO_BOX) if last else row["box"],
+    }
 
 
 def _exact(path: np.ndarray, body: Body) -> np.ndarray:
     """The path with bones of exactly the body's lengths, and blows as soft as flesh makes them."""
     path = smoothed(path, 1.0)
-    joints = from_root(directions_of(path), body.lengths_m) + path[:, ROOT:ROOT + 1]
+    joints = from_root(directions_of(path), body.lengths_m) + path[:, ROOT : ROOT + 1]
     joints[..., 1] += np.maximum(0, _SUNK_M - joints[..., 1].min(1, keepdims=True))
     return joints
 

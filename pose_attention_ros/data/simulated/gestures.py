@@ -33,14 +33,17 @@ def wave(track: Track, base: np.ndarray) -> None:
     rng, one = track.rng, "_r"
     if rng.uniform() < 0.65:  # forearm up, beside the head or before the chest
         flex, abd, elbow = rng.uniform(0, 70), rng.uniform(20, 80), rng.uniform(70, 135)
-        ends = [{"arm_flex": flex, "arm_abd": abd, "elbow": elbow + bend, "arm_twist": -75 + turn}
-                for bend, turn in ((-20, -rng.uniform(12, 35)), (10, rng.uniform(12, 35)))]
+        ends = [
+            {"arm_flex": flex, "arm_abd": abd, "elbow": elbow + bend, "arm_twist": -75 + turn}
+            for bend, turn in ((-20, -rng.uniform(12, 35)), (10, rng.uniform(12, 35)))
+        ]
     else:
         flex, swing = rng.uniform(0, 40), rng.uniform(15, 40)
         ends = [{"arm_flex": flex, "arm_abd": abd, "elbow": rng.uniform(3, 40)} for abd in (150 - swing, 150 + swing * 0.7)]
     ending = "" if rng.uniform() < 0.25 else one
-    first, second = _either(track, *(pose(base, **{f"{name}{ending}": value for name, value in each.items()})
-                                     for each in ends))
+    first, second = _either(
+        track, *(pose(base, **{f"{name}{ending}": value for name, value in each.items()}) for each in ends)
+    )
     beat = rng.uniform(0.18, 0.45)
     _shown(track, base, first, lasting(track, 0.4, 0.8), "other")
     for _ in range(rng.integers(3, 9)):
@@ -66,12 +69,35 @@ def throw(track: Track, base: np.ndarray) -> None:
     """Overarm, hard or soft."""
     rng, hard = track.rng, track.rng.uniform(0.5, 1.0)
     back, forth, after = _either(
-        track, pose(base, arm_abd_r=rng.uniform(70, 110), arm_twist_r=-100, arm_flex_r=-20 * hard,
-                    elbow_r=rng.uniform(70, 115), spine_twist=-35 * hard, spine_flex=-8),
-        pose(base, arm_abd_r=30, arm_flex_r=rng.uniform(95, 135), elbow_r=15, arm_twist_r=-20, spine_twist=20 * hard,
-             spine_flex=12 * hard),
-        pose(base, arm_flex_r=rng.uniform(20, 60), arm_abd_r=5, arm_twist_r=30, elbow_r=20, spine_twist=35 * hard,
-             spine_flex=25 * hard))
+        track,
+        pose(
+            base,
+            arm_abd_r=rng.uniform(70, 110),
+            arm_twist_r=-100,
+            arm_flex_r=-20 * hard,
+            elbow_r=rng.uniform(70, 115),
+            spine_twist=-35 * hard,
+            spine_flex=-8,
+        ),
+        pose(
+            base,
+            arm_abd_r=30,
+            arm_flex_r=rng.uniform(95, 135),
+            elbow_r=15,
+            arm_twist_r=-20,
+            spine_twist=20 * hard,
+            spine_flex=12 * hard,
+        ),
+        pose(
+            base,
+            arm_flex_r=rng.uniform(20, 60),
+            arm_abd_r=5,
+            arm_twist_r=30,
+            elbow_r=20,
+            spine_twist=35 * hard,
+            spine_flex=25 * hard,
+        ),
+    )
     _shown(track, base, back, lasting(track, 0.4, 0.8), "throw")
     _shown(track, base, forth, rng.uniform(0.15, 0.3), "throw")
     _shown(track, base, after, rng.uniform(0.15, 0.35), "throw")
@@ -124,8 +150,17 @@ def curls(track: Track, base: np.ndarray) -> None:
 def at_the_face(track: Track, base: np.ndarray) -> None:
     """A hand at the mouth, the ear or the hair: drinking, on the phone, glasses."""
     rng = track.rng
-    (high,) = _either(track, pose(base, arm_flex_r=rng.uniform(25, 85), arm_abd_r=rng.uniform(0, 50), elbow_r=rng.uniform(
-        120, 148), arm_twist_r=rng.uniform(-30, 50), neck_flex=rng.uniform(-20, 10)))
+    (high,) = _either(
+        track,
+        pose(
+            base,
+            arm_flex_r=rng.uniform(25, 85),
+            arm_abd_r=rng.uniform(0, 50),
+            elbow_r=rng.uniform(120, 148),
+            arm_twist_r=rng.uniform(-30, 50),
+            neck_flex=rng.uniform(-20, 10),
+        ),
+    )
     for _ in range(rng.integers(1, 4)):
         _shown(track, base, high, lasting(track, 0.5, 1.0), "other")
         for _ in range(rng.integers(1, 4)):
@@ -136,8 +171,14 @@ def at_the_face(track: Track, base: np.ndarray) -> None:
 def handle(track: Track, base: np.ndarray) -> None:
     """Hands before the body at work: reading, a phone, dishes, talking with the hands, drawing in the air."""
     rng = track.rng
-    middle = pose(base, arm_flex=rng.uniform(10, 60), elbow=rng.uniform(50, 120), arm_twist=rng.uniform(0, 50),
-                  arm_abd=rng.uniform(0, 25), neck_flex=rng.uniform(-5, 35))
+    middle = pose(
+        base,
+        arm_flex=rng.uniform(10, 60),
+        elbow=rng.uniform(50, 120),
+        arm_twist=rng.uniform(0, 50),
+        arm_abd=rng.uniform(0, 25),
+        neck_flex=rng.uniform(-5, 35),
+    )
     size, beat = rng.uniform(3, 22), rng.uniform(0.25, 0.9)
     for _ in range(rng.integers(4, 10)):
         _shown(track, base, middle, beat * rng.uniform(0.7, 1.4), "other", size)
@@ -148,8 +189,10 @@ def point(track: Track, base: np.ndarray) -> None:
     """An arm out, to point, stop, beckon or swipe."""
     rng = track.rng
     out, across = _either(
-        track, pose(base, arm_flex_r=rng.uniform(60, 100), arm_abd_r=rng.uniform(0, 60), elbow_r=rng.uniform(2, 30)),
-        pose(base, arm_flex_r=rng.uniform(50, 100), arm_twist_r=rng.uniform(10, 60), elbow_r=rng.uniform(20, 110)))
+        track,
+        pose(base, arm_flex_r=rng.uniform(60, 100), arm_abd_r=rng.uniform(0, 60), elbow_r=rng.uniform(2, 30)),
+        pose(base, arm_flex_r=rng.uniform(50, 100), arm_twist_r=rng.uniform(10, 60), elbow_r=rng.uniform(20, 110)),
+    )
     _shown(track, base, out, lasting(track, 0.35, 0.8), "other")
     for _ in range(rng.integers(0, 4)):
         _shown(track, base, across, lasting(track, 0.3, 0.8), "other")
@@ -161,15 +204,33 @@ def point(track: Track, base: np.ndarray) -> None:
 def kick(track: Track, base: np.ndarray) -> None:
     """A ball or the air, on a body that stands."""
     rng, hard = track.rng, track.rng.uniform(0.5, 1.0)
-    back, forth = _either(track, pose(base, hip_flex_r=-30 * hard, knee_r=75 * hard, arm_flex_l=25, pitch=6 * hard),
-                          pose(base, hip_flex_r=rng.uniform(45, 95) * hard, knee_r=rng.uniform(2, 25), arm_flex_r=-20,
-                               arm_flex_l=20, pitch=-10 * hard, hip_abd_r=rng.uniform(0, 20)))
+    back, forth = _either(
+        track,
+        pose(base, hip_flex_r=-30 * hard, knee_r=75 * hard, arm_flex_l=25, pitch=6 * hard),
+        pose(
+            base,
+            hip_flex_r=rng.uniform(45, 95) * hard,
+            knee_r=rng.uniform(2, 25),
+            arm_flex_r=-20,
+            arm_flex_l=20,
+            pitch=-10 * hard,
+            hip_abd_r=rng.uniform(0, 20),
+        ),
+    )
     track.to(jittered(back, rng, 5), lasting(track, 0.3, 0.55), "kick")
     track.to(jittered(forth, rng, 5), rng.uniform(0.18, 0.35), "kick")
     track.to(jittered(base, rng, 4), lasting(track, 0.4, 0.7), "kick")
 
 
 SEATED: tuple[tuple[Gesture, float], ...] = (
-    (wave, 1.6), (clap, 1.4), (throw, 1.0), (push, 1.2), (raise_arms, 1.6), (curls, 0.7), (at_the_face, 1.2), (handle, 1.6),
-    (point, 1.4))
+    (wave, 1.6),
+    (clap, 1.4),
+    (throw, 1.0),
+    (push, 1.2),
+    (raise_arms, 1.6),
+    (curls, 0.7),
+    (at_the_face, 1.2),
+    (handle, 1.6),
+    (point, 1.4),
+)
 STANDING: tuple[tuple[Gesture, float], ...] = (*SEATED, (kick, 1.3))

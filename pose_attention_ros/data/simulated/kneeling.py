@@ -19,8 +19,9 @@ def kneel_down(track: Track) -> None:
 
 
 def rest_on_knees(track: Track) -> None:
-    track.to(taken(track, poses.KNEEL_SAT if track.rng.uniform() < 0.5 else poses.KNEEL), lasting(track, 0.6, 1.0), "other",
-             FLOOR)
+    track.to(
+        taken(track, poses.KNEEL_SAT if track.rng.uniform() < 0.5 else poses.KNEEL), lasting(track, 0.6, 1.0), "other", FLOOR
+    )
     track.hold(track.rng.uniform(0.5, 1.5), "other", 2.0)
 
 

@@ -12,9 +12,11 @@ from pose_attention_ros.data.simulated.standing import upright
 from pose_attention_ros.data.simulated.track import FLOOR, LEVEL, Support, Track
 
 LYING = {"back": poses.LIE_BACK, "belly": poses.LIE_BELLY, "left": poses.LIE_SIDE, "right": mirrored(poses.LIE_SIDE)}
+# fmt: off
 _TURNS = {"back": ("left", "right"), "belly": ("left", "right"), "left": ("back", "belly", "left"), "right": ("back",
                                                                                                               "belly",
                                                                                                               "right")}
+# fmt: on
 
 
 def on_what(track: Track) -> str:
@@ -42,20 +44,34 @@ def lying(track: Track, side: str) -> np.ndarray:
             if side == "back":
                 angles = angles + pose(**{f"hip_flex_{leg}": bent, f"knee_{leg}": 1.8 * bent})
             else:  # in the plane of the floor
-                angles = angles + pose(**{f"hip_abd_{leg}": 0.8 * bent, f"hip_twist_{leg}": -75 * (bent > 0),
-                                          f"knee_{leg}": 1.5 * bent})
+                angles = angles + pose(
+                    **{f"hip_abd_{leg}": 0.8 * bent, f"hip_twist_{leg}": -75 * (bent > 0), f"knee_{leg}": 1.5 * bent}
+                )
     for arm in ("l", "r"):
         if side in ("left", "right"):
             upper = arm != side[0]  # hangs down to the floor in front, or lies along the body
-            angles = pose(angles, **{f"arm_flex_{arm}": rng.uniform(0, 110), f"elbow_{arm}": rng.uniform(0, 120),
-                                     f"arm_abd_{arm}": rng.uniform(-40, -15) if upper else rng.uniform(-5, 5)})
+            angles = pose(
+                angles,
+                **{
+                    f"arm_flex_{arm}": rng.uniform(0, 110),
+                    f"elbow_{arm}": rng.uniform(0, 120),
+                    f"arm_abd_{arm}": rng.uniform(-40, -15) if upper else rng.uniform(-5, 5),
+                },
+            )
         elif rng.uniform() < 0.1 and side == "back":  # held up
             angles = pose(angles, **{f"arm_flex_{arm}": rng.uniform(20, 90), f"elbow_{arm}": rng.uniform(0, 90)})
         else:  # anywhere in the plane of the floor, or a hand on the belly or under it
             spread, in_or_out = rng.uniform(8, 165), rng.choice([-1, 1])
             bent = rng.uniform(0, 120) * (0.4 if spread < 30 else 1)
-            angles = pose(angles, **{f"arm_abd_{arm}": spread, f"elbow_{arm}": bent, f"arm_flex_{arm}": rng.normal(0, 4),
-                                     f"arm_twist_{arm}": in_or_out * rng.normal(85, 6)})
+            angles = pose(
+                angles,
+                **{
+                    f"arm_abd_{arm}": spread,
+                    f"elbow_{arm}": bent,
+                    f"arm_flex_{arm}": rng.normal(0, 4),
+                    f"arm_twist_{arm}": in_or_out * rng.normal(85, 6),
+                },
+            )
             if spread < 60 and in_or_out > 0:
                 angles = pose(angles, **{f"arm_flex_{arm}": 18 if side == "back" else 5})
     return angles

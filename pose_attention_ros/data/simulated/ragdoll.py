@@ -29,20 +29,28 @@ _TRUNK = [i for i in range(len(JOINTS)) if i not in _LEGS + _ARMS]
 _UPPER = [INDEX[name] for name in ("neck", "head", "left_shoulder", "right_shoulder", "spine")]
 
 # Pairs besides the bones: lowest and highest distance as shares of that in the straight body; equal ends make a rigid pair.
+# fmt: off
 _PAIRS = (("left_hip", "right_hip", 1, 1), ("left_hip", "spine", 1, 1), ("right_hip", "spine", 1, 1),
           ("left_shoulder", "right_shoulder", 1, 1), ("left_shoulder", "spine", 1, 1), ("right_shoulder", "spine", 1, 1),
           ("neck", "hip_center", 0.84, 1.0), ("left_shoulder", "left_hip", 0.74, 1.1),
           ("right_shoulder", "right_hip", 0.74, 1.1),
           ("left_shoulder", "right_hip", 0.74, 1.1), ("right_shoulder", "left_hip", 0.74, 1.1),
           ("head", "spine", 0.84, 1.03), ("head", "left_shoulder", 0.7, 1.3), ("head", "right_shoulder", 0.7, 1.3))
-_SIDE_PAIRS = (("hip", "ankle", 0.34, 0.998), ("shoulder", "wrist", 0.3, 0.998), ("elbow", "hand", 0.95, 1.0),
-               ("knee", "foot", 0.86, 1.17))
+# fmt: on
+_SIDE_PAIRS = (
+    ("hip", "ankle", 0.34, 0.998),
+    ("shoulder", "wrist", 0.3, 0.998),
+    ("elbow", "hand", 0.95, 1.0),
+    ("knee", "foot", 0.86, 1.17),
+)
 # Pairs that may not come closer than this share of the body's height.
+# fmt: off
 _APART = (("left_knee", "right_knee", 0.05), ("left_ankle", "right_ankle", 0.05), ("left_wrist", "spine", 0.09),
           ("right_wrist", "spine", 0.09), ("left_elbow", "spine", 0.09), ("right_elbow", "spine", 0.09),
           ("left_knee", "neck", 0.13), ("right_knee", "neck", 0.13), ("left_wrist", "hip_center", 0.08),
           ("right_wrist", "hip_center", 0.08), ("left_knee", "head", 0.12), ("right_knee", "head", 0.12),
           ("left_ankle", "hip_center", 0.1), ("right_ankle", "hip_center", 0.1))
+# fmt: on
 
 
 @dataclass(eq=False)
@@ -192,9 +200,16 @@ class _Rigid:
         a, b, c = yy + zz + 0.05, xx + zz + 0.05, xx + yy + 0.05
         d, e, f = -xy, -xz, -yz
         det = a * (b * c - f * f) - d * (d * c - f * e) + e * (d * f - b * e)
-        self.inverse = np.array([[b * c - f * f, e * f - d * c, d * f - e * b], [e * f - d * c, a * c - e * e,
-                                                                                 d * e - a * f],
-                                 [d * f - e * b, d * e - a * f, a * b - d * d]]) / det
+        self.inverse = (
+            np.array(
+                [
+                    [b * c - f * f, e * f - d * c, d * f - e * b],
+                    [e * f - d * c, a * c - e * e, d * e - a * f],
+                    [d * f - e * b, d * e - a * f, a * b - d * d],
+                ]
+            )
+            / det
+        )
 
     def mean(self, v: np.ndarray) -> np.ndarray:
         return (self.m * v).sum(0) / self.total
@@ -270,6 +285,6 @@ def tumble(tumbles: Tumbles, frames: int) -> np.ndarray:
             v *= np.sqrt(np.minimum(1, free / (_energy(v) + 1e-9)))  # joints and contacts never add energy
         out[frame] = p
         if frame % 15 == 0 and frame > 45 and np.abs(out[frame] - out[frame - 15]).max() < _STILL_M:
-            out[frame + 1:] = p
+            out[frame + 1 :] = p
             break
     return out.transpose(3, 0, 1, 2)

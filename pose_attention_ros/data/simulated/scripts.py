@@ -12,6 +12,7 @@ from pose_attention_ros.data.simulated.track import FLOOR, Support, Track
 
 Motion = Callable[[Track], None]
 # state -> motions with weight and the state they lead to
+# fmt: off
 NEXT: dict[str, tuple[tuple[Motion, float, str], ...]] = {
     "standing": ((standing.stand, 2.5, "standing"), (standing.walk, 3.5, "standing"), (sitting.sit_down, 2.5, "seated"),
                  (sitting.sit_on_floor, 0.8, "floor"), (lying.lie_down_on_floor, 1.2, "lying"),
@@ -29,6 +30,7 @@ NEXT: dict[str, tuple[tuple[Motion, float, str], ...]] = {
               (lying.get_up, 1.4, "standing")),
     "bed": ((lying.lie, 3.0, "bed"), (lying.turn_over, 1.2, "bed"), (lying.rise_up, 2.0, "seated")),
 }
+# fmt: on
 LABELS = {"standing": "stand", "seated": "sit", "floor": "sit", "kneeling": "other", "lying": "lie", "bed": "lie"}
 SHARES = {"standing": 0.45, "seated": 0.2, "floor": 0.08, "kneeling": 0.05, "lying": 0.12, "bed": 0.1}
 
@@ -39,11 +41,14 @@ def begun(rng: np.random.Generator, body: Body, state: str, yaw_deg: float) -> T
     side = str(rng.choice(list(lying.LYING)))
     seat = sitting.seat_of(track)
     bed_m = float(rng.uniform(0.4, 0.6))
-    make, support = {"standing": (standing.upright, FLOOR), "seated": (sitting.sitting, seat),
-                     "floor": (sitting.floor_sitting, FLOOR),
-                     "kneeling": (lambda t: manner.taken(t, poses.ALL_FOURS), FLOOR),
-                     "lying": (lambda t: lying.lying(t, side), FLOOR),
-                     "bed": (lambda t: lying.lying(t, side), Support(bed_m, bed_m, bed_m))}[state]
+    make, support = {
+        "standing": (standing.upright, FLOOR),
+        "seated": (sitting.sitting, seat),
+        "floor": (sitting.floor_sitting, FLOOR),
+        "kneeling": (lambda t: manner.taken(t, poses.ALL_FOURS), FLOOR),
+        "lying": (lambda t: lying.lying(t, side), FLOOR),
+        "bed": (lambda t: lying.lying(t, side), Support(bed_m, bed_m, bed_m)),
+    }[state]
     track.begin(make(track), support, yaw_deg, LABELS[state])
     return track
 

@@ -15,8 +15,10 @@ from pose_attention_ros.data.simulated import acting, falls, lying, scripts
 from pose_attention_ros.data.simulated.body import INDEX, JOINTS, ROOT, Body
 from pose_attention_ros.data.simulated.track import FPS, Support, Track
 
+# fmt: off
 LABELS = ("stand", "walk", "sit", "sit_down", "stand_up", "fall", "lie", "lie_down", "rise_up", "get_up", "pick_up",
           "push_up", "topple", "other")  # of falls and of what is like them
+# fmt: on
 ANKLES = [INDEX["left_ankle"], INDEX["right_ankle"]]
 _SHORTEST = 3  # frames of a clip
 _BLOCK = 500  # simulated side by side
@@ -90,14 +92,15 @@ def _block(config: SimulationConfig, bodies: list[Body], numbers: range) -> list
             joints, labels = _with_fall(rngs[i], begun[i], fallen[i])
         else:
             joints, labels = _without_fall(rngs[i], body[i])
-        found.append(Sequence(_in_the_middle(joints), _whole(labels), i % config.bodies,
-                              begun[i].cause if i in begun else ""))
+        found.append(
+            Sequence(_in_the_middle(joints), _whole(labels), i % config.bodies, begun[i].cause if i in begun else "")
+        )
     return found
 
 
 def _in_the_middle(joints: np.ndarray) -> np.ndarray:
     """The joints (n, 20, 3) with the middle of the root's path over the origin."""
-    path = joints[:, ROOT, (0, 2),]
+    path = joints[:, ROOT, (0, 2)]
     middle = (path.min(0) + path.max(0)) / 2
     return (joints - np.array([middle[0], 0, middle[1]])).astype(np.float32)
 
@@ -141,8 +144,8 @@ def _with_fall(rng: np.random.Generator, begun: falls.Beginning, fallen: np.ndar
         scripts.go_on_with(track, lying.lie, seconds)
     track.cut(int(min(track.seconds, max(15 - so_far, 2.0)) * FPS))
     joints = np.concatenate([begun.joints, fallen[1:], track.placed()[1:]])
-    labels = _labels_of_fall(joints[len(begun.joints):], len(fallen) - 1)
-    return joints, begun.labels + labels + track.labels[1 + len(labels) - (len(fallen) - 1):]
+    labels = _labels_of_fall(joints[len(begun.joints) :], len(fallen) - 1)
+    return joints, begun.labels + labels + track.labels[1 + len(labels) - (len(fallen) - 1) :]
 
 
 def _labels_of_fall(joints: np.ndarray, fallen: int) -> list[str]:
@@ -167,16 +170,23 @@ def as_arrays(sequences: list[Sequence]) -> dict[str, np.ndarray]:
             offsets.append(start + int(end))
             number.append(k)
             subject.append(sequence.subject)
-    return {"xyz": np.concatenate([sequence.joints_m for sequence in sequences]), "offsets": np.array(offsets, np.int64),
-            "action": np.array(action), "sequence": np.array(number, np.int64), "subject": np.array(subject, np.int64),
-            "fps": np.full(len(action), FPS, np.float32), "joints": np.array(JOINTS)}
+    return {
+        "xyz": np.concatenate([sequence.joints_m for sequence in sequences]),
+        "offsets": np.array(offsets, np.int64),
+        "action": np.array(action),
+        "sequence": np.array(number, np.int64),
+        "subject": np.array(subject, np.int64),
+        "fps": np.full(len(action), FPS, np.float32),
+        "joints": np.array(JOINTS),
+    }
 
 
 KINDS = {"falls": simulate, "actions": simulate_actions}
 
 
-def write_simulated(kind: str, config: SimulationConfig, path: Path,
-                    done: Callable[[int], object] = lambda number: None) -> dict[str, np.ndarray]:
+def write_simulated(
+    kind: str, config: SimulationConfig, path: Path, done: Callable[[int], object] = lambda number: None
+) -> dict[str, np.ndarray]:
     """Simulates one of `KINDS` and writes the compact 3D file (no pickles). Returns its arrays."""
     arrays = as_arrays(KINDS[kind](config, done))
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -27,6 +27,7 @@ def sitting(track: Track) -> np.ndarray:
     lean = rng.uniform(-35, 5)
     forward = rng.uniform(15, 40)
     side = rng.uniform(10, 30)
+    # fmt: off
     ways = ({}, {"arm_flex": 40, "elbow": 80, "arm_twist": 45},  # hands in the lap, at a phone
             {"pitch": lean, "hip_flex": 86 + 0.9 * lean + 12, "spine_flex": -0.7 * lean, "knee": 75},  # slumped back
             {"pitch": forward, "hip_flex": 88 + forward, "spine_flex": 25, "arm_flex": 55, "elbow": 60},  # bent over
@@ -36,6 +37,7 @@ def sitting(track: Track) -> np.ndarray:
             {"knee": 45, "hip_flex": 80, "ankle": 20},  # legs stretched out
             {"arm_flex": 60, "elbow": 100, "arm_twist": 20},  # holding something up
             {"arm_abd": 25, "elbow": 80, "arm_flex": 10, "arm_twist": 0})  # on armrests
+    # fmt: on
     return taken(track, pose(poses.SIT, **ways[rng.integers(len(ways))]), 5.0)
 
 
@@ -58,10 +60,12 @@ def stand_up(track: Track) -> None:
     """From a chair: lean forward, rise, straighten; with hands on the thighs or thrown forward."""
     seconds = lasting(track, 0.9, 1.7)
     forward = track.rng.uniform(30, 50)
-    ready = pose(poses.SIT, pitch=forward, hip_flex=88 + forward, knee=100, spine_flex=20, arm_flex=45,
-                 elbow=track.rng.uniform(5, 70))
-    half = pose(pitch=0.9 * forward, hip_flex=forward + 35, knee=55, ankle=-18, spine_flex=18, arm_flex=40, elbow=25,
-                hip_abd=6)
+    ready = pose(
+        poses.SIT, pitch=forward, hip_flex=88 + forward, knee=100, spine_flex=20, arm_flex=45, elbow=track.rng.uniform(5, 70)
+    )
+    half = pose(
+        pitch=0.9 * forward, hip_flex=forward + 35, knee=55, ankle=-18, spine_flex=18, arm_flex=40, elbow=25, hip_abd=6
+    )
     track.to(taken(track, ready), 0.4 * seconds, "stand_up")
     track.to(taken(track, half), 0.35 * seconds, "stand_up", FLOOR)
     track.to(upright(track), 0.45 * seconds, "stand_up", FLOOR)
@@ -75,8 +79,13 @@ def sit_on_floor(track: Track) -> None:
 
 
 def floor_sitting(track: Track) -> np.ndarray:
-    ways = (poses.FLOOR_SIT, poses.CROSS_LEGGED, poses.KNEES_UP, poses.SIDE_SIT,
-            pose(poses.FLOOR_SIT, pitch=-30, arm_flex=-45, elbow=5, arm_abd=15, hip_flex=62))
+    ways = (
+        poses.FLOOR_SIT,
+        poses.CROSS_LEGGED,
+        poses.KNEES_UP,
+        poses.SIDE_SIT,
+        pose(poses.FLOOR_SIT, pitch=-30, arm_flex=-45, elbow=5, arm_abd=15, hip_flex=62),
+    )
     return taken(track, ways[track.rng.integers(len(ways))], 7.0)
 
 

@@ -14,13 +14,24 @@ def upright(track: Track) -> np.ndarray:
     """How this person stands: old people stooped, with bent knees; hands hang, hold something, rest on the hips."""
     stoop = track.body.stoop_deg
     knees = 0.5 * stoop
-    angles = pose(poses.STAND, spine_flex=0.7 * stoop, pitch=0.25 * stoop, hip_flex=0.25 * stoop + 0.5 * knees + 3,
-                  knee=knees + 4,
-                  ankle=-0.5 * knees, neck_flex=-0.4 * stoop, arm_flex=0.5 * stoop)
+    angles = pose(
+        poses.STAND,
+        spine_flex=0.7 * stoop,
+        pitch=0.25 * stoop,
+        hip_flex=0.25 * stoop + 0.5 * knees + 3,
+        knee=knees + 4,
+        ankle=-0.5 * knees,
+        neck_flex=-0.4 * stoop,
+        arm_flex=0.5 * stoop,
+    )
     arms = track.rng.choice(5, p=(0.62, 0.1, 0.1, 0.1, 0.08))
-    changes = ({}, {"arm_abd": 45, "elbow": 95, "arm_twist": 60, "arm_flex": -15}, {"arm_flex": 35, "elbow": 95,
-                                                                                    "arm_twist": 55},
-               {"arm_flex_l": 30, "elbow_l": 90}, {"arm_flex": -20, "arm_twist": 30, "elbow": 30})[arms]
+    changes = (
+        {},
+        {"arm_abd": 45, "elbow": 95, "arm_twist": 60, "arm_flex": -15},
+        {"arm_flex": 35, "elbow": 95, "arm_twist": 55},
+        {"arm_flex_l": 30, "elbow_l": 90},
+        {"arm_flex": -20, "arm_twist": 30, "elbow": 30},
+    )[arms]
     return taken(track, pose(angles, **changes), 4.0)
 
 
@@ -67,8 +78,11 @@ def walk(track: Track, seconds: float | None = None, label: str = "walk") -> Non
 def crouch(track: Track) -> None:
     """Crouch, or kneel on one knee, and work with the hands near the feet: shoes, a drawer, a pet."""
     beat = lasting(track, 0.6, 1.1)
-    low = pose(poses.CROUCH, arm_flex=85, elbow=30) if track.rng.uniform() < 0.6 else \
-        pose(poses.HALF_KNEEL, pitch=45, hip_flex_l=128, arm_flex=80, elbow=20, spine_flex=35)
+    low = (
+        pose(poses.CROUCH, arm_flex=85, elbow=30)
+        if track.rng.uniform() < 0.6
+        else pose(poses.HALF_KNEEL, pitch=45, hip_flex_l=128, arm_flex=80, elbow=20, spine_flex=35)
+    )
     low = taken(track, low)
     track.to(low, beat, "other", FLOOR)
     for _ in range(track.rng.integers(1, 4)):
@@ -79,9 +93,16 @@ def crouch(track: Track) -> None:
 def pick_up(track: Track) -> None:
     beat = lasting(track, 0.5, 0.9)
     deep = track.rng.uniform(0, 1)
-    low = pose(poses.BENT, pitch=70 - 25 * deep, hip_flex=90 + 25 * deep, knee=15 + 85 * deep, ankle=-10,
-               spine_flex=45 - 10 * deep,
-               arm_flex=90 - 15 * deep, elbow=5)
+    low = pose(
+        poses.BENT,
+        pitch=70 - 25 * deep,
+        hip_flex=90 + 25 * deep,
+        knee=15 + 85 * deep,
+        ankle=-10,
+        spine_flex=45 - 10 * deep,
+        arm_flex=90 - 15 * deep,
+        elbow=5,
+    )
     if track.rng.uniform() < 0.4:
         low = pose(low, arm_flex_l=20, elbow_l=30)
     track.to(taken(track, low), beat, "pick_up", FLOOR)
@@ -91,8 +112,14 @@ def pick_up(track: Track) -> None:
 
 def reach_up(track: Track) -> None:
     beat = lasting(track, 0.5, 0.9)
-    high = pose(poses.STAND, arm_flex=track.rng.uniform(120, 175), elbow=15, neck_flex=-20, spine_flex=-8,
-                ankle=track.rng.choice([0, 25]))
+    high = pose(
+        poses.STAND,
+        arm_flex=track.rng.uniform(120, 175),
+        elbow=15,
+        neck_flex=-20,
+        spine_flex=-8,
+        ankle=track.rng.choice([0, 25]),
+    )
     if track.rng.uniform() < 0.6:
         high = pose(high, arm_flex_l=0, elbow_l=20)
     track.to(taken(track, high), beat, "other", FLOOR)
@@ -103,10 +130,27 @@ def reach_up(track: Track) -> None:
 def lean_on(track: Track) -> None:
     """Hands or hip against a table, wall or counter."""
     lean = track.rng.uniform(15, 45)
-    way = pose(poses.STAND, pitch=0.6 * lean, hip_flex=0.6 * lean - 8, spine_flex=0.4 * lean, arm_flex=30 + lean, elbow=15,
-               ankle=8) \
-        if track.rng.uniform() < 0.6 else pose(poses.STAND, roll=0.4 * lean, spine_side=0.3 * lean, arm_abd_l=50, elbow_l=20,
-                                               hip_abd_l=-0.4 * lean, hip_abd_r=0.4 * lean + 8)
+    way = (
+        pose(
+            poses.STAND,
+            pitch=0.6 * lean,
+            hip_flex=0.6 * lean - 8,
+            spine_flex=0.4 * lean,
+            arm_flex=30 + lean,
+            elbow=15,
+            ankle=8,
+        )
+        if track.rng.uniform() < 0.6
+        else pose(
+            poses.STAND,
+            roll=0.4 * lean,
+            spine_side=0.3 * lean,
+            arm_abd_l=50,
+            elbow_l=20,
+            hip_abd_l=-0.4 * lean,
+            hip_abd_r=0.4 * lean + 8,
+        )
+    )
     track.to(taken(track, way), lasting(track, 0.6, 1.1), "other", FLOOR)
     track.hold(track.rng.uniform(0.6, 2.0), "other", 1.5)
     track.to(upright(track), lasting(track, 0.6, 1.0), "other", FLOOR)
@@ -116,11 +160,20 @@ def stumble(track: Track) -> None:
     """Trip or sway, throw the arms out, catch oneself with a step or two."""
     rng = track.rng
     lurch = rng.uniform(20, 45) * (1 if rng.uniform() < 0.7 else -0.6)
-    caught = pose(pitch=lurch, hip_flex_l=lurch + rng.uniform(25, 50), knee_l=rng.uniform(30, 60), ankle_l=-10,
-                  hip_flex_r=lurch - 22,
-                  knee_r=20, ankle_r=20, spine_flex=0.4 * lurch, arm_flex=rng.uniform(20, 90), arm_abd=rng.uniform(20, 70),
-                  elbow=25,
-                  roll=rng.normal(0, 8))
+    caught = pose(
+        pitch=lurch,
+        hip_flex_l=lurch + rng.uniform(25, 50),
+        knee_l=rng.uniform(30, 60),
+        ankle_l=-10,
+        hip_flex_r=lurch - 22,
+        knee_r=20,
+        ankle_r=20,
+        spine_flex=0.4 * lurch,
+        arm_flex=rng.uniform(20, 90),
+        arm_abd=rng.uniform(20, 70),
+        elbow=25,
+        roll=rng.normal(0, 8),
+    )
     track.to(taken(track, caught, 8.0), rng.uniform(0.3, 0.5), "other", FLOOR, rng.normal(0, 15), 3.0)
     if rng.uniform() < 0.5:
         track.to(mirrored(caught) * rng.uniform(0.5, 0.9), rng.uniform(0.3, 0.5), "other", FLOOR, rng.normal(0, 15), 3.0)

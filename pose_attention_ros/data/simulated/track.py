@@ -65,7 +65,7 @@ def rotated_by(axis_angle: np.ndarray) -> np.ndarray:
     x, y, z = np.moveaxis(axis_angle, -1, 0)
     cross = np.stack([np.stack([0 * x, -z, y], -1), np.stack([z, 0 * x, -x], -1), np.stack([-y, x, 0 * x], -1)], -2)
     a = np.maximum(angle, 1e-8)
-    return np.eye(3) + cross * (np.sin(a) / a) + cross @ cross * ((1 - np.cos(a)) / a ** 2)
+    return np.eye(3) + cross * (np.sin(a) / a) + cross @ cross * ((1 - np.cos(a)) / a**2)
 
 
 def turn_between(first: np.ndarray, second: np.ndarray) -> np.ndarray:
@@ -96,10 +96,14 @@ def smoothed(values: np.ndarray, frames: float) -> np.ndarray:
     reach = int(3 * frames) + 1
     kernel = np.exp(-0.5 * (np.arange(-reach, reach + 1) / frames) ** 2)
     flat = values.reshape(len(values), -1)
-    padded = np.concatenate([2 * flat[:1] - flat[reach:0:-1] if len(flat) > reach else np.repeat(flat[:1], reach, 0), flat,
-                             2 * flat[-1:] - flat[-2:-reach - 2:-1] if len(flat) > reach + 1 else np.repeat(flat[-1:],
-                                                                                                            reach, 0)])
-    out = sum(weight * padded[k:k + len(flat)] for k, weight in enumerate(kernel / kernel.sum()))
+    padded = np.concatenate(
+        [
+            2 * flat[:1] - flat[reach:0:-1] if len(flat) > reach else np.repeat(flat[:1], reach, 0),
+            flat,
+            2 * flat[-1:] - flat[-2 : -reach - 2 : -1] if len(flat) > reach + 1 else np.repeat(flat[-1:], reach, 0),
+        ]
+    )
+    out = sum(weight * padded[k : k + len(flat)] for k, weight in enumerate(kernel / kernel.sum()))
     return out.reshape(values.shape)
 
 
@@ -153,8 +157,15 @@ class Track:
     def seconds(self) -> float:
         return len(self) / FPS
 
-    def to(self, angles: np.ndarray, seconds: float, label: str, support: Support | None = None, turn_deg: float = 0.0,
-           sway_deg: float = 1.0) -> None:
+    def to(
+        self,
+        angles: np.ndarray,
+        seconds: float,
+        label: str,
+        support: Support | None = None,
+        turn_deg: float = 0.0,
+        sway_deg: float = 1.0,
+    ) -> None:
         """Move to a pose; the body turns about the vertical by `turn_deg` beyond what the pose needs."""
         n = frames_in(seconds)
         tilt, bones = tilt_and_directions(angles[None])
@@ -165,16 +176,27 @@ class Track:
         part = weight[:, None] ** np.where(ends[1] > ends[0], (1, 1, 3), 1)
         rest = 1 - (1 - weight[:, None]) ** np.where(ends[1] < ends[0], (1, 1, 3), 1)
         part = np.where(ends[1] < ends[0], rest, part)
-        self._add(rotation @ self.frames[-1][-1], mixed(self.bones[-1][-1], bones, weight[:, None, None]),
-                  ends[0] * (1 - part) + ends[1] * part, label, sway_deg)
+        self._add(
+            rotation @ self.frames[-1][-1],
+            mixed(self.bones[-1][-1], bones, weight[:, None, None]),
+            ends[0] * (1 - part) + ends[1] * part,
+            label,
+            sway_deg,
+        )
 
     def hold(self, seconds: float, label: str, sway_deg: float = 1.5) -> None:
         n = frames_in(seconds)
-        self._add(np.repeat(self.frames[-1][-1:], n, 0), np.repeat(self.bones[-1][-1:], n, 0),
-                  np.repeat(self.supports[-1][-1:], n, 0), label, sway_deg)
+        self._add(
+            np.repeat(self.frames[-1][-1:], n, 0),
+            np.repeat(self.bones[-1][-1:], n, 0),
+            np.repeat(self.supports[-1][-1:], n, 0),
+            label,
+            sway_deg,
+        )
 
-    def follow(self, angles: np.ndarray, label: str, turns_deg: np.ndarray, blend_s: float = 0.5,
-               sway_deg: float = 1.5) -> None:
+    def follow(
+        self, angles: np.ndarray, label: str, turns_deg: np.ndarray, blend_s: float = 0.5, sway_deg: float = 1.5
+    ) -> None:
         """Take these poses (n, 25), one a frame, while the body turns by `turns_deg` (n,) from where it faces; the first
         `blend_s` seconds lead over from the last pose."""
         tilts, bones = tilt_and_directions(angles)
@@ -186,8 +208,13 @@ class Track:
         weight[:n] = eased(n)
         self_bones = mixed(np.broadcast_to(self.bones[-1][-1], bones.shape), bones, weight[:, None, None])
         lead = turn_between(first, self.frames[-1][-1])
-        self._add(rotated_by((1 - weight)[:, None] * lead) @ frames, self_bones,
-                  np.repeat(self.supports[-1][-1:], len(angles), 0), label, sway_deg)
+        self._add(
+            rotated_by((1 - weight)[:, None] * lead) @ frames,
+            self_bones,
+            np.repeat(self.supports[-1][-1:], len(angles), 0),
+            label,
+            sway_deg,
+        )
 
     def cut(self, n: int) -> None:
         """Forget what comes after the first `n` frames."""
@@ -234,7 +261,7 @@ class Track:
                 length = self.body.lengths_m[b]
                 down = np.clip(np.maximum(bone[:, 1], floor[:, child] - laid[:, parent, 1]), -length, length)
                 flat = np.linalg.norm(bone[:, (0, 2)], axis=1)
-                bone[:, (0, 2)] *= (np.sqrt(np.maximum(0, length ** 2 - down ** 2)) / np.maximum(flat, 1e-6))[:, None]
+                bone[:, (0, 2)] *= (np.sqrt(np.maximum(0, length**2 - down**2)) / np.maximum(flat, 1e-6))[:, None]
                 bone[:, 1] = down
             laid[:, child] = laid[:, parent] + bone
         return laid
@@ -257,7 +284,7 @@ class Track:
         supports = smoothed(np.concatenate(self.supports), 1.0)
         bearing = np.zeros((len(joints), len(JOINTS)))
         for column, group in enumerate((_HIPS, _TRUNK, _LIMBS)):
-            bearing[:, group] = supports[:, column:column + 1]
+            bearing[:, group] = supports[:, column : column + 1]
         need = bearing + self.body.radii_m - joints[..., 1]
         lies = self._lies()
         height = smoothed(need.max(1) * (1 - lies) + need[:, _HIPS + _TRUNK].max(1) * lies, 1.5)
@@ -269,6 +296,6 @@ class Track:
         steps = -(np.diff(joints[..., (0, 2)], axis=0) * grip[..., None]).sum(1) / grip.sum(1)[:, None]
         ground = np.concatenate([np.zeros((1, 2)), np.cumsum(smoothed(steps, 1.5) if len(steps) > 8 else steps, axis=0)])
         if self.start is not None:
-            ground = ground + self.start[0, (0, 2),]
+            ground = ground + self.start[0, (0, 2)]
         floor = bearing + 0.01
         return np.stack([ground[:, 0], height, ground[:, 1]], -1), floor

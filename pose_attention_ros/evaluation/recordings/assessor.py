@@ -45,8 +45,14 @@ class Assessor:
     :param left_out: told which labels cannot be used
     """
 
-    def __init__(self, classes: tuple[str, ...], labels: StreamLabels | None, label_map: Mapping[str, str | None] | None,
-                 rest_is_unknown: bool, left_out: LeftOut) -> None:
+    def __init__(
+        self,
+        classes: tuple[str, ...],
+        labels: StreamLabels | None,
+        label_map: Mapping[str, str | None] | None,
+        rest_is_unknown: bool,
+        left_out: LeftOut,
+    ) -> None:
         self.classes = classes
         self._labels, self._left_out = labels or _NO_LABELS, left_out
         self._judged = labels is not None
@@ -55,8 +61,9 @@ class Assessor:
         self._meaning: dict[str, int] = {}
         odd = sorted({str(name) for name in self._label_map.values() if name is not None} - set(classes))
         if odd:
-            raise UserError(f"the label map names {', '.join(odd)}, which the model does not know; it has "
-                            f"{', '.join(classes)}")
+            raise UserError(
+                f"the label map names {', '.join(odd)}, which the model does not know; it has {', '.join(classes)}"
+            )
         self._index = {name: k for k, name in enumerate(classes)}
         self._log = FrameLog(len(classes))
         self._people: dict[str, int] = {}
@@ -83,8 +90,13 @@ class Assessor:
         boxes = dict(zip(graphs.track_ids.tolist(), graphs.boxes_xyxy)) if graphs is not None else {}
         self._without_boxes += graphs is None
         self._switches.add(stamp_ns, boxes)
-        named = self._roll.tracks(stamp_ns, boxes, frozenset(person.track_id for person in actions.people),
-                                  self._switches.successor) if self._labels.people else {}
+        named = (
+            self._roll.tracks(
+                stamp_ns, boxes, frozenset(person.track_id for person in actions.people), self._switches.successor
+            )
+            if self._labels.people
+            else {}
+        )
         for person in actions.people:
             name = named.get(person.track_id)
             span = truth_of(self._labels, name, stamp_ns)
@@ -121,8 +133,9 @@ class Assessor:
                 meaning = self._index[name]
             else:
                 meaning = UNLABELLED
-                self._left_out.add(f"labels: {span.label!r} is no class of the model and is not counted; a label map can "
-                                   "say what it means")
+                self._left_out.add(
+                    f"labels: {span.label!r} is no class of the model and is not counted; a label map can say what it means"
+                )
             self._meaning[span.label] = meaning
         return meaning
 
@@ -134,19 +147,28 @@ class Assessor:
         names = {number: person for person, number in self._people.items()}
         rows = {names[number]: each for number, each in self._log.people().items()}
         self._log.close()
-        lines = {person: Timeline(each["stamp_ns"], each["truth"], each["predicted"], each["scores"])
-                 for person, each in rows.items()}
+        lines = {
+            person: Timeline(each["stamp_ns"], each["truth"], each["predicted"], each["scores"])
+            for person, each in rows.items()
+        }
         judged = [line for line in lines.values() if (line.truth != UNLABELLED).any()]
         missing, period_s = self._steps.share_missing()
         values = {
-            "stream": {"first_stamp_ns": self._first_ns, "last_stamp_ns": self._last_ns,
-                       "seconds": round((self._last_ns - self._first_ns) * 1e-9, 3), "frames": self.frames,
-                       "median_rate_hz": round(1 / period_s, 2) if period_s > 0 else None,
-                       "longest_gap_s": round(self._steps.worst_s, 3), "frames_missing_in_gaps": missing},
+            "stream": {
+                "first_stamp_ns": self._first_ns,
+                "last_stamp_ns": self._last_ns,
+                "seconds": round((self._last_ns - self._first_ns) * 1e-9, 3),
+                "frames": self.frames,
+                "median_rate_hz": round(1 / period_s, 2) if period_s > 0 else None,
+                "longest_gap_s": round(self._steps.worst_s, 3),
+                "frames_missing_in_gaps": missing,
+            },
             "labels": self._about_labels(judged),
-            "metrics": {**(stream_metrics.summarise(judged, self.classes) if judged else {}),
-                        "id_switches": self._switches.count if self._without_boxes < self.frames else None,
-                        "id_switches_of_labelled_people": sum(self._roll.switches.values())},
+            "metrics": {
+                **(stream_metrics.summarise(judged, self.classes) if judged else {}),
+                "id_switches": self._switches.count if self._without_boxes < self.frames else None,
+                "id_switches_of_labelled_people": sum(self._roll.switches.values()),
+            },
             "id_switch_events": self._switches.events,
             "people": [self._about_person(person, rows[person]) for person in rows],
         }
@@ -156,10 +178,16 @@ class Assessor:
         if not self._judged:
             return None
         frames = sum(int((line.truth != UNLABELLED).sum()) for line in judged)
-        return {"source": self._labels.source, "spans": len(self._labels.spans), "labelled_person_frames": frames,
-                "answered_s": {label: {answer: round(seconds, 3) for answer, seconds in answers.most_common()}
-                               for label, answers in sorted(self._answered.items())},
-                "frames_with_a_label_and_nobody_tracked": self._without_anyone}
+        return {
+            "source": self._labels.source,
+            "spans": len(self._labels.spans),
+            "labelled_person_frames": frames,
+            "answered_s": {
+                label: {answer: round(seconds, 3) for answer, seconds in answers.most_common()}
+                for label, answers in sorted(self._answered.items())
+            },
+            "frames_with_a_label_and_nobody_tracked": self._without_anyone,
+        }
 
     def _about_person(self, person: str, rows: np.ndarray) -> dict[str, Any]:
         def runs(field: str) -> list[list[Any]]:
@@ -167,13 +195,26 @@ class Assessor:
             for label, first, end in stream_metrics.segments(rows[field]):
                 if label != UNLABELLED:
                     stop = rows["stamp_ns"][min(end, len(rows) - 1)]
-                    found.append([self._seconds(rows["stamp_ns"][first]), self._seconds(stop),
-                                  self.classes[label] if label >= 0 else UNKNOWN_LABEL])
+                    found.append(
+                        [
+                            self._seconds(rows["stamp_ns"][first]),
+                            self._seconds(stop),
+                            self.classes[label] if label >= 0 else UNKNOWN_LABEL,
+                        ]
+                    )
             return found
+
         tracks = sorted(set(rows["track"].tolist()) - {_ABSENT})
-        return {"person": person, "tracks": tracks, "frames": len(rows), "begin_s": self._seconds(rows["stamp_ns"][0]),
-                "end_s": self._seconds(rows["stamp_ns"][-1]), "truth": runs("truth"), "predicted": runs("predicted"),
-                "mean_confidence": round(float(rows["confidence"].mean(dtype=np.float64)), 4)}
+        return {
+            "person": person,
+            "tracks": tracks,
+            "frames": len(rows),
+            "begin_s": self._seconds(rows["stamp_ns"][0]),
+            "end_s": self._seconds(rows["stamp_ns"][-1]),
+            "truth": runs("truth"),
+            "predicted": runs("predicted"),
+            "mean_confidence": round(float(rows["confidence"].mean(dtype=np.float64)), 4),
+        }
 
     def _seconds(self, stamp_ns: int) -> float:
         return round(int(stamp_ns - self._first_ns) * 1e-9, 3)

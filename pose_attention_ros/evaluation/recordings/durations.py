@@ -49,9 +49,12 @@ class Durations:
         count = len(self)
         if not count:
             return {"count": 0, "mean": None, **{name: None for name, _ in PERCENTILES}, "worst": None}
-        return {"count": count, "mean": round(1e3 * self.total_s / count, 3),
-                **{name: round(1e3 * self.quantile_s(share), 3) for name, share in PERCENTILES},
-                "worst": round(1e3 * self.worst_s, 3)}
+        return {
+            "count": count,
+            "mean": round(1e3 * self.total_s / count, 3),
+            **{name: round(1e3 * self.quantile_s(share), 3) for name, share in PERCENTILES},
+            "worst": round(1e3 * self.worst_s, 3),
+        }
 
     def share_missing(self) -> tuple[int, float]:
         """Taken as the time between frames: how many frames are missing in longer pauses, and the usual time (median)."""

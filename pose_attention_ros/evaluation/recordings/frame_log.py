@@ -14,15 +14,25 @@ class FrameLog:
     """Rows of one stream: who, when, truth, prediction, scores of K classes."""
 
     def __init__(self, classes: int) -> None:
+        # fmt: off
         self._kind = np.dtype([("person", "i4"), ("track", "i4"), ("stamp_ns", "i8"), ("truth", "i2"), ("predicted", "i2"),
                                ("confidence", "f4"), ("scores", "f4", (classes,))])
+        # fmt: on
         self._file = tempfile.TemporaryFile()
         self._block = np.zeros(_BLOCK, self._kind)
         self._filled = 0
         self.rows = 0
 
-    def add(self, person: int, track: int, stamp_ns: int, truth: int, predicted: int, confidence: float,
-            scores: np.ndarray | float) -> None:
+    def add(
+        self,
+        person: int,
+        track: int,
+        stamp_ns: int,
+        truth: int,
+        predicted: int,
+        confidence: float,
+        scores: np.ndarray | float,
+    ) -> None:
         """One person in one frame; scores (K,), or 0 for none."""
         row = self._block[self._filled]
         row["person"], row["track"], row["stamp_ns"] = person, track, stamp_ns

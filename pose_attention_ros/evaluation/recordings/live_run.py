@@ -21,8 +21,14 @@ _RECENT_GRAPHS = 64
 class LiveRun:
     """Tell it what comes, in the order in which it comes; stamps that do not rise are left out."""
 
-    def __init__(self, about_model: Mapping[str, Any], labels: StreamLabels | None,
-                 label_map: Mapping[str, str | None] | None, rest_is_unknown: bool, left_out: LeftOut) -> None:
+    def __init__(
+        self,
+        about_model: Mapping[str, Any],
+        labels: StreamLabels | None,
+        label_map: Mapping[str, str | None] | None,
+        rest_is_unknown: bool,
+        left_out: LeftOut,
+    ) -> None:
         """:param about_model: model_id, sha256 and classes"""
         self._model = dict(about_model)
         self._left_out = left_out
@@ -81,9 +87,13 @@ class LiveRun:
             "left_out": dict(self._left_out.reasons),
             "timings": {
                 "stages_ms": {"capture_to_label": self.latencies.summary_ms(), "all_stages": self.latencies.summary_ms()},
-                "frames_per_second": round(self.frames / seconds, 2) if seconds else None, "times_real_time": None,
-                "live_on_this_machine": {"dropped_frames": (dropped or {}).get("without_result"),
-                                         "dropped_share": (dropped or {}).get("share"), "age_ms": self.ages.summary_ms()},
+                "frames_per_second": round(self.frames / seconds, 2) if seconds else None,
+                "times_real_time": None,
+                "live_on_this_machine": {
+                    "dropped_frames": (dropped or {}).get("without_result"),
+                    "dropped_share": (dropped or {}).get("share"),
+                    "age_ms": self.ages.summary_ms(),
+                },
                 "wall_s": seconds,
                 "nodes": {node: dict(told) for node, told in sorted(nodes.items())},
             },

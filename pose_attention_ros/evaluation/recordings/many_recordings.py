@@ -62,8 +62,10 @@ def in_processes(jobs: Sequence[Job], processes: int) -> Iterator[Outcome]:
     for job in jobs:
         waiting.put(job)
     finished: queue.Queue[Outcome] = queue.Queue()
-    drivers = [threading.Thread(target=_drive, args=(waiting, finished), daemon=True)
-               for _ in range(max(1, min(processes, len(jobs))))]
+    drivers = [
+        threading.Thread(target=_drive, args=(waiting, finished), daemon=True)
+        for _ in range(max(1, min(processes, len(jobs))))
+    ]
     for driver in drivers:
         driver.start()
     for _ in jobs:
@@ -142,8 +144,12 @@ def on_ray(jobs: Sequence[Job], address: str) -> Iterator[Outcome]:
     except ImportError:
         raise UserError("--ray needs Ray, which is not installed: pip install 'pose_attention_ros[ray]'") from None
     try:
-        ray.init(address=address, log_to_driver=False, logging_level="error",
-                 **({"include_dashboard": False} if address == "local" else {}))
+        ray.init(
+            address=address,
+            log_to_driver=False,
+            logging_level="error",
+            **({"include_dashboard": False} if address == "local" else {}),
+        )
     except Exception as error:  # ray has many kinds
         raise UserError(f"no Ray cluster at {address!r}: {' '.join(str(error).split())[:200]}") from None
     try:

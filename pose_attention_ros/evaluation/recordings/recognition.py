@@ -51,8 +51,15 @@ class Answers:
         return self.call(item)
 
 
-def make_answers(bag: Bag | None, chosen: Input, model: str, pose: PoseConfig, graph: GraphConfig, action: ActionConfig,
-                 two_processes: bool = False) -> Answers:
+def make_answers(
+    bag: Bag | None,
+    chosen: Input,
+    model: str,
+    pose: PoseConfig,
+    graph: GraphConfig,
+    action: ActionConfig,
+    two_processes: bool = False,
+) -> Answers:
     """The stages that the topic leaves to be done. Raises ModelError, SourceError.
 
     :param bag: needed where the input is not images
@@ -71,25 +78,37 @@ def make_answers(bag: Bag | None, chosen: Input, model: str, pose: PoseConfig, g
     graph = replace(graph, layout=spec.layout.name)
     graph_stage = GraphStage(graph)
     if chosen.kind == "skeleton_graphs":
+
         def from_graphs(graphs: SkeletonGraphs) -> Answer:
             began = time.perf_counter()
             actions = action_stage(graphs)
             return actions, graphs, (time.perf_counter() - began,)
+
         return Answers(spec.classes, about, STAGES[2:], from_graphs, {})
     if chosen.kind == "skeletons" and two_processes and chosen.count >= WORTH_A_PROCESS:
+
         def from_timed(timed: TimedGraphs) -> Answer:
             began = time.perf_counter()
             actions = action_stage(timed.graphs)
             return actions, timed.graphs, (timed.seconds, time.perf_counter() - began)
-        return Answers(spec.classes, about, STAGES[1:], from_timed, {"processes": "2"},
-                       items=graphs_beside(bag.path, chosen, graph, bag.left_out))
+
+        return Answers(
+            spec.classes,
+            about,
+            STAGES[1:],
+            from_timed,
+            {"processes": "2"},
+            items=graphs_beside(bag.path, chosen, graph, bag.left_out),
+        )
     if chosen.kind == "skeletons":
+
         def from_skeletons(skeletons: Any) -> Answer:
             began = time.perf_counter()
             graphs = graph_stage(skeletons)
             middle = time.perf_counter()
             actions = action_stage(graphs)
             return actions, graphs, (middle - began, time.perf_counter() - middle)
+
         return Answers(spec.classes, about, STAGES[1:], from_skeletons, {})
     pipeline = Pipeline(estimator, graph_stage, action_stage)
 
@@ -97,8 +116,15 @@ def make_answers(bag: Bag | None, chosen: Input, model: str, pose: PoseConfig, g
         result = pipeline(frame)
         return result.actions, result.graphs, result.stage_seconds
 
-    return Answers(spec.classes, about, STAGES, from_image, {"pose_backend": estimator.backend},
-                   warm_up=lambda frame: estimator.warm_up(frame.image_bgr.shape[1::-1]), close=estimator.close)
+    return Answers(
+        spec.classes,
+        about,
+        STAGES,
+        from_image,
+        {"pose_backend": estimator.backend},
+        warm_up=lambda frame: estimator.warm_up(frame.image_bgr.shape[1::-1]),
+        close=estimator.close,
+    )
 
 
 def _recorded(bag: Bag, chosen: Input, model: str) -> Answers:
@@ -110,8 +136,14 @@ def _recorded(bag: Bag, chosen: Input, model: str) -> Answers:
     topics = sorted(topic.name for topic in bag.topics.values() if topic.msgtype == GRAPHS and topic.count)
     near = [name for name in topics if name.rpartition("/")[0] == chosen.topic.rpartition("/")[0]] or topics
     about = {"model_id": identity.model_id, "sha256": sha256, "classes": list(identity.classes)}
-    return Answers(tuple(identity.classes), about, (), lambda pair: (*pair, ()), {},
-                   items=_pairs(bag, chosen, identity, near[0] if len(near) == 1 else None))
+    return Answers(
+        tuple(identity.classes),
+        about,
+        (),
+        lambda pair: (*pair, ()),
+        {},
+        items=_pairs(bag, chosen, identity, near[0] if len(near) == 1 else None),
+    )
 
 
 def _identity_of(model: str, sha256: str, bag: Bag) -> Any:
@@ -120,13 +152,16 @@ def _identity_of(model: str, sha256: str, bag: Bag) -> Any:
     except ModelError:
         spec = None
     if spec is None or spec.sha256 != sha256:
-        raise SourceError(f"the actions in {bag.path} come from a model with hash {sha256[:8]}, which the bag does not "
-                          "describe (no action_model topic): give that model with --model")
+        raise SourceError(
+            f"the actions in {bag.path} come from a model with hash {sha256[:8]}, which the bag does not "
+            "describe (no action_model topic): give that model with --model"
+        )
     return SimpleNamespace(model_id=spec.model_id, model_sha256=sha256, layout=spec.layout.name, classes=list(spec.classes))
 
 
-def _pairs(bag: Bag, chosen: Input, identity: Any, graphs_topic: str | None
-           ) -> Iterator[tuple[int, tuple[ActionEstimates, SkeletonGraphs | None]]]:
+def _pairs(
+    bag: Bag, chosen: Input, identity: Any, graphs_topic: str | None
+) -> Iterator[tuple[int, tuple[ActionEstimates, SkeletonGraphs | None]]]:
     """(time of recording, (actions, graphs of the same stamp or None))."""
     recent: OrderedDict[int, Any] = OrderedDict()
     order = StampOrder(bag.left_out, one_round=True)

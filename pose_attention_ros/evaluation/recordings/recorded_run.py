@@ -106,8 +106,10 @@ class _Clocks:
         worked_s = 0 if "processes" in machine else sum(stage.total_s for stage in self.stages.values())
         frames = len(self.frame)
         return {
-            "stages_ms": {**{name: stage.summary_ms() for name, stage in self.stages.items()},
-                          "all_stages": self.frame.summary_ms()},
+            "stages_ms": {
+                **{name: stage.summary_ms() for name, stage in self.stages.items()},
+                "all_stages": self.frame.summary_ms(),
+            },
             "reading_ms": self.waiting.summary_ms(),
             "judging_ms": self.judging.summary_ms(),
             "wall_s": round(wall_s, 3),
@@ -116,15 +118,18 @@ class _Clocks:
             "times_real_time": round(stream_s / self.loop_s, 2) if self.loop_s else None,
             "frames_per_second": round(frames / self.loop_s, 2) if self.loop_s else None,
             "overhead_share": round(1 - worked_s / self.loop_s, 4) if self.loop_s and worked_s else None,
-            "live_on_this_machine": {"dropped_frames": self.live.dropped,
-                                     "dropped_share": round(self.live.dropped / frames, 4) if frames else None,
-                                     "age_ms": self.live.ages.summary_ms()},
+            "live_on_this_machine": {
+                "dropped_frames": self.live.dropped,
+                "dropped_share": round(self.live.dropped / frames, 4) if frames else None,
+                "age_ms": self.live.ages.summary_ms(),
+            },
             **machine,
         }
 
 
-def _run(recorded: Recorded, task: RecordingTask, answers: Answers, assessor: Assessor, clocks: _Clocks,
-         progress: Progress) -> None:
+def _run(
+    recorded: Recorded, task: RecordingTask, answers: Answers, assessor: Assessor, clocks: _Clocks, progress: Progress
+) -> None:
     done = 0
     begin = before = None
     for recorded_ns, item in answers.items or recorded.items():

@@ -40,8 +40,17 @@ class Moments:
         self._running: dict[str, Moment] = {}
         self._kept: list[Moment] = []
 
-    def add(self, person: str, track_id: int, truth: int, predicted: int, confidence: float, recorded_ns: int,
-            graphs: SkeletonGraphs | None, actions: ActionEstimates) -> None:
+    def add(
+        self,
+        person: str,
+        track_id: int,
+        truth: int,
+        predicted: int,
+        confidence: float,
+        recorded_ns: int,
+        graphs: SkeletonGraphs | None,
+        actions: ActionEstimates,
+    ) -> None:
         """One person in one frame."""
         stamp_ns = actions.stamp_ns
         counts = (truth not in (UNLABELLED, predicted)) if self._judged else predicted != NO_CLASS
@@ -52,8 +61,20 @@ class Moments:
         if not counts:
             return
         if run is None:
-            self._running[person] = Moment(person, track_id, truth, predicted, stamp_ns, stamp_ns, stamp_ns, recorded_ns,
-                                           confidence, 0.0, graphs, actions)
+            self._running[person] = Moment(
+                person,
+                track_id,
+                truth,
+                predicted,
+                stamp_ns,
+                stamp_ns,
+                stamp_ns,
+                recorded_ns,
+                confidence,
+                0.0,
+                graphs,
+                actions,
+            )
             return
         step_s = min((stamp_ns - run.end_ns) * 1e-9, _LONGEST_STEP_S)
         run.weight += step_s * (confidence if predicted != NO_CLASS else _UNKNOWN_WEIGHT)

@@ -28,13 +28,17 @@ def colours(classes: Sequence[str]) -> dict[str, str]:
 
 
 def _svg(width: float, height: float, parts: Sequence[str], title: str) -> str:
-    return (f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width:g} {height:g}" width="{width:g}" '
-            f'role="img" aria-label="{escape(title)}">{"".join(parts)}</svg>')
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width:g} {height:g}" width="{width:g}" '
+        f'role="img" aria-label="{escape(title)}">{"".join(parts)}</svg>'
+    )
 
 
 def _text(x: float, y: float, text: str, size: float = 12, anchor: str = "start", fill: str = _INK, more: str = "") -> str:
-    return (f'<text x="{x:.1f}" y="{y:.1f}" font-size="{size:g}" text-anchor="{anchor}" fill="{fill}" {more}>'
-            f"{escape(text)}</text>")
+    return (
+        f'<text x="{x:.1f}" y="{y:.1f}" font-size="{size:g}" text-anchor="{anchor}" fill="{fill}" {more}>'
+        f"{escape(text)}</text>"
+    )
 
 
 def timeline(people: Sequence[Mapping[str, Any]], seconds: float, tones: Mapping[str, str], marks: Sequence[float]) -> str:
@@ -70,8 +74,10 @@ def _run(run: Sequence[Any], name: str, top: float, scale: float, tones: Mapping
     begin, end, label = run
     x, width = _LEFT + begin * scale, max((end - begin) * scale, 0.6)
     tone = tones.get(label, _UNKNOWN)
-    box = (f'<rect x="{x:.1f}" y="{top:.1f}" width="{width:.1f}" height="{_LANE}" rx="2.5" fill="{tone}">'
-           f"<title>{escape(name)}: {begin:.2f} to {end:.2f} s</title></rect>")
+    box = (
+        f'<rect x="{x:.1f}" y="{top:.1f}" width="{width:.1f}" height="{_LANE}" rx="2.5" fill="{tone}">'
+        f"<title>{escape(name)}: {begin:.2f} to {end:.2f} s</title></rect>"
+    )
     if width > 6.4 * len(name) + 6:
         fill = "#6b7680" if label == UNKNOWN_LABEL else "#fff"
         box += _text(x + width / 2, top + _LANE * 0.7, name.replace("_", " "), 10.5, "middle", fill)
@@ -79,8 +85,10 @@ def _run(run: Sequence[Any], name: str, top: float, scale: float, tones: Mapping
 
 
 def _nice_step(seconds: float) -> float:
-    return next((step for step in (0.5, 1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1200, 1800, 3600) if seconds / step <= 14),
-                seconds / 10)
+    return next(
+        (step for step in (0.5, 1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1200, 1800, 3600) if seconds / step <= 14),
+        seconds / 10,
+    )
 
 
 def confusion(table: Sequence[Sequence[float]], classes: Sequence[str]) -> str:
@@ -102,11 +110,21 @@ def confusion(table: Sequence[Sequence[float]], classes: Sequence[str]) -> str:
             share, x = table[i][j] / total, left + place * cell
             right = i == j
             tone = f"rgba({'34,120,84' if right else '196,50,43'},{0.08 + 0.87 * share:.3f})" if share > 0 else "#f4f6f8"
-            parts.append(f'<rect x="{x}" y="{y}" width="{cell - 2}" height="{cell - 2}" rx="3" fill="{tone}">'
-                         f"<title>{table[i][j]:.1f} of {total:.1f} s</title></rect>")
+            parts.append(
+                f'<rect x="{x}" y="{y}" width="{cell - 2}" height="{cell - 2}" rx="3" fill="{tone}">'
+                f"<title>{table[i][j]:.1f} of {total:.1f} s</title></rect>"
+            )
             if share >= 0.005:
-                parts.append(_text(x + cell / 2 - 1, y + cell / 2 + 3, f"{100 * share:.0f}", 11, "middle",
-                                   "#fff" if share > 0.45 else _INK))
+                parts.append(
+                    _text(
+                        x + cell / 2 - 1,
+                        y + cell / 2 + 3,
+                        f"{100 * share:.0f}",
+                        11,
+                        "middle",
+                        "#fff" if share > 0.45 else _INK,
+                    )
+                )
     return _svg(left + len(columns) * cell + 60, top + len(rows) * cell + 4, parts, "confusion table, per cent of the row")
 
 
@@ -125,8 +143,11 @@ def curve(lines: Mapping[str, Sequence[tuple[float, float]]], x_label: str, y_la
         tone = ("#1f6fb2", "#c77f1a", "#2b8a57")[place % 3]
         path = " ".join(f"{left + plot_w * x / x_high:.1f},{14 + plot_h * (1 - y):.1f}" for x, y in points)
         parts.append(f'<polyline points="{path}" fill="none" stroke="{tone}" stroke-width="2.4" stroke-linejoin="round"/>')
-        parts += [f'<circle cx="{left + plot_w * x / x_high:.1f}" cy="{14 + plot_h * (1 - y):.1f}" r="3" fill="{tone}">'
-                  f"<title>{name}: {100 * y:.0f} % at {x:g}</title></circle>" for x, y in points]
+        parts += [
+            f'<circle cx="{left + plot_w * x / x_high:.1f}" cy="{14 + plot_h * (1 - y):.1f}" r="3" fill="{tone}">'
+            f"<title>{name}: {100 * y:.0f} % at {x:g}</title></circle>"
+            for x, y in points
+        ]
         parts.append(_text(left + plot_w - 4, 14 + plot_h - 8 - 16 * place, name, 11.5, "end", tone, 'font-weight="600"'))
     parts.append(_text(left + plot_w / 2, height - 6, x_label, 11, "middle"))
     parts.append(_text(12, 14 + plot_h / 2, y_label, 11, "middle", more=f'transform="rotate(-90 12 {14 + plot_h / 2:.1f})"'))
@@ -153,7 +174,9 @@ def strip(weights: Sequence[float], ages_s: Sequence[float]) -> str:
     parts = []
     for weight, age in zip(weights, ages_s):
         x, tall = (width - each) * (1 - age / span), 1 + 20 * weight / top
-        parts.append(f'<rect x="{x:.1f}" y="{height - 11 - tall:.1f}" width="{each:.1f}" height="{tall:.1f}" fill="#7a3fa0">'
-                     f"<title>{age:.2f} s before: {100 * weight:.1f} %</title></rect>")
+        parts.append(
+            f'<rect x="{x:.1f}" y="{height - 11 - tall:.1f}" width="{each:.1f}" height="{tall:.1f}" fill="#7a3fa0">'
+            f"<title>{age:.2f} s before: {100 * weight:.1f} %</title></rect>"
+        )
     parts += [_text(0, height, f"-{span:.1f} s", 9, fill="#7a8590"), _text(width, height, "now", 9, "end", "#7a8590")]
     return _svg(width, height + 2, parts, "attention over time")

@@ -14,16 +14,22 @@ from pose_attention_ros.evaluation.report.thresholds import Check
 from pose_attention_ros.evaluation.report.thumbnails import Picture
 
 
-def write_result(out: Path, values: dict[str, Any], pictures: Sequence[Picture], checks: Sequence[Check],
-                 junit: Path | None = None) -> list[str]:
+def write_result(
+    out: Path, values: dict[str, Any], pictures: Sequence[Picture], checks: Sequence[Check], junit: Path | None = None
+) -> list[str]:
     """Write result.json, report.html and the JUnit file into `out`; returns lines that sum it up.
 
     :raises UserError: they cannot be written
     """
     junit = junit or out / "junit.xml"
     values["limits_missed"] = [str(each) for each in checks if not each.passed]
-    write_texts(out, {"result.json": json.dumps(values, indent=2) + "\n",
-                      "report.html": bag_report(values, pictures, values["model"]["classes"], checks)})
+    write_texts(
+        out,
+        {
+            "result.json": json.dumps(values, indent=2) + "\n",
+            "report.html": bag_report(values, pictures, values["model"]["classes"], checks),
+        },
+    )
     write_junit(junit, [Suite(values["bag"], checks, values["timings"]["wall_s"])])
     return [*summary_lines(values), *check_lines(checks), f"written to {out}: result.json, report.html; {junit}"]
 
@@ -45,8 +51,10 @@ def check_lines(checks: Sequence[Check]) -> list[str]:
 def summary_lines(values: dict[str, Any]) -> list[str]:
     """A few lines for a terminal."""
     metrics, timings, stream = values["metrics"], values["timings"], values["stream"]
-    lines = [f"{values['bag']}: {stream['frames']} frames, {stream['seconds']:.1f} s, {len(values['people'])} people"
-             + (f", {timings['times_real_time']:.1f} times real time" if timings["times_real_time"] else "")]
+    lines = [
+        f"{values['bag']}: {stream['frames']} frames, {stream['seconds']:.1f} s, {len(values['people'])} people"
+        + (f", {timings['times_real_time']:.1f} times real time" if timings["times_real_time"] else "")
+    ]
     lines += judged_lines(metrics)
     lines += [f"left out, {count} times: {reason}" for reason, count in values["left_out"].items()]
     return lines
@@ -60,8 +68,10 @@ def judged_lines(metrics: dict[str, Any]) -> list[str]:
     def text(value: float | None, digits: int = 2) -> str:
         return "-" if value is None else f"{value:.{digits}f}"
 
-    return [f"frame accuracy {text(metrics['frame_accuracy'], 3)}, macro F1 {text(metrics['macro_f1'], 3)}, mAP "
-            f"{text(metrics['frame_map'], 3)}, segmental F1 {text(metrics['segmental_f1']['0.50'], 3)} (50 % overlap)",
-            f"time to label {text(metrics['seconds_to_label']['median'])} s (median), missed "
-            f"{text(metrics['missed_segments'])}, false labels a minute {text(metrics['false_labels_per_idle_minute'])}, "
-            f"label changes a minute {text(metrics['label_changes_per_minute'])}"]
+    return [
+        f"frame accuracy {text(metrics['frame_accuracy'], 3)}, macro F1 {text(metrics['macro_f1'], 3)}, mAP "
+        f"{text(metrics['frame_map'], 3)}, segmental F1 {text(metrics['segmental_f1']['0.50'], 3)} (50 % overlap)",
+        f"time to label {text(metrics['seconds_to_label']['median'])} s (median), missed "
+        f"{text(metrics['missed_segments'])}, false labels a minute {text(metrics['false_labels_per_idle_minute'])}, "
+        f"label changes a minute {text(metrics['label_changes_per_minute'])}",
+    ]

@@ -29,8 +29,11 @@ class Picture:
 
 def draw_moments(bag: Bag, chosen: Input, moments: list[Moment]) -> list[Picture]:
     """One picture a moment, on the camera's image where the bag holds it, else on a plain ground."""
-    topics = [chosen.topic] if chosen.kind == "images" else sorted(
-        topic.name for topic in bag.topics.values() if topic.msgtype in KINDS["images"] and topic.count)
+    topics = (
+        [chosen.topic]
+        if chosen.kind == "images"
+        else sorted(topic.name for topic in bag.topics.values() if topic.msgtype in KINDS["images"] and topic.count)
+    )
     return [Picture(moment, draw_moment(moment, _image(bag, topics, moment))) for moment in moments]
 
 
@@ -51,7 +54,7 @@ def draw_moment(moment: Moment, image_bgr: np.ndarray | None) -> bytes | None:
     box = graphs.boxes_xyxy[graphs.track_ids.tolist().index(moment.track_id)] * scale
     margin = _MARGIN * float(max(box[2:] - box[:2]))
     left, top, right, bottom = (round(float(side)) for side in box + np.array((-margin, -margin, margin, margin)))
-    cut = canvas[max(top, 0):max(bottom, 0), max(left, 0):max(right, 0)]
+    cut = canvas[max(top, 0) : max(bottom, 0), max(left, 0) : max(right, 0)]
     if not cut.size:
         cut = canvas
     factor = min(_HEIGHT_PX / cut.shape[0], _WIDEST_PX / cut.shape[1])

@@ -61,9 +61,15 @@ class _Writer:
             self._node("Cast", [self._names[tensor]], title, to=kinds.FLOAT)
         channels = {tensor: self._channels(tensor) for tensor in outputs}
         return helper.make_graph(
-            self._nodes, name, [helper.make_tensor_value_info(INPUT, kinds.FLOAT, ["batch", 3, "height", "width"])],
-            [helper.make_tensor_value_info(title, kinds.FLOAT, ["batch", channels[tensor], f"h_{title}", f"w_{title}"])
-             for tensor, title in outputs.items()], list(self._constants.values()))
+            self._nodes,
+            name,
+            [helper.make_tensor_value_info(INPUT, kinds.FLOAT, ["batch", 3, "height", "width"])],
+            [
+                helper.make_tensor_value_info(title, kinds.FLOAT, ["batch", channels[tensor], f"h_{title}", f"w_{title}"])
+                for tensor, title in outputs.items()
+            ],
+            list(self._constants.values()),
+        )
 
     def _layer(self, layer: Layer) -> None:
         if self._only_scales(layer):
@@ -77,8 +83,13 @@ class _Writer:
         elif layer.kind == of.RESIZE:
             if "twice" not in self._constants:
                 self._constants["twice"] = self._onnx.numpy_helper.from_array(np.array([1, 1, 2, 2], np.float32), "twice")
-            self._node("Resize", [self._operand(layer.inputs[0]), "", "twice"], before, mode="linear",
-                       coordinate_transformation_mode="half_pixel")
+            self._node(
+                "Resize",
+                [self._operand(layer.inputs[0]), "", "twice"],
+                before,
+                mode="linear",
+                coordinate_transformation_mode="half_pixel",
+            )
         elif layer.kind == of.SIGMOID:
             self._node("Sigmoid", [self._operand(layer.inputs[0])], before)
         else:
@@ -117,8 +128,15 @@ class _Writer:
         weights = kernel.transpose((2, 3, 0, 1) if depthwise else (3, 2, 0, 1))
         inputs = [self._operand(image), self._constant(f"w{kernel_name}", weights)]
         inputs += [self._constant(f"b{name}", self._network.constants[name]) for name in bias]
-        self._node("Conv", inputs, result, kernel_shape=list(sides), strides=[layer.stride] * 2, pads=[*begin, *end],
-                   group=kernel.shape[2] if depthwise else 1)
+        self._node(
+            "Conv",
+            inputs,
+            result,
+            kernel_shape=list(sides),
+            strides=[layer.stride] * 2,
+            pads=[*begin, *end],
+            group=kernel.shape[2] if depthwise else 1,
+        )
 
     def _operand(self, tensor: str) -> str:
         """A computed tensor, or a constant that applies to all pixels of a channel."""

@@ -12,8 +12,12 @@ from pose_attention_ros.core.errors import ModelError
 from pose_attention_ros.inference.conversion import layers as of
 from pose_attention_ros.inference.conversion.layers import Layer, LayeredNetwork
 
-_CONVOLUTIONS = {"_FusedConv2D": of.CONV, "Conv2D": of.CONV, "FusedDepthwiseConv2dNative": of.DEPTHWISE,
-                 "DepthwiseConv2dNative": of.DEPTHWISE}
+_CONVOLUTIONS = {
+    "_FusedConv2D": of.CONV,
+    "Conv2D": of.CONV,
+    "FusedDepthwiseConv2dNative": of.DEPTHWISE,
+    "DepthwiseConv2dNative": of.DEPTHWISE,
+}
 _OTHERS = {"AddV2": of.ADD, "Sub": of.SUB, "Mul": of.MUL, "Sigmoid": of.SIGMOID, "ResizeBilinear": of.RESIZE}
 _ACTIVATIONS = {"Relu": "relu", "Relu6": "relu6"}
 

@@ -104,10 +104,17 @@ class TfliteFile:
             kernel = self._graph.Tensors(inputs[1]).ShapeAsNumpy().tolist()
             padded = options.Padding() == _SAME or kernel[1:3] == [1, 1]
             if not padded or options.StrideH() != options.StrideW() or options.DilationHFactor() != 1:
-                raise ModelError(f"the TensorFlow Lite model has a {kind} with padding, strides or dilation that are not "
-                                 f"supported; it is not the expected one")
-            return Layer(of.CONV if kind == "CONV_2D" else of.DEPTHWISE, names, str(output), options.StrideH(),
-                         self._activation(options))
+                raise ModelError(
+                    f"the TensorFlow Lite model has a {kind} with padding, strides or dilation that are not "
+                    f"supported; it is not the expected one"
+                )
+            return Layer(
+                of.CONV if kind == "CONV_2D" else of.DEPTHWISE,
+                names,
+                str(output),
+                options.StrideH(),
+                self._activation(options),
+            )
         if kind in ("ADD", "SUB", "MUL"):
             options = self._options(operator, schema.AddOptions)  # the three kinds' options begin alike
             return Layer(kind.lower(), names, str(output), activation=self._activation(options))

@@ -42,8 +42,10 @@ class TopDown:
 
     def __init__(self, spec: TopDownSpec, config: PoseConfig) -> None:
         if config.runtime == "litert" or config.precision == "int8":
-            raise UserError(f"runtime is {config.runtime!r} and precision {config.precision!r}, expected auto, onnx, cuda "
-                            f"or tensorrt, and fp32 or fp16: estimator {config.estimator} runs ONNX files")
+            raise UserError(
+                f"runtime is {config.runtime!r} and precision {config.precision!r}, expected auto, onnx, cuda "
+                f"or tensorrt, and fp32 or fp16: estimator {config.estimator} runs ONNX files"
+            )
         runtime = "onnx" if config.runtime == "auto" else config.runtime
         self.layout: Layout = spec.layout
         self._spec, self._config = spec, config
@@ -129,10 +131,19 @@ class TopDown:
         there &= np.isfinite(keypoints_px).all((1, 2))
         keypoints_px, scores, person_scores = keypoints_px[there], scores[there], person_scores[there].astype(np.float32)
         around = boxes_of(keypoints_px, scores >= _SEEN, size)
-        rows = keep_distinct(keypoints_px, scores, around, person_scores, self._sigmas, self._config.same_person_oks,
-                             _SEEN / 2)
-        return Skeletons(frame.stamp_ns, frame.frame_id, self.layout, size, keypoints_px[rows], scores[rows], around[rows],
-                         person_scores[rows])
+        rows = keep_distinct(
+            keypoints_px, scores, around, person_scores, self._sigmas, self._config.same_person_oks, _SEEN / 2
+        )
+        return Skeletons(
+            frame.stamp_ns,
+            frame.frame_id,
+            self.layout,
+            size,
+            keypoints_px[rows],
+            scores[rows],
+            around[rows],
+            person_scores[rows],
+        )
 
 
 class _MoveNetDetector:

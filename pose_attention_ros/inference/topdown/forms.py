@@ -23,7 +23,7 @@ def simcc(outputs: Sequence[np.ndarray], size: tuple[int, int]) -> Joints:
 def heat_maps(outputs: Sequence[np.ndarray], size: tuple[int, int]) -> Joints:
     """One output (N, V, h, w), a map a joint: HRNet, TinyPose and their kin. A quarter of a cell towards the higher
     neighbour."""
-    maps, = outputs
+    (maps,) = outputs
     count, joints, height, width = maps.shape
     flat = maps.reshape(count, joints, -1)
     best = flat.argmax(-1)
@@ -33,10 +33,22 @@ def heat_maps(outputs: Sequence[np.ndarray], size: tuple[int, int]) -> Joints:
     def lean(before: np.ndarray, after: np.ndarray) -> np.ndarray:
         return 0.25 * np.sign(after - before)
 
-    x = columns + 0.5 + lean(maps[person, joint, rows, np.maximum(columns - 1, 0)],
-                             maps[person, joint, rows, np.minimum(columns + 1, width - 1)])
-    y = rows + 0.5 + lean(maps[person, joint, np.maximum(rows - 1, 0), columns],
-                          maps[person, joint, np.minimum(rows + 1, height - 1), columns])
+    x = (
+        columns
+        + 0.5
+        + lean(
+            maps[person, joint, rows, np.maximum(columns - 1, 0)],
+            maps[person, joint, rows, np.minimum(columns + 1, width - 1)],
+        )
+    )
+    y = (
+        rows
+        + 0.5
+        + lean(
+            maps[person, joint, np.maximum(rows - 1, 0), columns],
+            maps[person, joint, np.minimum(rows + 1, height - 1), columns],
+        )
+    )
     return np.stack([x / width, y / height], -1).astype(np.float32), flat.max(-1)
 
 
@@ -62,4 +74,7 @@ def movenet(outputs: Sequence[np.ndarray], size: tuple[int, int]) -> Joints:
 
 
 FORMS: dict[str, tuple[Callable[[Sequence[np.ndarray], tuple[int, int]], Joints], int]] = {  # and how many outputs it reads
-    "simcc": (simcc, 2), "heat_maps": (heat_maps, 1), "movenet": (movenet, 4)}
+    "simcc": (simcc, 2),
+    "heat_maps": (heat_maps, 1),
+    "movenet": (movenet, 4),
+}

@@ -34,11 +34,15 @@ class FedNetwork:
         wanted = self._network.inputs.get(fed.input)
         lacking = [name for name in fed.outputs if name not in self._network.outputs]
         if wanted is None or len(self._network.inputs) != 1 or lacking:
-            raise ModelError(f"{fed.file.name}: the ONNX file has inputs {', '.join(self._network.inputs)} and outputs "
-                             f"{', '.join(self._network.outputs)}; model.json names {fed.input}, {', '.join(fed.outputs)}")
+            raise ModelError(
+                f"{fed.file.name}: the ONNX file has inputs {', '.join(self._network.inputs)} and outputs "
+                f"{', '.join(self._network.outputs)}; model.json names {fed.input}, {', '.join(fed.outputs)}"
+            )
         if len(wanted) != 4 or any(have not in (-1, want) for have, want in zip(wanted[1:], (3, height, width))):
-            raise ModelError(f"{fed.file.name}: the ONNX file takes {fed.input} of shape {wanted}, but size in model.json "
-                             f"says (N, 3, {height}, {width})")
+            raise ModelError(
+                f"{fed.file.name}: the ONNX file takes {fed.input} of shape {wanted}, but size in model.json "
+                f"says (N, 3, {height}, {width})"
+            )
         self._most = most if wanted[0] == -1 else wanted[0]
         self._fixed = wanted[0] != -1
         self._bindings: dict[int, Binding] = {}
@@ -51,14 +55,14 @@ class FedNetwork:
         """The outputs that the specification names, of images (H, W, 3) uint8 of its size, a row each."""
         rows: list[list[np.ndarray]] = []
         for begin in range(0, len(images_bgr), self._most):
-            part = images_bgr[begin:begin + self._most]
+            part = images_bgr[begin : begin + self._most]
             binding = self._binding(self._most if self._fixed else len(part))
             planes = binding.inputs[self._fed.input]
             for row, image in enumerate(part):
                 np.multiply(image[..., self._order].transpose(2, 0, 1), self._factor, out=planes[row])
                 planes[row] += self._shift
             binding()
-            rows.append([binding.outputs[name][:len(part)].copy() for name in self._fed.outputs])
+            rows.append([binding.outputs[name][: len(part)].copy() for name in self._fed.outputs])
         joined = [np.concatenate(parts) for parts in zip(*rows)]
         if self._fed.scores == "sigmoid":
             joined = [1 / (1 + np.exp(-array)) for array in joined]

@@ -83,11 +83,15 @@ def read_top_down(model: str) -> TopDownSpec:
         name, person, detector = str(raw["model_id"]), raw["person"], raw.get("detector")
         found = None
         if detector is not None:
-            found = Detector(_fed(folder, f"{name}_detector", detector, {BOXES: (1, 2)}), int(detector.get("label", 0)),
-                             float(detector.get("min_score", 0.3)))
+            found = Detector(
+                _fed(folder, f"{name}_detector", detector, {BOXES: (1, 2)}),
+                int(detector.get("label", 0)),
+                float(detector.get("min_score", 0.3)),
+            )
         forms = {form: (count, count) for form, (_, count) in FORMS.items()}
-        return TopDownSpec(name, layout(raw["layout"]), _fed(folder, name, person, forms), float(person.get("margin", 1.25)),
-                           found)
+        return TopDownSpec(
+            name, layout(raw["layout"]), _fed(folder, name, person, forms), float(person.get("margin", 1.25)), found
+        )
     except KeyError as error:
         raise ModelError(f"{path} lacks {error}") from None
     except ModelError:
@@ -119,5 +123,14 @@ def _fed(folder: Path, name: str, raw: Mapping[str, Any], forms: Mapping[str, tu
     mean, std = (tuple(map(float, raw.get(key, [default] * 3))) for key, default in (("mean", 0), ("std", 255)))
     if len(mean) != 3 or len(std) != 3 or min(std) <= 0 or min(width, height) < 1:
         raise ModelError(f"{folder / SPEC_FILE}: mean and std want three numbers, std above 0, size a width and a height")
-    return Fed(NetworkFile(name, content, sha256), form, str(raw.get("input", "input")), outputs, (width, height), mean, std,
-               channels, scores)
+    return Fed(
+        NetworkFile(name, content, sha256),
+        form,
+        str(raw.get("input", "input")),
+        outputs,
+        (width, height),
+        mean,
+        std,
+        channels,
+        scores,
+    )

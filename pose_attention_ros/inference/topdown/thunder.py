@@ -15,9 +15,12 @@ SIZE = (192, 192)  # of the crop; the network takes any multiple of 32, and was 
 MARGIN = 1.25
 _VERSION = 1  # of what is written here
 _IMAGE = "StatefulPartitionedCall/stack"
-_OUTPUTS = {"StatefulPartitionedCall/Sigmoid_1": "centre", "StatefulPartitionedCall/Sigmoid": "heat",
-            "StatefulPartitionedCall/kpt_offset_0/conv2d_7/BiasAdd": "joint_offset",
-            "StatefulPartitionedCall/kpt_regress_0/conv2d_6/BiasAdd": "regression"}
+_OUTPUTS = {
+    "StatefulPartitionedCall/Sigmoid_1": "centre",
+    "StatefulPartitionedCall/Sigmoid": "heat",
+    "StatefulPartitionedCall/kpt_offset_0/conv2d_7/BiasAdd": "joint_offset",
+    "StatefulPartitionedCall/kpt_regress_0/conv2d_6/BiasAdd": "regression",
+}
 
 
 def thunder_file() -> NetworkFile:

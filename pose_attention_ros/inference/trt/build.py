@@ -15,8 +15,13 @@ from pose_attention_ros.inference.trt.library import Library, TensorRtUnavailabl
 _WORKSPACE_BYTES = 256 << 20
 
 
-def build_engine(library: Library, file: NetworkFile, profile: Profile, calibration: Iterable[np.ndarray] | None = None,
-                 compute_capability: str = "") -> bytes:
+def build_engine(
+    library: Library,
+    file: NetworkFile,
+    profile: Profile,
+    calibration: Iterable[np.ndarray] | None = None,
+    compute_capability: str = "",
+) -> bytes:
     """The serialised engine of `file`.
 
     :param file: its precision says in what numbers layers may compute. An int8 file brings its own ranges (quantise and
@@ -48,8 +53,10 @@ def build_engine(library: Library, file: NetworkFile, profile: Profile, calibrat
         if calibrator is not None:
             calibrator.close()
     if engine is None:
-        raise TensorRtUnavailable(f"TensorRT {library.version} cannot build {file.name} in {file.precision}: "
-                                  f"{logger.newest_error or 'it does not say why'}")
+        raise TensorRtUnavailable(
+            f"TensorRT {library.version} cannot build {file.name} in {file.precision}: "
+            f"{logger.newest_error or 'it does not say why'}"
+        )
     return bytes(engine)
 
 
@@ -65,8 +72,10 @@ def _choose_gpu(library: Library, config: Any, compute_capability: str) -> None:
     name = "SM" + compute_capability.replace(".", "")
     known = getattr(library.module, "ComputeCapability", None)
     if not library.builds_without_gpu or not hasattr(known, name):
-        raise TensorRtUnavailable(f"{library.name} {library.version} cannot build for compute capability "
-                                  f"{compute_capability} on this machine; leave it out on the machine that has the GPU")
+        raise TensorRtUnavailable(
+            f"{library.name} {library.version} cannot build for compute capability "
+            f"{compute_capability} on this machine; leave it out on the machine that has the GPU"
+        )
     config.num_compute_capabilities = 1
     config.set_compute_capability(getattr(known, name), 0)
 
@@ -84,8 +93,15 @@ def _profile(builder: Any, network: Any, profile: Profile) -> Any | None:
     return shapes if varies else None
 
 
-def _choose_precision(library: Library, config: Any, network: Any, file: NetworkFile, profile: Profile,
-                      calibration: Iterable[np.ndarray] | None, shapes: Any | None) -> Any | None:
+def _choose_precision(
+    library: Library,
+    config: Any,
+    network: Any,
+    file: NetworkFile,
+    profile: Profile,
+    calibration: Iterable[np.ndarray] | None,
+    shapes: Any | None,
+) -> Any | None:
     """Set the flags; returns the calibrator, which must outlive the build, where there is one."""
     trt, quantised = library.module, _is_quantised(trt=library.module, network=network)
     if file.precision == "fp32":
@@ -93,8 +109,10 @@ def _choose_precision(library: Library, config: Any, network: Any, file: Network
     if not library.chooses_precision:
         if quantised or (file.precision == "fp16" and _is_half(trt, network)):
             return None
-        raise TensorRtUnavailable(f"{library.name} {library.version} computes in the numbers of the ONNX file, and "
-                                  f"{file.name} is in fp32; {file.precision} wants a file in {file.precision}")
+        raise TensorRtUnavailable(
+            f"{library.name} {library.version} computes in the numbers of the ONNX file, and "
+            f"{file.name} is in fp32; {file.precision} wants a file in {file.precision}"
+        )
     config.set_flag(trt.BuilderFlag.FP16)
     if file.precision == "fp16":
         return None
@@ -102,9 +120,11 @@ def _choose_precision(library: Library, config: Any, network: Any, file: Network
     if quantised:
         return None
     if calibration is None or not library.calibrates:
-        raise TensorRtUnavailable(f"{file.name} brings no int8 ranges; run: pose-attention export tensorrt --model "
-                                  f"{file.name} --precision int8 --calibration FOLDER_OF_IMAGES")
-    only, = profile.values()
+        raise TensorRtUnavailable(
+            f"{file.name} brings no int8 ranges; run: pose-attention export tensorrt --model "
+            f"{file.name} --precision int8 --calibration FOLDER_OF_IMAGES"
+        )
+    (only,) = profile.values()
     calibrator = make_calibrator(library, only.best, calibration)
     config.int8_calibrator = calibrator
     if shapes is not None:

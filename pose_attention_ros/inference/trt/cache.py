@@ -46,8 +46,16 @@ class EngineKey:
     def of(cls, file: NetworkFile, profile: Profile, library: Library, device: Device) -> EngineKey:
         """The key of `file`'s engine on this machine."""
         shapes = " ".join(f"{name}:{shape}" for name, shape in sorted(profile.items()))
-        return cls(file.name, file.precision, shapes, file.sha256, library.name, library.version, device.name,
-                   device.compute_capability)
+        return cls(
+            file.name,
+            file.precision,
+            shapes,
+            file.sha256,
+            library.name,
+            library.version,
+            device.name,
+            device.compute_capability,
+        )
 
     @property
     def slot(self) -> str:
@@ -62,12 +70,20 @@ class EngineKey:
 
     def differences(self, other: EngineKey) -> list[str]:
         """What `other` was made for, in words, where it is not this."""
-        return [f"{what} {getattr(other, field)}, not {getattr(self, field)}" for field, what in _WORDS.items()
-                if getattr(other, field) != getattr(self, field)]
+        return [
+            f"{what} {getattr(other, field)}, not {getattr(self, field)}"
+            for field, what in _WORDS.items()
+            if getattr(other, field) != getattr(self, field)
+        ]
 
 
-_WORDS = {"onnx_sha256": "ONNX file", "library": "library", "version": "version", "gpu": "GPU",
-          "compute_capability": "compute capability"}
+_WORDS = {
+    "onnx_sha256": "ONNX file",
+    "library": "library",
+    "version": "version",
+    "gpu": "GPU",
+    "compute_capability": "compute capability",
+}
 
 
 def engines_dir() -> Path:

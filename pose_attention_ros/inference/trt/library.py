@@ -66,8 +66,9 @@ def find_library() -> Library:
         except (ImportError, OSError) as error:  # a shared library that it needs is missing or of another version
             raise TensorRtUnavailable(f"TensorRT does not load: {' '.join(str(error).split())}") from None
         return Library(name, module.__version__, module, _logger(module))
-    raise TensorRtUnavailable("TensorRT is not installed (JetPack brings it as python3-libnvinfer; elsewhere: pip install "
-                              "tensorrt)")
+    raise TensorRtUnavailable(
+        "TensorRT is not installed (JetPack brings it as python3-libnvinfer; elsewhere: pip install tensorrt)"
+    )
 
 
 def _logger(module: ModuleType) -> Any:

@@ -37,11 +37,14 @@ class TensorRtNetwork:
         self._cuda = Cuda()
         key = EngineKey.of(file, profile, library, self._cuda.device)
         self._runtime = library.module.Runtime(library.logger)
-        self._engine = cached_engine(key, lambda: build_engine(library, file, profile),
-                                     self._runtime.deserialize_cuda_engine)
+        self._engine = cached_engine(
+            key, lambda: build_engine(library, file, profile), self._runtime.deserialize_cuda_engine
+        )
         if self._engine is None:
-            raise TensorRtUnavailable(f"TensorRT {library.version} cannot load the engine of {file.name} that it built: "
-                                      f"{library.logger.newest_error or 'it does not say why'}")
+            raise TensorRtUnavailable(
+                f"TensorRT {library.version} cannot load the engine of {file.name} that it built: "
+                f"{library.logger.newest_error or 'it does not say why'}"
+            )
         tensors = _tensors(library, self._engine)
         self.inputs, self.outputs = tensors.inputs, tensors.outputs
         self.backend = f"tensorrt-{file.precision}"
@@ -54,8 +57,9 @@ class TensorRtNetwork:
         check_shapes(shapes, self.inputs)
         for name, allowed in self._profile.items():
             if not allowed.holds(tuple(shapes[name])):
-                raise ModelError(f"input {name!r} of {self._name} has shape {tuple(shapes[name])}, its engine takes "
-                                 f"{allowed}")
+                raise ModelError(
+                    f"input {name!r} of {self._name} has shape {tuple(shapes[name])}, its engine takes {allowed}"
+                )
         binding = TensorRtBinding(self._cuda, self._turns, dict(shapes), tuple(outputs) or tuple(self.outputs))
         self._bindings.append(binding)
         return binding
@@ -194,5 +198,6 @@ def _check_types(types: Mapping[str, Any], module: Any) -> None:
     """Inputs and outputs stay float32, whatever the layers compute in."""
     other = [name for name, found in types.items() if found != module.float32]
     if other:
-        raise ModelError(f"the engine's {', '.join(other)} are not float32; export the network with float32 inputs and "
-                         f"outputs")
+        raise ModelError(
+            f"the engine's {', '.join(other)} are not float32; export the network with float32 inputs and outputs"
+        )

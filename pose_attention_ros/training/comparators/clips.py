@@ -72,8 +72,14 @@ def pixel_files(folders: dict[str, Path]) -> dict[str, Path]:
     return {name: folder / SKELETONS_FILE if folder.is_dir() else folder for name, folder in folders.items()}
 
 
-def load_pixels(folder: Path, kind: str, wanted: tuple[int, ...], recipe: Recipe, cache: Path = FEATURES_DIR,
-                advance: Callable[[int], object] = lambda clips: None) -> Pixels:
+def load_pixels(
+    folder: Path,
+    kind: str,
+    wanted: tuple[int, ...],
+    recipe: Recipe,
+    cache: Path = FEATURES_DIR,
+    advance: Callable[[int], object] = lambda clips: None,
+) -> Pixels:
     """Features of one of the kinds of feature_cache, computed where `cache` lacks them.
 
     :param wanted: shape that the recipe's model reads
@@ -81,14 +87,24 @@ def load_pixels(folder: Path, kind: str, wanted: tuple[int, ...], recipe: Recipe
     """
     source, config = open_pixels(folder), recipe.pixels
     extractor = create_extractor(config)
-    tables = [cached_features(source, extractor, kind, _part(config, FeatureConfig, mirror=mirror), cache,
-                              _part(config, CropConfig), advance) for mirror in (False, True)]
+    tables = [
+        cached_features(
+            source, extractor, kind, _part(config, FeatureConfig, mirror=mirror), cache, _part(config, CropConfig), advance
+        )
+        for mirror in (False, True)
+    ]
     if wanted != tables[0].shape:
-        raise UserError(f"{extractor.name} makes {kind} features of shape {tables[0].shape}, the recipe's model reads "
-                        f"{wanted}: set channels, rows and columns of the recipe's model")
+        raise UserError(
+            f"{extractor.name} makes {kind} features of shape {tables[0].shape}, the recipe's model reads "
+            f"{wanted}: set channels, rows and columns of the recipe's model"
+        )
     side = config.image_size or max(source.images(0, [0]).shape[1:3])  # on a robot, people are shown at this size
-    origin = {"name": extractor.name, "sha256": extractor.sha256, "image_size": side,
-              **dataclasses.asdict(_part(config, CropConfig))}
+    origin = {
+        "name": extractor.name,
+        "sha256": extractor.sha256,
+        "image_size": side,
+        **dataclasses.asdict(_part(config, CropConfig)),
+    }
     return Pixels(source, *tables, bool(config.image_size), origin)
 
 
@@ -119,8 +135,13 @@ def _pixel_clip(entry: Entry, corpus: Corpus, recipe: Recipe, pixels: Pixels) ->
     label = mirrored_label(entry.label)
     target = corpus.classes.index(label) if label in corpus.classes else entry.example.target
     features = every[rows]
-    other = TickClip(mirrored_features(features, corpus.layout), target, pixels.mirrored[entry.clip], mirrored,
-                     there[:, corpus.layout.mirror])
+    other = TickClip(
+        mirrored_features(features, corpus.layout),
+        target,
+        pixels.mirrored[entry.clip],
+        mirrored,
+        there[:, corpus.layout.mirror],
+    )
     return TickClip(features, entry.example.target, pixels.seen[entry.clip], joints, there, other)
 
 
@@ -143,8 +164,11 @@ def score_ticks(network: Comparator, clips: list[TickClip], entries: list[Entry]
         at = np.ceil(np.array(metrics.OBSERVED_FRACTIONS) * ticks[:, None] - 1e-9).astype(int) - 1
         features, pixels = padded(chosen)
         parts.append(network.after(features, torch.from_numpy(np.maximum(at, 0)), pixels).numpy())
-    return ClipScores(np.concatenate(parts), np.array([clips[i].target for i in order], np.int64),
-                      np.array([entries[i].data for i in order], dtype=str))
+    return ClipScores(
+        np.concatenate(parts),
+        np.array([clips[i].target for i in order], np.int64),
+        np.array([entries[i].data for i in order], dtype=str),
+    )
 
 
 def padded(clips: list[TickClip]) -> tuple[Tensor, Tensor | None]:

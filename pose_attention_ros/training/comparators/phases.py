@@ -82,8 +82,18 @@ class _Place:
 class PhaseTrainer:
     """`fit` runs all phases, from the checkpoint in `out` if there is one. The same seed gives the same network."""
 
-    def __init__(self, network: nn.Module, phases: Sequence[Phase], batches: Callable[[int], Iterable[Any]],
-                 validation: Sequence[Any], *, seed: int, out: Path, fingerprint: str, clip_norm: float = 0.0) -> None:
+    def __init__(
+        self,
+        network: nn.Module,
+        phases: Sequence[Phase],
+        batches: Callable[[int], Iterable[Any]],
+        validation: Sequence[Any],
+        *,
+        seed: int,
+        out: Path,
+        fingerprint: str,
+        clip_norm: float = 0.0,
+    ) -> None:
         """
         :param batches: number of an epoch, counted through all phases -> its batches
         :param clip_norm: longest gradient; 0 for any
@@ -143,8 +153,13 @@ class PhaseTrainer:
             progress, loss = self._epoch(phase, optimiser)
             self._judge(phase, loss)
             place.seconds += time.monotonic() - began
-            place.log[-1] |= {"epochs": place.epoch, "training_loss": progress.loss, "validation_loss": loss,
-                              "validation_accuracy": progress.val_accuracy, "rate": place.rate}
+            place.log[-1] |= {
+                "epochs": place.epoch,
+                "training_loss": progress.loss,
+                "validation_loss": loss,
+                "validation_accuracy": progress.val_accuracy,
+                "rate": place.rate,
+            }
             place.history.append(asdict(progress))
             self._save(optimiser)
             report(phase.name, progress)
@@ -222,9 +237,17 @@ class PhaseTrainer:
         self._out.mkdir(parents=True, exist_ok=True)
         (self._out / LOG).write_text(json.dumps(self._place.log, indent=2) + "\n")
         partial = self._out / (CHECKPOINT + ".part")
-        torch.save({"fingerprint": self._fingerprint, "network": self.network.state_dict(), "best": self._best,
-                    "average": self._average.state_dict() if self._average else None,
-                    "optimiser": optimiser.state_dict() if optimiser else None, "place": asdict(self._place)}, partial)
+        torch.save(
+            {
+                "fingerprint": self._fingerprint,
+                "network": self.network.state_dict(),
+                "best": self._best,
+                "average": self._average.state_dict() if self._average else None,
+                "optimiser": optimiser.state_dict() if optimiser else None,
+                "place": asdict(self._place),
+            },
+            partial,
+        )
         partial.replace(self._out / CHECKPOINT)
 
     def _resume(self) -> dict | None:

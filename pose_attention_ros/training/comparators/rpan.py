@@ -39,8 +39,7 @@ class _Objective:
     def __call__(self, network: Rpan, batch: TickBatch) -> tuple[Tensor, Tensor, Tensor]:
         output, maps = network(batch.pixels), None
         if network.guided:
-            maps = pose_targets(batch.keypoints_px, batch.there, self._image_size, network.grid,
-                                self._config.std_px)
+            maps = pose_targets(batch.keypoints_px, batch.there, self._image_size, network.grid, self._config.std_px)
         loss = rpan_loss(output, batch.targets, maps, action=self._config.action, pose=self._config.pose)
         return loss, output.logits[:, -1], batch.targets
 
@@ -50,9 +49,17 @@ def rpan_phases(network: Rpan, config: RpanTraining, image_size: tuple[int, int]
 
     :param image_size: width and height of the images that the joints are in, in pixels
     """
+
     def optimiser(parameters: list[nn.Parameter]) -> torch.optim.Optimizer:
         return torch.optim.SGD(parameters, config.learning_rate, momentum=config.momentum, weight_decay=config.weight_decay)
 
-    return [Phase("end to end", config.epochs, every_part(network),
-                  _Objective(config, image_size), optimiser,
-                  rates=lambda epoch: config.learning_rate if epoch < config.falls_at else config.later_rate)]
+    return [
+        Phase(
+            "end to end",
+            config.epochs,
+            every_part(network),
+            _Objective(config, image_size),
+            optimiser,
+            rates=lambda epoch: config.learning_rate if epoch < config.falls_at else config.later_rate,
+        )
+    ]

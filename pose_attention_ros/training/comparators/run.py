@@ -36,7 +36,10 @@ from pose_attention_ros.training.validate import ClipScores
 
 # kind -> settings of its training
 TRAINING: dict[str, type] = {
-    "rpan": RpanTraining, "where_to_focus": FocusTraining, "temporal_attention": TemporalAttentionTraining}
+    "rpan": RpanTraining,
+    "where_to_focus": FocusTraining,
+    "temporal_attention": TemporalAttentionTraining,
+}
 _SCALE_CLIPS = 64  # clips from which the spread of the inputs is taken
 
 
@@ -54,18 +57,30 @@ class Data:
     pixels: Mapping[str, Pixels]
 
     @classmethod
-    def load(cls, recipe: Recipe, kind: str, files: Mapping[str, Path], official_split: int | None = None,
-             cache: Path = FEATURES_DIR, advance: Callable[[int], object] = lambda clips: None) -> Data:
+    def load(
+        cls,
+        recipe: Recipe,
+        kind: str,
+        files: Mapping[str, Path],
+        official_split: int | None = None,
+        cache: Path = FEATURES_DIR,
+        advance: Callable[[int], object] = lambda clips: None,
+    ) -> Data:
         """:param files: data set name -> file, or folder with pixels; :raises UserError: one is missing or does not fit"""
         network = make_network(kind, recipe.model, 2)
         reads = network.pixels
         folders = [name for name, path in files.items() if reads and not path.is_dir()]
         if folders:
-            raise UserError(f"{kind} reads pixels here: {files[folders[0]]} is no folder with pixels; make one with "
-                            "`pose-attention data render`")
+            raise UserError(
+                f"{kind} reads pixels here: {files[folders[0]]} is no folder with pixels; make one with "
+                "`pose-attention data render`"
+            )
         corpus = load_corpus(recipe, pixel_files(dict(files)), official_split=official_split)
-        pixels = {name: load_pixels(path, reads, network.pixels_shape, recipe, cache, advance)
-                  for name, path in files.items() if reads}
+        pixels = {
+            name: load_pixels(path, reads, network.pixels_shape, recipe, cache, advance)
+            for name, path in files.items()
+            if reads
+        }
         return cls(recipe, corpus, pixels)
 
     @cached_property
@@ -95,8 +110,9 @@ class Data:
 
     def score(self, network: Comparator, split: str, known: bool) -> ClipScores:
         """Of each clip of a split."""
-        return score_ticks(network, self.prepared(network, split, known), self.corpus.part(split, known=known),
-                           len(self.corpus.classes))
+        return score_ticks(
+            network, self.prepared(network, split, known), self.corpus.part(split, known=known), len(self.corpus.classes)
+        )
 
     @property
     def image_size(self) -> tuple[int, int]:
@@ -122,8 +138,16 @@ def make_trainer(kind: str, data: Data, seed: int, out: Path) -> PhaseTrainer:
     views = Views(training, config.batch, seed, data.corpus.layout, recipe.clips or ClipConfig())
     of_what = [fingerprint(recipe, data.corpus, seed), *(p.source.sha256 for p in data.pixels.values())]
     validation = validation_batches(data.prepared(network, "val"), config.batch)
-    return PhaseTrainer(network, _phases(kind, network, data), views, validation, seed=seed, out=out,
-                        fingerprint=hashlib.sha256("".join(of_what).encode()).hexdigest(), clip_norm=config.clip_norm)
+    return PhaseTrainer(
+        network,
+        _phases(kind, network, data),
+        views,
+        validation,
+        seed=seed,
+        out=out,
+        fingerprint=hashlib.sha256("".join(of_what).encode()).hexdigest(),
+        clip_norm=config.clip_norm,
+    )
 
 
 def _phases(kind: str, network: Comparator, data: Data) -> list[Phase]:

@@ -51,11 +51,21 @@ class _Objective:
 
 def temporal_attention_phases(network: TemporalAttention, config: TemporalAttentionTraining) -> Sequence[Phase]:
     """One phase, in which everything learns."""
+
     def optimiser(parameters: list[nn.Parameter]) -> torch.optim.Optimizer:
         if config.optimiser == ADAMW:
             return torch.optim.AdamW(parameters, config.learning_rate, weight_decay=config.weight_decay)
         return torch.optim.Adadelta(parameters, config.learning_rate, weight_decay=2 * config.weight_decay)
 
     rates = half_cosine(config.learning_rate, config.epochs) if config.falls else lambda epoch: config.learning_rate
-    return [Phase("refinement", config.epochs, every_part(network),
-                  _Objective(config.prefixes), optimiser, rates=rates, average=config.average)]
+    return [
+        Phase(
+            "refinement",
+            config.epochs,
+            every_part(network),
+            _Objective(config.prefixes),
+            optimiser,
+            rates=rates,
+            average=config.average,
+        )
+    ]

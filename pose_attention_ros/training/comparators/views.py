@@ -62,8 +62,9 @@ class Views:
         return TickBatch(torch.from_numpy(features), torch.from_numpy(ticks), torch.tensor([clip.target for clip in clips]))
 
 
-def validation_batches(clips: list[TickClip], size: int, make: Callable[[list[TickClip]], TickBatch] = batch_of
-                       ) -> list[TickBatch]:
+def validation_batches(
+    clips: list[TickClip], size: int, make: Callable[[list[TickClip]], TickBatch] = batch_of
+) -> list[TickBatch]:
     """All clips as they are, in batches."""
     return [make(clips[begin : begin + size]) for begin in range(0, len(clips), size)]
 

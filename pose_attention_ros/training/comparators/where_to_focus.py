@@ -80,24 +80,44 @@ class _Together:
 def focus_phases(network: WhereToFocus, config: FocusTraining) -> Sequence[Phase]:
     """Algorithm 1. Step 1, the start from networks trained on other data, is the extractor's weights, or none for joints;
     step 4 is how step 5 begins. A network of one part, or without attention, leaves out what it does not have."""
+
     def adam(parameters: list[nn.Parameter]) -> torch.optim.Optimizer:
         return torch.optim.Adam(parameters, config.learning_rate, weight_decay=config.weight_decay)
 
     def phase(name: str, epochs: int, moves: Sequence[str], objective, patience: int = 0, **more) -> Phase:
         rates = half_cosine(config.learning_rate, epochs) if config.falls else None
-        return Phase(name, epochs, tuple(moves), objective, adam, rates, config.plateau, patience,
-                     average=config.average, **more)
+        return Phase(
+            name, epochs, tuple(moves), objective, adam, rates, config.plateau, patience, average=config.average, **more
+        )
 
     attends, shown = network.config.aggregate == ATTENTION, _Shown(config.prefixes)
     used = PARTS if network.config.aggregate not in PARTS else (network.config.aggregate,)
     parts = [f"parts.{part}" for part in used]
-    steps = [phase(f"step 2: {part} alone", config.part_epochs, (f"parts.{part}", f"part_classify.{part}"),
-                   _PartAlone(part, shown), config.patience) for part in used]
+    steps = [
+        phase(
+            f"step 2: {part} alone",
+            config.part_epochs,
+            (f"parts.{part}", f"part_classify.{part}"),
+            _PartAlone(part, shown),
+            config.patience,
+        )
+        for part in used
+    ]
     if attends:
-        steps.append(phase("step 3: pose LSTM alone", config.pose_epochs, ("pose", "pose_classify"),
-                           _PoseAlone(shown), config.patience))
+        steps.append(
+            phase(
+                "step 3: pose LSTM alone", config.pose_epochs, ("pose", "pose_classify"), _PoseAlone(shown), config.patience
+            )
+        )
     together, frozen = [*parts, "classify"], ["attention"] if attends else []
-    steps.append(phase("step 5: all together", config.joint_epochs, [*together, *frozen, *(["pose"] if attends else [])],
-                       _Together(config.even, shown), begin=lambda network: network.attention.start_evenly()))
+    steps.append(
+        phase(
+            "step 5: all together",
+            config.joint_epochs,
+            [*together, *frozen, *(["pose"] if attends else [])],
+            _Together(config.even, shown),
+            begin=lambda network: network.attention.start_evenly(),
+        )
+    )
     steps.append(phase("step 6: pose LSTM frozen", config.tune_epochs, [*together, *frozen], _Together(config.even, shown)))
     return steps
