@@ -91,8 +91,10 @@ def test_several_people_are_one_batch(tmp_path):
     estimator = estimator_of(write_folder(tmp_path / "dots", "heat_maps"))
     people = [person(20, 30, 0.8), person(120, 60), person(230, 100, 0.9)]
     boxes = np.array([[*joints.min(0), *joints.max(0)] for joints in people])
-    found = estimator._joints(Frame(drawn(IMAGE, people), 0), boxes)
+    found = estimator._joints(Frame(drawn(IMAGE, people), 0), boxes, np.float32([0.9, 0.4, 0.1]))
     assert len(found) == 3
+    assert found.keypoints_px[:, 0, 0].argsort().tolist() == [0, 1, 2]  # the detector's certainty counts too
+    np.testing.assert_allclose(found.person_scores / found.person_scores[0], np.sqrt([1, 4 / 9, 1 / 9]), rtol=0.2)
     order = found.keypoints_px[:, 0, 0].argsort()
     np.testing.assert_allclose(found.keypoints_px[order], people, atol=4)
 

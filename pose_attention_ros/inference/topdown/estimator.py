@@ -57,6 +57,7 @@ class TopDown:
         self._last: Skeletons | None = None
         self._detected_ns: int | None = None
         self._seen_ns = 0
+        self._certain = np.zeros(0, np.float32)  # the detector's score of each of the last
 
     @property
     def backend(self) -> str:
@@ -66,7 +67,7 @@ class TopDown:
     def __call__(self, frame: Frame) -> Skeletons:
         """The people of `frame`, most certain first."""
         began = time.perf_counter()
-        found = self._joints(frame, self._boxes(frame))
+        found = self._joints(frame, *self._boxes(frame))
         self.network_s = time.perf_counter() - began
         self._last, self._seen_ns = found, frame.stamp_ns
         return found
@@ -78,7 +79,7 @@ class TopDown:
         """Load, build and run once, for one person and for none."""
         width, height = image_size
         frame = Frame(np.zeros((height, width, 3), np.uint8), 0)
-        self._joints(frame, np.array([[0, 0, width, height]], np.float32))
+        self._joints(frame, np.array([[0, 0, width, height]], np.float32), np.ones(1, np.float32))
         self(frame)
         self._forget()
 
@@ -98,25 +99,33 @@ class TopDown:
 
     def _forget(self) -> None:
         self._last, self._detected_ns, self._seen_ns = None, None, 0
+        self._certain = np.zeros(0, np.float32)
 
-    def _boxes(self, frame: Frame) -> np.ndarray:
+    def _boxes(self, frame: Frame) -> tuple[np.ndarray, np.ndarray]:
         """(N, 4) where people are looked for: around those of the frame before, and, when it is time, where the detector
-        sees somebody else."""
+        sees somebody else; and the detector's newest score of each (N,)."""
         last, size = self._last, frame.image_bgr.shape[1::-1]
         gap_s = (frame.stamp_ns - self._seen_ns) * 1e-9
         if last is None or last.image_size != size or not 0 < gap_s <= 2 * self._config.detect_every_s:
             last = None
-        followed = np.zeros((0, 4), np.float32) if last is None else last.boxes_xyxy
+        followed, certain = np.zeros((0, 4), np.float32), np.zeros(0, np.float32)
+        if last is not None:
+            followed, certain = last.boxes_xyxy, self._certain
         due = self._detected_ns is None or (frame.stamp_ns - self._detected_ns) * 1e-9 >= self._config.detect_every_s
         if last is not None and len(last) and not due:
-            return followed
+            return followed, certain
         self._detected_ns = frame.stamp_ns
-        detected = self._detector(frame)
-        new = ~(_overlaps(detected, followed) >= _SAME_BOX).any(1)
-        return np.concatenate([followed, detected[new]])
+        detected, scores = self._detector(frame)
+        overlaps = _overlaps(detected, followed)
+        new = ~(overlaps >= _SAME_BOX).any(1)
+        if len(detected) and len(followed):
+            again = overlaps.argmax(0)
+            certain = np.where(overlaps.max(0) >= _SAME_BOX, scores[again], certain)
+        return np.concatenate([followed, detected[new]]), np.concatenate([certain, scores[new]])
 
-    def _joints(self, frame: Frame, boxes: np.ndarray) -> Skeletons:
-        """The person in each box; a box without one gives nobody."""
+    def _joints(self, frame: Frame, boxes: np.ndarray, certain: np.ndarray) -> Skeletons:
+        """The person in each box (N, 4), of whom the detector is so `certain` (N,); a box without one gives nobody. A
+        person's score is the geometric mean of the joints' mean and of the detector's score."""
         size, person = frame.image_bgr.shape[1::-1], self._spec.person
         joints = len(self.layout.joints)
         keypoints_px, scores = np.zeros((0, joints, 2), np.float32), np.zeros((0, joints), np.float32)
@@ -129,11 +138,13 @@ class TopDown:
         person_scores = np.where(seen, scores, 0).sum(1) / np.maximum(seen.sum(1), 1)
         there = (seen.sum(1) >= _LEAST_SEEN) & (person_scores >= self._config.min_person_score)
         there &= np.isfinite(keypoints_px).all((1, 2))
-        keypoints_px, scores, person_scores = keypoints_px[there], scores[there], person_scores[there].astype(np.float32)
+        keypoints_px, scores, certain = keypoints_px[there], scores[there], certain[there]
+        person_scores = np.sqrt(person_scores[there] * certain).astype(np.float32)
         around = boxes_of(keypoints_px, scores >= _SEEN, size)
         rows = keep_distinct(
             keypoints_px, scores, around, person_scores, self._sigmas, self._config.same_person_oks, _SEEN / 2
         )
+        self._certain = certain[rows]
         return Skeletons(
             frame.stamp_ns,
             frame.frame_id,
@@ -147,7 +158,7 @@ class TopDown:
 
 
 class _MoveNetDetector:
-    """MoveNet MultiPose: boxes around the joints that it sees."""
+    """MoveNet MultiPose: boxes around the joints that it sees, and its scores."""
 
     def __init__(self, config: PoseConfig) -> None:
         self._estimator = create_movenet(dataclasses.replace(config, estimator="movenet", zoom="off"))
@@ -155,8 +166,9 @@ class _MoveNetDetector:
         self.resize = self._estimator.resize
         self.close = self._estimator.close
 
-    def __call__(self, frame: Frame) -> np.ndarray:
-        return self._estimator(frame).boxes_xyxy
+    def __call__(self, frame: Frame) -> tuple[np.ndarray, np.ndarray]:
+        found = self._estimator(frame)
+        return found.boxes_xyxy, found.person_scores
 
 
 class _OnnxDetector:
@@ -171,7 +183,7 @@ class _OnnxDetector:
         self._input = np.zeros((*detector.fed.size[::-1], 3), np.uint8)
         self._letterbox: Letterbox | None = None
 
-    def __call__(self, frame: Frame) -> np.ndarray:
+    def __call__(self, frame: Frame) -> tuple[np.ndarray, np.ndarray]:
         import cv2
 
         size = frame.image_bgr.shape[1::-1]
@@ -185,7 +197,8 @@ class _OnnxDetector:
             sure &= labels[0].reshape(len(rows)) == self._detector.label
         corners = rows[sure, :4].reshape(-1, 2, 2) / self._detector.fed.size
         boxes = np.clip(self._letterbox.to_image(corners), 0, size).reshape(-1, 4)
-        return boxes[(boxes[:, 2:] - boxes[:, :2]).min(1, initial=np.inf) >= 1].astype(np.float32)
+        large = (boxes[:, 2:] - boxes[:, :2]).min(1, initial=np.inf) >= 1
+        return boxes[large].astype(np.float32), np.clip(rows[sure, 4][large], 0, 1).astype(np.float32)
 
     def resize(self, input_size: int) -> None:
         """Not for a network of one size."""
