@@ -26,6 +26,7 @@ _EMBEDDING = "embedding"  # models that can be taught give it too
 _FIRST_SMOOTHING = {"min_cutoff_hz": 2.0, "cutoff_slope": 1.5, "still_speed": 0.0}
 _MOST_PEOPLE = 32  # in one step of the network; more are taken in turns
 _USUAL_PEOPLE = 4
+_PLACED_FROM = 4  # people; the states of fewer are copied in less time than their arrays are made known
 
 
 def load_recogniser(model: str, threads: int = 1, runtime: str = RUNTIMES[0]) -> Recogniser:
@@ -197,17 +198,17 @@ class OnnxRecogniser:
         if people not in self._bound:
             self._bound[people] = self._network.bind({name: array.shape for name, array in inputs.items()}, self._outputs)
         binding = self._bound[people]
+        # The state is by far the largest: of many people it is read where it is, written where it stays.
+        placed = ("state", "next_state") if people >= _PLACED_FROM else ()
         for name, array in inputs.items():
-            if name != "state":
+            if name not in placed:
                 binding.inputs[name][:] = array
-        # The state is by far the largest: read where it is, written where it stays.
-        state = np.ascontiguousarray(inputs["state"], np.float32)
-        binding.place("state", state)
-        binding.place("next_state", np.empty_like(state))
+        if placed:
+            state = np.ascontiguousarray(inputs["state"], np.float32)
+            binding.place("state", state)
+            binding.place("next_state", np.empty_like(state))
         binding()
-        return tuple(
-            binding.outputs[name] if name == "next_state" else binding.outputs[name].copy() for name in self._outputs
-        )
+        return tuple(binding.outputs[name] if name in placed else binding.outputs[name].copy() for name in self._outputs)
 
 
 def step_file(spec: ModelSpec, weights: bytes) -> NetworkFile:

@@ -29,7 +29,7 @@ def test_people_together_get_what_each_gets_alone(recogniser, count):
     for i in (0, count - 1):
         alone = recogniser.step(features[i : i + 1], state[i : i + 1])
         for name in ("logits", "joint_attention", "frame_energy", "state"):
-            np.testing.assert_allclose(getattr(together, name)[i], getattr(alone, name)[0], atol=1e-5)
+            np.testing.assert_allclose(getattr(together, name)[i], getattr(alone, name)[0], rtol=1e-5, atol=1e-5)
 
 
 def test_an_answer_stays_when_the_next_is_made(recogniser):
