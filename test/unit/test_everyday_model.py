@@ -137,3 +137,12 @@ def test_real_clips_of_people_never_seen_in_training(shared, tmp_path, kind, nam
     )
     result = json.loads((tmp_path / "r.json").read_text())
     assert result["accuracy"] >= least
+
+
+@pytest.mark.training
+@pytest.mark.parametrize("name", ["everyday", "everyday_open"])
+def test_the_recipe_smooths_joints_as_those_that_the_shipped_weights_learnt_from(name):
+    pytest.importorskip("torch")
+    from pose_attention_ros.training.recipe import load_recipe
+
+    assert load_recipe(config_dir() / "train" / f"{name}.yaml").smoothing == load_recogniser(name).spec.smoothing
