@@ -8,6 +8,7 @@ from __future__ import annotations
 import ast
 import dataclasses
 import importlib
+import os
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -82,6 +83,8 @@ def launch_function(name: str, *with_them: str, file: Path = PIPELINE) -> Callab
         "Path": Path,
         "ArgumentError": ValueError,
         "OPTIONAL": ("overlay", "hri_bridge"),
+        "os": os,
+        "ends_with_launch": lambda: {"ENDS_WITH": "this"},
     }
     exec(compile(ast.Module(wanted, []), str(file), "exec"), names)
     return names[name]
@@ -167,9 +170,10 @@ def test_a_node_that_is_not_there_is_refused(named: str, complaint: str) -> None
 
 def test_a_dds_profile_is_found_in_config_or_by_its_path(tmp_path: Path) -> None:
     environment, ours = launch_function("environment"), ROOT / "config" / "fastdds_network.xml"
-    assert environment(SimpleNamespace(dds_profile="")) == {}
+    assert environment(SimpleNamespace(dds_profile="")) == {"ENDS_WITH": "this"}
     for given in ("fastdds_network.xml", str(ours)):
-        assert environment(SimpleNamespace(dds_profile=given)) == {"OLD": str(ours), "NEW": str(ours)}
+        found = environment(SimpleNamespace(dds_profile=given))
+        assert found == {"ENDS_WITH": "this", "OLD": str(ours), "NEW": str(ours)}
     with pytest.raises(ValueError, match=r"none\.xml is no file"):
         environment(SimpleNamespace(dds_profile=str(tmp_path / "none.xml")))
 
