@@ -26,6 +26,7 @@ from pose_attention_ros.ros.stamps import stamp_ns_of
 from pose_attention_ros.ros.sync import StampSynchroniser
 
 PATIENCE_S = 120.0  # a loaded machine starts a process slowly
+ASKED_AGAIN_S = 5.0
 
 
 class NodeProcess:
@@ -165,7 +166,7 @@ class Probe:
         self.until(named, f"the names of the subscribers of {topic}")
         for node in nodes - {self.node.get_fully_qualified_name()}:
             # Endpoints are announced in order, and no service answers a client of which it has not heard.
-            self.call(GetParameters, f"{node}/get_parameters", GetParameters.Request())
+            self.call(GetParameters, f"{node}/get_parameters", GetParameters.Request(), only_asks=True)
         return publisher
 
     def until(self, condition: Callable[[], bool], what: str, timeout_s: float = PATIENCE_S) -> None:
@@ -187,14 +188,23 @@ class Probe:
         future = self._turns[node].call_async(GetParameters.Request())
         self.until(future.done, f"the turn of {node}")
 
-    def call(self, kind: type, service: str, request: Any) -> Any:
-        """The answer of a service."""
+    def call(self, kind: type, service: str, request: Any, *, only_asks: bool = False) -> Any:
+        """The answer of a service.
+
+        :param only_asks: the request changes nothing, so it is sent again where no answer comes: a service that has not yet
+            heard of a new client's reader answers into nothing
+        """
         client = self.node.create_client(kind, service)
         self.until(client.service_is_ready, service)
-        future = client.call_async(request)
-        self.until(future.done, f"an answer of {service}")
+        futures = [client.call_async(request)]
+        end = time.monotonic() + PATIENCE_S
+        while not any(future.done() for future in futures):
+            assert time.monotonic() < end, f"waited {PATIENCE_S} s for an answer of {service}"
+            if only_asks and time.monotonic() > end - PATIENCE_S + len(futures) * ASKED_AGAIN_S:
+                futures.append(client.call_async(request))
+            self._executor.spin_once(timeout_sec=0.05)
         self.node.destroy_client(client)
-        return future.result()
+        return next(future for future in futures if future.done()).result()
 
     def change_state(self, node: str, transition: int) -> bool:
         """Whether the lifecycle transition succeeded."""
@@ -218,7 +228,7 @@ class Probe:
 
     def state(self, node: str) -> str:
         """Label of the lifecycle state."""
-        return self.call(GetState, f"{node}/get_state", GetState.Request()).current_state.label
+        return self.call(GetState, f"{node}/get_state", GetState.Request(), only_asks=True).current_state.label
 
     def set_parameter(self, node: str, name: str, value: Any) -> tuple[bool, str]:
         """Whether it was set, and the reason if not."""
@@ -227,12 +237,14 @@ class Probe:
         return result.successful, result.reason
 
     def get_parameter(self, node: str, name: str) -> Any:
-        values = self.call(GetParameters, f"{node}/get_parameters", GetParameters.Request(names=[name])).values
+        values = self.call(
+            GetParameters, f"{node}/get_parameters", GetParameters.Request(names=[name]), only_asks=True
+        ).values
         return rclpy.parameter.parameter_value_to_python(values[0])
 
     def describe_parameter(self, node: str, name: str) -> Any:
         request = DescribeParameters.Request(names=[name])
-        return self.call(DescribeParameters, f"{node}/describe_parameters", request).descriptors[0]
+        return self.call(DescribeParameters, f"{node}/describe_parameters", request, only_asks=True).descriptors[0]
 
     def close(self) -> None:
         self._executor.shutdown()

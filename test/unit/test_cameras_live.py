@@ -19,6 +19,8 @@ from pose_attention_ros.cameras import CameraConfig, SourceError, open_source
 from pose_attention_ros.cameras.capture import Capture, has_backend
 from pose_attention_ros.cameras.live import LiveCamera, open_device
 
+pytestmark = pytest.mark.slow
+
 QUICK = CameraConfig(timeout_s=30.0, reconnect_s=0.01, reconnect_max_s=0.1)
 IMPATIENT = CameraConfig(timeout_s=0.5, reconnect_s=0.01, reconnect_max_s=0.1)
 

@@ -13,6 +13,8 @@ from pose_attention_ros.cameras import open_source
 from pose_attention_ros.cli.main import main
 from pose_attention_ros.evaluation.recordings.recorded import open_recorded
 
+pytestmark = pytest.mark.slow
+
 FRAMES = 45  # 1.5 s
 
 

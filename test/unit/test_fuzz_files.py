@@ -16,6 +16,8 @@ from hypothesis import strategies as st
 
 from pose_attention_ros.core.errors import UserError
 
+pytestmark = pytest.mark.slow
+
 FEW = settings(max_examples=40, suppress_health_check=list(HealthCheck))
 ODD_ARRAYS = (
     np.zeros(0),

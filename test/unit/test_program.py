@@ -13,6 +13,8 @@ import pytest
 
 from pose_attention_ros.program import ENDS_WITH
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).resolve().parents[2]
 TEMPLATE = ROOT / "scripts" / "program.in"
 PATIENCE_S = 60.0

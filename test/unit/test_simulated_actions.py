@@ -10,6 +10,8 @@ from pose_attention_ros.data.simulated.body import BONES, INDEX, ROOT, Body
 from pose_attention_ros.data.simulated.sequences import LABELS, SimulationConfig, simulate, simulate_actions
 from pose_attention_ros.data.simulated.track import FPS
 
+pytestmark = pytest.mark.slow
+
 # What actions have beside falls.
 ACTED = {"run", "wave", "clap", "throw", "push", "kick", "squat", "sit_up", "jumping_jacks"}
 CONFIG = SimulationConfig(sequences=40, bodies=15, seed=4)

@@ -15,6 +15,8 @@ from pose_attention_ros.data.simulated.poses import SIT, STAND, mirrored, pose, 
 from pose_attention_ros.data.simulated.ragdoll import Tumbles, tumble
 from pose_attention_ros.data.simulated.sequences import LABELS, SimulationConfig, as_arrays, simulate
 
+pytestmark = pytest.mark.slow
+
 CONFIG = SimulationConfig(sequences=48, bodies=20, seed=3)
 HIP, NECK, HEAD = ROOT, INDEX["neck"], INDEX["head"]
 

@@ -20,6 +20,8 @@ from pose_attention_ros.inference.trt.cuda import Cuda
 from pose_attention_ros.inference.trt.library import TensorRtUnavailable, find_library
 from pose_attention_ros.inference.trt.network import TensorRtNetwork
 
+pytestmark = pytest.mark.slow
+
 ELSEWHERE = "8.6"  # a compute capability to build for where there is no GPU
 FILES = sorted(path.relative_to(models_dir()) for path in models_dir().glob("*/*.onnx"))
 # Lengths of the axes that vary, least, best and most: of an image, of a whole clip, of a step for several people.

@@ -14,6 +14,8 @@ from pose_attention_ros.inference.movenet import MoveNet
 from pose_attention_ros.inference.pose import PoseConfig, create_pose_estimator
 from pose_attention_ros.inference.zoom import Zoom
 
+pytestmark = pytest.mark.slow
+
 SIZE = (640, 480)
 STEP_NS = 100_000_000
 SHAPE = np.random.default_rng(1).uniform((-12, -30), (12, 30), (17, 2))  # of a person, 60 px tall
