@@ -33,3 +33,8 @@ def movenet_weights() -> Path:
     from pose_attention_ros.inference import weights
 
     return weights.fetch("movenet_multipose")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests that train come first: one that takes half a minute and comes last leaves the other processor idle."""
+    items.sort(key=lambda item: item.get_closest_marker("training") is None)
