@@ -61,8 +61,8 @@ hooks:  ## check every commit as `make lint` does (pre-commit)
 
 ##@ Check a change
 test-fast: venv-train build  ## the quick unit tests without torch (TESTS=test/unit/test_x.py: one file in seconds)
-	@OMP_NUM_THREADS=1 scripts/with_ros python -m pytest -q -n auto --maxprocesses 4 -m "not slow and not training" \
-	  $(if $(filter test,$(TESTS)),test/unit,$(TESTS)) $(PYTEST_ARGS)
+	@OMP_NUM_THREADS=1 scripts/with_ros python -m pytest -q -n auto --maxprocesses 4 \
+	  $(if $(filter test,$(TESTS)),test/unit -m "not slow and not training",$(TESTS)) $(PYTEST_ARGS)
 
 lint:  ## ruff's rules and format, and mypy of core, inference and ros
 	@$(ENVIRONMENT) lint

@@ -22,6 +22,8 @@ from pose_attention_ros.core.types import ActionEstimate, ActionEstimates, Label
 from pose_attention_ros.evaluation.recordings.durations import Durations, LiveClock
 from pose_attention_ros.inference.recogniser import load_recogniser
 
+pytestmark = pytest.mark.slow
+
 LABELS = "start_s,end_s,label\n0,2,stand\n2,5,wave\n5,8,stand\n"
 
 

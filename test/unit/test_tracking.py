@@ -15,6 +15,8 @@ from benchmarks.crowd import CrowdConfig, crowd  # noqa: E402
 from benchmarks.tracking import of_crowds  # noqa: E402
 from pose_attention_ros.core.people.tracking import PersonTracker, TrackingConfig  # noqa: E402
 
+pytestmark = pytest.mark.slow
+
 # Somebody in boxes of 40 x 100 pixels: 13 joints from the middle.
 JOINTS = np.random.default_rng(0).uniform((-20, -50), (20, 50), (13, 2))
 

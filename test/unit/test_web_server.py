@@ -27,6 +27,8 @@ from pose_attention_ros.web.records import record_of
 from pose_attention_ros.web.server import FILES, WebServer, read_message
 from pose_attention_ros.web.settings import SHOWN, WebConfig, described, parameter_file
 
+pytestmark = pytest.mark.slow
+
 RESULT = {
     "type": "result",
     "stamp": 1.0,
