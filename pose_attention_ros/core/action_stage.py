@@ -57,24 +57,32 @@ class ActionStage:
         self.described = recogniser.spec  # with the taught actions among the classes
         self.lesson: Lesson | None = None  # what is being shown now
         self._taught: TaughtActions | None = None
-        self.config = config or ActionConfig()
+        self.configure(config or ActionConfig())
         self._tracks: dict[int, _Track] = {}
         self._stamp_ns: int | None = None
 
     def configure(self, config: ActionConfig) -> None:
         """Other live settings from the next frame on; the people stay."""
         self.config = config
+        self._thresholds = self._threshold_of_each()
 
     def teach(self, taught: TaughtActions | None) -> None:
         """Tell these actions too, from the next frame on; the people stay."""
         self._taught = taught if taught and taught.actions else None
         self.described = with_taught(self.spec, self._taught)
+        self._thresholds = self._threshold_of_each()
         classes = len(self.spec.classes)
         for track in self._tracks.values():
             track.window = None
             track.labels.forget_from(classes, self._stamp_ns or 0)
             added = np.zeros(len(self.described.classes) - classes, np.float32)
             track.probabilities = np.concatenate([track.probabilities[:classes], added])
+
+    def _threshold_of_each(self) -> np.ndarray:
+        """(K,), the user's for every class where there is one, else the model's."""
+        if self.config.threshold:
+            return np.full(len(self.described.classes), self.config.threshold, np.float32)
+        return self.described.threshold_of_each()
 
     def reset(self) -> None:
         """Forget everybody."""
@@ -155,11 +163,6 @@ class ActionStage:
         )
         probabilities = _softmax(output.logits / np.float32(self.spec.temperature))
         threshold = self.config.threshold or self.spec.threshold
-        each = (
-            np.full(len(self.described.classes), threshold, np.float32)
-            if self.config.threshold
-            else self.described.threshold_of_each()
-        )
         if output.embedding is not None and (self._taught or self.lesson):
             likeness = self._watch_taught(rows, output.embedding)
             if self._taught:
@@ -169,7 +172,7 @@ class ActionStage:
             if evidence is track.memory.current:
                 track.probabilities = probabilities[row]
                 track.joint_attention = output.joint_attention[row]
-                track.labels.update(stamp_ns, probabilities[row], each, self.config)
+                track.labels.update(stamp_ns, probabilities[row], self._thresholds, self.config)
 
     def _watch_taught(self, rows: list[tuple[_Track, int, np.ndarray, int, Evidence]], embeddings: np.ndarray) -> np.ndarray:
         """Likeness of each row's person to each taught action; the lesson's person is watched by the lesson too.

@@ -225,7 +225,7 @@ def test_thresholds_can_change_while_running():
     for i in range(20):
         result = stage(graphs(i / 15, {1: -0.2}))
     assert result.people[0].label == "up"
-    stage.config = ActionConfig(threshold=0.99)
+    stage.configure(ActionConfig(threshold=0.99))
     for i in range(20, 40):
         result = stage(graphs(i / 15, {1: -0.2}))
     assert result.people[0].label == "unknown"
