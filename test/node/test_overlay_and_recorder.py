@@ -39,11 +39,16 @@ def test_the_overlay_is_drawn_only_while_someone_looks(
     start_pipeline(start, exercise_video, loop=True)
     actions = probe.collect(ActionLabelArray, "actions")
     look = probe.node.create_subscription(MarkerArray, "markers", (arrays := []).append, 10)
-    probe.until(lambda: bool(actions) and any(len(array.markers) > 1 for array in arrays), "actions and markers of a person")
-    array = next(array for array in arrays if len(array.markers) > 1)
+
+    def attended() -> tuple[MarkerArray, Marker] | None:
+        """An array with a person whose joints are coloured: attention comes with the first answer on this person."""
+        coloured = ((array, marker) for array in arrays for marker in array.markers if marker.ns == JOINTS and marker.colors)
+        return next(coloured, None)
+
+    probe.until(lambda: bool(actions) and attended() is not None, "actions, and markers of a person with attention")
+    array, joints = attended()
     assert array.markers[0].action == Marker.DELETEALL
     assert {marker.ns for marker in array.markers[1:]} == {LIMBS, JOINTS, LABELS, IDS}
-    joints = next(marker for marker in array.markers if marker.ns == "joints")
     assert len(joints.points) == len(joints.colors) > 5
     assert all(abs(point.x) < 2 and abs(point.y) < 2 and point.z > 0 for point in joints.points)
     assert probe.node.count_subscribers("image_raw") == 0
@@ -75,9 +80,14 @@ def test_annotations_of_the_image_for_foxglove(
     start("overlay")
     start_pipeline(start, exercise_video, loop=True)
     heard = probe.collect(kinds.ImageAnnotations, "annotations")
-    probe.until(lambda: any(message.texts for message in heard), "a person")
+
+    def attended() -> Any:
+        """Annotations with a person whose joints are coloured, which they are with the first answer on this person."""
+        return next((message for message in heard if message.texts and message.points[1].outline_colors), None)
+
+    probe.until(lambda: attended() is not None, "a person with attention")
     assert probe.node.count_subscribers("image_raw") == 0
-    message = next(message for message in heard if message.texts)
+    message = attended()
     limbs, joints = message.points[:2]
     assert (limbs.type, joints.type) == (kinds.PointsAnnotation.LINE_LIST, kinds.PointsAnnotation.POINTS)
     assert len(limbs.points) % 2 == 0 and 5 < len(joints.points) == len(joints.outline_colors)
