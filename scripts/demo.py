@@ -13,6 +13,7 @@ from pathlib import Path
 
 from pose_attention_ros.cli.graph_run import add_graph_arguments, run_graph
 from pose_attention_ros.core.errors import UserError
+from pose_attention_ros.core.secrets import masked
 from pose_attention_ros.inference.weights import fetch
 
 
@@ -26,7 +27,9 @@ def main() -> int:
     args = parser.parse_args()
     try:
         fetch("movenet_multipose")
-        print(f"labelling the people in {args.source} over ROS 2 ({os.environ.get('ROS_DISTRO', 'unknown release')})")
+        print(
+            f"labelling the people in {masked(args.source)} over ROS 2 ({os.environ.get('ROS_DISTRO', 'unknown release')})"
+        )
         run_graph(args.source, args.out, args, composed=args.composed)
         return 0
     except UserError as error:

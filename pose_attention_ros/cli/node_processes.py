@@ -65,6 +65,8 @@ class NodeProcesses:
     def start(self, node: str, parameters: dict[str, Any], *, show: bool = False, namespace: str = "") -> None:
         """Start the node called `node` with these parameters; `show` lets it write to the terminal instead of its log."""
         parameter_file = self._folder / f"{node}.yaml"
+        parameter_file.unlink(missing_ok=True)
+        parameter_file.touch(mode=0o600)  # a source may hold a password
         parameter_file.write_text(
             yaml.safe_dump({f"{namespace}/{node}" if namespace else node: {"ros__parameters": parameters}})
         )

@@ -5,10 +5,11 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import json
+import os
 from pathlib import Path
 from typing import Any, TypeVar
 
-from pose_attention_ros.core.config import Settings
+from pose_attention_ros.core.config import Settings, with_secrets
 from pose_attention_ros.core.errors import UserError
 from pose_attention_ros.data.dataset import SkeletonDataset
 from pose_attention_ros.inference.recogniser import SPEC_FILE, find_model
@@ -52,6 +53,14 @@ def chosen(args: argparse.Namespace, kind: type[Settings]) -> dict[str, Any]:
         for field in dataclasses.fields(kind)
         if getattr(settings, field.name) != field.default
     }
+
+
+def source_text(text: str) -> str:
+    """What --source names, with the passwords that stand as ${NAME} in it; argparse tells where there is none."""
+    try:
+        return with_secrets("it", text, os.environ)
+    except UserError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def add_json(parser: argparse.ArgumentParser) -> None:

@@ -9,7 +9,7 @@ import threading
 from pathlib import Path
 
 from pose_attention_ros.cameras import Camera, CameraConfig, open_source
-from pose_attention_ros.cli.options import add_json, add_settings, read_settings, write_json
+from pose_attention_ros.cli.options import add_json, add_settings, read_settings, source_text, write_json
 from pose_attention_ros.core.action_stage import ActionConfig, ActionStage
 from pose_attention_ros.core.graph_stage import GraphConfig, GraphStage
 from pose_attention_ros.core.pipeline import Pipeline
@@ -30,6 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of the verb."""
     parser.add_argument(
         "--source",
+        type=source_text,
         required=True,
         help="camera number or device, GStreamer pipeline, rtsp:// or http:// address, video file, folder of images, or bag",
     )

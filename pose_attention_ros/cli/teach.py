@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 
 from pose_attention_ros.cameras import CameraConfig, open_source
-from pose_attention_ros.cli.options import add_json, add_settings, read_settings, write_json
+from pose_attention_ros.cli.options import add_json, add_settings, read_settings, source_text, write_json
 from pose_attention_ros.core.action_stage import ActionStage
 from pose_attention_ros.core.errors import UserError
 from pose_attention_ros.core.graph_stage import GraphConfig, GraphStage
@@ -29,6 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add.add_argument("name")
     add.add_argument(
         "--source",
+        type=source_text,
         required=True,
         help="camera, video or bag in which a person shows the action several times, standing still in between",
     )

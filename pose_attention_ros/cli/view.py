@@ -10,7 +10,7 @@ import time
 from typing import Any
 
 from pose_attention_ros.cameras import Camera, CameraConfig, open_source
-from pose_attention_ros.cli.options import add_json, add_settings, read_settings, write_json
+from pose_attention_ros.cli.options import add_json, add_settings, read_settings, source_text, write_json
 from pose_attention_ros.core.action_stage import ActionConfig, ActionStage
 from pose_attention_ros.core.actions.recogniser import ModelSpec
 from pose_attention_ros.core.graph_stage import GraphConfig, GraphStage
@@ -33,7 +33,10 @@ _HEALTH_PERIOD_S = 1.0
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of the verb."""
     parser.add_argument(
-        "--source", required=True, help="camera number or device, address, video file, folder of images, or bag"
+        "--source",
+        type=source_text,
+        required=True,
+        help="camera number or device, address, video file, folder of images, or bag",
     )
     parser.add_argument("--model", default=DEFAULT_MODEL, help="name under models/ or path (default: %(default)s)")
     parser.add_argument("--taught", default="", metavar="FILE", help=TAUGHT_DOC)

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pose_attention_ros.core.errors import UserError
+from pose_attention_ros.core.secrets import filled
 
 
 def setting(
@@ -70,3 +71,16 @@ def checked(field: dataclasses.Field, value: Any) -> Any:
     if choices and value not in choices:
         raise UserError(f"{field.name} is {value!r}, expected one of {', '.join(map(repr, choices))}")
     return value
+
+
+def with_secrets(name: str, text: str, variables: Mapping[str, str]) -> str:
+    """A setting's text with the passwords that stand as ${NAME} in it. Raises UserError where there is none of that name."""
+    try:
+        return filled(text, variables)
+    except KeyError as error:
+        raise UserError(f"{name} is {text!r}, but the environment has no variable {error.args[0]}") from None
+    except ValueError:
+        raise UserError(
+            f"{name} is {text!r}; ${{NAME}} may stand only for a password: in the login of an address, behind a name such "
+            "as pwd or token, or, where it is six or more letters, digits and -._~, in the path of an address"
+        ) from None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from urllib.parse import unquote
 
 MASK = "***"
 # What stands before the last @ of an address; a password may hold any sign, so rather too much is hidden than too little.
@@ -18,24 +19,75 @@ _NAMED = re.compile(
     r"(\"[^\"]*\"|'[^']*'|[^\s&;!,\"']+)",
     re.IGNORECASE,
 )
+_PATH = re.compile(r"([A-Za-z][\w+.-]*://[^\s/'\"?#]*)(/[^\s'\"?#]*)")
+_SEGMENT = re.compile(r"([^/]+?)((?:\.[A-Za-z]\w{1,4})?[.,:;)]*(?=/|$))")  # of a path; the ending of a file stays to be seen
+_NAME_OF_SECRET = re.compile(  # as a whole segment, so that neither `keyboard` nor `passage` is one
+    r"(?:[\w.-]*[-_.])?(?:api|access|auth|session|stream)?"
+    r"(?:pass(?:word|wd|code|phrase)?|pwd|psw|pw|token|secret|key|auth|credential|session(?:id)?|sid|jwt|signature)s?",
+    re.IGNORECASE,
+)
+_RUNS = re.compile(r"[A-Z]?[a-z]+|[A-Z]+|[0-9]+")  # a word, with its capital letter, or a number
+_GROUPS = re.compile(
+    r"\w{4}(?:-\w{4}){4,}|[\dA-Fa-f]{8}(?:-[\dA-Fa-f]{4}){3}-[\dA-Fa-f]{12}", re.ASCII
+)  # stream keys, UUIDs
+_TIME = re.compile(r"[12]\d{7}T?\d{4,9}Z?")  # of a recording
+_MIN_RANDOM = 16  # letters and digits; below that, names such as 1920x1080p30 look no different
 _VARIABLE = re.compile(r"\$\{(\w+)\}")
+_IN_PATH = re.compile(r"://[^\s/'\"]+/[^\s'\"?#]*\Z")
+_PLAIN = re.compile(r"[\w.~-]{6,}", re.ASCII)  # stands in every message as it was given, and is in no other word by chance
+_told: set[str] = set()  # values that only their coming from the environment makes secrets
 
 
 def masked(text: str) -> str:
-    """`text` with *** in the place of logins, of the values in an address's query, and of what is called a password, token
-    or key elsewhere."""
+    """`text` with *** in the place of logins, of the values in an address's query, of what is called a password, token
+    or key elsewhere, of what looks random in an address's path, and of what `filled` put into a path."""
+    for value in sorted(_told, key=len, reverse=True):
+        text = text.replace(value, MASK)
     text = _LOGIN_ALONE.sub(f"{MASK}@", _LOGIN.sub(f"{MASK}@", text))
     text = _QUERY.sub(lambda found: _VALUE.sub(f"={MASK}", found[0]), text)
+    text = _PATH.sub(_path_masked, text)
     return _NAMED.sub(rf"\1{MASK}", text)
 
 
+def _path_masked(found: re.Match[str]) -> str:
+    """An address whose path shows no token: what follows a name such as `token`, and what nobody would type."""
+    before, path = found.groups()
+    if before.lower() == "file://":
+        return found[0]
+    last = ""
+
+    def shown(part: re.Match[str]) -> str:
+        nonlocal last
+        hidden = _NAME_OF_SECRET.fullmatch(last) or _looks_random(part[1])
+        last = part[0]
+        return MASK + part[2] if hidden else part[0]
+
+    return before + _SEGMENT.sub(shown, path)
+
+
+def _looks_random(segment: str) -> bool:
+    """Whether letters and digits change too often for words, in long pieces: `gUNGpQqTR7yMiDyl`, not `MainStream-1080p`."""
+    pieces = re.findall(r"[A-Za-z0-9]+", _TIME.sub("", unquote(segment)))
+    length = sum(map(len, pieces))
+    if length < _MIN_RANDOM or (length < 10 * len(pieces) and not _GROUPS.fullmatch(segment)):
+        return False
+    return 4 * sum(len(_RUNS.findall(piece)) for piece in pieces) >= length
+
+
 def filled(text: str, values: Mapping[str, str]) -> str:
-    """`text` with the values of the ${NAME} in it, which may stand only where `masked` hides them.
+    """`text` with the values of the ${NAME} in it, which may stand only where `masked` hides them, and in the path of an
+    address: `masked` hides such a value everywhere from then on.
 
     :raises KeyError: a name has no value
     :raises ValueError: one stands where everybody would see it
     """
-    full = _VARIABLE.sub(lambda found: values[found[1]], text)
-    if masked(full) != masked(text):
+    full, shown = _VARIABLE.sub(lambda found: values[found[1]], text), masked(text)
+    if masked(full) == shown:
+        return full
+    open_ones = {found: values[found[1]] for found in _VARIABLE.finditer(shown)}
+    if not all(_IN_PATH.search(shown[: found.start()]) and _PLAIN.fullmatch(value) for found, value in open_ones.items()):
+        raise ValueError(text)
+    _told.update(open_ones.values())
+    if masked(full) != masked(_VARIABLE.sub(MASK, text)):
         raise ValueError(text)
     return full

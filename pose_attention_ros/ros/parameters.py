@@ -13,9 +13,9 @@ from rclpy.exceptions import InvalidParameterTypeException, InvalidParameterValu
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 
-from pose_attention_ros.core.config import Settings, checked
+from pose_attention_ros.core.config import Settings, checked, with_secrets
 from pose_attention_ros.core.errors import UserError
-from pose_attention_ros.core.secrets import filled, masked
+from pose_attention_ros.core.secrets import masked
 
 SettingsType = TypeVar("SettingsType", bound=Settings)
 _INT64 = (-(2**63), 2**63 - 1)
@@ -106,7 +106,10 @@ class Parameters(Generic[SettingsType]):
             checked(field, _as_setting(field, overrides[field.name].value))
         try:
             value = _as_setting(field, node.declare_parameter(field.name, field.default, descriptor(field)).value)
-            return _filled(field.name, self._meant(field.name, value))
+            if type(value) is not str:
+                return value
+            full = self._behind[field.name, value] = with_secrets(field.name, self._meant(field.name, value), os.environ)
+            return full
         except (InvalidParameterTypeException, InvalidParameterValueException) as error:
             raise UserError(str(error)) from None
 
@@ -131,19 +134,6 @@ class Parameters(Generic[SettingsType]):
             self.value = before
             return SetParametersResult(successful=False, reason=str(error))
         return SetParametersResult(successful=True)
-
-
-def _filled(name: str, value: Any) -> Any:
-    """A text with the environment's passwords in it."""
-    try:
-        return filled(value, os.environ) if type(value) is str else value
-    except KeyError as error:
-        raise UserError(f"{name} is {value!r}, but the environment has no variable {error.args[0]}") from None
-    except ValueError:
-        raise UserError(
-            f"{name} is {value!r}; ${{NAME}} may stand only for a password: in the login of an address, or "
-            "behind a name such as pwd or token"
-        ) from None
 
 
 def _as_setting(field: dataclasses.Field, value: Any) -> Any:
