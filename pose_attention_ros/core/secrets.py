@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from urllib.parse import unquote
 
 MASK = "***"
 # What stands before the last @ of an address; a password may hold any sign, so rather too much is hidden than too little.
@@ -30,6 +29,7 @@ _RUNS = re.compile(r"[A-Z]?[a-z]+|[A-Z]+|[0-9]+")  # a word, with its capital le
 _GROUPS = re.compile(
     r"\w{4}(?:-\w{4}){4,}|[\dA-Fa-f]{8}(?:-[\dA-Fa-f]{4}){3}-[\dA-Fa-f]{12}", re.ASCII
 )  # stream keys, UUIDs
+_ESCAPE = re.compile(r"%[\dA-Fa-f]{2}")
 _TIME = re.compile(r"[12]\d{7}T?\d{4,9}Z?")  # of a recording
 _MIN_RANDOM = 16  # letters and digits; below that, names such as 1920x1080p30 look no different
 _VARIABLE = re.compile(r"\$\{(\w+)\}")
@@ -67,7 +67,7 @@ def _path_masked(found: re.Match[str]) -> str:
 
 def _looks_random(segment: str) -> bool:
     """Whether letters and digits change too often for words, in long pieces: `gUNGpQqTR7yMiDyl`, not `MainStream-1080p`."""
-    pieces = re.findall(r"[A-Za-z0-9]+", _TIME.sub("", unquote(segment)))
+    pieces = re.findall(r"[A-Za-z0-9]+", _ESCAPE.sub("-", _TIME.sub("", segment)))
     length = sum(map(len, pieces))
     if length < _MIN_RANDOM or (length < 10 * len(pieces) and not _GROUPS.fullmatch(segment)):
         return False

@@ -123,6 +123,23 @@ def test_a_graph_that_is_launched_is_recorded_from_its_first_frame(video: Path, 
 
 
 @pytest.mark.timeout(300)
+def test_a_password_in_an_argument_is_on_no_command_line_of_a_node(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture
+) -> None:
+    """It lies in the file that launch_ros writes for the node, which only its owner may read."""
+    from launch.actions import RegisterEventHandler
+    from launch.event_handlers import OnProcessStart
+
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    lines: list[str] = []
+    watch = RegisterEventHandler(OnProcessStart(on_start=lambda event, _: lines.append(" ".join(event.cmd))))
+    assert run(watch, included("pipeline", nodes="camera", source="rtsp://me:hunter2@127.0.0.1:9/1")) == 1
+    files = [file for file in tmp_path.glob("launch_params_*") if "hunter2" in file.read_text()]
+    assert files and all(file.stat().st_mode & 0o077 == 0 for file in files)
+    assert lines and "hunter2" not in "".join(lines) + "".join(capfd.readouterr())
+
+
+@pytest.mark.timeout(300)
 @pytest.mark.parametrize(
     ("name", "arguments", "complaint"),
     [

@@ -96,6 +96,31 @@ def test_a_number_may_stand_for_a_text(ros: None) -> None:
     node.destroy_node()
 
 
+@pytest.mark.parametrize(
+    ("given", "shown", "meant"),
+    [
+        ("rtsp://me:${CAMERA_PW}@cam/1", "rtsp://***@cam/1", "rtsp://me:hunter2@cam/1"),
+        ("rtsp://cam/live/${CAMERA_PW}", "rtsp://cam/live/${CAMERA_PW}", "rtsp://cam/live/hunter2"),
+    ],
+)
+def test_a_source_set_as_it_is_shown_is_the_one_that_was_there(
+    ros: None, monkeypatch: pytest.MonkeyPatch, given: str, shown: str, meant: str
+) -> None:
+    monkeypatch.setattr("pose_attention_ros.core.secrets._told", set())
+    monkeypatch.setenv("CAMERA_PW", "hunter2")
+    node = CameraNode(namespace="/shown", parameter_overrides=[Parameter("source", value=given)])
+    try:
+        assert (node.get_parameter("source").value, node.settings.source) == (shown, meant)
+        for value, expected in (("0", "0"), (shown, meant)):
+            node.set_parameters([Parameter("source", value=value)])
+            assert (node.get_parameter("source").value, node.settings.source) == (value, expected)
+        monkeypatch.setenv("HOME", "/root/hunter2")  # set later, a variable is not read
+        node.set_parameters([Parameter("source", value="http://cam/${HOME}")])
+        assert node.settings.source == "http://cam/${HOME}"
+    finally:
+        node.destroy_node()
+
+
 def test_descriptors_carry_range_unit_and_description(graph_node: object, probe: object) -> None:
     about = probe.describe_parameter("skeleton_graph", "max_gap_s")
     assert (about.floating_point_range[0].from_value, about.floating_point_range[0].to_value) == (0.05, 10.0)

@@ -21,10 +21,15 @@ from pose_attention_ros.msg import ActionLabelArray
 from pose_attention_ros.ros.qos import latched_profile, result_profile
 
 PASSWORD = "hunter2"
+WORD = "sesame"  # in a path it looks like any other; it is a secret where it comes from the environment
+TOKEN = "gUNGpQqTR7yMiDyl"
 
 
 class Quiet(http.server.SimpleHTTPRequestHandler):
-    """A web server of files that does not print."""
+    """A web server of files that does not print, and finds them behind any token."""
+
+    def translate_path(self, path: str) -> str:
+        return super().translate_path(path.rsplit("/", 1)[-1])
 
     def log_message(self, *_: object) -> None:
         pass
@@ -32,10 +37,10 @@ class Quiet(http.server.SimpleHTTPRequestHandler):
 
 @pytest.fixture
 def served(drawn_video: Path) -> Iterator[str]:
-    """host:port/path of a video behind http."""
+    """host:port/live/SECRET/path of a video behind http."""
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Quiet, directory=str(drawn_video.parent)))
     threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield f"127.0.0.1:{server.server_address[1]}/{drawn_video.name}"
+    yield f"127.0.0.1:{server.server_address[1]}/live/SECRET/{drawn_video.name}"
     server.shutdown()
 
 
@@ -74,7 +79,10 @@ def test_no_node_tells_a_password(start: Callable, probe: Any, pose_weights: Non
     """All nodes at once: what they print and write, all topics with /parameter_events and /rosout, all parameters."""
     everything = Everything(probe)
     everything.listen()
-    source = f"http://admin:{PASSWORD}@{served}?pwd={PASSWORD}"
+    source, masked = (
+        f"http://{login}@{served.replace('SECRET', token)}?pwd={value}"
+        for login, token, value in ((f"admin:{PASSWORD}", TOKEN, PASSWORD), ("***", "***", "***"))
+    )
     others = {
         "pose": {"input_size": 64},
         "skeleton_graph": {},
@@ -97,8 +105,13 @@ def test_no_node_tells_a_password(start: Callable, probe: Any, pose_weights: Non
             process.wait_for_line("active, ")
     processes["camera"] = start(
         "camera",
-        {"source": "http://admin:${CAMERA_PW}@" + served, "pace": "lockstep", "loop": True, "lockstep_timeout_s": 20.0},
-        environment={"CAMERA_PW": PASSWORD},
+        {
+            "source": "http://admin:${CAMERA_PW}@" + served.replace("SECRET", "${KEY}"),
+            "pace": "lockstep",
+            "loop": True,
+            "lockstep_timeout_s": 20.0,
+        },
+        environment={"CAMERA_PW": PASSWORD, "KEY": WORD},
     )
     actions = probe.collect(ActionLabelArray, "actions")
     probe.until(lambda: everything.listen() or len(actions) > 3, "answers")
@@ -109,8 +122,8 @@ def test_no_node_tells_a_password(start: Callable, probe: Any, pose_weights: Non
         process.interrupt()
     told += everything.said() + "".join(process.output for process in processes.values())
     files = [path.read_bytes().decode("latin-1") for path in tmp_path.rglob("*") if path.is_file()]
-    assert len(files) > 3 and f"http://***@{served}" in told and f"http://***@{served}?pwd=***" in told
-    assert PASSWORD not in told + "".join(files)
+    assert len(files) > 3 and masked in told and masked.partition("?")[0] in told.replace(masked, "")
+    assert not [secret for secret in (PASSWORD, WORD, TOKEN) if secret in told + "".join(files)]
 
 
 @pytest.mark.parametrize(
