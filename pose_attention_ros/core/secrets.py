@@ -18,7 +18,7 @@ _NAMED = re.compile(
     r"(\"[^\"]*\"|'[^']*'|[^\s&;!,\"']+)",
     re.IGNORECASE,
 )
-_PATH = re.compile(r"([A-Za-z][\w+.-]*://[^\s/'\"?#]*)(/[^\s'\"?#]*)")
+_PATH = re.compile(r"(?<=://)([^\s/'\"?#]*)(/[^\s'\"?#]*)")
 _SEGMENT = re.compile(r"([^/]+?)((?:\.[A-Za-z]\w{1,4})?[.,:;)]*(?=/|$))")  # of a path; the ending of a file stays to be seen
 _NAME_OF_SECRET = re.compile(  # as a whole segment, so that neither `keyboard` nor `passage` is one
     r"(?:[\w.-]*[-_.])?(?:api|access|auth|session|stream)?"
@@ -51,8 +51,8 @@ def masked(text: str) -> str:
 
 def _path_masked(found: re.Match[str]) -> str:
     """An address whose path shows no token: what follows a name such as `token`, and what nobody would type."""
-    before, path = found.groups()
-    if before.lower() == "file://":
+    host, path = found.groups()
+    if found.string[max(0, found.start() - 7) : found.start()].lower() == "file://":
         return found[0]
     last = ""
 
@@ -62,7 +62,7 @@ def _path_masked(found: re.Match[str]) -> str:
         last = part[0]
         return MASK + part[2] if hidden else part[0]
 
-    return before + _SEGMENT.sub(shown, path)
+    return host + _SEGMENT.sub(shown, path)
 
 
 def _looks_random(segment: str) -> bool:

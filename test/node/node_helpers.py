@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import rclpy
+from lifecycle_msgs.msg import Transition
 from lifecycle_msgs.srv import ChangeState, GetState
 from rcl_interfaces.msg import Parameter
 from rcl_interfaces.srv import DescribeParameters, GetParameters, SetParameters
@@ -27,6 +28,7 @@ from pose_attention_ros.ros.sync import StampSynchroniser
 
 PATIENCE_S = 120.0  # a loaded machine starts a process slowly
 ASKED_AGAIN_S = 5.0
+NO_TRANSITION = ChangeState.Request(transition=Transition(label="no transition"))  # is refused, and changes nothing
 
 
 class NodeProcess:
@@ -183,39 +185,48 @@ class Probe:
     def wait_for_turn(self, node: str) -> None:
         """Returns once `node` has taken what was sent to it before, if that was one message a topic."""
         if node not in self._turns:
-            self._turns[node] = self.node.create_client(GetParameters, f"{node}/get_parameters")
-            self.until(self._turns[node].service_is_ready, f"{node}/get_parameters")
+            self._turns[node] = self._client(GetParameters, f"{node}/get_parameters", GetParameters.Request())
         future = self._turns[node].call_async(GetParameters.Request())
         self.until(future.done, f"the turn of {node}")
 
-    def call(self, kind: type, service: str, request: Any, *, only_asks: bool = False) -> Any:
+    def call(self, kind: type, service: str, request: Any, *, only_asks: bool = False, greeting: Any = None) -> Any:
         """The answer of a service.
 
-        :param only_asks: the request changes nothing, so it is sent again where no answer comes: a service that has not yet
-            heard of a new client's reader answers into nothing
+        :param only_asks: the request changes nothing, so it is sent again where no answer comes
+        :param greeting: a request that changes nothing, answered first where the request itself may be sent only once
         """
+        client = self._client(kind, service, greeting)
+        answer = self._answer(client, service, request, again=only_asks)
+        self.node.destroy_client(client)
+        return answer
+
+    def _client(self, kind: type, service: str, greeting: Any) -> Any:
+        """A client that the service knows: before it has heard of a new one's reader, it answers into nothing."""
         client = self.node.create_client(kind, service)
         self.until(client.service_is_ready, service)
+        if greeting is not None:
+            self._answer(client, service, greeting, again=True)
+        return client
+
+    def _answer(self, client: Any, service: str, request: Any, *, again: bool) -> Any:
         futures = [client.call_async(request)]
         end = time.monotonic() + PATIENCE_S
         while not any(future.done() for future in futures):
             assert time.monotonic() < end, f"waited {PATIENCE_S} s for an answer of {service}"
-            if only_asks and time.monotonic() > end - PATIENCE_S + len(futures) * ASKED_AGAIN_S:
+            if again and time.monotonic() > end - PATIENCE_S + len(futures) * ASKED_AGAIN_S:
                 futures.append(client.call_async(request))
             self._executor.spin_once(timeout_sec=0.05)
-        self.node.destroy_client(client)
         return next(future for future in futures if future.done()).result()
 
     def change_state(self, node: str, transition: int) -> bool:
         """Whether the lifecycle transition succeeded."""
         request = ChangeState.Request()
         request.transition.id = transition
-        return self.call(ChangeState, f"{node}/change_state", request).success
+        return self.call(ChangeState, f"{node}/change_state", request, greeting=NO_TRANSITION).success
 
     def transitions(self, node: str) -> Callable[[int], bool]:
         """`change_state` over one client that stays, for many transitions."""
-        client = self.node.create_client(ChangeState, f"{node}/change_state")
-        self.until(client.service_is_ready, f"{node}/change_state")
+        client = self._client(ChangeState, f"{node}/change_state", NO_TRANSITION)
 
         def change(transition: int) -> bool:
             request = ChangeState.Request()
@@ -233,7 +244,9 @@ class Probe:
     def set_parameter(self, node: str, name: str, value: Any) -> tuple[bool, str]:
         """Whether it was set, and the reason if not."""
         parameter: Parameter = RclpyParameter(name, value=value).to_parameter_msg()
-        result = self.call(SetParameters, f"{node}/set_parameters", SetParameters.Request(parameters=[parameter])).results[0]
+        request = SetParameters.Request(parameters=[parameter])
+        answer = self.call(SetParameters, f"{node}/set_parameters", request, greeting=SetParameters.Request())
+        result = answer.results[0]
         return result.successful, result.reason
 
     def get_parameter(self, node: str, name: str) -> Any:

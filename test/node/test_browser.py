@@ -14,7 +14,6 @@ import pytest
 pytest.importorskip("rclpy", reason="needs ROS 2")
 pytest.importorskip("playwright", reason="the browser is driven by playwright")
 
-import rclpy
 from node_helpers import NodeProcess, Probe
 from playwright import sync_api
 
@@ -34,10 +33,9 @@ PATIENCE_S = 120.0
 
 
 @pytest.fixture(scope="module")
-def graph(shared, movenet_weights, tmp_path_factory) -> Iterator[tuple[str, NodeProcess, str]]:
+def graph(ros, shared, movenet_weights, tmp_path_factory) -> Iterator[tuple[str, NodeProcess, str]]:
     """Namespace, web node and address of a graph that plays a video of three people again and again."""
     namespace = f"/web_{uuid.uuid4().hex[:8]}"
-    rclpy.init()
     folder = tmp_path_factory.mktemp("web")
     pipeline = NodeProcess(
         "pipeline",
@@ -58,7 +56,6 @@ def graph(shared, movenet_weights, tmp_path_factory) -> Iterator[tuple[str, Node
             process.terminate()
         for process in (web, pipeline):
             process.wait_or_kill()
-        rclpy.try_shutdown()
 
 
 @pytest.fixture(scope="module")
@@ -106,10 +103,10 @@ def test_people_appear_with_image_labels_and_lanes(page):
         return new Set(Array.from({length: data.length / 400}, (_, k) => data.slice(400 * k, 400 * k + 3).join())).size;
     }""")
     assert colours > 50  # a real image, not one colour
-    person = page.locator("#people .person").first
-    assert person.locator("meter").count() == 3 and "looks at" in person.inner_text()
+    person = "document.querySelector('#people .person')"
+    until(page, f"{person}?.querySelectorAll('meter').length === 3 && {person}?.innerText.includes('looks at')")
     assert page.locator("#link").get_attribute("data-state") == "on"
-    assert page.locator("#log li").count() >= 2
+    until(page, "document.querySelectorAll('#log li').length >= 2")
     with page.expect_download() as download:
         page.click("#save-log")
     assert download.value.path().read_text().startswith("stamp_s,person,label,confidence\n")

@@ -202,7 +202,8 @@ def test_a_person_before_a_calibrated_camera_has_frames(start: Callable, probe: 
     def frames() -> dict[str, Any]:
         return {each.child_frame_id: each for message in transforms for each in message.transforms}
 
-    probe.until(lambda: show(True) or (f"person_{person}" in frames() and sure[-1].data == 1), "its frames")
+    wanted = {f"{part}_{person}" for part in ("person", "body", "head")}
+    probe.until(lambda: show(True) or (wanted <= frames().keys() and sure[-1].data == 1), "its frames")
     placed, head = frames()[f"body_{person}"], frames()[f"head_{person}"]
     where = placed.transform.translation
     assert placed.header.frame_id == "camera" and head.header.frame_id == f"body_{person}"

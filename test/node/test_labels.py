@@ -44,11 +44,12 @@ def test_each_person_is_a_detection_where_vision_msgs_is(start: Callable, probe:
     def seen() -> bool:
         graphs.publish(message_of_graphs(stage(two_people(next(number)))))
         probe.spin_for(0.05)
-        return any(len(array.detections) == 2 for array in detections)
+        both = any(len(answer.actions) == 2 for answer in answers)
+        return both and any(len(array.detections) == 2 for array in detections)
 
-    probe.until(seen, "two detections")
+    probe.until(seen, "two detections, and answers on both")
     array = next(array for array in reversed(detections) if len(array.detections) == 2)
-    assert array.header.frame_id == "camera" and answers
+    assert array.header.frame_id == "camera"
     for found, left in zip(sorted(array.detections, key=lambda each: each.bbox.center.position.x), (100, 400)):
         box = found.bbox
         assert (box.center.position.x, box.center.position.y, box.size_x, box.size_y) == (left + 30, 95, 60, 170)

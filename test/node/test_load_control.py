@@ -65,7 +65,7 @@ def test_a_slow_machine_gets_a_smaller_input_and_the_full_one_back(start: Callab
     assert probe.set_parameter("pose", "adapt_age_s", 20.0) == (True, "")
     feed_until(lambda status: values(status)["input_size"] == "512", "the full input")
     feed_until(lambda status: status.level == DiagnosticStatus.OK, "no warning")
-    assert "there is room again: up from input_size 384" in process.output
+    process.wait_for_line("there is room again: up from input_size 384")
     before = len(answers)
     feed_until(lambda status: len(answers) > before, "results at the full input")
     assert "Traceback" not in process.output and "internal" not in process.output

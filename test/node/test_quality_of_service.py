@@ -115,8 +115,10 @@ def test_no_images_is_told_with_the_remedy_until_they_come(start: Callable, prob
     """Nobody publishes; somebody does elsewhere; then the other form; then the right one, but nothing is sent."""
     process, reports = start("pose", QUICK), Reports(probe)
     probe.until(lambda: reports.warn_of("no image on ", f"{probe.namespace}/image_raw for ", "nobody publishes"), "nobody")
-    assert [profile.reliability for profile in asked(probe, "image_raw")] == [ReliabilityPolicy.RELIABLE]
-    assert [profile.reliability for profile in offered(probe, "skeletons")] == [ReliabilityPolicy.RELIABLE]
+    for profiles in (asked, offered):
+        topic = "image_raw" if profiles is asked else "skeletons"
+        probe.until(lambda profiles=profiles, topic=topic: bool(profiles(probe, topic)), topic)
+        assert [profile.reliability for profile in profiles(probe, topic)] == [ReliabilityPolicy.RELIABLE]
     elsewhere = probe.node.create_publisher(Image, "front/image", result_profile())
     probe.until(lambda: reports.warn_of("nobody publishes it", "/front/image", "image_topic:=..."), "another topic")
     images = probe.publisher(Image, "image_raw")

@@ -65,8 +65,9 @@ class Everything:
         return "".join(bytes(message).decode("latin-1") for message in self._raw)
 
     def parameters_of(self, node: str) -> str:
-        names = self._probe.call(ListParameters, f"{node}/list_parameters", ListParameters.Request()).result.names
-        return str(self._probe.call(GetParameters, f"{node}/get_parameters", GetParameters.Request(names=names)).values)
+        ask = functools.partial(self._probe.call, only_asks=True)
+        names = ask(ListParameters, f"{node}/list_parameters", ListParameters.Request()).result.names
+        return str(ask(GetParameters, f"{node}/get_parameters", GetParameters.Request(names=names)).values)
 
 
 def every_node() -> set[str]:

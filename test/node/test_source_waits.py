@@ -49,7 +49,7 @@ def test_a_stopped_source_says_so_and_plays_again(start: Callable, probe: Any, d
     camera = start("camera", {"source": str(drawn_video), "loop": True})
     for _ in range(2):
         camera.wait_for_line("active")
-        probe.until(lambda: bool(images) and told[-1].state == SourceStatus.STATE_PLAYING, "an image")
+        probe.until(lambda: images and told and told[-1].state == SourceStatus.STATE_PLAYING, "an image")
         assert probe.change_state("camera", Transition.TRANSITION_DEACTIVATE)
         probe.until(lambda: told[-1].state == SourceStatus.STATE_STOPPED, "the stop")
         late = probe.collect(SourceStatus, "source_status", latched_profile())

@@ -93,7 +93,8 @@ def test_another_node_teaches_an_action_and_reads_its_label(start: Callable, pro
         return said
 
     def ask(command: int, **what: Any) -> TeachAction.Response:
-        return probe.call(TeachAction, "teach_action", TeachAction.Request(command=command, **what))
+        asked = TeachAction.Request(command=command, **what)
+        return probe.call(TeachAction, "teach_action", asked, greeting=TeachAction.Request(command=request.STATUS))
 
     request = TeachAction.Request
     show()
@@ -107,7 +108,7 @@ def test_another_node_teaches_an_action_and_reads_its_label(start: Callable, pro
     assert len(ask(request.DROP_TAKE, take=0).take_begins) == 3
     learnt = ask(request.LEARN)
     assert learnt.success and list(learnt.names) == ["arm circle"] and list(learnt.take_counts) == [3], learnt.message
-    probe.until(lambda: models[-1].classes[-1] == "arm circle", "the model's card with the new class")
+    probe.until(lambda: models and models[-1].classes[-1] == "arm circle", "the model's card with the new class")
     assert "arm circle" in show()
     assert answers[-1].model_sha256 == models[-1].model_sha256  # who records labels knows what they mean
     assert [action["name"] for action in json.loads(taught.read_text())["actions"]] == ["arm circle"]
