@@ -29,7 +29,11 @@ _TENSORS = {"centre": 300, "size": 291, "offset": 288, "heat": 373, "joint_offse
 _IMAGE_TENSOR = 0
 _STRIDE = 32
 _BEHIND_BACKBONE = 24  # convolutions: six of the pyramid, three of each head
-_VERSION = 1  # of what this module writes
+# Tensors that other convolutions compute in fp32: the first block, whose channels differ most, and the backbone's four ways
+# into the pyramid. All of them and what is behind the backbone are a sixth of the work, and most of what int8 would spoil.
+_FLOAT_TENSORS = (199, 200, 201, 209, 221, 237, 264)
+_IN_INT8 = ("Conv", "Clip")  # the sums of the residual blocks stay in fp32
+_VERSION = 2  # of what this module writes
 
 
 def cut_tflite() -> bytes:
@@ -89,17 +93,20 @@ def write_int8(images: Sequence[np.ndarray]) -> list[Path]:
         whole, part = Path(scratch) / "fp32.onnx", Path(scratch) / "int8.onnx"
         whole.write_bytes(onnx_file("fp32").content)
         for tensorrt in (False, True):
-            quantise(whole, part, images, symmetric=tensorrt, stride=_STRIDE, in_float=_neck_and_heads(whole))
+            quantise(whole, part, images, symmetric=tensorrt, stride=_STRIDE, in_float=_in_float(whole), operators=_IN_INT8)
             store_file(_int8_path(tensorrt), _made_of(), part.read_bytes())
             paths.append(_int8_path(tensorrt))
     return paths
 
 
-def _neck_and_heads(path: Path) -> list[str]:
-    """Names of the convolutions behind the backbone. They are a tenth of the work, and most of what int8 would spoil."""
+def _in_float(path: Path) -> list[str]:
+    """Names of the nodes that stay in fp32: convolutions and what limits their values."""
     import onnx
 
-    return [node.name for node in onnx.load(path).graph.node if node.op_type == "Conv"][-_BEHIND_BACKBONE:]
+    nodes = onnx.load(path).graph.node
+    spared = {name for tensor in _FLOAT_TENSORS for name in (f"t{tensor}", f"t{tensor}_raw")}
+    behind = {node.name for node in [node for node in nodes if node.op_type == "Conv"][-_BEHIND_BACKBONE:]}
+    return [node.name for node in nodes if node.name in spared | behind]
 
 
 def _int8_path(tensorrt: bool) -> Path:

@@ -21,10 +21,12 @@ from pose_attention_ros.inference.litert import LiteRtNetwork
 from pose_attention_ros.inference.movenet_decoding import HEADS, decode
 from pose_attention_ros.inference.movenet_runtimes import LiteRtHeads, OnnxHeads, open_heads
 from pose_attention_ros.inference.network_types import ShapeRange
+from pose_attention_ros.inference.networks import OnnxNetwork
 from pose_attention_ros.inference.pose import PoseConfig, create_pose_estimator
 from pose_attention_ros.inference.trt.build import build_engine
 from pose_attention_ros.inference.trt.cuda import Cuda
 from pose_attention_ros.inference.trt.library import TensorRtUnavailable, find_library
+from pose_attention_ros.models.pose_int8 import fitted
 
 pytestmark = pytest.mark.training
 
@@ -76,6 +78,25 @@ def test_people_are_those_of_the_published_graph(shared, heads, published, runti
     np.testing.assert_allclose(found.person_scores[sure], wanted[: len(found.scores), 55][sure], atol=0.01)
     boxes = wanted[: len(found.scores), [52, 51, 54, 53]]
     np.testing.assert_allclose(found.boxes[sure].reshape(-1, 4), boxes[sure], atol=1e-3)
+
+
+@pytest.mark.slow
+def test_int8_is_close_to_float(shared, movenet_weights, tmp_path, monkeypatch):
+    """What the command writes, calibrated on two photos, on a third."""
+    monkeypatch.setattr(movenet_network, "_int8_path", lambda tensorrt: tmp_path / f"int8_{tensorrt}.onnx")
+    photos = [fitted(path, 160) for path in sorted((shared / "images").glob("*.jpg"))[:3]]
+    movenet_network.write_int8(photos[:2])
+    files = [movenet_network.onnx_file("fp32"), movenet_network.int8_file(), movenet_network.int8_file(tensorrt=True)]
+    maps = []
+    for file in files:
+        binding = OnnxNetwork(file, 1).bind({"image": photos[2].shape})
+        binding.inputs["image"][...] = photos[2]
+        binding()
+        maps.append(dict(binding.outputs))
+    for name in HEADS:
+        exact = maps[0][name]
+        for close in maps[1:]:
+            assert np.sqrt(((close[name] - exact) ** 2).mean() / (exact**2).mean()) < 0.2, name
 
 
 def test_half_precision_finds_the_same_people(shared, heads):

@@ -22,7 +22,7 @@ from pose_attention_ros.models.pose_bundle import add_int8, export_files, load_p
 from pose_attention_ros.models.pose_cnn import PoseCnn, PoseCnnConfig
 from pose_attention_ros.models.pose_export import difference_from_torch, export_pose, session_of
 from pose_attention_ros.models.pose_graph import GraphConfig
-from pose_attention_ros.models.pose_int8 import calibration_images, quantise
+from pose_attention_ros.models.pose_int8 import calibration_images, quantise, with_corrected_biases
 
 pytestmark = pytest.mark.training
 
@@ -114,6 +114,39 @@ def test_int8_is_close_to_float(network, symmetric, tmp_path):
         close = session_of(tmp_path / "int8.onnx").run(names, {"image": image})
         for a, b in zip(exact, close):
             assert np.abs(a - b).mean() < 0.12 * a.std() and np.corrcoef(a.ravel(), b.ravel())[0, 1] > 0.98
+
+
+def test_rounding_weights_shifts_no_channel(tmp_path):
+    """A convolution whose weights are all rounded up, on an image that is bright everywhere, in two groups."""
+    rng = np.random.default_rng(0)
+    kernel = (np.round(rng.uniform(-60, 60, (4, 3, 3, 3))) + 0.4).astype(np.float32)
+    kernel[:, 0, 0, 0] = 64  # so that a step is 1
+    rounded = np.round(kernel)
+    image = rng.uniform(0.5, 1, (1, 6, 8, 8)).astype(np.float32)
+    info, make = onnx.helper.make_tensor_value_info, onnx.numpy_helper.from_array
+    kind = onnx.TensorProto.FLOAT
+    graph = onnx.helper.make_graph(
+        [onnx.helper.make_node("Conv", ["image", "w", "b"], ["out"], name="conv", group=2)],
+        "one",
+        [info("image", kind, [1, 6, "h", "w"])],
+        [info("out", kind, [1, 4, "h", "w"])],
+        [make(kernel, "w"), make(np.ones(4, np.float32), "b")],
+    )
+    model = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 13)])
+    model.ir_version = 8
+
+    def channels(model, kernel):
+        changed = onnx.ModelProto.FromString(model.SerializeToString())
+        next(value for value in changed.graph.initializer if value.name == "w").CopyFrom(make(kernel, "w"))
+        onnx.save(changed, str(tmp_path / "one.onnx"))
+        return session_of(tmp_path / "one.onnx").run(["out"], {"image": image})[0].mean((0, 2, 3))
+
+    exact, off = channels(model, kernel), channels(model, rounded)
+    assert np.abs(off - exact).min() > 5
+    spared = with_corrected_biases(onnx.ModelProto.FromString(model.SerializeToString()), [image], ["conv"])
+    np.testing.assert_array_equal(channels(spared, rounded), off)
+    model = with_corrected_biases(model, [image])
+    assert np.abs(channels(model, rounded) - exact).max() < 0.1 * np.abs(off - exact).min()
 
 
 def test_calibration_needs_photos(tmp_path, network):
