@@ -161,7 +161,8 @@ def test_a_rich_network_exports(tmp_path):
 def test_a_committee_is_the_mean_of_its_members(tmp_path):
     torch.manual_seed(4)
     # Two with few parts: what is exported of each part is a rich network's test, and each operator costs the exporter time.
-    members = [rich_network(3, layout="common13", mirrored=False, motion_lags=(), positions=False) for _ in range(2)]
+    few = PanConfig(width=8, heads=1, hidden=12, graph_convolution=False, pooling=False, decay_per_s=0.5)
+    members = [PoseAttentionNetwork(few, 3).eval() for _ in range(2)]
     committee = Committee(members).eval()
     features = torch.from_numpy(sequences(9, 2, 6, 0.8, 1.0))
     with torch.inference_mode():

@@ -33,7 +33,7 @@ other: {moves: [noise]}
 held_out: {moves: [strange]}
 rest:
   still: {moves: {start: [up, bow]}}
-model: {width: 8, heads: 1, hidden: 12, dropout: 0.0, decay_per_s: 0.5}
+model: {width: 8, heads: 1, hidden: 12, dropout: 0.0, decay_per_s: 0.5, graph_convolution: false, pooling: false}
 train: {epochs: 2, streams_per_epoch: 64, batch: 16, learning_rate: 0.01, smoothing: 0.0, average: 0.9}
 stream: {longest_s: 2.0}
 augment: {strength: 0.5}

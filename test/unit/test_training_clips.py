@@ -33,7 +33,8 @@ model_id: tiny
 data: {moves: {val_share: 0.3}}
 classes: labels
 official_splits: [1, 2]
-model: {layout: penn13, width: 8, heads: 1, hidden: 12, dropout: 0.0, streams: 8, head: 16, mirrored: true}
+model: {layout: penn13, width: 8, heads: 1, hidden: 0, dropout: 0.0, streams: 8, head: 16, graph_convolution: false,
+        pooling: false}
 train: {epochs: 6, batch: 8, learning_rate: 0.01, average: 0.9}
 clips: {rotation_deg: 5.0}
 smoothing: {min_cutoff_hz: 100.0, velocity_cutoff_hz: 100.0}
