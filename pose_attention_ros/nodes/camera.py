@@ -1,7 +1,7 @@
 """camera: publishes a camera, a stream, a video file, an image folder or a bag.
 
-Publishes  image_raw, image_raw/compressed (both only while subscribed), camera_info (with `calibration`),
-           source_status (latched)
+Publishes  image_raw, image_raw/compressed, image_raw/preview (each only while subscribed), camera_info (with
+           `calibration`), source_status (latched)
 Subscribes actions or recorded (`pace: lockstep` only), actions (`measure_answers` only)
 """
 

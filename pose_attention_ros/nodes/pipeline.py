@@ -3,8 +3,8 @@
 Reads      `source`; or, where that is empty, subscribes image_raw (image_raw/compressed with `image_transport: compressed`)
 Publishes  skeletons, skeleton_graphs, actions, labels (a line for each person; all only while subscribed), action_model
            (latched); with a `source` also
-           image_raw, image_raw/compressed (both only while subscribed), camera_info (with `calibration`) and
-           source_status (latched)
+           image_raw, image_raw/compressed, image_raw/preview (each only while subscribed), camera_info (with
+           `calibration`) and source_status (latched)
 Serves     teach_action
 Subscribes recorded (`pace: lockstep` with `acknowledge: recorded` only)
 """

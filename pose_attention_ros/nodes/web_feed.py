@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import threading
 from collections import deque
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -30,8 +31,11 @@ _OWNERS = ("pipeline", "action", "pose")
 class GraphFeed:
     """See hub.Feed."""
 
-    def __init__(self, node: ManagedNode) -> None:
-        self._node = node
+    def __init__(self, node: ManagedNode, look: Callable[[], None]) -> None:
+        """
+        :param look: called by the node's executor when pages come or go
+        """
+        self._node, self._look = node, look
         self._teacher = node.create_client(TeachAction, "teach_action")
         self._getters = {name: node.create_client(GetParameters, f"{name}/get_parameters") for name in _OWNERS}
         self._setters = {name: node.create_client(SetParameters, f"{name}/set_parameters") for name in _OWNERS}
@@ -51,7 +55,9 @@ class GraphFeed:
             self._seen.append((graphs.stamp_ns, graphs.nodes[row], graphs.mask[row]))
 
     def onlookers(self, pages: int) -> None:
-        """The node's own timer looks."""
+        """The node looks in its own thread."""
+        if self._node.executor is not None:
+            self._node.executor.create_task(self._look)
 
     def settings(self) -> list[dict]:
         """Of the nodes that are there."""

@@ -12,8 +12,10 @@ from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 from pose_attention_ros.core.config import Settings, setting
 from pose_attention_ros.core.errors import UserError
 from pose_attention_ros.core.machine.file_names import at_home
+from pose_attention_ros.core.machine.preview import Preview, PreviewConfig
 from pose_attention_ros.core.types import Frame
-from pose_attention_ros.ros.images import compressed_from_bgr, image_from_bgr
+from pose_attention_ros.ros.image_topic_choice import preview_topic
+from pose_attention_ros.ros.images import compressed_from_bgr, image_from_bgr, message_of_jpeg
 from pose_attention_ros.ros.managed import ManagedNode
 from pose_attention_ros.ros.qos import result_profile
 from pose_attention_ros.ros.stamps import header_of
@@ -27,7 +29,7 @@ class JpegConfig(Settings):
 
 
 @dataclass(frozen=True)
-class CameraTopicsConfig(JpegConfig):
+class CameraTopicsConfig(JpegConfig, PreviewConfig):
     """How a node publishes camera images."""
 
     calibration: str = setting(
@@ -61,7 +63,7 @@ class ImageTopic:
 
 
 class CameraTopics:
-    """The image topic and `camera_info` of a node whose settings are a CameraTopicsConfig.
+    """The image topic, its preview and `camera_info` of a node whose settings are a CameraTopicsConfig.
 
     :raises UserError: the calibration file cannot be read or is of another image size
     """
@@ -69,13 +71,18 @@ class CameraTopics:
     def __init__(self, node: ManagedNode, image_size: tuple[int, int]) -> None:
         path = node.settings.calibration
         self._camera_info = load_calibration(at_home(path), image_size) if path else None
+        self._node, self._preview = node, Preview()
         self._images = ImageTopic(node, "image_raw")
+        self._previews = node.advertise(CompressedImage, preview_topic(node), result_profile(depth=2))
         self._info = node.advertise(CameraInfo, "camera_info", result_profile(depth=2)) if path else None
         self.subscribers = self._images.subscribers
 
     def publish(self, frame: Frame) -> None:
         """Send the frame in the forms that are wanted."""
         self._images.publish(frame.image_bgr, frame.stamp_ns, frame.frame_id)
+        if self._previews.get_subscription_count() and self._preview.due(frame.stamp_ns, self._node.settings):
+            jpeg = self._preview.jpeg(frame.image_bgr, self._node.settings)
+            self._previews.publish(message_of_jpeg(jpeg, frame.stamp_ns, frame.frame_id))
         if self._info is not None:
             self._camera_info.header = header_of(frame.stamp_ns, frame.frame_id)
             self._info.publish(self._camera_info)

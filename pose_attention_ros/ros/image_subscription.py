@@ -61,7 +61,9 @@ class ImageSubscription:
         self._large = self._told = self._received = False
 
     def open(self) -> None:
-        """Subscribe, until `close` or the node's deactivation."""
+        """Subscribe, until `close` or the node's deactivation; again, it goes on."""
+        if self._open:
+            return
         self._open = True
         self._through = why_impossible()
         self.losses.begin()
@@ -78,6 +80,11 @@ class ImageSubscription:
             self._node.at_halt.remove(self.close)
         self._node.destroy_timer(self._timer)
         self._end()
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it is subscribed."""
+        return self._open
 
     @property
     def subscription(self) -> Subscription:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from rclpy.node import Node
+
 IMAGE, COMPRESSED_IMAGE = "sensor_msgs/msg/Image", "sensor_msgs/msg/CompressedImage"
 _SUFFIX = "/compressed"
 
@@ -54,3 +56,8 @@ def choose(base: str, transport: str, reliability: str, offers: Offers) -> Choic
     # A subscriber that asks for reliability hears nothing of a publisher that does not offer it. Most do offer it.
     all_reliable = all(offer.reliable for offer in there)
     return Choice(topic, compressed, all_reliable if reliability == "auto" else reliability == "reliable", bool(there))
+
+
+def preview_topic(node: Node) -> str:
+    """Full name of the topic of small images, for people."""
+    return node.resolve_topic_name("image_raw") + "/preview"

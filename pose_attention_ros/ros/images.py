@@ -101,6 +101,11 @@ def image_from_bgr(image_bgr: np.ndarray, stamp_ns: int, frame_id: str) -> Image
 def compressed_from_bgr(image_bgr: np.ndarray, stamp_ns: int, frame_id: str, quality: int) -> CompressedImage:
     """A JPEG message of (height, width, 3) uint8, `quality` 1 to 100."""
     _, data = cv2.imencode(".jpg", image_bgr, (cv2.IMWRITE_JPEG_QUALITY, quality))
+    return message_of_jpeg(data, stamp_ns, frame_id)
+
+
+def message_of_jpeg(data: np.ndarray, stamp_ns: int, frame_id: str) -> CompressedImage:
+    """A message of a JPEG file, (bytes,) uint8."""
     message = CompressedImage(header=header_of(stamp_ns, frame_id), format="bgr8; jpeg compressed bgr8")
     message.data = _bytes(data)
     return message

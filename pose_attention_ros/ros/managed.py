@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable
 from typing import Any, ClassVar
 
 from diagnostic_msgs.msg import DiagnosticArray
+from rclpy.callback_groups import CallbackGroup
 from rclpy.clock import Clock, ClockType
 from rclpy.duration import Duration
 from rclpy.lifecycle import LifecycleNode, TransitionCallbackReturn
@@ -141,11 +142,13 @@ class ManagedNode(LifecycleNode):
         raw: bool = False,
         events: dict[str, Callable[[Any], None]] | None = None,
         through: Node | None = None,
+        group: CallbackGroup | None = None,
     ) -> Subscription:
         """A subscription that lives until deactivation (or `silence`); what `handle` raises is counted and told, and drops
         that message only. `with_info`, `handle` also gets what the middleware says of the message, where rclpy tells it.
         With `raw`, `handle` gets serialised bytes. `events` are more handlers of the middleware's events, see qos. It is
-        made `through` another node that works for this one, if there is one. qos_overrides.* parameters apply."""
+        made `through` another node that works for this one, if there is one. In the `group` waiting.Waiting messages wait
+        until they are taken. qos_overrides.* parameters apply."""
         callback = guarded = self.guarded(topic, handle)
         if with_info and _GIVES_MESSAGE_INFO:
 
@@ -162,6 +165,7 @@ class ManagedNode(LifecycleNode):
                 callback,
                 profile,
                 raw=raw,
+                callback_group=group,
                 event_callbacks=subscription_events(self.warn_once, topic, remedy, events),
                 qos_overriding_options=QoSOverridingOptions.with_default_policies() if overridden else None,
             )

@@ -16,8 +16,8 @@ from pathlib import Path
 import rclpy
 from rclpy.context import Context
 from rclpy.node import Node
-from rclpy.parameter import Parameter
 
+from pose_attention_ros.ros.helper import hidden_node
 from pose_attention_ros.ros.middleware import chosen_by_user
 
 _TRANSPORTS = "FASTDDS_BUILTIN_TRANSPORTS"
@@ -56,15 +56,7 @@ class Receiver:
         self._context, self._executor = Context(), node.executor
         with _set(_TRANSPORTS, f"UDPv4?sockets_size={_buffer_size()}"):
             rclpy.init(args=[], context=self._context, domain_id=node.context.get_domain_id())
-            self.node = Node(
-                f"_{node.get_name()}_images",
-                namespace=node.get_namespace(),
-                context=self._context,
-                use_global_arguments=False,
-                enable_rosout=False,
-                start_parameter_services=False,
-                parameter_overrides=[Parameter("start_type_description_service", value=False)],
-            )
+            self.node = hidden_node(node, "images", self._context)
         self._executor.add_node(self.node)
 
     def close(self) -> None:

@@ -6,6 +6,7 @@ Whoever has results calls from its own thread; the pages live in the server's ev
 from __future__ import annotations
 
 import json
+import struct
 import threading
 import time
 from collections import deque
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from pose_attention_ros.core.machine.load import RateCap
+from pose_attention_ros.core.machine.preview import Preview
 from pose_attention_ros.core.types import Frame
 from pose_attention_ros.web.settings import WebConfig
 
@@ -81,7 +82,7 @@ class Hub:
         self._latest: dict[str, str] = {}  # messages that a new page needs
         self._labels: dict[int, tuple[str, float]] = {}
         self._events: deque[dict] = deque(maxlen=_KEPT_EVENTS)
-        self._cap = RateCap()
+        self._preview = Preview()
 
     def attach(self, loop: asyncio.AbstractEventLoop) -> None:
         """The pages' event loop runs."""
@@ -108,17 +109,15 @@ class Hub:
 
     def wants_image(self, stamp_ns: int) -> bool:
         """Whether to make an image for the pages."""
-        rate_hz = self.config.image_rate_hz
-        return self.watched and rate_hz > 0 and self._cap.admits(stamp_ns, rate_hz)
+        return self.watched and self._preview.due(stamp_ns, self.config)
 
     def image(self, frame: Frame) -> None:
         """Show a frame to those who look on."""
-        import cv2
+        self.picture(frame.stamp_ns, self._preview.jpeg(frame.image_bgr, self.config).tobytes())
 
-        picture = scaled_down(frame.image_bgr, self.config.image_width)
-        done, jpeg = cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, self.config.image_quality])
-        if done:
-            self._tell_image(np.float64(frame.stamp_ns * 1e-9).tobytes() + jpeg.tobytes())
+    def picture(self, stamp_ns: int, jpeg: bytes) -> None:
+        """The same with what is small already."""
+        self._tell_image(struct.pack("<d", stamp_ns * 1e-9) + jpeg)
 
     # In the event loop ----------------------------------------------------------------------------------------------------
     def open(self, page: Page) -> None:
@@ -181,19 +180,6 @@ class Hub:
                 self._loop.call_soon_threadsafe(call)
             except RuntimeError:  # closed between the two lines
                 pass
-
-
-def scaled_down(image: np.ndarray, width: int) -> np.ndarray:
-    """An image (h, w, 3) at most `width` wide. Halved while it is twice as wide, then by bilinear interpolation: a fifth of
-    the time of averages over areas, and what lies between the pixels still counts."""
-    import cv2
-
-    while image.shape[1] >= 2 * width:
-        image = cv2.resize(image, (image.shape[1] // 2, max(image.shape[0] // 2, 1)), interpolation=cv2.INTER_LINEAR)
-    if image.shape[1] <= width:
-        return image
-    height = max(round(image.shape[0] * width / image.shape[1]), 1)
-    return cv2.resize(image, (width, height), interpolation=cv2.INTER_LINEAR)
 
 
 class Meter:

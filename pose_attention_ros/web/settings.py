@@ -11,21 +11,17 @@ from typing import Any
 from pose_attention_ros.core.action_stage import ActionConfig
 from pose_attention_ros.core.config import Settings, setting
 from pose_attention_ros.core.machine.load import RateConfig
+from pose_attention_ros.core.machine.preview import PreviewConfig
 
 
 @dataclass(frozen=True)
-class WebConfig(Settings):
+class WebConfig(PreviewConfig):
     """Where the page is served, to whom, and how much of the machine it may take."""
 
     host: str = setting("127.0.0.1", "address to listen on; 0.0.0.0 for all networks, which then want the token")
     port: int = setting(8765, "TCP port; 0: any free one, which is told", low=0, high=65535)
     names: str = setting("", "more host names by which browsers may call this machine, separated by commas")
     read_only: bool = setting(False, "show only: no settings change, nothing is taught")
-    image_rate_hz: float = setting(
-        8.0, "images a second that a page gets at most; 0: none", unit="Hz", low=0.0, high=60.0, live=True
-    )
-    image_width: int = setting(640, "wider images are scaled down to this", unit="px", low=64, high=4096, live=True)
-    image_quality: int = setting(70, "JPEG quality of these images", low=10, high=100, live=True)
     most_pages: int = setting(8, "pages that may be open at once", low=1, high=100)
 
     @property

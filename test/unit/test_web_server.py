@@ -19,10 +19,11 @@ from hypothesis import strategies as st
 from pose_attention_ros.core.action_stage import ActionConfig
 from pose_attention_ros.core.body.layouts import layout
 from pose_attention_ros.core.errors import UserError
+from pose_attention_ros.core.machine.preview import scaled_down
 from pose_attention_ros.core.teaching.commands import COMMANDS
 from pose_attention_ros.core.types import ActionEstimate, ActionEstimates, Frame, LabelState, SkeletonGraphs
 from pose_attention_ros.web.access import Guard, read_token
-from pose_attention_ros.web.hub import Hub, scaled_down
+from pose_attention_ros.web.hub import Hub
 from pose_attention_ros.web.records import record_of
 from pose_attention_ros.web.server import FILES, WebServer, read_message
 from pose_attention_ros.web.settings import SHOWN, WebConfig, described, parameter_file
