@@ -53,10 +53,11 @@ def test_calibration_and_compressed_images_have_the_images_stamps(
     path = tmp_path / "left.yaml"
     path.write_text(CALIBRATION)
     infos, images = probe.collect(CameraInfo, "camera_info"), probe.collect(CompressedImage, "image_raw/compressed")
-    process = start(
-        "camera", {"source": str(drawn_video), "calibration": str(path), "frame_id": "eye", "jpeg_quality": 95, "loop": True}
-    )
+    previews = probe.collect(CompressedImage, "image_raw/preview")
+    camera = {"source": str(drawn_video), "calibration": str(path), "frame_id": "eye", "jpeg_quality": 95, "loop": True}
+    process = start("camera", {**camera, "preview_width": 80, "preview_rate_hz": 4.0})
     probe.until(lambda: len(infos) >= 24 and len(images) >= 24, "two rounds of the video")
+    probe.until(lambda: len(previews) >= 4, "small images")
     info = infos[0]
     assert (info.width, info.height, info.distortion_model, info.header.frame_id) == (160, 120, "plumb_bob", "eye")
     assert list(info.d) == [-0.25, 0.125, 0.001, -0.002, 0.0]
@@ -72,6 +73,10 @@ def test_calibration_and_compressed_images_have_the_images_stamps(
         assert image.header.frame_id == "eye" and "jpeg" in image.format
         found = cv2.imdecode(np.frombuffer(image.data, np.uint8), cv2.IMREAD_COLOR).astype(int)
         assert min(np.abs(found - original).mean() for original in originals) < 3
+    for image in previews:
+        found = cv2.imdecode(np.frombuffer(image.data, np.uint8), cv2.IMREAD_COLOR).astype(int)
+        assert min(np.abs(found - cv2.resize(original, (80, 60))).mean() for original in originals) < 6
+    assert stamp_ns_of(previews[3].header) - stamp_ns_of(previews[0].header) >= 0.6e9  # 4 a second
     assert process.running
 
 
