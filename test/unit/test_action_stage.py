@@ -172,7 +172,7 @@ def test_a_layout_of_the_same_joints_may_have_another_name():
 
 
 def label_history(probabilities_of_a, config=None, dt_s=0.1):
-    machine, history, config = LabelMachine(0), [], config or LabelConfig(hysteresis=0.15, hold_s=0.2)
+    machine, history, config = LabelMachine(0), [], config or LabelConfig(hysteresis=0.15, hold_s=0.2, warm_up_s=0.5)
     for i, p in enumerate(probabilities_of_a):
         machine.update(round(i * dt_s * 1e9), np.array([p, 1 - p]), np.full(2, 0.7), config)
         history.append(machine.label(("a", "b")) if machine.state != LabelState.WARMING_UP else "warming")

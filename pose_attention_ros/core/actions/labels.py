@@ -25,7 +25,7 @@ class LabelConfig(Settings):
         0.05, "how far below the threshold a label may fall before it is given up", low=0.0, high=1.0, live=True
     )
     warm_up_s: float = setting(
-        0.5, "a person must have been seen this long before a label is given", unit="s", low=0.0, high=10.0, live=True
+        0.3, "a person must have been seen this long before a label is given", unit="s", low=0.0, high=10.0, live=True
     )
     hold_s: float = setting(
         0.1, "a new label must lead this long before it replaces the old one", unit="s", low=0.0, high=10.0, live=True
