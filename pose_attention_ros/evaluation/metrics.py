@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 NO_CLASS = -1  # as the truth: none of the classes; as a prediction: unknown
@@ -107,18 +109,18 @@ def choose_thresholds(
     confidence: np.ndarray,
     answers: np.ndarray,
     correct: np.ndarray,
-    classes: int,
-    precision: float,
+    precisions: Sequence[float],
     weights: np.ndarray,
+    lowest: Sequence[float],
     shared: float = 0.03,
 ) -> tuple[float, ...]:
-    """`choose_threshold` for the answers of each class, (K,), but no less than 0.5: what is told is likelier than all else
-    together. Answers of the other classes count by the share `shared`: a class with few answers gets about the threshold of
-    all.
+    """`choose_threshold` for the answers of each of K classes, but no less than `lowest`. Answers of the other classes count
+    by the share `shared`: a class with few answers gets about the threshold of all.
 
     :param answers: (N,) the classes answered
+    :param precisions: (K,) the share of each class's answers that is to be right
     """
     return tuple(
-        max(choose_threshold(confidence, correct, precision, weights * np.where(answers == k, 1, shared)), 0.5)
-        for k in range(classes)
+        max(choose_threshold(confidence, correct, precision, weights * np.where(answers == k, 1, shared)), least)
+        for k, (precision, least) in enumerate(zip(precisions, lowest, strict=True))
     )

@@ -73,6 +73,7 @@ class Recipe:
     rest: held poses, {class, or OTHER_REST for no class: {data set: {"start" or "end": [labels]}}};
     carriers: {class: "arm" or "leg"}, the limb without which it cannot be told;
     postures: classes that are states of a still body, which rest does not end;
+    alarms: classes of which one missed is worse than one told in error: their thresholds are lower;
     leave_out: data sets that training never sees, their clips are the test;
     start_from: a model, by name or directory, whose weights training begins with (empty: random ones), its shape is then
     the network's; official_splits: trained one after another, the result is their mean (none: the file's own split);
@@ -92,6 +93,7 @@ class Recipe:
     view: ViewConfig = field(default_factory=ViewConfig)
     carriers: Mapping[str, str] = field(default_factory=dict)
     postures: tuple[str, ...] = ()
+    alarms: tuple[str, ...] = ()
     leave_out: tuple[str, ...] = ()
     start_from: str = ""
     smoothing: SmoothingConfig = field(default_factory=SmoothingConfig)
@@ -181,7 +183,7 @@ def _recipe(raw: dict[str, Any], model: type, train: type) -> Recipe:
         raise UserError(f"recipe lacks {', '.join(absent)}")
     values = {name: _settings(kinds[name], value or {}, name) if name in kinds else value for name, value in raw.items()}
     values["official_splits"] = tuple(_of_kind(raw.get("official_splits") or [], list, "official_splits"))
-    for name in ("postures", "leave_out"):
+    for name in ("postures", "alarms", "leave_out"):
         values[name] = tuple(_of_kind(raw.get(name) or [], list, name))
     values["model_id"] = str(raw["model_id"])
     for name in ("other", "held_out", "rest", "carriers"):
@@ -204,8 +206,9 @@ def _recipe(raw: dict[str, Any], model: type, train: type) -> Recipe:
 
         values["model"] = network_shape(raw["start_from"], raw.get("model") or {})
     recipe = Recipe(**{"model": model(), "train": train(), **values, "data": rules})
-    if recipe.classes != ALL_LABELS and set(recipe.postures) - set(recipe.class_names):
-        raise UserError(f"postures are {', '.join(recipe.postures)}; expected classes: {', '.join(recipe.class_names)}")
+    for key, names in (("postures", recipe.postures), ("alarms", recipe.alarms)):
+        if recipe.classes != ALL_LABELS and set(names) - set(recipe.class_names):
+            raise UserError(f"{key} are {', '.join(names)}; expected classes: {', '.join(recipe.class_names)}")
     odd = [
         f"{name}: {limb}"
         for name, limb in recipe.carriers.items()

@@ -54,8 +54,10 @@ def finish(
     robot_view = [*views.values()][-1]
     known, strange = scores_of("val", True, robot_view), scores_of("val", False, robot_view)
     nothing = None if recipe.clips else of_no_class(scores_of("val", None, robot_view))
-    postures = [k for k, name in enumerate(corpus.classes) if name in recipe.postures]
-    calibration = calibrate(known, strange, nothing, postures)
+    postures, alarms = (
+        [k for k, name in enumerate(corpus.classes) if name in names] for names in (recipe.postures, recipe.alarms)
+    )
+    calibration = calibrate(known, strange, nothing, postures, alarms)
     if recipe.start_from and len(known.truth) < ENOUGH_TO_CALIBRATE:
         calibration = dataclasses.replace(calibration, **kept_calibration(recipe.start_from))
     result = {

@@ -25,7 +25,7 @@ from pose_attention_ros.training.recipe import Recipe
 
 FORMAT = 1  # raised when the same recipe gives other streams
 _STREAMS_SEED = 0  # streams are the same for all seeds: a seed draws from them, and begins them elsewhere
-_NOT_OF_STREAMS = ("model_id", "model", "train", "start_from", "postures", "leave_out")
+_NOT_OF_STREAMS = ("model_id", "model", "train", "start_from", "postures", "alarms", "leave_out")
 _SHORTEST = 0.5  # of a stream's ticks remain where it is begun later
 _SIGNS = np.array([-1 if name in MIRRORED else 1 for name in FEATURE_NAMES], np.float32)
 

@@ -21,6 +21,9 @@ from pose_attention_ros.training.recipe import Recipe
 
 _CLIPS_AT_ONCE = 64
 _QUIET_PRECISION = 0.8
+_ALARM_PRECISION = 0.7
+_LEAST = 0.5  # what is told is likelier than all else together
+_LEAST_OF_ALARMS = 0.3
 
 
 @dataclass(frozen=True, eq=False)
@@ -151,15 +154,21 @@ class Calibration:
 
 
 def calibrate(
-    known: ClipScores, strange: ClipScores, nothing: ClipScores | None = None, postures: Collection[int] = ()
+    known: ClipScores,
+    strange: ClipScores,
+    nothing: ClipScores | None = None,
+    postures: Collection[int] = (),
+    alarms: Collection[int] = (),
 ) -> Calibration:
     """Temperature and threshold from validation clips of the classes and of left-out actions. Both count at every observed
     fraction from one half on: a robot asks all the time, not only at the end.
 
     :param nothing: clips of actions of no class that training knows. Where there are some, they count as much as those of
-        the classes, and three in four of the answers that pass are to be right, of all and of each class; else nine in ten
+        the classes, and four in five of the answers that pass are to be right, of all and of each class; else nine in ten
         of those to the classes
     :param postures: classes that need be no surer than all together: who sits and does what has no name sits all the same
+    :param alarms: classes of which seven in ten answers are to be right, and which need not be likelier than all else
+        together
     """
     half = len(metrics.OBSERVED_FRACTIONS) // 2 - 1
     late = known.logits[:, half:]
@@ -175,7 +184,10 @@ def calibrate(
         weights = np.concatenate([np.ones(len(confidence)), np.full(len(idle), len(confidence) / len(idle))])
         threshold = metrics.choose_threshold(*answers, _QUIET_PRECISION, weights)
         best = np.concatenate([chances.argmax(-1), idle.argmax(-1)])
-        each = metrics.choose_thresholds(answers[0], best, answers[1], late.shape[-1], _QUIET_PRECISION, weights)
+        alarm = np.isin(np.arange(late.shape[-1]), list(alarms))
+        precisions = np.where(alarm, _ALARM_PRECISION, _QUIET_PRECISION).tolist()
+        lowest = np.where(alarm, _LEAST_OF_ALARMS, _LEAST).tolist()
+        each = metrics.choose_thresholds(answers[0], best, answers[1], precisions, weights, lowest)
         thresholds = tuple(min(own, threshold) if k in postures else own for k, own in enumerate(each))
     return Calibration(
         round(temperature, 4),

@@ -63,9 +63,11 @@ def test_a_class_that_is_often_wrong_must_be_surer_and_one_without_answers_as_su
     confidence = np.tile(np.linspace(0.3, 0.98, 50), 2)
     answers = np.repeat([0, 1], 50)
     correct = np.concatenate([np.ones(50, bool), np.linspace(0.3, 0.98, 50) > 0.8])
-    first, second, third = metrics.choose_thresholds(confidence, answers, correct, 3, 0.75, np.ones(100))
-    assert first < third < second
+    first, second, third = metrics.choose_thresholds(confidence, answers, correct, [0.75] * 3, np.ones(100), [0.5] * 3)
+    assert first == 0.5 < third < second
     assert third == metrics.choose_threshold(confidence, correct, 0.75)
+    alarm = metrics.choose_thresholds(confidence, answers, correct, [0.75, 0.6, 0.75], np.ones(100), [0.5, 0.3, 0.5])
+    assert alarm[0] == first and alarm[1] < second and alarm[2] == third
 
 
 @given(answers=st.lists(st.tuples(st.floats(0.0, 1.0), st.booleans()), min_size=1, max_size=100))
