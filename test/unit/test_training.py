@@ -210,7 +210,10 @@ def test_exported_files_tell_nothing_of_the_machine(trained):
         (("bow: {moves: [bow]}", "bow: {moves: [up]}"), "used twice"),
         (("bow: {moves: [bow]}", "bow: {films: [bow]}"), "does not list: films"),
         (("model_id: tiny\n", ""), "lacks model_id"),
-        (("model_id: tiny\n", "model_id: tiny\nalarms: [fire]\n"), "alarms are fire; expected classes: raise_arm, bow, still"),
+        (
+            ("model_id: tiny\n", "model_id: tiny\nalarms: [fire]\n"),
+            "alarms are fire; expected classes: raise_arm, bow, still",
+        ),
         (
             ("model_id: tiny\n", "model_id: tiny\nstart_from: rpan\n"),
             "start_from 'rpan' is rpan, expected one Pose-Attention",
