@@ -15,7 +15,6 @@ import numpy as np
 import pytest
 from motion_helpers import seen
 from pixel_helpers import write_backbone
-from scipy.io import savemat
 
 from pose_attention_ros.bags.label_sources import read_labels
 from pose_attention_ros.bags.opening import Bag
@@ -39,6 +38,7 @@ from pose_attention_ros.inference.package_paths import config_dir, models_dir
 from pose_attention_ros.inference.pose_model import available_pose_networks, read_pose_spec
 from pose_attention_ros.inference.recogniser import available_models, load_recogniser, read_spec
 
+savemat = pytest.importorskip("scipy.io", reason="writes .mat files: pip install scipy").savemat
 RNG = np.random.default_rng(0)
 OPENED = ("everyday", "rpan")  # the networks of others take seconds to open
 

@@ -32,6 +32,7 @@ def cudart(tmp_path_factory) -> ctypes.CDLL:
 @pytest.fixture(params=[NAMED, NUMBERED])
 def trt(request, cudart, monkeypatch, tmp_path):
     """A TensorRT of either API as `tensorrt`, one imaginary GPU, and an empty cache."""
+    pytest.importorskip("onnx", reason="the fake reads ONNX files with it: pip install onnx")
     return install(monkeypatch, tmp_path, cudart, request.param)
 
 

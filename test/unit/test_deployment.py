@@ -117,3 +117,17 @@ def test_what_needs_torch_is_marked() -> None:
         if on_torch and "pytestmark = pytest.mark.training" not in map(ast.unparse, body):
             unmarked.append(file.name)
     assert not unmarked
+
+
+def test_a_test_that_wants_more_than_a_robot_has_is_skipped_there() -> None:
+    """Whatever its marks say, `colcon test` imports the file: an optional package is asked for before it is imported."""
+    wrong = []
+    for file in sorted((ROOT / "test").rglob("*.py")):
+        asked: set[str] = set()
+        for node in ast.parse(file.read_text()).body:
+            calls = [call for call in ast.walk(node) if isinstance(call, ast.Call)]
+            asked |= {call.args[0].value for call in calls if ast.unparse(call.func) == "pytest.importorskip"}
+            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            names += [node.module] if isinstance(node, ast.ImportFrom) else []
+            wrong += [f"{file.name}: {name}" for name in names if name.split(".")[0] in OPTIONAL - asked]
+    assert not wrong

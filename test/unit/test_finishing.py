@@ -8,7 +8,6 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from scipy.io import savemat
 
 from pose_attention_ros.cli.main import main
 from pose_attention_ros.core.body.layouts import LAYOUTS
@@ -17,6 +16,7 @@ from pose_attention_ros.data.dataset import Clip, SkeletonDataset
 from pose_attention_ros.data.finishing import LeftOut, finished
 from pose_attention_ros.data.originals.ntu import chosen_body, read_clip
 
+savemat = pytest.importorskip("scipy.io", reason="writes .mat files: pip install scipy").savemat
 COCO = LAYOUTS["coco17"].joints
 SHAPE = np.stack([np.linspace(80, 192, 17), np.linspace(60, 180, 17)], -1)  # the head above, the feet below
 

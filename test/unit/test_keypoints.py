@@ -17,6 +17,7 @@ from pose_attention_ros.data.pose_images import Photo
 from pose_attention_ros.evaluation.keypoints import score_keypoints
 from pose_attention_ros.inference.detections import coco_sigmas
 
+pytest.importorskip("pycocotools", reason="its numbers are the field's: pip install pycocotools")
 AREA = 100.0**2
 
 

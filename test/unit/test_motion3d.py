@@ -7,7 +7,6 @@ import json
 import numpy as np
 import pytest
 from motion_helpers import seen
-from scipy.io import savemat
 
 from pose_attention_ros.cli.main import main
 from pose_attention_ros.core.body.layouts import LAYOUTS
@@ -19,6 +18,7 @@ from pose_attention_ros.data.motion3d.compact import read_motions, write_motions
 from pose_attention_ros.data.motion3d.utd import ACTIONS, read_utd
 from pose_attention_ros.data.motion3d.utd import JOINTS as UTD_JOINTS
 
+savemat = pytest.importorskip("scipy.io", reason="writes .mat files: pip install scipy").savemat
 JOINTS = LAYOUTS["common13"].joints
 # Metres, a person 1.7 m tall: head, shoulders, elbows, wrists, hips, knees, ankles; x left.
 # fmt: off

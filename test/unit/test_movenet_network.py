@@ -8,7 +8,6 @@ import json
 
 import cv2
 import numpy as np
-import onnx
 import pytest
 
 from pose_attention_ros.cli.main import main
@@ -28,6 +27,7 @@ from pose_attention_ros.inference.trt.cuda import Cuda
 from pose_attention_ros.inference.trt.library import TensorRtUnavailable, find_library
 from pose_attention_ros.models.pose_int8 import fitted
 
+onnx = pytest.importorskip("onnx", reason="reads and writes ONNX files: pip install onnx")
 pytestmark = pytest.mark.training
 
 PUBLISHED_PEOPLE = 6

@@ -7,7 +7,6 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from scipy.io import savemat
 
 from pose_attention_ros.cli.main import main
 from pose_attention_ros.core.body.layouts import LAYOUTS
@@ -16,6 +15,7 @@ from pose_attention_ros.data.originals import ORIGINALS, open_original
 from pose_attention_ros.data.originals.ntu import chosen_body, read_bodies
 from pose_attention_ros.data.pixel_clips import open_pixels
 
+savemat = pytest.importorskip("scipy.io", reason="writes .mat files: pip install scipy").savemat
 KINECT25 = LAYOUTS["kinect25"].joints
 
 

@@ -6,7 +6,6 @@ import json
 from pathlib import Path
 
 import numpy as np
-import onnx
 import pytest
 from topdown_files import JOINTS, SIZE, documented_detector, documented_person, drawn, person_network, write_folder
 
@@ -19,6 +18,7 @@ from pose_attention_ros.inference.network_types import NetworkFile
 from pose_attention_ros.inference.networks import OnnxNetwork
 from pose_attention_ros.inference.pose import PoseConfig, create_pose_estimator
 
+onnx = pytest.importorskip("onnx", reason="reads and writes ONNX files: pip install onnx")
 pytestmark = pytest.mark.training
 
 IMAGE = (320, 240)

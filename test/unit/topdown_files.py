@@ -6,8 +6,10 @@ import json
 from pathlib import Path
 
 import numpy as np
-from onnx import ModelProto, TensorProto, helper, numpy_helper
+import pytest
 
+onnx = pytest.importorskip("onnx", reason="reads and writes ONNX files: pip install onnx")
+ModelProto, TensorProto, helper, numpy_helper = onnx.ModelProto, onnx.TensorProto, onnx.helper, onnx.numpy_helper
 JOINTS = 17
 SIZE = (48, 64)  # of a crop, width and height
 DETECTOR_SIZE = (160, 128)
