@@ -11,14 +11,15 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from rosbags.rosbag2 import StoragePlugin, Writer
-from rosbags.typesys import Stores, get_typestore
 
 from pose_attention_ros.cameras import CameraConfig, SourceError, open_source
 from pose_attention_ros.cameras.folder import natural_key
 from pose_attention_ros.evaluation.mp4_times import set_times
 
-STORE = get_typestore(Stores.ROS2_JAZZY)
+rosbag2 = pytest.importorskip("rosbags.rosbag2", reason="writes bags: pip install rosbags")
+typesys = pytest.importorskip("rosbags.typesys")
+StoragePlugin, Writer = rosbag2.StoragePlugin, rosbag2.Writer
+STORE = typesys.get_typestore(typesys.Stores.ROS2_JAZZY)
 SECOND = 1_000_000_000
 
 

@@ -12,6 +12,9 @@ import xml.etree.ElementTree as ET
 from pathlib import Path
 
 import pytest
+from absent_packages import WITHOUT_ROSDEP_KEY, absent_package
+
+from pose_attention_ros.core.errors import UserError
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCKERFILES = sorted((ROOT / "docker").glob("Dockerfile*"))
@@ -120,14 +123,34 @@ def test_what_needs_torch_is_marked() -> None:
 
 
 def test_a_test_that_wants_more_than_a_robot_has_is_skipped_there() -> None:
-    """Whatever its marks say, `colcon test` imports the file: an optional package is asked for before it is imported."""
+    """Whatever its marks say, `colcon test` imports the file: an optional package is asked for before it is imported. What
+    fails later for want of a package of pip is skipped by test/unit/conftest.py."""
+    assert PIP == WITHOUT_ROSDEP_KEY
     wrong = []
-    for file in sorted((ROOT / "test").rglob("*.py")):
+    for file in sorted((ROOT / "test" / "unit").rglob("*.py")):
         asked: set[str] = set()
         for node in ast.parse(file.read_text()).body:
             calls = [call for call in ast.walk(node) if isinstance(call, ast.Call)]
             asked |= {call.args[0].value for call in calls if ast.unparse(call.func) == "pytest.importorskip"}
             names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
             names += [node.module] if isinstance(node, ast.ImportFrom) else []
-            wrong += [f"{file.name}: {name}" for name in names if name.split(".")[0] in OPTIONAL - asked]
+            wrong += [f"{file.name}: {name}" for name in names if name.split(".")[0] in (OPTIONAL | PIP) - asked]
     assert not wrong
+
+
+def test_an_error_for_want_of_a_package_is_told_from_others() -> None:
+    """Whatever it was turned into; a module that is missing in a package that is there is an error."""
+
+    def error_of(name: str) -> BaseException:
+        try:
+            try:
+                raise ModuleNotFoundError(name=name)
+            except ImportError:
+                raise UserError("it needs more: pip install more") from None
+        except UserError as error:
+            return error
+
+    assert absent_package(error_of("rosbags.rosbag2"), frozenset({"rosbags"})) == "rosbags"
+    assert absent_package(error_of("rosbags.rosbag2"), frozenset()) is None
+    assert absent_package(error_of("numpy.core"), WITHOUT_ROSDEP_KEY) is None
+    assert absent_package(AssertionError("1 == 2"), WITHOUT_ROSDEP_KEY) is None
