@@ -24,25 +24,25 @@ from pose_attention_ros.srv import TeachAction
 COCO = layout("coco17")
 FPS, TURN_S, STILL_S = 15.0, 1.5, 1.2
 # A person of 240 pixels who faces the camera.
-STANDING = dict(
-    nose=(0, 0),
-    left_eye=(5, -4),
-    right_eye=(-5, -4),
-    left_ear=(11, 0),
-    right_ear=(-11, 0),
-    left_shoulder=(24, 34),
-    right_shoulder=(-24, 34),
-    left_elbow=(32, 72),
-    right_elbow=(-32, 72),
-    left_wrist=(34, 108),
-    right_wrist=(-34, 108),
-    left_hip=(16, 110),
-    right_hip=(-16, 110),
-    left_knee=(18, 165),
-    right_knee=(-18, 165),
-    left_ankle=(19, 220),
-    right_ankle=(-19, 220),
-)
+STANDING = {
+    "nose": (0, 0),
+    "left_eye": (5, -4),
+    "right_eye": (-5, -4),
+    "left_ear": (11, 0),
+    "right_ear": (-11, 0),
+    "left_shoulder": (24, 34),
+    "right_shoulder": (-24, 34),
+    "left_elbow": (32, 72),
+    "right_elbow": (-32, 72),
+    "left_wrist": (34, 108),
+    "right_wrist": (-34, 108),
+    "left_hip": (16, 110),
+    "right_hip": (-16, 110),
+    "left_knee": (18, 165),
+    "right_knee": (-18, 165),
+    "left_ankle": (19, 220),
+    "right_ankle": (-19, 220),
+}
 
 
 class Actor:
