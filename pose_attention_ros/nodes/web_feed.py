@@ -32,9 +32,7 @@ class GraphFeed:
     """See hub.Feed."""
 
     def __init__(self, node: ManagedNode, look: Callable[[], None]) -> None:
-        """
-        :param look: called by the node's executor when pages come or go
-        """
+        """:param look: called by the node's executor when pages come or go"""
         self._node, self._look = node, look
         self._teacher = node.create_client(TeachAction, "teach_action")
         self._getters = {name: node.create_client(GetParameters, f"{name}/get_parameters") for name in _OWNERS}

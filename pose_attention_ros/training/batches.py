@@ -127,7 +127,8 @@ class Carriers:
     _GROUPS: ClassVar[dict[str, tuple[str, ...]]] = {"arm": ("elbow", "wrist"), "leg": ("knee", "ankle"), "any": ()}
 
     def __init__(self, classes: tuple[str, ...], named: Mapping[str, str], layout: Layout) -> None:
-        """
+        """Look the joints up.
+
         :param named: class -> "arm" or "leg": one of them, whole; every class wants a shoulder, and the head or an elbow
         """
         self._shoulders = self._rows(layout, ("shoulder",))

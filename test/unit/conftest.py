@@ -12,6 +12,12 @@ from tensorrt_fixtures import cudart, trt
 __all__ = ["cudart", "trt"]
 
 
+@pytest.fixture
+def with_litert() -> None:
+    """Skips where LiteRT is not: what says so in words of our own, or takes another runtime, tells no missing package."""
+    pytest.importorskip("ai_edge_litert", reason="ai_edge_litert is not installed and has no rosdep key: see README")
+
+
 @pytest.hookimpl(hookwrapper=True)
 def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Iterator[Any]:
     """`colcon test` after `rosdep install` alone: a test that fails for want of a package of pip is skipped, and says so."""

@@ -29,6 +29,7 @@ def fetched(movenet_weights, tmp_path, monkeypatch):
     monkeypatch.setattr(weights, "load", lambda name: movenet_weights.read_bytes())
 
 
+@pytest.mark.usefixtures("with_litert")
 def test_a_processor_runs_litert_and_keeps_a_core(movenet_weights, no_gpu, monkeypatch):
     for cores, threads in ((1, 1), (2, 1), (4, 3), (16, 4)):
         monkeypatch.setattr(os, "sched_getaffinity", lambda _, cores=cores: set(range(cores)), raising=False)

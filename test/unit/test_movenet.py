@@ -98,6 +98,7 @@ def test_closing_frees_the_network():
     assert network.closed
 
 
+@pytest.mark.usefixtures("with_litert")
 def test_the_input_follows_the_size_of_the_image(movenet_weights):
     estimator = create_pose_estimator(PoseConfig(input_size=128))
     rng = np.random.default_rng(0)
@@ -132,6 +133,7 @@ def test_missing_runtime_is_one_line(movenet_weights, monkeypatch):
         create_pose_estimator(PoseConfig())
 
 
+@pytest.mark.usefixtures("with_litert")
 def test_a_file_that_is_no_network_is_one_line():
     with pytest.raises(ModelError, match="LiteRT cannot read the model"):
         litert.LiteRtNetwork(b"no network at all", 1)
@@ -145,6 +147,7 @@ def test_every_registered_estimator_can_be_imported():
         assert callable(getattr(importlib.import_module(module), factory))
 
 
+@pytest.mark.usefixtures("with_litert")
 def test_creating_and_running_it_writes_nothing_to_the_terminal(movenet_weights, capfd):
     estimator = create_pose_estimator(PoseConfig(input_size=64))
     estimator.warm_up((64, 48))
@@ -153,6 +156,7 @@ def test_creating_and_running_it_writes_nothing_to_the_terminal(movenet_weights,
 
 
 @pytest.mark.usefixtures("movenet_weights")
+@pytest.mark.usefixtures("with_litert")
 def test_another_input_size_is_taken_between_two_frames():
     """A resized estimator answers as one made with that size, to the last bit, and back again."""
     frames = [Frame(np.random.default_rng(seed).integers(0, 256, (240, 320, 3), np.uint8), seed) for seed in (1, 2)]

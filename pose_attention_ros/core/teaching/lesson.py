@@ -93,9 +93,7 @@ class Lesson:
         config: TakeConfig | None = None,
         spans_ns: Sequence[tuple[int, int]] = (),
     ) -> None:
-        """
-        :param spans_ns: stamps between which the action is shown, where that is known
-        """
+        """:param spans_ns: stamps between which the action is shown, where that is known"""
         self.name, self.track_id, self.config = name, track_id, config or TakeConfig()
         self._rate_hz, ticks = rate_hz, math.ceil(LONGEST_LESSON_S * rate_hz)
         self._ticks: deque[tuple[int, float, np.ndarray, np.ndarray]] = deque(maxlen=ticks)

@@ -14,9 +14,7 @@ class TaughtWindow:
     """What was seen of one person in the last ticks, since they last rested."""
 
     def __init__(self, embedding_size: int, features_shape: tuple[int, ...], rate_hz: float) -> None:
-        """
-        :param features_shape: (V, C)
-        """
+        """:param features_shape: (V, C)"""
         self._rate_hz = rate_hz
         ticks = round(max(LENGTHS_S) * rate_hz)
         self._embeddings = np.zeros((ticks, embedding_size), np.float32)
