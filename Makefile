@@ -15,6 +15,9 @@ BENCH_ARGS ?=
 QUICK_ARGS ?=
 # make bench: folder of photos whose people are labelled (benchmarks/pose_photos.py); empty leaves accuracy out.
 PHOTOS ?=
+# make bench: folder of the videos that benchmarks/pose_page.py names, for the other tables of docs/pose_choice.md; its arguments.
+VIDEOS ?=
+PAGE_ARGS ?= --most-photos 120
 POSE_ARGS ?= --part validation --most-photos 120 --every-stage
 # make test-interrupts: how often each node and each launch is interrupted.
 TIMES ?= 200
@@ -85,6 +88,8 @@ bench: venv-train build  ## time and memory: composed, graph of nodes, evaluatin
 	  scripts/with_ros python -m benchmarks.web --source "$$SOURCE" --out out/bench && \
 	  scripts/with_ros python -m benchmarks.pose_cnn --json out/bench/pose_cnn.json && \
 	  scripts/with_ros python -m benchmarks.pose_choice --photos "$$PHOTOS" --source "$$SOURCE" --out out/bench/pose_choice $(POSE_ARGS) && \
+	  scripts/with_ros python -m benchmarks.pose_page $(if $(PHOTOS),--photos "$(PHOTOS)") $(if $(VIDEOS),--videos "$(VIDEOS)") \
+	    --out out/bench/pose_page $(PAGE_ARGS) && \
 	  exec scripts/with_ros python -m benchmarks.instructions --json out/bench/instructions.json
 
 bench-quick: build  ## instructions and milliseconds of our own stages against the stored baseline, a verdict for each

@@ -16,7 +16,6 @@ import dataclasses
 import json
 import multiprocessing
 import os
-import shutil
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
@@ -51,8 +50,7 @@ CROWD_SIZE = 512
 DECODED = (0, 1, 5, 20)
 PLACE_PX = (64, 128)
 CALIBRATION_PHOTOS = 100
-RESULT = "pose_choice.json"
-MARKS = ("<!-- measured: begin -->", "<!-- measured: end -->")
+RESULT, PICTURE = "pose_choice.json", "pose_choice.png"
 
 
 @dataclass(frozen=True)
@@ -65,8 +63,8 @@ class Contender:
 
 
 def contenders(models: Sequence[PoseSpec], sizes: Sequence[int], threads: int) -> Iterator[Contender]:
-    """MoveNet on its runtimes, Thunder where it is fetched, and every precision of the pose network at each size; with other
-    numbers of stages at one size."""
+    """MoveNet on its runtimes and with a second look, Thunder where it is fetched, and every precision of the pose network
+    at each size; with other numbers of stages at one size."""
     for size in MOVENET_SIZES:
         yield Contender("MoveNet MultiPose", PoseConfig(input_size=size, threads=threads, min_person_score=0.0))
     others = [("onnx", "fp32"), *([("onnx", "int8")] if movenet_network.is_written("int8") else [])]
@@ -74,9 +72,13 @@ def contenders(models: Sequence[PoseSpec], sizes: Sequence[int], threads: int) -
         for size in MOVENET_RUNTIME_SIZES:
             config = PoseConfig(runtime=runtime, precision=precision, input_size=size, threads=threads, min_person_score=0.0)
             yield Contender(f"MoveNet MultiPose, {runtime}, {precision}", config)
+    for size in MOVENET_RUNTIME_SIZES:
+        config = PoseConfig(input_size=size, threads=threads, min_person_score=0.0, zoom="auto")
+        yield Contender("MoveNet MultiPose, zoom auto", config)
     if weights.weight_file(THUNDER).path.is_file():
-        config = PoseConfig(estimator=THUNDER, input_size=256, threads=threads, min_person_score=0.0)
-        yield Contender("MoveNet Thunder on MultiPose's boxes", config)
+        for size in MOVENET_RUNTIME_SIZES:
+            config = PoseConfig(estimator=THUNDER, input_size=size, threads=threads, min_person_score=0.0)
+            yield Contender("MoveNet Thunder on MultiPose's boxes, first look", config)
     for number, spec in enumerate(models):
         for precision in (name for name in ("fp32", "int8") if name in spec.files):
             for size in sizes if number == 0 else (STAGES_SIZE,):
@@ -115,18 +117,20 @@ def accuracy(row: Contender, photos: list) -> dict[str, float]:
     }
 
 
-def times(rows: Sequence[Contender], frames: Sequence[Frame]) -> list[dict[str, float]]:
-    """Milliseconds a frame of each row, all of it and the network alone: medians over frames taken in turns."""
+def times(rows: Sequence[Contender], frames: Sequence[Frame], rounds: int) -> list[dict[str, float]]:
+    """Milliseconds a frame of each row, all of it, the network alone, and of the processor: medians over frames taken in
+    turns."""
     estimators = [create_pose_estimator(row.config) for row in rows]
     for estimator in estimators:
         for frame in frames:
             estimator(frame)
-    whole, network = np.zeros((2, ROUNDS, len(rows), len(frames)))
-    for turn in range(ROUNDS):
+    whole, network, processor = np.zeros((3, rounds, len(rows), len(frames)))
+    for turn in range(rounds):
         for number, estimator in enumerate(estimators):
             for place, frame in enumerate(frames):
-                began = time.perf_counter()
+                began, used = time.perf_counter(), time.process_time()
                 estimator(frame)
+                processor[turn, number, place] = 1e3 * (time.process_time() - used)
                 whole[turn, number, place] = 1e3 * (time.perf_counter() - began)
                 network[turn, number, place] = 1e3 * estimator.network_s
     for estimator in estimators:
@@ -136,6 +140,7 @@ def times(rows: Sequence[Contender], frames: Sequence[Frame]) -> list[dict[str, 
             "ms": round(float(np.median(whole[:, number])), 2),
             "p95_ms": round(float(np.quantile(whole[:, number], 0.95)), 2),
             "network_ms": round(float(np.median(network[:, number])), 2),
+            "processor_ms": round(float(np.median(processor[:, number])), 2),
         }
         for number in range(len(rows))
     ]
@@ -230,7 +235,7 @@ def measure(args: argparse.Namespace) -> dict:
             result["memory_mb"] = memory_mb(row, frames[0])
             if photos:
                 result |= {**accuracy(row, photos), "of_twelve": people_at_once(row, frames)}
-        for result, measured in zip(results, times(rows, frames[:4])):
+        for result, measured in zip(results, times(rows, frames[:4], args.rounds)):
             result |= measured
     return {
         "machine": machine(),
@@ -288,13 +293,14 @@ def table(result: dict) -> str:
         f"{result['machine']}, {result['threads']} thread(s), load {result['load_average']}; {result['people']} people "
         f"in {result['photos']} {result['part']} photos",
         "",
-        "| estimator | input | stages | AP | AP50 | ms a frame | of it network | memory, MB | found of 12 |",
-        "|---|---|---|---|---|---|---|---|---|",
+        "| estimator | input | stages | AP | AP50 | ms a frame | of it network | processor ms | memory, MB | found of 12 |",
+        "|---|---|---|---|---|---|---|---|---|---|",
     ]
     for row in result["rows"]:
         lines.append(
             f"| {row['title']} | {row['input_size']} | {row['stages'] or '-'} | {_number(row, 'ap')} | "
-            f"{_number(row, 'ap50')} | {row['ms']:.1f} | {row['network_ms']:.1f} | {row['memory_mb']:.0f} | "
+            f"{_number(row, 'ap50')} | {row['ms']:.1f} | {row['network_ms']:.1f} | "
+            f"{row['processor_ms']:.1f} | {row['memory_mb']:.0f} | "
             f"{row.get('of_twelve', '-')} |"
         )
     decoding = ", ".join(f"{people}: {ms:.1f} ms" for people, ms in result["decoding_ms"].items())
@@ -334,25 +340,8 @@ def picture(result: dict, path: Path) -> None:
     pyplot.close(figure)
 
 
-def write_page(page: Path, text: str) -> None:
-    """Put `text` into the page in place of what lies between MARKS. Raises UserError where it has none."""
-    before, after = marked(page)
-    page.write_text(f"{before}{MARKS[0]}\n\n{text.strip()}\n\n{MARKS[1]}{after}", encoding="utf-8")
-
-
-def marked(page: Path) -> tuple[str, str]:
-    """What lies before and after MARKS in a page. Raises UserError where it has none."""
-    try:
-        before, begin, rest = page.read_text(encoding="utf-8").partition(MARKS[0])
-    except OSError as error:
-        raise UserError(f"--docs {page} cannot be read: {error.strerror}") from None
-    _, end, after = rest.partition(MARKS[1])
-    if not begin or not end:
-        raise UserError(f"--docs {page} lacks the lines {MARKS[0]} and {MARKS[1]}, between which the table goes")
-    return before, after
-
-
-def main() -> None:
+def arguments() -> argparse.ArgumentParser:
+    """What the command takes."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--photos", default="", metavar="DIR", help="folder with images/, labels and lists of file names")
     parser.add_argument("--part", choices=tuple(PARTS), default="test", help="which photos of it (default: %(default)s)")
@@ -372,29 +361,28 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=2, help="CPU threads (default: %(default)s)")
     parser.add_argument("--most-photos", type=int, default=0, help="score on so many only (default: all)")
     parser.add_argument("--out", type=Path, default=Path("out/bench/pose_choice"), help="folder (default: %(default)s)")
-    parser.add_argument(
-        "--docs",
-        type=Path,
-        metavar="FILE.md",
-        help="put the table into this page, between the two lines that mark its place, and its picture",
-    )
-    args = parser.parse_args()
-    try:
-        weights.fetch("movenet_multipose")
-        if args.docs:
-            marked(args.docs)  # before hours are spent
-        result = measure(args)
-    except UserError as error:
-        raise SystemExit(f"pose_choice: {error}") from None
+    parser.add_argument("--rounds", type=int, default=ROUNDS, help="how often times are taken (default: %(default)s)")
+    return parser
+
+
+def run(args: argparse.Namespace) -> dict:
+    """Measure, and write table and picture into the folder. Raises UserError."""
+    weights.fetch(movenet_network.WEIGHTS)
+    result = measure(args)
     args.out.mkdir(parents=True, exist_ok=True)
     (args.out / RESULT).write_text(json.dumps(result, indent=2) + "\n")
     (args.out / "pose_choice.md").write_text(table(result) + "\n")
     if result["photos"]:
-        picture(result, args.out / "pose_choice.png")
-    if args.docs:
-        write_page(args.docs, table(result))
-        if result["photos"]:
-            shutil.copy(args.out / "pose_choice.png", args.docs.parent / "pictures")
+        picture(result, args.out / PICTURE)
+    return result
+
+
+def main() -> None:
+    args = arguments().parse_args()
+    try:
+        result = run(args)
+    except UserError as error:
+        raise SystemExit(f"pose_choice: {error}") from None
     print(f"\n{table(result)}\n\nwritten to {args.out}")
 
 

@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from pose_attention_ros.cameras import CameraConfig, open_source
+from pose_attention_ros.core.errors import UserError
 from pose_attention_ros.core.messages.images import read_image
 from pose_attention_ros.inference import movenet_network, weights
 from pose_attention_ros.inference.letterbox import Letterbox
@@ -26,6 +27,7 @@ from pose_attention_ros.inference.movenet_runtimes import open_heads
 from pose_attention_ros.inference.pose import STRIDE, PoseConfig
 
 PUBLISHED_PEOPLE, LEAST_PERSON, LEAST_JOINT = 6, 0.15, 0.2
+JOINTS_PX, SCORES = 0.5, 0.01  # what counts as the same
 SUFFIXES = (".mp4", ".avi")
 
 
@@ -72,6 +74,52 @@ def differences(wanted: RawPeople, got: RawPeople, box: Letterbox, least_joint: 
         yield float(farthest[nearest]), float(max(scores.max(), abs(wanted.person_scores[row] - got.person_scores[nearest])))
 
 
+def compare(
+    videos: Sequence[Path], photos: Path | None, every: int, input_size: int, least_joint: float, runtime: str
+) -> dict[str, float | int | str]:
+    """How many people there are, the share of them who are the same, and the largest differences. Raises UserError."""
+    heads = open_heads(PoseConfig(runtime=runtime, input_size=input_size))
+    published = LiteRtNetwork(weights.load(movenet_network.WEIGHTS), 1)
+    found, seen = [], set()
+    for source, image in images(videos, photos, every):
+        box = Letterbox.fit(image.shape[1::-1], input_size, STRIDE)
+        view = heads.view(box.input_size)
+        view.write(image, box)
+        got = decode(view(), most_people=PUBLISHED_PEOPLE)
+        found += differences(published_people(published, image, box), got, box, least_joint)
+        seen.add(source)
+    if not found:
+        raise UserError("there is nobody to compare: give --videos or --photos with people, or a smaller --every")
+    joints_px, scores = np.array(found).T
+    same = (joints_px <= JOINTS_PX) & (scores <= SCORES)
+    return {
+        "sources": len(seen),
+        "people": len(found),
+        "same": int(same.sum()),
+        "farthest_px": float(joints_px.max()),
+        "scores": float(scores.max()),
+        "every": every,
+        "least_joint": least_joint,
+        "input_size": input_size,
+        "runtime": runtime,
+    }
+
+
+def table(rows: Sequence[dict]) -> str:
+    """As Markdown."""
+    lines = [
+        f"| one frame or photo of every | joints with a score of | people | the same: joints within {JOINTS_PX} px of the "
+        f"input, scores within {SCORES} | farthest joint, px | scores |",
+        "|---|---|---|---|---|---|",
+    ]
+    for row in rows:
+        lines.append(
+            f"| {row['every']} | {row['least_joint']} | {row['people']} | "
+            f"{row['same']} ({row['same'] / row['people']:.2%}) | {row['farthest_px']:.4f} | {row['scores']:.4f} |"
+        )
+    return "\n".join(lines)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--videos", type=Path, nargs="*", default=[])
@@ -82,30 +130,11 @@ def main() -> None:
     parser.add_argument("--runtime", default="onnx")
     parser.add_argument("--json", type=Path)
     args = parser.parse_args()
-    heads = open_heads(PoseConfig(runtime=args.runtime, input_size=args.input_size))
-    published = LiteRtNetwork(weights.load(movenet_network.WEIGHTS), 1)
-    found, seen = [], set()
-    for source, image in images(args.videos, args.photos, args.every):
-        box = Letterbox.fit(image.shape[1::-1], args.input_size, STRIDE)
-        view = heads.view(box.input_size)
-        view.write(image, box)
-        got = decode(view(), most_people=PUBLISHED_PEOPLE)
-        found += differences(published_people(published, image, box), got, box, args.least_joint)
-        seen.add(source)
-    joints_px, scores = np.array(found).reshape(-1, 2).T
-    same = (joints_px <= 0.5) & (scores <= 0.01)
-    result = {
-        "sources": len(seen),
-        "people": len(found),
-        "same": float(same.mean()),
-        "farthest_px": float(joints_px.max()),
-        "scores": float(scores.max()),
-        "every": args.every,
-        "least_joint": args.least_joint,
-        "input_size": args.input_size,
-        "runtime": args.runtime,
-    }
-    print(", ".join(f"{name} {value}" for name, value in result.items()))
+    try:
+        result = compare(args.videos, args.photos, args.every, args.input_size, args.least_joint, args.runtime)
+    except UserError as error:
+        raise SystemExit(f"pose_equality: {error}") from None
+    print(table([result]))
     if args.json:
         args.json.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
 

@@ -66,6 +66,28 @@ def on_photos(folder: Path, config: PoseConfig, most: int) -> dict[str, float]:
     return {"photos": score.photos, "ap": score.ap, "ap50": score.ap50}
 
 
+def measure(video: str, most_frames: int, photos: Path | None, most_photos: int, input_size: int) -> dict:
+    """Both settings of `zoom`, on the video and on the photos, as far as they are there."""
+    configs = {zoom: PoseConfig(input_size=input_size, zoom=zoom) for zoom in ("off", "auto")}
+    result: dict = on_video(video, configs, most_frames) if video else {name: {} for name in configs}
+    if photos:
+        for name, config in configs.items():
+            result[name] |= on_photos(photos, config, most_photos)
+    return result
+
+
+def table(result: dict) -> str:
+    """As Markdown."""
+    shown = {"people": "people a frame", "sure": f"with a score of {SURE_SCORE}", "tracked": "with a track"}
+    shown |= {"ms": "processor ms a frame", "ap": "AP", "ap50": "AP50"}
+    columns = [name for name in shown if name in result["off"]]
+    lines = [f"| `zoom` | {' | '.join(shown[name] for name in columns)} |", f"|---|{len(columns) * '---|'}"]
+    for zoom, row in result.items():
+        cells = [f"{row[name]:.{1 if name == 'ms' else 3 if name in ('ap', 'ap50') else 2}f}" for name in columns]
+        lines.append(f"| `{zoom}` | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--video", required=True)
@@ -75,13 +97,8 @@ def main() -> None:
     parser.add_argument("--input-size", type=int, default=PoseConfig().input_size)
     parser.add_argument("--json", type=Path, help="write the result here as well")
     args = parser.parse_args()
-    configs = {zoom: PoseConfig(input_size=args.input_size, zoom=zoom) for zoom in ("off", "auto")}
-    result = on_video(args.video, configs, args.most_frames)
-    if args.photos:
-        for name, config in configs.items():
-            result[name] |= on_photos(args.photos, config, args.most_photos)
-    for name, row in result.items():
-        print(f"zoom {name}: " + ", ".join(f"{key} {value:.3f}" for key, value in row.items()))
+    result = measure(args.video, args.most_frames, args.photos, args.most_photos, args.input_size)
+    print(table(result))
     if args.json:
         args.json.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
 

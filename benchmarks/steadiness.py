@@ -110,6 +110,22 @@ def steadiness(
     }
 
 
+def measure(videos: Iterable[str], input_size: int, most_frames: int) -> dict[str, dict[str, float]]:
+    """Each setting's numbers. Raises UserError."""
+    tracks = [track for video in videos for track in tracks_of(video, input_size, most_frames)]
+    torso = ([5, 6], [11, 12])  # shoulders and hips of COCO's joints
+    return {name: steadiness(tracks, config, torso) for name, config in SETTINGS.items()}
+
+
+def table(rows: dict[str, dict[str, float]]) -> str:
+    """As Markdown."""
+    lines = ["| smoothing | tremble, median | 90 % | lag |", "|---|---|---|---|"]
+    lines += [
+        f"| {name} | {row['tremble']:.4f} | {row['tremble_p90']:.3f} | {row['lag']:.3f} |" for name, row in rows.items()
+    ]
+    return "\n".join(lines)
+
+
 def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
@@ -119,14 +135,10 @@ def main() -> None:
     parser.add_argument("--json", type=Path)
     args = parser.parse_args()
     try:
-        tracks = [track for video in args.videos for track in tracks_of(video, args.input_size, args.most_frames)]
-        torso = ([5, 6], [11, 12])  # shoulders and hips of COCO's joints
-        rows = {name: steadiness(tracks, config, torso) for name, config in SETTINGS.items()}
+        rows = measure(args.videos, args.input_size, args.most_frames)
     except UserError as error:
         raise SystemExit(f"steadiness: {error}") from None
-    print("| smoothing | tremble, median | 90 % | lag |\n|---|---|---|---|")
-    for name, row in rows.items():
-        print(f"| {name} | {row['tremble']:.4f} | {row['tremble_p90']:.3f} | {row['lag']:.3f} |")
+    print(table(rows))
     if args.json:
         args.json.write_text(json.dumps(rows, indent=2) + "\n")
 

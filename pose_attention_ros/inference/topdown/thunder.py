@@ -11,8 +11,8 @@ from pose_attention_ros.inference.network_types import NetworkFile
 from pose_attention_ros.inference.topdown.spec import Fed, TopDownSpec
 
 WEIGHTS = "movenet_thunder"
-SIZE = (192, 192)  # of the crop; the network takes any multiple of 32, and was made for 256
-MARGIN = 1.25
+SIZE = (192, 224)  # width and height of a crop; the network takes multiples of 32, and was made for 256
+MARGIN = 1.15
 _VERSION = 1  # of what is written here
 _IMAGE = "StatefulPartitionedCall/stack"
 _OUTPUTS = {
