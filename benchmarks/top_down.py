@@ -2,13 +2,14 @@
 
     python -m benchmarks.top_down --video two_people.mp4 --photos DIR --most-photos 60
 
-Both estimators see each frame in turn, so that a busy machine disturbs both alike. On photos a first look crops around
+The estimators see each frame in turn, so that a busy machine disturbs all alike. On photos a first look crops around
 MultiPose's people, a second one around the joints of the first, as in a video. DIR as in benchmarks/pose_photos.py.
 """
 
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -20,18 +21,21 @@ from pose_attention_ros.core.types import Frame
 from pose_attention_ros.data.pose_images import Photo
 from pose_attention_ros.evaluation.keypoints import score_keypoints
 from pose_attention_ros.inference.pose import PoseConfig, create_pose_estimator
+from pose_attention_ros.inference.topdown import thunder
 
+THUNDER = thunder.WEIGHTS  # the estimator is called like its weights
 LEAST_PERSON = 0.03  # on photos: people of whom an estimator is less sure are left out
 STEP_NS, APART_NS = 100_000_000, 60_000_000_000  # between two looks at a photo, between two photos
 LOOKS = ("first look", "second look")
 
 
 def configs(input_size: int, least_person: float) -> dict[str, PoseConfig]:
-    """The two estimators."""
-    return {
-        name: PoseConfig(estimator=name, input_size=input_size, min_person_score=least_person)
-        for name in ("movenet", "movenet_thunder")
-    }
+    """MultiPose, Thunder, and its int8 form where it has been exported."""
+    config = PoseConfig(input_size=input_size, min_person_score=least_person)
+    found = {name: dataclasses.replace(config, estimator=name) for name in ("movenet", THUNDER)}
+    if thunder.has_int8():
+        found[f"{THUNDER} in int8"] = dataclasses.replace(found[THUNDER], precision="int8")
+    return found
 
 
 def on_photos(photos: Sequence[Photo], input_size: int) -> dict[str, dict[str, float]]:
@@ -39,7 +43,7 @@ def on_photos(photos: Sequence[Photo], input_size: int) -> dict[str, dict[str, f
     result: dict[str, dict[str, float]] = {}
     for name, config in configs(input_size, LEAST_PERSON).items():
         estimator = create_pose_estimator(config)
-        looks: tuple[list, ...] = tuple([] for _ in LOOKS[: 1 + (name == "movenet_thunder")])
+        looks: tuple[list, ...] = tuple([] for _ in LOOKS[: 1 + (config.estimator == THUNDER)])
         for number, photo in enumerate(photos):
             image = read_image(photo.path)
             for turn, found in enumerate(looks):

@@ -20,7 +20,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--model",
         required=True,
         metavar="M",
-        help="name under models/, a model directory with weights, or movenet_multipose",
+        help=f"name under models/, a model directory with weights, or one of {', '.join(export_movenet.MODELS)}",
     )
     onnx.add_argument("--json", type=Path, metavar="FILE", help="write the differences from torch there")
     export_pose.add_arguments(onnx)
@@ -31,8 +31,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    if args.model == movenet_network.WEIGHTS:
-        return export_tensorrt.run(args) if args.format == "tensorrt" else export_movenet.run(args)
+    if args.model == movenet_network.WEIGHTS and args.format == "tensorrt":
+        return export_tensorrt.run(args)
+    if args.model in export_movenet.MODELS and args.format == "onnx":
+        return export_movenet.run(args)
     folder = find_model(args.model)
     if args.format == "tensorrt":
         return export_tensorrt.run(args, folder)

@@ -7,7 +7,6 @@ a GPU do not take. `movenet_decoding` does that part.
 from __future__ import annotations
 
 import hashlib
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -28,11 +27,6 @@ WEIGHTS = "movenet_multipose"
 _TENSORS = {"centre": 300, "size": 291, "offset": 288, "heat": 373, "joint_offset": 404, "regression": 408}
 _IMAGE_TENSOR = 0
 _STRIDE = 32
-_BEHIND_BACKBONE = 24  # convolutions: six of the pyramid, three of each head
-# Tensors that other convolutions compute in fp32: the first block, whose channels differ most, and the backbone's four ways
-# into the pyramid. All of them and what is behind the backbone are a sixth of the work, and most of what int8 would spoil.
-_FLOAT_TENSORS = (199, 200, 201, 209, 221, 237, 264)
-_IN_INT8 = ("Conv", "Clip")  # the sums of the residual blocks stay in fp32
 _VERSION = 2  # of what this module writes
 
 
@@ -86,27 +80,13 @@ def int8_file(tensorrt: bool = False) -> NetworkFile:
 def write_int8(images: Sequence[np.ndarray]) -> list[Path]:
     """Write both int8 forms, calibrated on `images`, each (1, 3, H, W) float32 RGB in [0, 1], sides multiples of 32.
     Returns their paths."""
-    from pose_attention_ros.models.pose_int8 import quantise
+    from pose_attention_ros.models.pose_int8 import quantised_movenet
 
-    paths = []
-    with tempfile.TemporaryDirectory() as scratch:
-        whole, part = Path(scratch) / "fp32.onnx", Path(scratch) / "int8.onnx"
-        whole.write_bytes(onnx_file("fp32").content)
-        for tensorrt in (False, True):
-            quantise(whole, part, images, symmetric=tensorrt, stride=_STRIDE, in_float=_in_float(whole), operators=_IN_INT8)
-            store_file(_int8_path(tensorrt), _made_of(), part.read_bytes())
-            paths.append(_int8_path(tensorrt))
+    content, paths = onnx_file("fp32").content, []
+    for tensorrt in (False, True):
+        store_file(_int8_path(tensorrt), _made_of(), quantised_movenet(content, images, _STRIDE, tensorrt))
+        paths.append(_int8_path(tensorrt))
     return paths
-
-
-def _in_float(path: Path) -> list[str]:
-    """Names of the nodes that stay in fp32: convolutions and what limits their values."""
-    import onnx
-
-    nodes = onnx.load(path).graph.node
-    spared = {name for tensor in _FLOAT_TENSORS for name in (f"t{tensor}", f"t{tensor}_raw")}
-    behind = {node.name for node in [node for node in nodes if node.op_type == "Conv"][-_BEHIND_BACKBONE:]}
-    return [node.name for node in nodes if node.name in spared | behind]
 
 
 def _int8_path(tensorrt: bool) -> Path:

@@ -21,13 +21,14 @@ if TYPE_CHECKING:
     from onnx import ModelProto
 
 INPUT = "image"
+_WITHOUT_SUMS = ("Conv", "Clip")  # kinds of nodes that compute in int8 where the sums of residual blocks do not
+_FIRST_BLOCK = 3  # convolutions
 _LEVELS = 64  # of a weight of seven bits, on either side of 0
 _SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp")
 
 
-def calibration_images(folder: Path, most: int, input_size: int) -> list[np.ndarray]:
-    """Up to `most` photos of a folder, evenly chosen by name, each (1, 3, S, S) float32 RGB in [0, 1], fitted as a robot's
-    pose stage fits them into a square of S = `input_size` pixels. Raises UserError where the folder has none."""
+def calibration_files(folder: Path, most: int) -> list[Path]:
+    """Up to `most` photos of a folder, evenly chosen by name. Raises UserError where it has none."""
     files = sorted(path for path in folder.rglob("*") if path.suffix.lower() in _SUFFIXES) if folder.is_dir() else []
     if not files:
         raise UserError(
@@ -35,11 +36,14 @@ def calibration_images(folder: Path, most: int, input_size: int) -> list[np.ndar
             "the robot will see"
         )
     step = max(1, len(files) / most)
-    return [
-        image
-        for image in (fitted(files[int(i * step)], input_size) for i in range(min(most, len(files))))
-        if image is not None
-    ]
+    return [files[int(i * step)] for i in range(min(most, len(files)))]
+
+
+def calibration_images(folder: Path, most: int, input_size: int) -> list[np.ndarray]:
+    """Up to `most` photos of a folder, each (1, 3, S, S) float32 RGB in [0, 1], fitted as a robot's pose stage fits them
+    into a square of S = `input_size` pixels. Raises UserError where the folder has none."""
+    images = (fitted(path, input_size) for path in calibration_files(folder, most))
+    return [image for image in images if image is not None]
 
 
 def fitted(path: Path, size: int) -> np.ndarray | None:
@@ -112,6 +116,42 @@ def quantise(
     del model.graph.value_info[:]
     onnx.checker.check_model(model)
     path.write_bytes(model.SerializeToString(deterministic=True))
+
+
+def quantised_movenet(content: bytes, images: Sequence[np.ndarray], stride: int, tensorrt: bool) -> bytes:
+    """The int8 form of one of the MoveNets as ONNX; `images` and `stride` as for `quantise`.
+
+    :param tensorrt: the form whose ranges TensorRT reads
+    """
+    import onnx
+
+    with tempfile.TemporaryDirectory() as scratch:
+        whole, part = Path(scratch) / "fp32.onnx", Path(scratch) / "int8.onnx"
+        whole.write_bytes(content)
+        in_float = spoilt_by_int8(onnx.load(str(whole)))
+        quantise(whole, part, images, symmetric=tensorrt, stride=stride, in_float=in_float, operators=_WITHOUT_SUMS)
+        return part.read_bytes()
+
+
+def spoilt_by_int8(model: ModelProto) -> list[str]:
+    """Names of the nodes of a MobileNet v2 with a feature pyramid that int8 would spoil, a sixth of the work: the first
+    block, whose channels differ most, the ways from the backbone into the pyramid, and all that is behind."""
+    behind: set[str] = set()  # tensors of the pyramid and the heads, from the first enlarged one on
+    into: set[str] = set()
+    for node in model.graph.node:
+        if node.op_type == "Resize" or behind & set(node.input):
+            behind.update(node.output)
+        if node.op_type == "Resize" or (node.op_type == "Add" and behind & set(node.input)):
+            into.update(node.input)
+    convolutions = [node for node in model.graph.node if node.op_type == "Conv"]
+    spared = [
+        node
+        for number, node in enumerate(convolutions)
+        if number < _FIRST_BLOCK or node.input[0] in behind or node.output[0] in into
+    ]
+    made = {node.output[0] for node in spared}
+    limits = [node.name for node in model.graph.node if node.op_type in ("Clip", "Relu") and node.input[0] in made]
+    return [node.name for node in spared] + limits
 
 
 def with_corrected_biases(model: ModelProto, images: Sequence[np.ndarray], in_float: Sequence[str] = ()) -> ModelProto:

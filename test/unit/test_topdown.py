@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from topdown_files import JOINTS, SIZE, documented_detector, documented_person, drawn, person_network, write_folder
 
+from pose_attention_ros.cli.main import main
 from pose_attention_ros.core.errors import ModelError, UserError
 from pose_attention_ros.core.types import Frame
 from pose_attention_ros.inference import weights
@@ -17,6 +18,7 @@ from pose_attention_ros.inference.conversion.tfjs_file import read_tfjs
 from pose_attention_ros.inference.network_types import NetworkFile
 from pose_attention_ros.inference.networks import OnnxNetwork
 from pose_attention_ros.inference.pose import PoseConfig, create_pose_estimator
+from pose_attention_ros.inference.topdown import thunder
 
 onnx = pytest.importorskip("onnx", reason="reads and writes ONNX files: pip install onnx")
 pytestmark = pytest.mark.training
@@ -133,6 +135,32 @@ def test_thunder_wants_its_weights(tmp_path, monkeypatch):
     monkeypatch.setenv(weights.CACHE_VARIABLE, str(tmp_path))
     with pytest.raises(ModelError, match=r"run: pose-attention models fetch movenet_thunder$"):
         create_pose_estimator(PoseConfig(estimator="movenet_thunder"))
+
+
+@pytest.mark.slow
+def test_thunder_in_int8_agrees_with_itself(shared, movenet_weights, tmp_path, monkeypatch, capsys):
+    """What the command writes, calibrated on four photos."""
+    if not weights.WEIGHTS["movenet_thunder"].path.is_file():
+        pytest.skip("MoveNet Thunder is not fetched: pose-attention models fetch movenet_thunder")
+    monkeypatch.setattr(thunder, "_int8_path", lambda tensorrt: tmp_path / f"int8_{tensorrt}.onnx")
+    config = PoseConfig(estimator="movenet_thunder", precision="int8")
+    with pytest.raises(ModelError, match=r"run: pose-attention export onnx --model movenet_thunder --precision int8"):
+        create_pose_estimator(config)
+    command = ["export", "onnx", "--model", "movenet_thunder", "--precision"]
+    assert main([*command, "fp16"]) == 1 and main([*command, "int8", "--calibration", str(tmp_path)]) == 1
+    assert "expected fp32 or int8" in (told := capsys.readouterr().err) and "holds no photos" in told
+    assert main([*command, "int8", "--calibration", str(shared / "images")]) == 0
+    import cv2
+
+    frame = Frame(cv2.imread(str(shared / "images" / "000000000785.jpg")), 0)
+    whole, small = (
+        create_pose_estimator(PoseConfig(estimator="movenet_thunder", precision=precision))(frame)
+        for precision in ("fp32", "int8")
+    )
+    off = np.linalg.norm(whole.keypoints_px[0] - small.keypoints_px[0], axis=-1)
+    assert (
+        np.median(off) < 0.01 * np.ptp(whole.keypoints_px[0][:, 1]) and np.abs(whole.scores[0] - small.scores[0]).max() < 0.1
+    )
 
 
 def test_thunder_agrees_with_people(shared, movenet_weights):

@@ -33,15 +33,16 @@ def create_top_down(config: PoseConfig) -> TopDown:
 
 
 def create_thunder(config: PoseConfig) -> TopDown:
-    """MoveNet MultiPose's boxes with MoveNet Thunder. Raises ModelError where weights are missing."""
-    return TopDown(thunder_spec(), config)
+    """MoveNet MultiPose's boxes with MoveNet Thunder, in int8 where that is asked for and has been exported. Raises
+    ModelError where weights are missing."""
+    return TopDown(thunder_spec(config.precision, config.runtime.startswith("tensorrt")), config)
 
 
 class TopDown:
     """See the module. It remembers the people of the frame before."""
 
     def __init__(self, spec: TopDownSpec, config: PoseConfig) -> None:
-        if config.runtime == "litert" or config.precision == "int8":
+        if config.runtime == "litert" or (config.precision == "int8" and spec.person.file.precision != "int8"):
             raise UserError(
                 f"runtime is {config.runtime!r} and precision {config.precision!r}, expected auto, onnx, cuda "
                 f"or tensorrt, and fp32 or fp16: estimator {config.estimator} runs ONNX files"
@@ -158,10 +159,11 @@ class TopDown:
 
 
 class _MoveNetDetector:
-    """MoveNet MultiPose: boxes around the joints that it sees, and its scores."""
+    """MoveNet MultiPose: boxes around the joints that it sees, and its scores. It runs seldom, so never in int8."""
 
     def __init__(self, config: PoseConfig) -> None:
-        self._estimator = create_movenet(dataclasses.replace(config, estimator="movenet", zoom="off"))
+        precision = "fp32" if config.precision == "int8" else config.precision
+        self._estimator = create_movenet(dataclasses.replace(config, estimator="movenet", zoom="off", precision=precision))
         self.backend, self.resizable = self._estimator.backend, self._estimator.resizable
         self.resize = self._estimator.resize
         self.close = self._estimator.close

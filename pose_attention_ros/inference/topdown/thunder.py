@@ -3,11 +3,20 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
 
 from pose_attention_ros.core.body.layouts import LAYOUTS
+from pose_attention_ros.core.errors import ModelError, UserError
+from pose_attention_ros.core.types import Frame
 from pose_attention_ros.inference import weights
-from pose_attention_ros.inference.derived_files import derived_dir, derived_file
+from pose_attention_ros.inference.derived_files import derived_dir, derived_file, store_file, stored_file
+from pose_attention_ros.inference.movenet import create_movenet
 from pose_attention_ros.inference.network_types import NetworkFile
+from pose_attention_ros.inference.pose import STRIDE, PoseConfig
+from pose_attention_ros.inference.topdown.crops import crop_boxes, cut
 from pose_attention_ros.inference.topdown.spec import Fed, TopDownSpec
 
 WEIGHTS = "movenet_thunder"
@@ -23,10 +32,23 @@ _OUTPUTS = {
 }
 
 
-def thunder_file() -> NetworkFile:
+def thunder_file(precision: str = "fp32", tensorrt: bool = False) -> NetworkFile:
     """Thunder up to its heads: image (N, 3, H, W) float32 RGB in [0, 1] -> centre, heat, joint_offset and regression, each
-    (N, C, H / 4, W / 4). Raises ModelError where the weights are not fetched."""
+    (N, C, H / 4, W / 4).
+
+    :param precision: int8 for the form that `write_int8` wrote
+    :param tensorrt: of int8, the form whose ranges TensorRT reads
+    :raises ModelError: the weights are not fetched, or there is no int8 form
+    """
     source = weights.load(WEIGHTS)
+    if precision == "int8":
+        content = stored_file(_int8_path(tensorrt), _made_of())
+        if content is None:
+            raise ModelError(
+                f"{WEIGHTS} has no int8 file on this machine ({_int8_path(tensorrt)}); run: pose-attention export onnx "
+                f"--model {WEIGHTS} --precision int8 --calibration FOLDER_OF_PHOTOS"
+            )
+        return NetworkFile(WEIGHTS, content, hashlib.sha256(content).hexdigest(), "int8")
 
     def make() -> bytes:
         from pose_attention_ros.inference.conversion.onnx_writing import write_onnx
@@ -35,12 +57,48 @@ def thunder_file() -> NetworkFile:
         graph, values = weights.members_of(source)
         return write_onnx(read_tfjs(graph, values, _IMAGE, tuple(_OUTPUTS)), _IMAGE, _OUTPUTS, WEIGHTS)
 
-    path = derived_dir() / f"{WEIGHTS}_{_VERSION}_fp32.onnx"
-    content = derived_file(path, weights.weight_file(WEIGHTS).sha256, make)
+    content = derived_file(_path("fp32.onnx"), _made_of(), make)
     return NetworkFile(WEIGHTS, content, hashlib.sha256(content).hexdigest())
 
 
-def thunder_spec() -> TopDownSpec:
-    """Crops of SIZE, found by MoveNet MultiPose."""
-    fed = Fed(thunder_file(), "movenet", "image", tuple(_OUTPUTS.values()), SIZE, (0, 0, 0), (255, 255, 255), "rgb", "as_is")
+def has_int8() -> bool:
+    """Whether `write_int8` has been called on this machine."""
+    return _int8_path(tensorrt=False).is_file()
+
+
+def write_int8(images_bgr: Iterable[np.ndarray]) -> None:
+    """Write both int8 forms, calibrated on one person of each image (H, W, 3) uint8 where MoveNet MultiPose sees one.
+    Raises UserError where there is nobody."""
+    from pose_attention_ros.models.pose_int8 import quantised_movenet
+
+    detector, crops = create_movenet(PoseConfig()), []
+    for image in images_bgr:
+        boxes = detector(Frame(image, 0)).boxes_xyxy[:1]
+        for crop in crop_boxes(boxes, MARGIN, SIZE[0] / SIZE[1]):
+            planes = cut(image, crop, SIZE)[..., ::-1].transpose(2, 0, 1)
+            crops.append(np.ascontiguousarray(planes, np.float32)[None] / 255)
+    detector.close()
+    if not crops:
+        raise UserError("MoveNet MultiPose sees nobody in the photos of --calibration; give photos of people")
+    content = thunder_file().content
+    for tensorrt in (False, True):
+        store_file(_int8_path(tensorrt), _made_of(), quantised_movenet(content, crops, STRIDE, tensorrt))
+
+
+def thunder_spec(precision: str = "fp32", tensorrt: bool = False) -> TopDownSpec:
+    """Crops of SIZE, found by MoveNet MultiPose. Raises as `thunder_file` does."""
+    file = thunder_file(precision, tensorrt)
+    fed = Fed(file, "movenet", "image", tuple(_OUTPUTS.values()), SIZE, (0, 0, 0), (255, 255, 255), "rgb", "as_is")
     return TopDownSpec(WEIGHTS, LAYOUTS["coco17"], fed, MARGIN, None)
+
+
+def _int8_path(tensorrt: bool) -> Path:
+    return _path("int8_tensorrt.onnx" if tensorrt else "int8.onnx")
+
+
+def _path(kind: str) -> Path:
+    return derived_dir() / f"{WEIGHTS}_{_VERSION}_{kind}"
+
+
+def _made_of() -> str:
+    return weights.weight_file(WEIGHTS).sha256
