@@ -57,8 +57,10 @@ def on_photos(photos: Sequence[Photo], input_size: int) -> dict[str, dict[str, f
 
 def table(result: dict) -> str:
     """As Markdown."""
-    lines = ["| estimator | AP | AP50 |", "|---|---|---|"]
-    lines += [f"| {name} | {row['ap']:.3f} | {row['ap50']:.3f} |" for name, row in result.get("photos", {}).items()]
+    lines: list[str] = []
+    if "photos" in result:
+        lines += ["| estimator | AP | AP50 |", "|---|---|---|"]
+        lines += [f"| {name} | {row['ap']:.3f} | {row['ap50']:.3f} |" for name, row in result["photos"].items()]
     times = result.get("video", {})
     if times:
         first = next(iter(times.values()))["ms"]

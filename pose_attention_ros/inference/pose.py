@@ -92,7 +92,8 @@ class PoseConfig(Settings):
     )
     precision: str = setting(
         PRECISIONS[0],
-        "numbers that the network computes in; fp16 is for tensorrt and cuda; int8 of movenet and movenet_thunder must be exported first",
+        "numbers that the network computes in; fp16 is for tensorrt and cuda; int8 of movenet and movenet_thunder must be "
+        "exported first",
         choices=PRECISIONS,
     )
     engine_shapes: str = setting(
