@@ -15,7 +15,7 @@ __all__ = ["cudart", "trt"]
 @pytest.fixture
 def with_litert() -> None:
     """Skips where LiteRT is not: what says so in words of our own, or takes another runtime, tells no missing package."""
-    pytest.importorskip("ai_edge_litert", reason="ai_edge_litert is not installed and has no rosdep key: see README")
+    pytest.importorskip("ai_edge_litert", reason="ai_edge_litert is not installed and has no rosdep key: see docs/pc.md")
 
 
 @pytest.hookimpl(hookwrapper=True)
@@ -25,4 +25,4 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
     absent = absent_package(call.excinfo.value) if call.excinfo is not None and report.failed else None
     if absent is not None:
         report.outcome = "skipped"
-        report.longrepr = (str(item.fspath), 0, f"Skipped: {absent} is not installed and has no rosdep key: see README")
+        report.longrepr = (str(item.fspath), 0, f"Skipped: {absent} is not installed and has no rosdep key: see docs/pc.md")
