@@ -1,4 +1,5 @@
-"""The page in a real browser against the running graph: composed pipeline on a video, and the web node."""
+"""The page in a real browser against the running graph: the web node, and the composed pipeline with a network camera, which
+plays a recording in real time."""
 
 from __future__ import annotations
 
@@ -34,7 +35,7 @@ PATIENCE_S = 120.0
 
 @pytest.fixture(scope="module")
 def graph(ros, shared, movenet_weights, tmp_path_factory) -> Iterator[tuple[str, NodeProcess, str]]:
-    """Namespace, web node and address of a graph that plays a video of three people again and again."""
+    """Namespace, web node and address of a graph that sees three people go through the same exercises again and again."""
     namespace = f"/web_{uuid.uuid4().hex[:8]}"
     folder = tmp_path_factory.mktemp("web")
     pipeline = NodeProcess(
@@ -137,7 +138,7 @@ def test_an_action_is_taught_and_recognised_in_the_next_round(page):
     page.evaluate("page.count_ms = 50")
     page.fill("#teach-name", "gymnastics")
     page.click("#teach-form button")
-    go_on = "document.querySelector('#go-on button')?.click()"  # the video begins again, with new ids for everybody
+    go_on = "document.querySelector('#go-on button')?.click()"  # the round begins again, it may be with new ids
     until(page, "document.querySelectorAll('#takes li').length >= 2", go_on)
     picture(page, "teach")
     takes = page.evaluate("page.lesson.takes.length")
