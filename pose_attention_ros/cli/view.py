@@ -7,6 +7,7 @@ import dataclasses
 import signal
 import threading
 import time
+from collections.abc import Sequence
 from typing import Any
 
 from pose_attention_ros.cameras import Camera, CameraConfig, open_source
@@ -15,7 +16,7 @@ from pose_attention_ros.core.action_stage import ActionConfig, ActionStage
 from pose_attention_ros.core.actions.recogniser import ModelSpec
 from pose_attention_ros.core.graph_stage import GraphConfig, GraphStage
 from pose_attention_ros.core.machine.load import RateCap, RateConfig
-from pose_attention_ros.core.pipeline import Pipeline
+from pose_attention_ros.core.pipeline import STAGES, Pipeline
 from pose_attention_ros.core.secrets import masked
 from pose_attention_ros.core.teaching.commands import Teacher
 from pose_attention_ros.inference.pixel_feeds import PixelFeedConfig, create_pixel_feed
@@ -148,7 +149,7 @@ def _show(camera: Camera, pipeline: Pipeline, hub: Hub, view: ViewFeed, args: ar
     stopped = threading.Event()
     before = signal.signal(signal.SIGINT, lambda *_: (stopped.set(), threading.Thread(target=camera.close).start()))
     meter, cap, pace, frames, told_s = Meter(), RateCap(), Pace(), 0, 0.0
-    recorded = camera.frame_count is not None
+    recorded = not camera.live
     try:
         while not stopped.is_set() and not (args.max_frames and frames >= args.max_frames):
             frame = camera.read()
@@ -173,21 +174,19 @@ def _show(camera: Camera, pipeline: Pipeline, hub: Hub, view: ViewFeed, args: ar
             meter.done(time.monotonic() - began)
             if time.monotonic() - told_s >= _HEALTH_PERIOD_S:
                 told_s = time.monotonic()
-                stages = {
-                    f"{name}_ms": round(1000 * seconds, 1)
-                    for name, seconds in zip(("pose", "graph", "action"), result.stage_seconds)
-                }
-                hub.keep(
-                    {
-                        "type": "health",
-                        "values": {**meter.read(), **about, **stages, "pages": len(hub.pages)},
-                        "warnings": [],
-                    }
-                )
+                hub.keep(_health(camera, {**meter.read(), **about, "pages": len(hub.pages)}, result.stage_seconds))
     finally:
         signal.signal(signal.SIGINT, before)
         camera.close()
     return {**about, "frames": frames}
+
+
+def _health(camera: Camera, values: dict, stage_seconds: Sequence[float]) -> dict:
+    """What the page's health shows; of a live camera also what it lost, and what is wrong with it."""
+    stages = {f"{name}_ms": round(1000 * seconds, 1) for name, seconds in zip(STAGES, stage_seconds)}
+    live = {"dropped": camera.dropped} if camera.live else {}
+    trouble = camera.trouble if camera.live else ""
+    return {"type": "health", "values": {**values, **live, **stages}, "warnings": [["source", trouble]] if trouble else []}
 
 
 class Pace:

@@ -1,10 +1,12 @@
-"""The page in a real browser against the running graph: the web node, and the composed pipeline with a network camera, which
-plays a recording in real time."""
+"""The page in a real browser: against the composed pipeline on a video and the web node, and against `view` on a camera."""
 
 from __future__ import annotations
 
 import os
 import shutil
+import signal
+import subprocess
+import sys
 import time
 import uuid
 from collections.abc import Iterator
@@ -15,6 +17,7 @@ import pytest
 pytest.importorskip("rclpy", reason="needs ROS 2")
 pytest.importorskip("playwright", reason="the browser is driven by playwright")
 
+from live_video import live_video
 from node_helpers import NodeProcess, Probe
 from playwright import sync_api
 
@@ -31,22 +34,18 @@ FLAGS = [
     "--disable-dev-shm-usage",
 ]
 PATIENCE_S = 120.0
+VIDEO = "felixchenfy_exercise.avi"
 
 
 @pytest.fixture(scope="module")
 def graph(ros, shared, movenet_weights, tmp_path_factory) -> Iterator[tuple[str, NodeProcess, str]]:
-    """Namespace, web node and address of a graph that sees three people go through the same exercises again and again."""
+    """Namespace, web node and address of a graph that plays a video of three people again and again."""
     namespace = f"/web_{uuid.uuid4().hex[:8]}"
     folder = tmp_path_factory.mktemp("web")
     pipeline = NodeProcess(
         "pipeline",
         namespace,
-        {
-            "source": str(shared / "videos" / "felixchenfy_exercise.avi"),
-            "loop": True,
-            "input_size": 192,
-            "taught": str(folder / "taught.json"),
-        },
+        {"source": str(shared / "videos" / VIDEO), "loop": True, "input_size": 192, "taught": str(folder / "taught.json")},
     )
     web = NodeProcess("web", namespace, {"port": 0})
     try:
@@ -138,7 +137,7 @@ def test_an_action_is_taught_and_recognised_in_the_next_round(page):
     page.evaluate("page.count_ms = 50")
     page.fill("#teach-name", "gymnastics")
     page.click("#teach-form button")
-    go_on = "document.querySelector('#go-on button')?.click()"  # the round begins again, it may be with new ids
+    go_on = "document.querySelector('#go-on button')?.click()"  # the video begins again, with new ids for everybody
     until(page, "document.querySelectorAll('#takes li').length >= 2", go_on)
     picture(page, "teach")
     takes = page.evaluate("page.lesson.takes.length")
@@ -191,3 +190,22 @@ def test_the_connection_is_lost_and_comes_back(page, graph):
     until(page, "document.getElementById('link').dataset.state === 'off'")
     context.set_offline(False)
     until(page, "document.getElementById('link').dataset.state === 'on' && page.newest.stamp !== window.stamp")
+
+
+def test_the_same_page_without_ros_on_a_live_camera(browser, shared, movenet_weights, tmp_path):
+    with live_video(shared / "videos" / VIDEO) as camera:
+        tool = [sys.executable, "-m", "pose_attention_ros.cli.main", "view", "--source", camera, "--port", "0"]
+        options = ["--input-size", "192", "--taught", str(tmp_path / "taught.json")]
+        view = subprocess.Popen([*tool, *options], stdout=subprocess.PIPE, text=True)
+        try:
+            address = next(line for line in view.stdout if line.startswith("open http")).split()[1]
+            page = browser.new_page()
+            page.goto(address)
+            until(page, "document.querySelectorAll('#people .person').length >= 2 && page.picture && page.model")
+            until(page, "page.health.dropped >= 0 && page.health.backend")
+            page.close()
+            view.send_signal(signal.SIGINT)
+            assert view.wait(PATIENCE_S) == 0
+        finally:
+            view.kill()
+            view.wait()
