@@ -8,12 +8,16 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from rclpy.clock import Clock, ClockType
 from rclpy.context import Context
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.parameter import Parameter
+
+if TYPE_CHECKING:
+    from pose_attention_ros.ros.managed import ManagedNode
 
 
 def hidden_node(node: Node, suffix: str, context: Context) -> Node:
@@ -33,7 +37,8 @@ class Helper:
     """Make its subscriptions with `ManagedNode.listen(..., through=helper.node)`, then `start` it; after `stop` none of its
     callbacks runs, and after `close` it is gone."""
 
-    def __init__(self, node: Node) -> None:
+    def __init__(self, node: ManagedNode) -> None:
+        self._fail = node.tell_failure
         self.node = hidden_node(node, "helper", node.context)
         self._executor = SingleThreadedExecutor(context=node.context)
         self._executor.add_node(self.node)
@@ -64,3 +69,5 @@ class Helper:
                 self._executor.spin_once()
             except ExternalShutdownException:
                 return
+            except Exception as error:  # not of a message: `listen` has told those
+                self._fail("callback", error)

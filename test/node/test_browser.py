@@ -33,7 +33,7 @@ FLAGS = [
     "--disable-sync",
     "--disable-dev-shm-usage",
 ]
-PATIENCE_S = 120.0
+PATIENCE_S = 300.0  # a live camera loses most of its images while other work takes the processor
 VIDEO = "felixchenfy_exercise.avi"
 
 
@@ -132,7 +132,8 @@ def test_a_setting_arrives_at_the_node_by_keyboard(page, graph):
     picture(page, "settings")
 
 
-def test_an_action_is_taught_and_recognised_in_the_next_round(page):
+def teach_by_showing(page: sync_api.Page) -> None:
+    """One person's takes, of which one is deleted; returns when somebody is told to do it."""
     page.keyboard.press("t")
     page.evaluate("page.count_ms = 50")
     page.fill("#teach-name", "gymnastics")
@@ -147,6 +148,10 @@ def test_an_action_is_taught_and_recognised_in_the_next_round(page):
     until(page, "document.getElementById('taught').textContent.includes('gymnastics')")
     until(page, "page.model.classes.includes('gymnastics')")
     until(page, "page.events.some((event) => event.label === 'gymnastics')")
+
+
+def test_an_action_is_taught_and_recognised_in_the_next_round(page):
+    teach_by_showing(page)
     page.click("#taught button >> nth=0")
     page.fill("#taught input", "stretching")
     page.keyboard.press("Enter")
@@ -192,7 +197,7 @@ def test_the_connection_is_lost_and_comes_back(page, graph):
     until(page, "document.getElementById('link').dataset.state === 'on' && page.newest.stamp !== window.stamp")
 
 
-def test_the_same_page_without_ros_on_a_live_camera(browser, shared, movenet_weights, tmp_path):
+def test_the_page_without_ros_is_taught_through_a_live_camera(browser, shared, movenet_weights, tmp_path):
     with live_video(shared / "videos" / VIDEO) as camera:
         tool = [sys.executable, "-m", "pose_attention_ros.cli.main", "view", "--source", camera, "--port", "0"]
         options = ["--input-size", "192", "--taught", str(tmp_path / "taught.json")]
@@ -203,6 +208,7 @@ def test_the_same_page_without_ros_on_a_live_camera(browser, shared, movenet_wei
             page.goto(address)
             until(page, "document.querySelectorAll('#people .person').length >= 2 && page.picture && page.model")
             until(page, "page.health.dropped >= 0 && page.health.backend")
+            teach_by_showing(page)
             page.close()
             view.send_signal(signal.SIGINT)
             assert view.wait(PATIENCE_S) == 0

@@ -16,6 +16,7 @@ pytest.importorskip("rclpy", reason="needs ROS 2")
 pytest.importorskip("aiohttp", reason="the page is served by it")
 
 import aiohttp
+from lifecycle_msgs.msg import Transition
 from sensor_msgs.msg import CompressedImage, Image
 
 from pose_attention_ros.core.types import FEATURE_NAMES
@@ -106,7 +107,16 @@ def test_images_and_results_of_others_reach_the_page_which_costs_nothing_once_cl
     probe.until(lambda: not probe.node.count_subscribers(f"{probe.namespace}/image_raw"), "large images are left alone")
     probe.node.create_publisher(SkeletonGraphArray, "skeleton_graphs", sensor_profile("best_effort"))
     assert "skeleton_graphs" in web.wait_for_line("no data will flow from a publisher")
-    page.close()
     names = [f"{probe.namespace}/{topic}" for topic in TOPICS]
-    probe.until(lambda: not any(map(probe.node.count_subscribers, names)), "nothing is subscribed without a page")
+
+    def nothing_subscribed() -> bool:
+        return not any(map(probe.node.count_subscribers, names))
+
+    assert probe.change_state("web", Transition.TRANSITION_DEACTIVATE)
+    probe.until(nothing_subscribed, "nothing is subscribed by an inactive node, whoever looks on")
+    page.texts.clear()
+    assert probe.change_state("web", Transition.TRANSITION_ACTIVATE)
+    probe.until(shows_the_small_one, "results again")
+    page.close()
+    probe.until(nothing_subscribed, "nothing is subscribed without a page")
     assert web.running
