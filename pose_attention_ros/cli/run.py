@@ -16,7 +16,7 @@ from pose_attention_ros.core.pipeline import Pipeline
 from pose_attention_ros.core.secrets import masked
 from pose_attention_ros.core.time.stamps import LeftOut
 from pose_attention_ros.evaluation.recording import ResultWriter, summary_table
-from pose_attention_ros.inference.networks import RUNTIME_DOC, RUNTIMES
+from pose_attention_ros.inference.networks import SMALL_RUNTIME_DOC, SMALL_RUNTIMES
 from pose_attention_ros.inference.pixel_feeds import PixelFeedConfig, create_pixel_feed
 from pose_attention_ros.inference.pose import PoseConfig, create_pose_estimator
 from pose_attention_ros.inference.recogniser import DEFAULT_MODEL, find_model, load_recogniser
@@ -39,7 +39,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--taught", default="", metavar="FILE", help=TAUGHT_DOC)
     parser.add_argument(
-        "--model-runtime", choices=RUNTIMES, default=RUNTIMES[0], help=f"recogniser: {RUNTIME_DOC} (default: %(default)s)"
+        "--model-runtime",
+        choices=SMALL_RUNTIMES,
+        default=SMALL_RUNTIMES[0],
+        help=f"recogniser: {SMALL_RUNTIME_DOC} (default: %(default)s)",
     )
     parser.add_argument(
         "--out",

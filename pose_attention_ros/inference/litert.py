@@ -24,7 +24,7 @@ class LiteRtNetwork:
     backend = "litert-cpu"
 
     def __init__(self, content: bytes, threads: int) -> None:
-        interpreter = _interpreter_class()
+        interpreter = interpreter_class()
         try:
             with quiet_native_stderr():
                 self._interpreter = interpreter(model_content=content, num_threads=threads)
@@ -50,7 +50,8 @@ class LiteRtNetwork:
         self._interpreter = None
 
 
-def _interpreter_class() -> type:
+def interpreter_class() -> type:
+    """LiteRT's interpreter. Raises ModelError where none is installed."""
     broken = ""
     for name in _RUNTIMES:
         try:

@@ -13,10 +13,14 @@ from pose_attention_ros.inference.network_types import Network, NetworkFile, Pro
 
 # What a `runtime` setting may say, in core.config.setting's words; the first is the default.
 RUNTIMES = ("onnx", "cuda", "tensorrt", "tensorrt_only")
-RUNTIME_DOC = (
-    "what computes: onnx (ONNX Runtime); cuda (the same, on an NVIDIA GPU only); tensorrt, with ONNX Runtime "
-    "where it is missing; or tensorrt_only"
+_TOLD = (
+    "onnx (ONNX Runtime); cuda (the same, on an NVIDIA GPU only); tensorrt, with ONNX Runtime where it is missing; or "
+    "tensorrt_only"
 )
+RUNTIME_DOC = f"what computes: {_TOLD}"
+# The same for a recogniser.
+SMALL_RUNTIMES = ("auto", *RUNTIMES)
+SMALL_RUNTIME_DOC = f"what computes: auto (LiteRT on the CPU, or ONNX Runtime for what LiteRT does not take); {_TOLD}"
 PRECISIONS = ("fp32", "fp16", "int8")
 _GPU_PROVIDER, _CPU_PROVIDER = "CUDAExecutionProvider", "CPUExecutionProvider"
 _log = logging.getLogger(__name__)
@@ -99,11 +103,14 @@ def open_network(file: NetworkFile, runtime: str, profile: Profile, threads: int
     """The network on the runtime that a setting names (RUNTIMES).
 
     :param profile: the shapes that each input may have; only TensorRT needs to know them beforehand
+    :param runtime: one of RUNTIMES; of SMALL_RUNTIMES for a `small` network
     :param small: see OnnxNetwork
     :raises ModelError: the runtime is cuda or tensorrt_only and cannot be had, or the file cannot be loaded
     """
     if runtime == "cuda":
         return _on_cuda(file, threads)
+    if runtime == "auto" and small:
+        return _of_small(file, threads)
     if runtime != "onnx":
         from pose_attention_ros.inference.trt.library import TensorRtUnavailable
         from pose_attention_ros.inference.trt.network import TensorRtNetwork
@@ -115,6 +122,17 @@ def open_network(file: NetworkFile, runtime: str, profile: Profile, threads: int
                 raise
             _log.warning("TensorRT is not used (%s); ONNX Runtime computes %s instead", error, file.name)
     return OnnxNetwork(file, threads, small)
+
+
+def _of_small(file: NetworkFile, threads: int) -> Network:
+    from pose_attention_ros.inference.conversion.onnx_values import NotKnown
+    from pose_attention_ros.inference.small_network import SmallNetwork
+
+    try:
+        return SmallNetwork(file, threads)
+    except NotKnown as why:
+        _log.debug("LiteRT does not take %s (%s); ONNX Runtime computes it", file.name, why)
+        return OnnxNetwork(file, threads, small=True)
 
 
 def has_cuda() -> bool:

@@ -1,4 +1,4 @@
-"""The action recogniser on ONNX Runtime or TensorRT: verified against its hash, one thread, no torch."""
+"""The action recogniser on LiteRT, ONNX Runtime or TensorRT: verified against its hash, one thread, no torch."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pose_attention_ros.core.body.smoothing import SmoothingConfig
 from pose_attention_ros.core.errors import ModelError, UserError, reading
 from pose_attention_ros.core.machine.file_names import at_home
 from pose_attention_ros.inference.network_types import Binding, NetworkFile, Profile, ShapeRange
-from pose_attention_ros.inference.networks import RUNTIMES, open_network
+from pose_attention_ros.inference.networks import SMALL_RUNTIMES, open_network
 from pose_attention_ros.inference.package_paths import models_dir
 
 DEFAULT_MODEL = "everyday"
@@ -29,10 +29,10 @@ _USUAL_PEOPLE = 4
 _PLACED_FROM = 4  # people; the states of fewer are copied in less time than their arrays are made known
 
 
-def load_recogniser(model: str, threads: int = 1, runtime: str = RUNTIMES[0]) -> Recogniser:
+def load_recogniser(model: str, threads: int = 1, runtime: str = SMALL_RUNTIMES[0]) -> Recogniser:
     """The recogniser called `model` in the models folder, or in the directory `model`.
 
-    :param runtime: one of networks.RUNTIMES
+    :param runtime: one of networks.SMALL_RUNTIMES
     :raises ModelError: there is none, a file is damaged or changed, or the files do not fit together
     """
     folder = find_model(model)
@@ -117,7 +117,7 @@ def read_spec(folder: Path) -> tuple[ModelSpec, bytes]:
 class OnnxRecogniser:
     """See core.actions.recogniser.Recogniser."""
 
-    def __init__(self, spec: ModelSpec, weights: bytes, threads: int = 1, runtime: str = RUNTIMES[0]) -> None:
+    def __init__(self, spec: ModelSpec, weights: bytes, threads: int = 1, runtime: str = SMALL_RUNTIMES[0]) -> None:
         """
         :param weights: the verified content of the ONNX file
         :param threads: CPU threads of one step

@@ -16,7 +16,7 @@ from pose_attention_ros.core.action_stage import ActionConfig, ActionStage
 from pose_attention_ros.core.actions.pixels import PixelFeed
 from pose_attention_ros.core.config import Settings, setting
 from pose_attention_ros.core.types import Frame, SkeletonGraphs
-from pose_attention_ros.inference.networks import RUNTIME_DOC, RUNTIMES
+from pose_attention_ros.inference.networks import SMALL_RUNTIME_DOC, SMALL_RUNTIMES
 from pose_attention_ros.inference.pixel_feeds import PixelFeedConfig, create_pixel_feed
 from pose_attention_ros.inference.recogniser import DEFAULT_MODEL, load_recogniser
 from pose_attention_ros.inference.teaching import TAUGHT_DOC
@@ -37,7 +37,7 @@ class ModelConfig(Settings):
     """Which recogniser."""
 
     model: str = setting(DEFAULT_MODEL, "recogniser: a name under models/, or the path of a model directory")
-    model_runtime: str = setting(RUNTIMES[0], f"recogniser: {RUNTIME_DOC}", choices=RUNTIMES)
+    model_runtime: str = setting(SMALL_RUNTIMES[0], f"recogniser: {SMALL_RUNTIME_DOC}", choices=SMALL_RUNTIMES)
     taught: str = setting("", TAUGHT_DOC)
 
 

@@ -155,7 +155,7 @@ def test_wrong_options_are_one_line(trt, model, capsys, options, message):
 
 
 def test_the_recogniser_steps_on_tensorrt(trt):
-    one, other = load_recogniser("everyday", runtime="tensorrt_only"), load_recogniser("everyday")
+    one, other = load_recogniser("everyday", runtime="tensorrt_only"), load_recogniser("everyday", runtime="onnx")
     spec, rng = one.spec, np.random.default_rng(0)
     one.warm_up()
     for people in (1, 3, 40):
