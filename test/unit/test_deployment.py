@@ -32,7 +32,7 @@ KEYS = {
 PIP = {"onnxruntime", "ai_edge_litert", "tflite", "rosbags"}
 # fmt: off
 OPTIONAL = {"cv_bridge", "foxglove_msgs", "hri_msgs", "tensorrt", "tensorrt_rtx", "tflite_runtime", "torch", "onnx",
-            "onnxscript", "scipy", "safetensors", "matplotlib", "ray", "pycocotools",
+            "onnxscript", "scipy", "safetensors", "matplotlib", "ray", "pycocotools", "flatbuffers",
             "tf2_msgs", "vision_msgs"}
 # fmt: on
 
