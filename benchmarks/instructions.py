@@ -122,7 +122,13 @@ def _told(environment: dict[str, str]) -> str:
 def _command(names: list[str], switch: str = "", before: tuple[str, ...] = ()) -> subprocess.CompletedProcess[str]:
     """A process of its own that does the work of these stages, with nothing random in it."""
     code = f"import sys; from benchmarks.instructions import work; sys.exit(work({names!r}, {switch!r}))"
-    quiet = {**os.environ, "PYTHONHASHSEED": "0", "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "GLIBC_TUNABLES": _TUNABLES}
+    quiet = {
+        **os.environ,
+        "PYTHONHASHSEED": "0",
+        "OMP_NUM_THREADS": "1",
+        "OPENBLAS_NUM_THREADS": "1",
+        "GLIBC_TUNABLES": _TUNABLES,
+    }
     done = subprocess.run([*before, sys.executable, "-c", code], env=quiet, capture_output=True, text=True)
     if done.returncode:
         raise SystemExit(f"benchmarks.instructions: {(done.stderr.strip().splitlines() or ['it ended'])[-1]}")

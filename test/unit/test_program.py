@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import signal
 import subprocess
@@ -151,3 +152,38 @@ def test_a_signal_before_python_runs_is_not_lost(tmp_path: Path) -> None:
         process.send_signal(signal.SIGINT)
         code, _, err = ended(process)
         assert (code, err) in ((0, "a program: stopped while starting\n"), (-signal.SIGINT, ""), (130, "")), (code, err)
+
+
+# Eight threads that hold small pieces of memory at once; then the number of glibc's pools.
+POOLS = SAY_READY + (
+    "import ctypes, tempfile, threading\n"
+    "def main():\n"
+    "    held, met = [], threading.Barrier(8)\n"
+    "    c = ctypes.CDLL(None)\n"
+    "    c.malloc.restype, c.malloc.argtypes = ctypes.c_void_p, [ctypes.c_size_t]\n"
+    "    def hold():\n"
+    "        met.wait()\n"
+    "        held.append(c.malloc(50_000))\n"
+    "        met.wait()\n"
+    "    threads = [threading.Thread(target=hold) for _ in range(8)]\n"
+    "    for each in threads: each.start()\n"
+    "    for each in threads: each.join()\n"
+    "    c.fopen.restype, c.malloc_info.argtypes = ctypes.c_void_p, [ctypes.c_int, ctypes.c_void_p]\n"
+    "    c.fclose.argtypes = [ctypes.c_void_p]\n"
+    "    with tempfile.NamedTemporaryFile() as file:\n"
+    "        out = c.fopen(file.name.encode(), b'w')\n"
+    "        c.malloc_info(0, out)\n"
+    "        c.fclose(out)\n"
+    "        print(file.read().count(b'<heap nr='))\n"
+    "    return 0\n"
+)
+
+
+@pytest.mark.skipif(not hasattr(ctypes.CDLL(None), "malloc_info"), reason="another C library than glibc")
+@pytest.mark.parametrize("wanted, most", [(None, 2), ("6", 6)])
+def test_the_threads_of_a_node_share_two_pools_of_memory(start, monkeypatch, wanted, most) -> None:
+    monkeypatch.delenv("MALLOC_ARENA_MAX", raising=False)
+    if wanted:
+        monkeypatch.setenv("MALLOC_ARENA_MAX", wanted)
+    code, said, _ = ended(start(POOLS))
+    assert code == 0 and (int(said) <= most if wanted is None else 2 < int(said) <= most)
