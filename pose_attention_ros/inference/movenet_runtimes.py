@@ -64,7 +64,11 @@ def open_heads(config: PoseConfig) -> HeadsNetwork:
             _log.warning("TensorRT is not used (%s); LiteRT computes MoveNet instead", error)
             return LiteRtHeads(config.threads)
     if runtime == "litert":
-        _refuse(config.precision != "fp32", config, "LiteRT computes MoveNet in fp32; other runtimes can do more")
+        _refuse(
+            config.precision != "fp32",
+            config,
+            "LiteRT computes MoveNet in fp32; set runtime to onnx (int8), cuda or tensorrt",
+        )
         return LiteRtHeads(config.threads)
     _refuse(
         config.precision == "fp16" and runtime == "onnx",

@@ -18,14 +18,14 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.utils.data import DataLoader, Subset
 
 from pose_attention_ros.core.errors import UserError
 from pose_attention_ros.data.pose_images import Photo
 from pose_attention_ros.inference.recogniser import find_model
 from pose_attention_ros.models.pose_bundle import load_pose_network
-from pose_attention_ros.models.pose_cnn import PoseCnn, grow
+from pose_attention_ros.models.pose_cnn import Maps, PoseCnn, grow
 from pose_attention_ros.models.pose_losses import pose_loss
 from pose_attention_ros.models.posenet_weights import start_backbone
 from pose_attention_ros.training.loop import CHECKPOINT
@@ -63,8 +63,11 @@ class PoseTrainer:
     ) -> None:
         self._recipe, self._out = recipe, out
         self._processes = processes or Processes(0, 1, torch.device("cuda" if torch.cuda.is_available() else "cpu"))
-        if recipe.train.batch % self._processes.count:
-            raise UserError(f"batch is {recipe.train.batch}, expected a multiple of the {self._processes.count} processes")
+        if recipe.train.batch % (self._processes.count * recipe.train.parts):
+            raise UserError(
+                f"batch is {recipe.train.batch}, expected a multiple of the {self._processes.count} processes times "
+                f"{recipe.train.parts} parts"
+            )
         self._val = val[:: math.ceil(len(val) / recipe.train.val_photos)] if val else []
         self._fingerprint = fingerprint(recipe, train, seed)
         torch.manual_seed(seed)
@@ -131,24 +134,35 @@ class PoseTrainer:
         return self._step >= self._recipe.train.head_only * self.steps
 
     def _update(self, wrapped: nn.Module, batch: PoseBatch) -> float:
-        config, device = self._recipe.train, self._processes.device
+        config = self._recipe.train
         for group in self._optimiser.param_groups:
             group["lr"] = config.learning_rate * schedule(self._step / self.steps, config, backbone=group["backbone"])
         self.network.train()
         self.network.stages[: config.frozen_stages].eval()
         if config.frozen_statistics:
             self.network.backbone.eval()
-        image = batch.image.to(device, non_blocking=True).float() / 255
-        target, weight = (type(maps)(*(each.to(device, non_blocking=True) for each in maps)) for maps in batch[1:])
-        with torch.autocast(device.type, torch.bfloat16, enabled=self._on_gpu and config.mixed_precision):
-            _, stages = wrapped(image)
-        loss = pose_loss([type(maps)(*(each.float() for each in maps)) for maps in stages], target, weight, config.emphasis)
         self._optimiser.zero_grad(set_to_none=True)
-        loss.backward()
+        parts = (torch.tensor_split(maps, config.parts) for maps in (batch.image, *batch.target, *batch.weight))
+        losses = [self._add_gradients(wrapped, *part) for part in zip(*parts)]
         nn.utils.clip_grad_norm_(self.network.parameters(), config.clip_norm)
         self._optimiser.step()
         self._step += 1
         self._follow(min(config.average, self._step / (self._step + 10)))
+        return float(np.mean(losses))
+
+    def _add_gradients(self, wrapped: nn.Module, image: Tensor, *maps: Tensor) -> float:
+        """Of one of a step's equal parts.
+
+        :param maps: of the target, then their weights, confidence before affinity
+        :returns: the part's loss
+        """
+        config, device = self._recipe.train, self._processes.device
+        image, *maps = (each.to(device, non_blocking=True) for each in (image, *maps))
+        with torch.autocast(device.type, torch.bfloat16, enabled=self._on_gpu and config.mixed_precision):
+            _, stages = wrapped(image.float() / 255)
+        stages = [Maps(*(each.float() for each in stage)) for stage in stages]
+        loss = pose_loss(stages, Maps(*maps[:2]), Maps(*maps[2:]), config.emphasis)
+        (loss / config.parts).backward()
         return loss.item()
 
     @torch.no_grad()

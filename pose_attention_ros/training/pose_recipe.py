@@ -22,6 +22,9 @@ class PoseTrainConfig(Settings):
     epochs: int = setting(10, "passes through the photos", low=1)
     photos_per_epoch: int = setting(0, "photos drawn for an epoch; 0 for all", low=0)
     batch: int = setting(16, "photos a step, all processes together", low=1)
+    parts: int = setting(
+        1, "a step's photos of a process go through the network in so many parts one after another, gradients added", low=1
+    )
     input_size: int = setting(224, "side of the square input, a multiple of 8", unit="px", low=64, high=1024)
     learning_rate: float = setting(1.5e-3, "highest learning rate, of the head", low=0)
     backbone_rate: float = setting(0.3, "learning rate of the backbone, of the head's", low=0, high=10)

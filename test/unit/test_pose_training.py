@@ -22,7 +22,7 @@ from pose_attention_ros.cli.main import main
 from pose_attention_ros.core.errors import UserError
 from pose_attention_ros.models.pose_bundle import load_pose_network, save_pose_model
 from pose_attention_ros.models.pose_cnn import PoseCnn, PoseCnnConfig, grow
-from pose_attention_ros.training.pose_batches import PoseBatches, read_part
+from pose_attention_ros.training.pose_batches import PoseBatch, PoseBatches, read_part
 from pose_attention_ros.training.pose_loop import PoseTrainer, begin, schedule
 from pose_attention_ros.training.pose_recipe import PoseTrainConfig, load_pose_recipe
 
@@ -103,6 +103,20 @@ def test_the_backbone_waits_and_frozen_layers_stay(drawn, tmp_path):
     changed = {name for name in before if not np.array_equal(before[name], after[name])}
     assert {name.split(".")[1] for name in changed if name.startswith("backbone.")} == {str(i) for i in range(3, 12)}
     assert not any("running" in name for name in changed if name.startswith("backbone."))
+
+
+def test_a_step_in_parts_learns_what_a_whole_one_does(drawn, tmp_path):
+    """Of two parts alike, so that batch norm sees the same in both."""
+    runs = [trainer(drawn, tmp_path / str(parts), parts=parts, head_only=0.0, clip_norm=1e6) for parts in (1, 2)]
+    batch = runs[0]._batches[0]
+    target, weight = (type(maps)(*(torch.cat([each[:2]] * 2) for each in maps)) for maps in (batch.target, batch.weight))
+    twice = PoseBatch(torch.cat([batch.image[:2]] * 2), target, weight)
+    losses = [run._update(run.network, twice) for run in runs]
+    assert losses[0] == pytest.approx(losses[1], rel=1e-5)
+    whole, added = (torch.cat([value.grad.flatten() for value in run.network.parameters()]) for run in runs)
+    assert (added - whole).norm() < 0.05 * whole.norm()  # equal to 1e-11 in double precision
+    with pytest.raises(UserError, match="batch is 4, expected a multiple of the 1 processes times 3 parts"):
+        trainer(drawn, tmp_path, parts=3)
 
 
 def test_training_goes_on_from_a_model(drawn, tmp_path):
