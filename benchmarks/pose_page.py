@@ -79,13 +79,12 @@ def video(args: argparse.Namespace, name: str) -> str:
     return str(path) if path.is_file() else ""
 
 
-def heading(args: argparse.Namespace) -> str:
-    """On what, when and how."""
-    used = f"at most {args.most_photos} photos" if args.most_photos else "all photos"
-    return (
-        f"*{machine()}, load {os.getloadavg()[0]:.1f}; {used}, {args.most_frames} frames of a video; "
-        f"{datetime.date.today()}.*"
-    )
+def heading(args: argparse.Namespace, part: str) -> str:
+    """On what, when and how; what `equality` looks at stands in its table."""
+    used = [f"at most {args.most_photos} photos" if args.most_photos else "all photos"] if part not in OF_VIDEOS else []
+    used += [f"{args.most_frames} frames of a video"] if part != "measured" else []
+    seen = f"{', '.join(used)}; " if part != "equality" else ""
+    return f"*{machine()}, load {os.getloadavg()[0]:.1f}; {seen}{datetime.date.today()}.*"
 
 
 def arguments() -> argparse.ArgumentParser:
@@ -114,7 +113,7 @@ def main() -> None:
                 wanted = "--videos DIR" if part in OF_VIDEOS else "--videos DIR or --photos DIR"
                 print(f"{part} is left out: give {wanted}", file=sys.stderr)
                 continue
-            text = f"{heading(args)}\n\n{PARTS[part](args)}"
+            text = f"{heading(args, part)}\n\n{PARTS[part](args)}"
             print(f"\n{text}", flush=True)
             args.out.mkdir(parents=True, exist_ok=True)
             (args.out / f"{part}.md").write_text(text + "\n", encoding="utf-8")
