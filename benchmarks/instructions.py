@@ -2,8 +2,8 @@
 
 Instructions are counted by callgrind (Debian's package `valgrind`), in a process of its own: they are the same within a
 hundredth however busy the machine is, so that a change shows where milliseconds are noise. They are compared with a stored
-baseline, and each stage gets a verdict. Another Python, NumPy, ONNX Runtime or kind of processor counts otherwise; then
-nothing is judged. Exit code 1 where a stage got dearer.
+baseline, and each stage gets a verdict. Another Python, NumPy, ONNX Runtime, LiteRT or kind of processor counts otherwise;
+then nothing is judged. Exit code 1 where a stage got dearer.
 """
 
 from __future__ import annotations
@@ -110,6 +110,7 @@ def environment() -> dict[str, str]:
         "python": ".".join(platform.python_version_tuple()[:2]),
         "numpy": version("numpy"),
         "onnxruntime": version("onnxruntime"),
+        "litert": version("ai-edge-litert"),
         "machine": platform.machine(),
         "vectors": "avx2" if " avx2" in info else "avx" if " avx" in info else "",
     }
