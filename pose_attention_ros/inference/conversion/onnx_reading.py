@@ -17,7 +17,7 @@ from pose_attention_ros.core.errors import ModelError
 from pose_attention_ros.inference.network_types import Shape
 
 _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5  # kinds of fields
-_TYPES = {1: np.dtype("<f4"), 6: np.dtype("<i4"), 7: np.dtype("<i8"), 9: np.dtype("?"), 11: np.dtype("<f8")}
+_TYPES: dict[int, Any] = {1: np.dtype("<f4"), 6: np.dtype("<i4"), 7: np.dtype("<i8"), 9: np.dtype("?"), 11: np.dtype("<f8")}
 _DATA = {4: "<f4", 7: "<i8"}  # fields of a tensor that hold its values one by one -> their type
 
 
