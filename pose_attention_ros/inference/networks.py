@@ -11,16 +11,14 @@ import numpy as np
 from pose_attention_ros.core.errors import ModelError
 from pose_attention_ros.inference.network_types import Network, NetworkFile, Profile, Shape, check_shapes
 
-# What a `runtime` setting may say, in core.config.setting's words; the first is the default.
+# What a `runtime` setting may say; the first is the default.
 RUNTIMES = ("onnx", "cuda", "tensorrt", "tensorrt_only")
-_TOLD = (
-    "onnx (ONNX Runtime); cuda (the same, on an NVIDIA GPU only); tensorrt, with ONNX Runtime where it is missing; or "
-    "tensorrt_only"
-)
-RUNTIME_DOC = f"what computes: {_TOLD}"
-# The same for a recogniser.
+# The same for a recogniser, and in core.config.setting's words.
 SMALL_RUNTIMES = ("auto", *RUNTIMES)
-SMALL_RUNTIME_DOC = f"what computes: auto (LiteRT on the CPU, or ONNX Runtime for what LiteRT does not take); {_TOLD}"
+SMALL_RUNTIME_DOC = (
+    "what computes: auto (LiteRT on the CPU, or ONNX Runtime for what LiteRT does not take); onnx (ONNX Runtime); cuda (the "
+    "same, on an NVIDIA GPU only); tensorrt, with ONNX Runtime where it is missing; or tensorrt_only"
+)
 PRECISIONS = ("fp32", "fp16", "int8")
 _GPU_PROVIDER, _CPU_PROVIDER = "CUDAExecutionProvider", "CPUExecutionProvider"
 _log = logging.getLogger(__name__)
