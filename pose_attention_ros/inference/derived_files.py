@@ -21,6 +21,19 @@ def derived_dir() -> Path:
     return cache_dir() / "derived"
 
 
+def derived_path(weights: str, version: int, kind: str) -> Path:
+    """Of a file made of the weights of this name.
+
+    :param version: of what makes it
+    """
+    return derived_dir() / f"{weights}_{version}_{kind}"
+
+
+def int8_path(weights: str, version: int, tensorrt: bool) -> Path:
+    """Of the form in int8: TensorRT wants one of its own."""
+    return derived_path(weights, version, "int8_tensorrt.onnx" if tensorrt else "int8.onnx")
+
+
 def derived_file(path: Path, made_of: str, make: Callable[[], bytes]) -> bytes:
     """The content of the file, which is made where it is not there.
 

@@ -15,7 +15,7 @@ import numpy as np
 
 from pose_attention_ros.core.errors import ModelError
 from pose_attention_ros.inference import weights
-from pose_attention_ros.inference.derived_files import derived_dir, derived_file, store_file, stored_file
+from pose_attention_ros.inference.derived_files import derived_file, derived_path, int8_path, store_file, stored_file
 from pose_attention_ros.inference.movenet_decoding import HEADS
 from pose_attention_ros.inference.network_types import NetworkFile
 
@@ -90,11 +90,11 @@ def write_int8(images: Sequence[np.ndarray]) -> list[Path]:
 
 
 def _int8_path(tensorrt: bool) -> Path:
-    return _path("int8_tensorrt.onnx" if tensorrt else "int8.onnx")
+    return int8_path(WEIGHTS, _VERSION, tensorrt)
 
 
 def _path(kind: str) -> Path:
-    return derived_dir() / f"{WEIGHTS}_{_VERSION}_{kind}"
+    return derived_path(WEIGHTS, _VERSION, kind)
 
 
 def _made_of() -> str:

@@ -155,7 +155,6 @@ def test_what_was_made_is_kept_and_made_anew_where_it_is_damaged(movenet_weights
 def test_a_cache_that_cannot_be_written_is_no_hindrance(movenet_weights, tmp_path, monkeypatch):
     monkeypatch.setattr(derived_files, "derived_dir", lambda: tmp_path / "file" / "folder")
     (tmp_path / "file").write_text("in the way")
-    monkeypatch.setattr(movenet_network, "derived_dir", derived_files.derived_dir)
     assert len(movenet_network.cut_tflite()) > 9e6
 
 
@@ -211,7 +210,7 @@ def test_what_is_not_there_is_one_line(movenet_weights, tmp_path, monkeypatch, s
         except TensorRtUnavailable:
             pass
     if settings.get("precision") == "int8":
-        monkeypatch.setattr(movenet_network, "derived_dir", lambda: tmp_path)
+        monkeypatch.setattr(derived_files, "derived_dir", lambda: tmp_path)
     with pytest.raises(UserError, match=message) as error:
         create_pose_estimator(PoseConfig(**settings))
     assert "\n" not in str(error.value)
@@ -232,7 +231,7 @@ def test_without_tensorrt_litert_does_it(movenet_weights, caplog):
     "package, work", [("tflite", lambda: movenet_network.cut_tflite()), ("onnx", lambda: movenet_network.onnx_file("fp32"))]
 )
 def test_a_missing_package_is_one_line(movenet_weights, tmp_path, monkeypatch, package, work):
-    monkeypatch.setattr(movenet_network, "derived_dir", lambda: tmp_path)
+    monkeypatch.setattr(derived_files, "derived_dir", lambda: tmp_path)
     imported = builtins.__import__
 
     def without(name, *rest, **named):

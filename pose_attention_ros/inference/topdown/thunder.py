@@ -12,7 +12,7 @@ from pose_attention_ros.core.body.layouts import LAYOUTS
 from pose_attention_ros.core.errors import ModelError, UserError
 from pose_attention_ros.core.types import Frame
 from pose_attention_ros.inference import weights
-from pose_attention_ros.inference.derived_files import derived_dir, derived_file, store_file, stored_file
+from pose_attention_ros.inference.derived_files import derived_file, derived_path, int8_path, store_file, stored_file
 from pose_attention_ros.inference.movenet import create_movenet
 from pose_attention_ros.inference.network_types import NetworkFile
 from pose_attention_ros.inference.pose import STRIDE, PoseConfig
@@ -93,11 +93,11 @@ def thunder_spec(precision: str = "fp32", tensorrt: bool = False) -> TopDownSpec
 
 
 def _int8_path(tensorrt: bool) -> Path:
-    return _path("int8_tensorrt.onnx" if tensorrt else "int8.onnx")
+    return int8_path(WEIGHTS, _VERSION, tensorrt)
 
 
 def _path(kind: str) -> Path:
-    return derived_dir() / f"{WEIGHTS}_{_VERSION}_{kind}"
+    return derived_path(WEIGHTS, _VERSION, kind)
 
 
 def _made_of() -> str:
