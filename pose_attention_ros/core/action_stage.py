@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -16,7 +17,7 @@ from pose_attention_ros.core.teaching.actions import TaughtActions, joined
 from pose_attention_ros.core.teaching.described import with_taught
 from pose_attention_ros.core.teaching.lesson import Lesson
 from pose_attention_ros.core.teaching.window import TaughtWindow
-from pose_attention_ros.core.time.resampling import GapConfig, TickResampler
+from pose_attention_ros.core.time.resampling import DueTicks, GapConfig, TickResampler, push_frame
 from pose_attention_ros.core.types import ActionEstimate, ActionEstimates, Frame, SkeletonGraphs
 
 _log = logging.getLogger(__name__)
@@ -35,8 +36,20 @@ class _Track:
         self.labels = LabelMachine(begin_ns)
         self.memory = Memory(spec)
         self.window: TaughtWindow | None = None  # where there are taught actions
+        self.estimate: ActionEstimate | None = None  # what the newest tick says, once it was asked for
         self.probabilities = np.full(len(spec.classes), 1 / len(spec.classes), np.float32)
+        self.confidence = 1 / len(spec.classes)
         self.joint_attention = np.full(len(spec.layout.joints), 1 / len(spec.layout.joints), np.float32)
+
+
+class _Row(NamedTuple):
+    """One row of the recogniser's batch: whose evidence it is, their row in the graphs, their tick, and its stamp."""
+
+    track: _Track
+    person: int
+    tick: int
+    stamp_ns: int
+    evidence: Evidence
 
 
 class ActionStage:
@@ -64,19 +77,20 @@ class ActionStage:
     def configure(self, config: ActionConfig) -> None:
         """Other live settings from the next frame on; the people stay."""
         self.config = config
-        self._thresholds = self._threshold_of_each()
+        self._thresholds = self._threshold_of_each().tolist()
 
     def teach(self, taught: TaughtActions | None) -> None:
         """Tell these actions too, from the next frame on; the people stay."""
         self._taught = taught if taught and taught.actions else None
         self.described = with_taught(self.spec, self._taught)
-        self._thresholds = self._threshold_of_each()
+        self._thresholds = self._threshold_of_each().tolist()
         classes = len(self.spec.classes)
         for track in self._tracks.values():
-            track.window = None
+            track.window = track.estimate = None
             track.labels.forget_from(classes, self._stamp_ns or 0)
             added = np.zeros(len(self.described.classes) - classes, np.float32)
             track.probabilities = np.concatenate([track.probabilities[:classes], added])
+            track.confidence = float(track.probabilities.max())
 
     def _threshold_of_each(self) -> np.ndarray:
         """(K,), the user's for every class where there is one, else the model's."""
@@ -112,15 +126,11 @@ class ActionStage:
             if frame is None:
                 raise ModelError(f"model {self.spec.model_id!r} reads the image too, and none came with the graphs")
             self._feed.see(frame, graphs)
-        due = [track.resampler.push(graphs.stamp_ns, features) for track, features in zip(tracks, graphs.features)]
-        for tick in range(max((len(stamps) for _, stamps in due), default=0)):
-            self._step(
-                [
-                    (tracks[person], person, ticks[tick], stamps[tick])
-                    for person, (ticks, stamps) in enumerate(due)
-                    if tick < len(stamps)
-                ]
-            )
+        due = push_frame([track.resampler for track in tracks], graphs.stamp_ns, graphs.features)
+        begin = 0
+        for count in due.rounds:
+            self._step(tracks, due, slice(begin, begin + count))
+            begin += count
         people = tuple(self._estimate(track_id, track) for track_id, track in zip(ids, tracks))
         return ActionEstimates(
             graphs.stamp_ns,
@@ -145,60 +155,70 @@ class ActionStage:
             _log.debug("person %d not seen for %.2f s: forgotten", track_id, self.config.max_gap_s)
             del self._tracks[track_id]
 
-    def _step(self, batch: list[tuple[_Track, int, np.ndarray, int]]) -> None:
-        """Advance each (track, row in the graphs, features (V, C), stamp) by one tick, all in one call of the model."""
-        rows: list[tuple[_Track, int, np.ndarray, int, Evidence]] = []
-        batch_speeds = speeds(np.stack([features for _, _, features, _ in batch]))
-        for (track, person, features, stamp_ns), speed in zip(batch, batch_speeds):
+    def _step(self, tracks: list[_Track], due: DueTicks, which: slice) -> None:
+        """Advance the people of these ticks by one, all in one call of the model.
+
+        :param tracks: of everybody in the graphs
+        """
+        features, people, stamps_ns = due.features[which], due.people[which], due.stamps_ns[which]
+        rows: list[_Row] = []
+        for tick, (person, stamp_ns, speed) in enumerate(zip(people, stamps_ns, speeds(features))):
+            track = tracks[person]
+            track.estimate = None
             resting_in = track.labels.label(self.described.classes) in self.spec.postures
             if track.memory.comes_to_rest(stamp_ns, speed, self.config, restart=not resting_in) and not resting_in:
                 track.labels.give_up(stamp_ns)
                 if track.window is not None:
                     track.window.restart()
-            running = track.memory.running(self.config.memory_s)
-            rows += [(track, person, features, stamp_ns, evidence) for evidence in running]
-        pixels = self._feed.pixels([person for _, person, *_ in rows]) if self._feed is not None else None
-        output = self._recogniser.step(
-            np.stack([features for _, _, features, *_ in rows]), np.stack([evidence.state for *_, evidence in rows]), pixels
-        )
+            rows += [_Row(track, person, tick, stamp_ns, each) for each in track.memory.running(self.config.memory_s)]
+        pixels = self._feed.pixels([row.person for row in rows]) if self._feed is not None else None
+        if len(rows) > len(people):
+            features = features[[row.tick for row in rows]]
+        state = np.concatenate([row.evidence.state for row in rows]).reshape(len(rows), -1)
+        output = self._recogniser.step(features, state, pixels)
         probabilities = _softmax(output.logits / np.float32(self.spec.temperature))
         threshold = self.config.threshold or self.spec.threshold
         if output.embedding is not None and (self._taught or self.lesson):
-            likeness = self._watch_taught(rows, output.embedding)
+            likeness = self._watch_taught(rows, features, output.embedding)
             if self._taught:
                 probabilities = joined(probabilities, likeness, self._taught.limits, threshold)
-        for row, (track, _, _, stamp_ns, evidence) in enumerate(rows):
-            evidence.add(stamp_ns, output.state[row], output.frame_energy[row])
-            if evidence is track.memory.current:
-                track.probabilities = probabilities[row]
-                track.joint_attention = output.joint_attention[row]
-                track.labels.update(stamp_ns, probabilities[row], self._thresholds, self.config)
+        energies, chances = output.frame_energy.tolist(), probabilities.tolist()
+        for number, row in enumerate(rows):
+            row.evidence.add(row.stamp_ns, output.state[number], energies[number])
+            track = row.track
+            if row.evidence is track.memory.current:
+                track.probabilities, track.confidence = probabilities[number], max(chances[number])
+                track.joint_attention = output.joint_attention[number]
+                track.labels.update(row.stamp_ns, chances[number], self._thresholds, self.config)
 
-    def _watch_taught(self, rows: list[tuple[_Track, int, np.ndarray, int, Evidence]], embeddings: np.ndarray) -> np.ndarray:
+    def _watch_taught(self, rows: list[_Row], features: np.ndarray, embeddings: np.ndarray) -> np.ndarray:
         """Likeness of each row's person to each taught action; the lesson's person is watched by the lesson too.
 
-        :param embeddings: one a row
+        :param features: (V, C) a row; :param embeddings: one a row
         """
         likeness = np.full((len(rows), len(self._taught.actions) if self._taught else 0), -1, np.float32)
         learner = self._tracks.get(self.lesson.track_id) if self.lesson else None
-        for row, (track, _, features, stamp_ns, evidence) in enumerate(rows):
-            if evidence is not track.memory.current:
+        for number, (row, joints) in enumerate(zip(rows, features)):
+            track = row.track
+            if row.evidence is not track.memory.current:
                 continue
             if self.lesson is not None and track is learner:
-                self.lesson.add(stamp_ns, speeds(features[None])[0], embeddings[row], features)
+                self.lesson.add(row.stamp_ns, speeds(joints[None])[0], embeddings[number], joints)
             if self._taught:
-                track.window = track.window or TaughtWindow(embeddings.shape[1], features.shape, self.spec.rate_hz)
-                track.window.add(embeddings[row], features)
-                likeness[row] = track.window.likeness(self._taught)
+                track.window = track.window or TaughtWindow(embeddings.shape[1], joints.shape, self.spec.rate_hz)
+                track.window.add(embeddings[number], joints)
+                likeness[number] = track.window.likeness(self._taught)
         return likeness
 
     def _estimate(self, track_id: int, track: _Track) -> ActionEstimate:
+        if track.estimate is not None:  # no tick since
+            return track.estimate
         weights, stamps_ns = track.memory.current.frame_attention(self.spec.decay_per_s)
-        return ActionEstimate(
+        track.estimate = ActionEstimate(
             track_id,
             track.labels.label(self.described.classes),
             track.labels.state,
-            float(track.probabilities.max()),
+            track.confidence,
             track.probabilities,
             track.labels.onset_ns,
             int(stamps_ns[0]),
@@ -207,9 +227,11 @@ class ActionStage:
             weights,
             stamps_ns,
         )
+        return track.estimate
 
 
 def _softmax(logits: np.ndarray) -> np.ndarray:
     """Over the last axis, float32."""
-    powers = np.exp(logits - logits.max(-1, keepdims=True))
-    return (powers / powers.sum(-1, keepdims=True)).astype(np.float32)
+    powers = np.exp(logits - np.maximum.reduce(logits, -1, keepdims=True))
+    powers /= np.add.reduce(powers, -1, keepdims=True)
+    return np.asarray(powers, np.float32)

@@ -9,7 +9,7 @@ import numpy as np
 
 from pose_attention_ros.core.body.features import BodyGraph, FeatureStream
 from pose_attention_ros.core.body.layouts import LAYOUTS, layout, layout_map
-from pose_attention_ros.core.body.smoothing import SmoothingConfig
+from pose_attention_ros.core.body.smoothing import SmoothingConfig, chosen_rows
 from pose_attention_ros.core.config import setting
 from pose_attention_ros.core.people.tracking import PersonTracker, TrackingConfig
 from pose_attention_ros.core.time.resampling import GapConfig
@@ -58,7 +58,8 @@ class GraphStage:
         self._stamp_ns: int | None = None
         self._size: tuple[int, int] | None = None
         self._tracks: list[int] = []  # row of the feature stream -> track id
-        self._born_ns: dict[int, int] = {}
+        self._row_of: dict[int, int] = {}  # and back
+        self._born_ns = np.zeros(0, np.int64)  # of each row
         self._stream = FeatureStream(self._layout, (0,), self._config)
 
     def __call__(self, skeletons: Skeletons) -> SkeletonGraphs:
@@ -67,28 +68,35 @@ class GraphStage:
         to_layout = layout_map(skeletons.layout.name, self._layout.name)
         keypoints_px, scores = to_layout(skeletons.keypoints_px, skeletons.scores)
         mask = scores >= max(self._config.min_joint_score, 1e-6)
-        zoom = self._zoom(skeletons.image_size)
-        keypoints_px = keypoints_px * zoom
-        ids, alive = self._tracker(keypoints_px, mask, skeletons.boxes_xyxy * zoom, skeletons.person_scores, dt_s)
+        zoom, boxes_xyxy = self._zoom(skeletons.image_size), skeletons.boxes_xyxy
+        boxes_px = boxes_xyxy
+        if zoom != 1:
+            keypoints_px, boxes_px = keypoints_px * zoom, boxes_xyxy * zoom
+        ids, alive = self._tracker(keypoints_px, mask, boxes_px, skeletons.person_scores, dt_s)
         self._follow(alive, skeletons.stamp_ns)
 
-        person = np.flatnonzero(ids >= 0)
-        row = np.array([self._tracks.index(track_id) for track_id in ids[person]], np.int64)
-        body = self._advance(row, keypoints_px[person], scores[person], mask[person], dt_s)
-        ages_s = [(skeletons.stamp_ns - self._born_ns[track_id]) * 1e-9 for track_id in ids[person]]
+        if not (ids >= 0).all():  # somebody has no track yet
+            person = np.flatnonzero(ids >= 0)
+            keypoints_px, scores, mask, ids = keypoints_px[person], scores[person], mask[person], ids[person]
+            boxes_xyxy = boxes_xyxy[person]
+        row = np.array([self._row_of[track_id] for track_id in ids.tolist()], np.int64)
+        body = self._advance(row, keypoints_px, scores, mask, dt_s)
+        root_px, scale_px = body.root_px[row], body.scale_px[row]
+        if zoom != 1:
+            root_px, scale_px = root_px / zoom, scale_px / zoom
         return SkeletonGraphs(
             skeletons.stamp_ns,
             skeletons.frame_id,
             self._layout,
             skeletons.image_size,
-            ids[person],
+            ids,
             body.nodes[row],
             body.features[row],
-            mask[person],
-            np.array(ages_s),
-            body.root_px[row] / zoom,
-            body.scale_px[row] / zoom,
-            skeletons.boxes_xyxy[person],
+            mask,
+            (skeletons.stamp_ns - self._born_ns[row]) * 1e-9,
+            root_px,
+            scale_px,
+            boxes_xyxy,
         )
 
     def _zoom(self, size: tuple[int, int]) -> np.float32:
@@ -115,16 +123,20 @@ class GraphStage:
         """Give new tracks a row of the feature stream and free those of ended ones."""
         if alive == self._tracks:
             return
-        rows = [self._tracks.index(track_id) if track_id in self._born_ns else -1 for track_id in alive]
-        self._stream.select(np.array(rows, np.int64))
-        self._born_ns = {track_id: self._born_ns.get(track_id, stamp_ns) for track_id in alive}
-        self._tracks = alive
+        rows = np.array([self._row_of.get(track_id, -1) for track_id in alive], np.int64)
+        self._stream.select(rows)
+        self._born_ns = chosen_rows(self._born_ns, rows, stamp_ns)
+        self._tracks, self._row_of = alive, {track_id: row for row, track_id in enumerate(alive)}
 
     def _advance(
         self, row: np.ndarray, keypoints_px: np.ndarray, scores: np.ndarray, mask: np.ndarray, dt_s: float
     ) -> BodyGraph:
         """Move every living track on by dt_s; those not seen in this image have no joints."""
+        elapsed_s = np.full(len(self._tracks), dt_s, np.float32)
+        if len(row) == len(self._tracks):  # everybody is seen
+            person = row.argsort()
+            return self._stream(keypoints_px[person], scores[person], mask[person], elapsed_s)
         shape = (len(self._tracks), len(self._layout.joints))
         keypoints_of, scores_of, mask_of = np.zeros((*shape, 2), "f4"), np.zeros(shape, "f4"), np.zeros(shape, "?")
         keypoints_of[row], scores_of[row], mask_of[row] = keypoints_px, scores, mask
-        return self._stream(keypoints_of, scores_of, mask_of, np.full(len(self._tracks), dt_s, np.float32))
+        return self._stream(keypoints_of, scores_of, mask_of, elapsed_s)

@@ -13,7 +13,7 @@ from pose_attention_ros.core.actions.labels import LabelConfig, LabelMachine
 from pose_attention_ros.core.actions.recogniser import ModelSpec, StepOutput
 from pose_attention_ros.core.body.layouts import layout
 from pose_attention_ros.core.errors import ModelError
-from pose_attention_ros.core.time.resampling import TickResampler, resample
+from pose_attention_ros.core.time.resampling import TickResampler, push_frame, resample
 from pose_attention_ros.core.types import FEATURE_NAMES, LabelState, SkeletonGraphs
 
 LAYOUT = layout("common13")
@@ -87,13 +87,43 @@ def test_ticks_frame_by_frame_equal_those_of_the_whole_clip(gaps_ms, rate_hz, se
     features[rng.uniform(size=features.shape[:2]) < 0.2] = 0
     stream, ticks, stamps = TickResampler(rate_hz), [], []
     for stamp_ns, frame in zip(stamps_ns, features):
-        new, when = stream.push(int(stamp_ns), frame)
-        ticks.append(new)
-        stamps += when
+        due = push_frame([stream], int(stamp_ns), frame[None])
+        ticks.append(due.features)
+        stamps += due.stamps_ns
     ticks = np.concatenate(ticks)
     assert len(ticks) == int(np.floor(stamps_ns[-1] * 1e-9 * rate_hz + 1e-6)) + 1
     np.testing.assert_allclose(np.diff(stamps), 1e9 / rate_hz, atol=2)
     np.testing.assert_allclose(ticks, resample(stamps_ns * 1e-9, features, np.arange(len(ticks)) / rate_hz), atol=1e-4)
+
+
+def test_ticks_of_everybody_at_once_are_those_of_each_alone():
+    rng = np.random.default_rng(4)
+    together, alone = [[TickResampler(15.0) for _ in range(4)] for _ in range(2)]
+    sizes, stamp_ns = set(), 0
+    for _ in range(120):
+        stamp_ns += int(rng.integers(20, 90)) * 1_000_000
+        there = np.flatnonzero(rng.uniform(size=4) < 0.8)
+        features = rng.normal(size=(len(there), 13, 5)).astype(np.float32)
+        features[rng.uniform(size=features.shape[:2]) < 0.2] = 0
+        due = push_frame([together[person] for person in there], stamp_ns, features)
+        turns = np.repeat(np.arange(len(due.rounds)), due.rounds)
+        sizes.add(len(due.rounds))
+        for row, person in enumerate(there):
+            own = push_frame([alone[person]], stamp_ns, features[row : row + 1])
+            mine = [number for number, whose in enumerate(due.people) if whose == row]
+            assert turns[mine].tolist() == list(range(len(own.people)))
+            assert [due.stamps_ns[number] for number in mine] == own.stamps_ns
+            np.testing.assert_array_equal(due.features[mine], own.features)
+    assert sizes >= {0, 1, 2}
+
+
+def test_an_estimate_is_made_once_a_tick_and_anew_when_other_actions_are_known():
+    stage = ActionStage(MeanHeight())
+    people = [stage(graphs(i / 60, {1: -1.0})).people[0] for i in range(8)]  # 15 ticks a second
+    assert [people[i] is people[i + 1] for i in range(7)] == [True, True, True, False, True, True, True]
+    stage.teach(None)
+    again = stage(graphs(8 / 60 - 0.001, {1: -1.0})).people[0]
+    assert again is not people[-1] and again.confidence == people[-1].confidence
 
 
 @pytest.mark.parametrize("fps", [7, 10, 15, 25, 30, 60])
@@ -174,7 +204,7 @@ def test_a_layout_of_the_same_joints_may_have_another_name():
 def label_history(probabilities_of_a, config=None, dt_s=0.1):
     machine, history, config = LabelMachine(0), [], config or LabelConfig(hysteresis=0.15, hold_s=0.2, warm_up_s=0.5)
     for i, p in enumerate(probabilities_of_a):
-        machine.update(round(i * dt_s * 1e9), np.array([p, 1 - p]), np.full(2, 0.7), config)
+        machine.update(round(i * dt_s * 1e9), [p, 1 - p], [0.7, 0.7], config)
         history.append(machine.label(("a", "b")) if machine.state != LabelState.WARMING_UP else "warming")
     return history, machine
 
@@ -188,7 +218,7 @@ def test_each_class_has_its_own_threshold():
     machine = LabelMachine(0)
     for tick in range(30):
         chances = [0.55, 0.45] if tick < 15 else [0.45, 0.55]
-        machine.update(tick * 100_000_000, np.array(chances), np.array([0.5, 0.8]), LabelConfig(hysteresis=0.0))
+        machine.update(tick * 100_000_000, chances, [0.5, 0.8], LabelConfig(hysteresis=0.0))
         if tick == 14:
             assert machine.label(("a", "b")) == "a"
     assert machine.label(("a", "b")) == "unknown"

@@ -167,11 +167,11 @@ def test_people_rest_one_by_one():
 def test_a_label_that_is_given_up_needs_its_time_again():
     machine, config = LabelMachine(0), LabelConfig(warm_up_s=0.0, hold_s=0.2)
     for tick in range(5):
-        machine.update(tick * 100_000_000, np.array([0.9, 0.1]), np.full(2, 0.6), config)
+        machine.update(tick * 100_000_000, [0.9, 0.1], [0.6, 0.6], config)
     machine.give_up(500_000_000)
     assert machine.label(("a", "b")) == "unknown" and machine.onset_ns == 500_000_000
     labels = []
     for tick in range(5, 9):
-        machine.update(tick * 100_000_000, np.array([0.9, 0.1]), np.full(2, 0.6), config)
+        machine.update(tick * 100_000_000, [0.9, 0.1], [0.6, 0.6], config)
         labels.append(machine.label(("a", "b")))
     assert labels == ["unknown", "unknown", "a", "a"]

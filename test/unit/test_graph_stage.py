@@ -164,6 +164,21 @@ def test_rows_of_a_feature_stream_are_independent_people(seed, rows):
             np.testing.assert_allclose(chosen.features[row], expected.features[0], atol=1e-5)
 
 
+def test_who_shows_all_joints_is_read_the_same_beside_somebody_who_does_not():
+    """Where everybody shows everything less is computed; to the last bit it comes to the same."""
+    rng = np.random.default_rng(0)
+    clip = person(300) + rng.normal(0, 5, (12, 2, 13, 2)).astype(np.float32)
+    mask = np.ones((12, 2, 13), bool)
+    mask[:, 1] = rng.uniform(size=(12, 13)) > 0.4
+    together, alone = FeatureStream(LAYOUT, (2,)), FeatureStream(LAYOUT, (1,))
+    scores = np.full((2, 13), 0.7, np.float32)
+    for t, points in enumerate(clip.astype(np.float32)):
+        both = together(points, scores, mask[t], np.full(2, 0.1, np.float32))
+        one = alone(points[:1], scores[:1], mask[t, :1], np.full(1, 0.1, np.float32))
+        for name in ("nodes", "features", "root_px", "scale_px"):
+            np.testing.assert_array_equal(getattr(both, name)[0], getattr(one, name)[0], err_msg=name)
+
+
 def test_one_euro_against_its_published_recursion():
     """A joint that is always there, scale 1: the published filter on raw differences, written out sample by sample."""
     config, rng = GraphConfig(), np.random.default_rng(3)

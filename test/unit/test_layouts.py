@@ -46,6 +46,19 @@ def test_joints_of_the_same_name_are_carried_unchanged(source, target):
             np.testing.assert_allclose(mapped_scores[:, row], scores[:, column], rtol=1e-6)
 
 
+@pytest.mark.parametrize("source", NAMES)
+@pytest.mark.parametrize("target", NAMES)
+def test_who_has_all_joints_is_read_the_same_beside_somebody_who_has_not(source, target):
+    rng = np.random.default_rng(0)
+    shape = (2, len(layout(source).joints))
+    keypoints, scores = rng.normal(300, 90, (*shape, 2)).astype(np.float32), rng.uniform(0.1, 1, shape).astype(np.float32)
+    scores[1, ::2] = 0
+    together, alone = (layout_map(source, target)(keypoints[:n], scores[:n]) for n in (2, 1))
+    for some, one in zip(together, alone):
+        np.testing.assert_allclose(some[0], one[0], rtol=1e-6)
+        assert some.dtype == one.dtype == np.float32
+
+
 def test_head_is_the_middle_of_what_is_seen_of_it():
     coco = layout("coco17")
     keypoints, scores = np.zeros((17, 2), np.float32), np.zeros(17, np.float32)

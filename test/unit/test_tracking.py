@@ -13,7 +13,9 @@ pytest.importorskip("benchmarks.tracking", reason="benchmarks/ is not installed;
 
 from benchmarks.crowd import CrowdConfig, crowd  # noqa: E402
 from benchmarks.tracking import of_crowds  # noqa: E402
+from pose_attention_ros.core.people import tracking  # noqa: E402
 from pose_attention_ros.core.people.tracking import PersonTracker, TrackingConfig  # noqa: E402
+from pose_attention_ros.core.people.tracks import Tracks, sightings  # noqa: E402
 
 pytestmark = pytest.mark.slow
 
@@ -61,6 +63,44 @@ def test_ids_do_not_depend_on_the_order_of_people():
         assert other(*(each[order] for each in people), 0.1)[1] == alive
     shuffled, _ = other(*(each[order] for each in people), 0.0)
     np.testing.assert_array_equal(one(*people, 0.0)[0][order], shuffled)
+
+
+@pytest.mark.parametrize("people, fps", [(5, 10), (6, 30)])
+def test_where_nobody_has_a_choice_turns_come_to_the_same(people, fps, monkeypatch):
+    frames = crowd(CrowdConfig(people, seconds=6, fps=fps, seed=people))
+    seen = [(s.keypoints_px, s.scores > 0.2, s.boxes_xyxy, s.person_scores) for s, _ in frames]
+    one, shortcuts = PersonTracker(), []
+    shortcut = tracking.without_choice
+    monkeypatch.setattr(tracking, "without_choice", lambda fits: shortcuts.append(shortcut(fits)) or shortcuts[-1])
+    quick = [one(*each, 1 / fps) for each in seen]
+    assert {each is None for each in shortcuts} == {True, False}  # both ways were taken
+    monkeypatch.setattr(tracking, "without_choice", lambda fits: None)
+    other = PersonTracker()
+    for each, (ids, alive) in zip(seen, quick):
+        ids_in_turns, alive_in_turns = other(*each, 1 / fps)
+        np.testing.assert_array_equal(ids_in_turns, ids)
+        assert alive_in_turns == alive
+
+
+def test_all_tracks_are_corrected_as_each_alone_is():
+    rng = np.random.default_rng(1)
+
+    def people():
+        corner = rng.uniform(0, 500, (4, 2))
+        boxes = np.concatenate([corner, corner + rng.uniform(40, 90, (4, 2))], 1).astype(np.float32)
+        return sightings(rng.uniform(0, 500, (4, 13, 2)).astype(np.float32), rng.uniform(size=(4, 13)) > 0.2, boxes)
+
+    first, rows = people(), np.array([2, 0, 3, 1])
+    together, alone = Tracks(first), Tracks(first)
+    for _ in range(3):
+        seen = people()
+        for tracks in (together, alone):
+            tracks.predict(0.1)
+        together.correct(rows, seen)
+        for person in range(len(rows)):
+            alone.correct(rows[person : person + 1], seen.taken(np.array([person])))
+        for name in Tracks._NAMES:
+            np.testing.assert_array_equal(getattr(together, name), getattr(alone, name), err_msg=name)
 
 
 @pytest.mark.parametrize("fps", [5, 10, 30])

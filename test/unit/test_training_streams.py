@@ -11,7 +11,7 @@ pytest.importorskip("torch")
 
 from pose_attention_ros.core.body.features import FeatureStream
 from pose_attention_ros.core.body.layouts import layout
-from pose_attention_ros.core.time.resampling import TickResampler
+from pose_attention_ros.core.time.resampling import TickResampler, push_frame
 from pose_attention_ros.data.augment import UNIT_PX, AugmentConfig, correlated, estimate, mirrored
 from pose_attention_ros.data.dataset import Clip
 from pose_attention_ros.data.standing_still import rest_example
@@ -77,7 +77,7 @@ def test_a_batch_reads_each_stream_as_the_robot_would(seeds, lengths):
         path, resampler, ticks, before = FeatureStream(LAYOUT), TickResampler(15.0), [], 0.0
         for time_s, keypoints, joint_scores in zip(stream.time_s, stream.keypoints, score):
             graph = path(keypoints, joint_scores, joint_scores > 0, np.float32(time_s - before))
-            ticks.append(resampler.push(round(time_s * 1e9), graph.features)[0])
+            ticks.append(push_frame([resampler], round(time_s * 1e9), graph.features[None]).features)
             before = time_s
         ticks = np.concatenate(ticks)
         assert batch.ticks[row] == len(ticks)

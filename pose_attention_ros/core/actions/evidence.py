@@ -4,7 +4,6 @@ that never reaches back farther than twice the memory, at constant cost."""
 from __future__ import annotations
 
 import math
-from collections import deque
 from dataclasses import dataclass
 
 import numpy as np
@@ -45,10 +44,9 @@ class MemoryConfig(Settings):
 def speeds(features: np.ndarray) -> list[float]:
     """Mean speed of the joints that are there, body units a second, NaN without any; features (N, V, C)."""
     there = features[..., _SCORE] > 0
-    joints = np.hypot(features[..., _VX], features[..., _VY])
-    count = there.sum(-1)
-    mean = np.where(there, joints, 0).sum(-1) / np.maximum(count, 1)
-    return np.where(count > 0, mean, np.nan).tolist()
+    joints = np.where(there, np.hypot(features[..., _VX], features[..., _VY]), np.float32(0))
+    sums, counts = np.add.reduce(joints, -1).tolist(), np.add.reduce(there, -1, np.int64).tolist()
+    return [total / count if count else math.nan for total, count in zip(sums, counts)]
 
 
 class Evidence:
@@ -56,26 +54,41 @@ class Evidence:
 
     def __init__(self, spec: ModelSpec) -> None:
         self.state = np.zeros(spec.state_size, np.float32)
-        window = spec.frame_window or max(1, round(spec.attention_window_s * spec.rate_hz))
-        self.moments: deque[tuple[int, float]] = deque(maxlen=window)  # stamp and attention energy of each tick
+        self._window = spec.frame_window or max(1, round(spec.attention_window_s * spec.rate_hz))
+        # Of each tick; nothing is ever written to twice, so that the newest may be given out as they are.
+        self._stamps_ns, self._energies = np.zeros(2 * self._window, np.int64), np.zeros(2 * self._window)
+        self._filled = 0
         self.ticks = 0
 
-    def add(self, stamp_ns: int, state: np.ndarray, energy: np.ndarray) -> None:
+    def add(self, stamp_ns: int, state: np.ndarray, energy: float | list[float]) -> None:
         """One tick; energy as one row of StepOutput.frame_energy."""
         self.state = state
-        self.moments.append((stamp_ns, float(energy.flat[-1])))
-        if energy.ndim:  # all of the window are scored anew
-            stamps = [stamp for stamp, _ in self.moments]
-            self.moments = deque(zip(stamps, energy[-len(stamps) :].tolist()), self.moments.maxlen)
+        if self._filled == len(self._stamps_ns):
+            newest = slice(self._filled - self._window, None)
+            self._stamps_ns, self._energies = (
+                np.concatenate([each[newest], np.zeros_like(each[: self._window])])
+                for each in (self._stamps_ns, self._energies)
+            )
+            self._filled = self._window
+        self._stamps_ns[self._filled] = stamp_ns
+        self._filled += 1
+        if isinstance(energy, list):  # all of the window are scored anew
+            scored = min(self._filled, self._window)
+            self._energies = self._energies.copy()
+            self._energies[self._filled - scored : self._filled] = energy[-scored:]
+        else:
+            self._energies[self._filled - 1] = energy
         self.ticks += 1
 
     def frame_attention(self, decay_per_s: float) -> tuple[np.ndarray, np.ndarray]:
         """Weights (W,) of the moments in the window and their stamps (W,): softmax of eq. 10, older moments discounted."""
-        stamps_ns = np.array([stamp for stamp, _ in self.moments], np.int64)
-        energy = np.array([energy for _, energy in self.moments], np.float64)
-        energy -= decay_per_s * (stamps_ns[-1] - stamps_ns) * 1e-9
-        weights = np.exp(energy - energy.max())
-        return (weights / weights.sum()).astype(np.float32), stamps_ns
+        window = slice(max(self._filled - self._window, 0), self._filled)
+        stamps_ns = self._stamps_ns[window]
+        weights = self._energies[window] - decay_per_s * (stamps_ns[-1] - stamps_ns) * 1e-9
+        weights -= np.maximum.reduce(weights)
+        np.exp(weights, out=weights)
+        weights /= np.add.reduce(weights)
+        return weights.astype(np.float32), stamps_ns
 
 
 class Memory:

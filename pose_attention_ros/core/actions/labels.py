@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numpy as np
-
 from pose_attention_ros.core.config import Settings, setting
 from pose_attention_ros.core.types import UNKNOWN_LABEL, LabelState
 
@@ -44,9 +42,9 @@ class LabelMachine:
         self.onset_ns = begin_ns
         self.state = LabelState.WARMING_UP
 
-    def update(self, stamp_ns: int, probabilities: np.ndarray, thresholds: np.ndarray, config: LabelConfig) -> None:
-        """One tick. probabilities (K,) sum to 1; thresholds (K,) one for each class."""
-        best = int(probabilities.argmax())
+    def update(self, stamp_ns: int, probabilities: list[float], thresholds: list[float], config: LabelConfig) -> None:
+        """One tick. K probabilities sum to 1; K thresholds, one for each class."""
+        best = probabilities.index(max(probabilities))
         wanted = None
         if probabilities[best] >= thresholds[best]:
             wanted = best

@@ -11,6 +11,7 @@ import numpy as np
 
 from pose_attention_ros.core.body.layouts import Layout
 from pose_attention_ros.core.body.smoothing import JointSmoother, SmoothingConfig, chosen_rows
+from pose_attention_ros.core.types import FEATURE_NAMES
 
 # Bones and their length in torso lengths (mid-shoulder to mid-hip), from the body proportions of Drillis and Contini (1964).
 # A bone seen at an angle looks shorter, never longer, so the long ones among these ratios tell the size of the person.
@@ -41,7 +42,9 @@ class BodyFrame:
         """
         self._hips = [layout.index("left_hip"), layout.index("right_hip")]
         self._shoulders = [layout.index("left_shoulder"), layout.index("right_shoulder")]
-        self._ends = np.array([[layout.index(a), layout.index(b)] for a, b, _ in BONE_LENGTHS])
+        ends = [[layout.index(a), layout.index(b)] for a, b, _ in BONE_LENGTHS]
+        self._ends = np.array(ends).T.ravel()  # all first ends, then all second ones
+        self._rank_of_count = (np.arange(len(BONE_LENGTHS) + 1) * _SCALE_RANK).astype(np.int64)
         self._inverse_lengths = np.array([1 / length for *_, length in BONE_LENGTHS], np.float32)
         self._scale_time_s = scale_time_s
         self._scale_px = np.zeros(shape, np.float32)  # 0: not seen yet
@@ -51,9 +54,12 @@ class BodyFrame:
         seen = self._seen_scale_px(keypoints_px, mask)
         gain = 1 - np.exp(-np.asarray(dt_s, np.float32) / np.float32(self._scale_time_s))
         followed = self._scale_px + gain * (seen - self._scale_px)
-        first = seen if (seen > 0).all() else np.where(seen > 0, seen, _extent_px(keypoints_px, mask))
-        scale = np.where(self._scale_px == 0, first, np.where(seen == 0, self._scale_px, followed))
-        self._scale_px = scale.astype(np.float32)
+        if (seen > 0).all() and (self._scale_px > 0).all():  # as almost always
+            scale = followed
+        else:
+            first = np.where(seen > 0, seen, _extent_px(keypoints_px, mask))
+            scale = np.where(self._scale_px == 0, first, np.where(seen == 0, self._scale_px, followed))
+        self._scale_px = np.asarray(scale, np.float32)
         return np.maximum(self._scale_px, 1)
 
     def select(self, rows: np.ndarray) -> None:
@@ -62,19 +68,23 @@ class BodyFrame:
 
     def _seen_scale_px(self, keypoints_px: np.ndarray, mask: np.ndarray) -> np.ndarray:
         """The same from this frame alone; 0 where no bone is visible."""
-        a, b = self._ends.T
-        bone = keypoints_px[..., a, :] - keypoints_px[..., b, :]
-        there = mask[..., a] & mask[..., b]
-        ratios = np.where(there, np.sqrt((bone * bone).sum(-1)) * self._inverse_lengths, -1)
-        rank = (there.sum(-1) * _SCALE_RANK).astype(np.int64)
-        rows = np.sort(ratios, axis=-1).reshape(-1, ratios.shape[-1])  # ascending: rank counts from the end
-        return np.maximum(rows[np.arange(len(rows)), -1 - rank.reshape(-1)].reshape(rank.shape), 0)
+        bones = len(self._inverse_lengths)
+        ends_px, end_there = keypoints_px.take(self._ends, -2), mask.take(self._ends, -1)
+        bone = ends_px[..., :bones, :] - ends_px[..., bones:, :]
+        bone *= bone
+        there = end_there[..., :bones] & end_there[..., bones:]
+        ratios = np.where(there, np.sqrt(bone[..., 0] + bone[..., 1]) * self._inverse_lengths, np.float32(-1))
+        ratios.sort(-1)  # ascending: rank counts from the end
+        rank = self._rank_of_count[np.add.reduce(there, -1, np.int64)]
+        chosen = np.arange(bones - 1, ratios.size, bones).reshape(rank.shape) - rank
+        return np.maximum(ratios.ravel()[chosen], 0)
 
     def root_px(self, keypoints_px: np.ndarray, mask: np.ndarray, scale_px: np.ndarray) -> np.ndarray:
         """The root (..., 2) in pixels; 0 where no joint is there."""
+        left, right = self._hips
+        if (mask[..., left] & mask[..., right]).all():  # as almost always
+            return np.asarray((keypoints_px[..., left, :] + keypoints_px[..., right, :]) / 2, np.float32)
         hips, has_hips = _middle(keypoints_px, mask, self._hips)
-        if has_hips.all():  # as almost always
-            return hips.astype(np.float32)
         shoulders, has_shoulders = _middle(keypoints_px, mask, self._shoulders)
         everything, _ = _middle(keypoints_px, mask, slice(None))
         below = shoulders + np.stack([np.zeros_like(scale_px), scale_px], -1)
@@ -104,8 +114,11 @@ def node_features(nodes: np.ndarray, velocities: np.ndarray, scores: np.ndarray,
     :param nodes: (..., V, 2) body units; :param velocities: (..., V, 2) body units a second
     :param scores: (..., V); :param mask: (..., V) bool
     """
-    features = np.concatenate([nodes, velocities, np.asarray(scores)[..., None]], -1).astype(np.float32)
-    return np.where(mask[..., None], features, np.float32(0))
+    features = np.empty((*np.shape(scores), len(FEATURE_NAMES)), np.float32)
+    features[..., :2], features[..., 2:4], features[..., 4] = nodes, velocities, scores
+    if not mask.all():
+        features[~mask] = 0
+    return features
 
 
 @dataclass(frozen=True, eq=False)
@@ -139,8 +152,9 @@ class FeatureStream:
         scale = self._body.scale_px(keypoints_px, mask, dt_s)
         positions, velocities = self._smoother(keypoints_px, mask, scale, dt_s)
         root = self._body.root_px(positions, mask, scale)
-        nodes = (positions - root[..., None, :]) / scale[..., None, None]
-        nodes = np.where(mask[..., None], nodes, np.float32(0)).astype(np.float32)
+        nodes = np.asarray((positions - root[..., None, :]) / scale[..., None, None], np.float32)
+        if not mask.all():
+            nodes[~mask] = 0
         return BodyGraph(nodes, node_features(nodes, velocities, scores, mask), root, scale)
 
     def configure(self, smoothing: SmoothingConfig) -> None:

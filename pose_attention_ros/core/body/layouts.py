@@ -277,13 +277,23 @@ class JointMap:
     weights: np.ndarray
     needs_all: np.ndarray
 
+    @cached_property
+    def _share_of_all(self) -> np.ndarray:
+        """(V_target,) float32: what each source joint counts where all of them are present."""
+        usable = self.weights.sum(1)
+        return np.where(usable == 0, 0, 1 / np.maximum(usable, 1)).astype(np.float32)
+
     def __call__(self, keypoints: np.ndarray, scores: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Map keypoints (..., V_source, D) and scores (..., V_source) to the target layout.
 
         A derived joint is the mean of the present source joints (score > 0) and has their mean score; a target joint with
         nothing to rest on has score 0 and position 0.
         """
-        present = (scores > 0).astype(np.float32)
+        there = scores > 0
+        if there.all():  # as most estimators have it
+            mapped = self.weights @ np.asarray(keypoints, np.float32)
+            return mapped * self._share_of_all[:, None], np.asarray(scores @ self.weights.T * self._share_of_all, np.float32)
+        present = there.astype(np.float32)
         usable = present @ self.weights.T
         missing = (usable == 0) | (self.needs_all & (usable < self.weights.sum(1)))
         share = np.where(missing, 0, 1 / np.maximum(usable, 1)).astype(np.float32)

@@ -76,23 +76,32 @@ class JointSmoother:
         config = self.config
         since = self._since_s + np.asarray(dt_s, np.float32)[..., None]
         fresh = since > config.joint_memory_s
-        dt = np.maximum(np.where(fresh, 1, since), 1e-3)[..., None].astype(np.float32)
+        mask = np.asarray(mask)
+        some_fresh, all_there = fresh.any(), mask.all()
+        dt = np.maximum(np.where(fresh, np.float32(1), since) if some_fresh else since, np.float32(1e-3))[..., None]
         scale = np.asarray(scale_px, np.float32)[..., None, None]
 
         # The faster a joint moves, the wider the filter opens.
         raw_velocity = (keypoints_px - self._raw) / (dt * scale)
         velocity = self._velocity + _gain(np.float32(config.velocity_cutoff_hz), dt) * (raw_velocity - self._velocity)
-        speed = np.sqrt((velocity * velocity).sum(-1, keepdims=True))
+        squares = velocity * velocity
+        speed = np.sqrt(squares[..., :1] + squares[..., 1:])
         moving = np.maximum(speed - np.float32(config.still_speed), 0)
         cutoff = np.float32(config.min_cutoff_hz) + np.float32(config.cutoff_slope) * moving
         position = self._position + _gain(cutoff, dt) * (keypoints_px - self._position)
 
         # What was away for too long starts afresh; what is missing keeps its last state until then.
-        fresh = fresh[..., None]
-        there = np.asarray(mask)[..., None]
-        position, velocity = np.where(fresh, keypoints_px, position), np.where(fresh, 0, velocity)
-        self._position = np.where(there, position, self._position).astype(np.float32)
-        self._velocity = np.where(there, velocity, self._velocity).astype(np.float32)
-        self._raw = np.where(there, keypoints_px, self._raw).astype(np.float32)
-        self._since_s = np.where(mask, 0, since).astype(np.float32)
-        return np.where(there, self._position, 0), np.where(there, self._velocity, 0)
+        if some_fresh:
+            fresh = fresh[..., None]
+            position, velocity = np.where(fresh, keypoints_px, position), np.where(fresh, np.float32(0), velocity)
+        if all_there:  # what is kept is never changed, so it may be given out
+            self._position, self._velocity = np.asarray(position, np.float32), np.asarray(velocity, np.float32)
+            self._raw = np.array(keypoints_px, np.float32)
+            self._since_s = np.zeros_like(since)
+            return self._position, self._velocity
+        there = mask[..., None]
+        self._position = np.where(there, position, self._position).astype(np.float32, copy=False)
+        self._velocity = np.where(there, velocity, self._velocity).astype(np.float32, copy=False)
+        self._raw = np.where(there, keypoints_px, self._raw).astype(np.float32, copy=False)
+        self._since_s = np.where(mask, np.float32(0), since)
+        return np.where(there, self._position, np.float32(0)), np.where(there, self._velocity, np.float32(0))
