@@ -8,14 +8,13 @@ photo is the first image of a stream.
 
 from __future__ import annotations
 
-import argparse
 import itertools
-import json
 import statistics
 import time
 from pathlib import Path
 
 from benchmarks.pose_photos import labelled_photos
+from benchmarks.video_and_photos import run
 from pose_attention_ros.cameras import CameraConfig, open_source
 from pose_attention_ros.cli.evaluate_poses import find_people
 from pose_attention_ros.core.graph_stage import GraphConfig, GraphStage
@@ -88,20 +87,5 @@ def table(result: dict) -> str:
     return "\n".join(lines)
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--video", required=True)
-    parser.add_argument("--most-frames", type=int, default=300)
-    parser.add_argument("--photos", type=Path, help="labelled photos; without it no AP")
-    parser.add_argument("--most-photos", type=int, default=0)
-    parser.add_argument("--input-size", type=int, default=PoseConfig().input_size)
-    parser.add_argument("--json", type=Path, help="write the result here as well")
-    args = parser.parse_args()
-    result = measure(args.video, args.most_frames, args.photos, args.most_photos, args.input_size)
-    print(table(result))
-    if args.json:
-        args.json.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
-
-
 if __name__ == "__main__":
-    main()
+    run(__doc__, measure, table, most_frames=300)

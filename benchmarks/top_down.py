@@ -8,14 +8,13 @@ MultiPose's people, a second one around the joints of the first, as in a video. 
 
 from __future__ import annotations
 
-import argparse
 import dataclasses
-import json
 from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarks.pose_photos import labelled_photos
 from benchmarks.small_people import on_video
+from benchmarks.video_and_photos import run
 from pose_attention_ros.core.messages.images import read_image
 from pose_attention_ros.core.types import Frame
 from pose_attention_ros.data.pose_images import Photo
@@ -80,20 +79,5 @@ def measure(video: str, most_frames: int, photos: Path | None, most_photos: int,
     return result
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--video", default="", help="with two people, say; without it no time")
-    parser.add_argument("--most-frames", type=int, default=100)
-    parser.add_argument("--photos", type=Path, help="labelled photos; without it no AP")
-    parser.add_argument("--most-photos", type=int, default=0)
-    parser.add_argument("--input-size", type=int, default=PoseConfig().input_size, help="of MultiPose")
-    parser.add_argument("--json", type=Path, help="write the result here as well")
-    args = parser.parse_args()
-    result = measure(args.video, args.most_frames, args.photos, args.most_photos, args.input_size)
-    print(table(result))
-    if args.json:
-        args.json.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
-
-
 if __name__ == "__main__":
-    main()
+    run(__doc__, measure, table, most_frames=100, no_video="no time")
