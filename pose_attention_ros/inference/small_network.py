@@ -7,13 +7,14 @@ than its arithmetic. The network is rewritten when it is loaded, for one person 
 from __future__ import annotations
 
 import ctypes
+import hashlib
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 
 from pose_attention_ros.core.errors import ModelError
 from pose_attention_ros.core.machine.library_output import quiet_native_stderr
-from pose_attention_ros.inference.conversion.onnx_reading import Graph, read_graph
+from pose_attention_ros.inference.conversion.onnx_reading import read_graph
 from pose_attention_ros.inference.conversion.onnx_to_tflite import tflite_of
 from pose_attention_ros.inference.conversion.onnx_values import NotKnown, folded
 from pose_attention_ros.inference.litert import interpreter_class
@@ -38,11 +39,8 @@ class SmallNetwork:
 
     def __init__(self, file: NetworkFile, threads: int = 1) -> None:
         try:
-            graph = folded(read_graph(file.content))
-            self.inputs, self.outputs = graph.inputs, graph.outputs
-            if any(-1 in shape[1:] or shape[:1] != (-1,) for shape in (*self.inputs.values(), *self.outputs.values())):
-                raise NotKnown("a length that varies beside the number of people")
-            self._fixed = {rows: _FixedNetwork(graph, rows, threads) for rows in (1, _HANDFUL)}
+            self.inputs, self.outputs, contents = _rewritten(file)
+            self._fixed = {rows: _FixedNetwork(content, threads) for rows, content in contents.items()}
         except (ModelError, ImportError, ValueError, RuntimeError, LookupError, TypeError, AttributeError) as error:
             raise NotKnown(str(error)) from None
 
@@ -57,6 +55,29 @@ class SmallNetwork:
     def close(self) -> None:
         """See Network."""
         self._fixed = {}
+
+
+# Shapes of inputs and outputs, and the rewritten network by number of people; of the last few files that were loaded. Who
+# evaluates many recordings loads the same one for each, and rewriting is most of that.
+_Rewritten = tuple[Mapping[str, Shape], Mapping[str, Shape], Mapping[int, bytes]]
+_kept: dict[str, _Rewritten] = {}
+_KEPT_AT_MOST = 2
+
+
+def _rewritten(file: NetworkFile) -> _Rewritten:
+    key = hashlib.sha256(file.content).hexdigest()
+    if key not in _kept:
+        graph = folded(read_graph(file.content))
+        if any(-1 in shape[1:] or shape[:1] != (-1,) for shape in (*graph.inputs.values(), *graph.outputs.values())):
+            raise NotKnown("a length that varies beside the number of people")
+        contents = {
+            rows: tflite_of(graph, {name: (rows, *shape[1:]) for name, shape in graph.inputs.items()})
+            for rows in (1, _HANDFUL)
+        }
+        while len(_kept) >= _KEPT_AT_MOST:
+            del _kept[next(iter(_kept))]
+        _kept[key] = graph.inputs, graph.outputs, contents
+    return _kept[key]
 
 
 class SmallBinding:
@@ -112,8 +133,7 @@ def _turns(people: int) -> list[tuple[int, slice]]:
 class _FixedNetwork:
     """The network for one number of people. `inputs` and `outputs` are LiteRT's own memory, `invoke` computes."""
 
-    def __init__(self, graph: Graph, rows: int, threads: int) -> None:
-        content = tflite_of(graph, {name: (rows, *shape[1:]) for name, shape in graph.inputs.items()})
+    def __init__(self, content: bytes, threads: int) -> None:
         interpreter = interpreter_class()
         with quiet_native_stderr():
             self._interpreter = interpreter(model_content=content, num_threads=threads)

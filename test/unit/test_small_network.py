@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from pose_attention_ros.core.errors import ModelError
-from pose_attention_ros.inference import litert
+from pose_attention_ros.inference import litert, small_network
 from pose_attention_ros.inference.conversion.onnx_reading import read_graph
 from pose_attention_ros.inference.conversion.tflite_writing import KINDS
 from pose_attention_ros.inference.network_types import NetworkFile
@@ -146,6 +146,23 @@ def test_what_litert_does_not_take_runs_on_onnx_runtime(model):
 def test_without_litert_onnx_runtime_computes(monkeypatch):
     monkeypatch.setattr(litert, "_RUNTIMES", ("no_such_runtime",))
     assert small(step_file("everyday")).backend == "onnx-cpu"
+
+
+def test_a_network_is_rewritten_once_however_often_it_is_loaded(monkeypatch):
+    made, tflite_of = [], small_network.tflite_of
+    monkeypatch.setattr(small_network, "tflite_of", lambda *of: made.append(of) or tflite_of(*of))
+    monkeypatch.setattr(small_network, "_kept", {})
+    files = [network(*gemm(weights, None)) for weights in (WEIGHTS, 2 * WEIGHTS, 3 * WEIGHTS)]
+    rewritten, answers = [], []
+    for number in (0, 0, 1, 0, 2, 0):  # all of them are called "small"
+        binding = SmallNetwork(files[number]).bind({"x": (1, 3, 6), "z": (1, 3, 6)})
+        binding.inputs["x"][:] = 1
+        binding()
+        answers.append(binding.outputs["y"].copy())
+        rewritten.append(len(made) // 2)
+    assert rewritten == [1, 1, 2, 2, 3, 4]  # the oldest of three was forgotten
+    for answer, times in zip(answers, (1, 1, 2, 1, 3, 1)):
+        np.testing.assert_allclose(answer, times * answers[0], rtol=1e-6)
 
 
 def test_people_differ_in_number_is_told():
