@@ -100,6 +100,17 @@ class Bag:
 
     def read(self, topic: str, raw: bytes) -> Any:
         """The message in `raw`. Raises MessageError for bytes that do not fit, SourceError for an unknown type."""
+        decoder = self._decoder(topic)
+        try:
+            return decoder(_unpacked(raw))
+        except Exception as error:  # rosbags lets errors of struct and indexing through
+            raise MessageError(f"bytes that are no {self.topics[topic].msgtype} ({type(error).__name__})") from None
+
+    def is_as_here(self, topic: str) -> bool:
+        """Whether its messages are laid out as our own definitions have it. Raises SourceError for an unknown type."""
+        return self._decoder(topic).as_here
+
+    def _decoder(self, topic: str) -> TypeReader:
         decoder = self._decoders.get(topic)
         if decoder is None:
             definition = next(
@@ -112,10 +123,7 @@ class Bag:
                 None,
             )
             decoder = self._decoders[topic] = TypeReader(self.topics[topic].msgtype, definition, self._ros1)
-        try:
-            return decoder(_unpacked(raw))
-        except Exception as error:  # rosbags lets errors of struct and indexing through
-            raise MessageError(f"bytes that are no {self.topics[topic].msgtype} ({type(error).__name__})") from None
+        return decoder
 
     def stamp_of(self, raw: bytes) -> int:
         """Stamp of a message that begins with a header, in nanoseconds; -1 if there is none."""

@@ -10,6 +10,7 @@ from pose_attention_ros.bags.opening import Bag
 from pose_attention_ros.bags.types import ACTION_MODEL, ACTIONS, COMPRESSED_IMAGE, GRAPHS, IMAGE, SKELETONS
 from pose_attention_ros.core.errors import MessageError, SourceError
 from pose_attention_ros.core.messages.images import DEPTH, ImageError, bgr_from_compressed, bgr_from_image
+from pose_attention_ros.core.messages.packed import graphs_of_bytes, skeletons_of_bytes
 from pose_attention_ros.core.messages.records import actions_of_message, graphs_of_message, ns_of, skeletons_of_message
 from pose_attention_ros.core.time.stamps import StampOrder
 from pose_attention_ros.core.types import ActionEstimates, Frame, SkeletonGraphs, Skeletons
@@ -107,10 +108,15 @@ def read_items(bag: Bag, chosen: Input, model: Any = None) -> Iterator[tuple[int
         "skeleton_graphs": graphs_of_message,
         "actions": lambda message: actions_of_message(message, model),
     }[chosen.kind]
+    at_once = {"skeletons": skeletons_of_bytes, "skeleton_graphs": graphs_of_bytes}.get(chosen.kind)
+    if at_once is not None and not bag.is_as_here(chosen.topic):
+        at_once = None
     order = StampOrder(bag.left_out, one_round=True)
     for _, recorded_ns, raw in bag.messages([chosen.topic]):
         try:
-            item = convert(bag.read(chosen.topic, raw))
+            item = at_once(raw) if at_once is not None else None
+            if item is None:
+                item = convert(bag.read(chosen.topic, raw))
         except (MessageError, ImageError) as error:
             bag.left_out.add(f"{chosen.topic}: unusable message: {error}")
             continue

@@ -48,12 +48,15 @@ class TypeReader:
         from rosbags.typesys import Stores, get_typestore
 
         self._msgtype, self._ros1 = msgtype, ros1
-        self._store = known_types()
+        self._store = known = known_types()
+        self.as_here = not ros1  # whether its bytes are laid out as this package's own definition has it
         if definition is not None and definition.format != MessageDefinitionFormat.NONE:
             try:
                 store = get_typestore(Stores.EMPTY)
-                store.register(_types_in(definition, msgtype))
+                types = _types_in(definition, msgtype)
+                store.register(types)
                 self._store = store
+                self.as_here &= all(known.fielddefs.get(name) == fields for name, fields in types.items())
             except Exception as error:  # the parsers raise their own kinds
                 if msgtype not in self._store.fielddefs:
                     raise SourceError(f"the bag's definition of type {msgtype} cannot be read ({one_line(error)})") from None

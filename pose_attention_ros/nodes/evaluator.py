@@ -21,7 +21,7 @@ from pose_attention_ros.bags.stream_labels import SpokenLabels, StreamLabels
 from pose_attention_ros.core.config import setting
 from pose_attention_ros.core.errors import UserError
 from pose_attention_ros.core.machine.file_names import at_home
-from pose_attention_ros.core.messages.records import stamp_in
+from pose_attention_ros.core.messages.records import graphs_of_message, stamp_in
 from pose_attention_ros.core.time.stamps import LeftOut
 from pose_attention_ros.evaluation.label_map import read_label_map
 from pose_attention_ros.evaluation.recordings.live_run import LiveRun
@@ -35,7 +35,6 @@ from pose_attention_ros.ros.playback import SOURCE_IS_OVER
 from pose_attention_ros.ros.qos import latched_profile, result_profile
 from pose_attention_ros.ros.run import run
 from pose_attention_ros.ros.settings import NodeConfig
-from pose_attention_ros.ros.skeleton_messages import graphs_of_message
 from pose_attention_ros.ros.stamps import age_s, stamp_ns_of
 
 _CHECK_PERIOD_S = 0.2

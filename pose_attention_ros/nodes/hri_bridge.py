@@ -20,6 +20,7 @@ from sensor_msgs.msg import CameraInfo
 
 from pose_attention_ros.core.config import setting
 from pose_attention_ros.core.errors import UserError
+from pose_attention_ros.core.messages.records import graphs_of_message, skeletons_of_message
 from pose_attention_ros.core.people.placing import Pinhole, place
 from pose_attention_ros.core.types import SkeletonGraphs, Skeletons
 from pose_attention_ros.msg import ActionLabelArray, SkeletonArray, SkeletonGraphArray
@@ -29,7 +30,6 @@ from pose_attention_ros.ros.managed import ManagedNode
 from pose_attention_ros.ros.qos import result_profile, sensor_profile
 from pose_attention_ros.ros.run import run
 from pose_attention_ros.ros.settings import NodeConfig, SynchroniserConfig
-from pose_attention_ros.ros.skeleton_messages import graphs_of_message, skeletons_of_message
 from pose_attention_ros.ros.stamps import age_s, stamp_ns_of
 from pose_attention_ros.ros.sync import StampSynchroniser
 

@@ -23,6 +23,7 @@ from pose_attention_ros.core.config import setting
 from pose_attention_ros.core.errors import ModelError
 from pose_attention_ros.core.graph_stage import GraphConfig, GraphStage
 from pose_attention_ros.core.machine.load import LoadConfig
+from pose_attention_ros.core.messages.packed import bytes_of_graphs, bytes_of_skeletons
 from pose_attention_ros.core.pipeline import STAGES, Pipeline
 from pose_attention_ros.core.types import Frame
 from pose_attention_ros.inference.package_paths import config_dir
@@ -47,7 +48,6 @@ from pose_attention_ros.ros.player import PlayerConfig
 from pose_attention_ros.ros.qos import latched_profile, result_profile
 from pose_attention_ros.ros.run import run
 from pose_attention_ros.ros.settings import ImageInputConfig, NodeConfig
-from pose_attention_ros.ros.skeleton_messages import message_of_graphs, message_of_skeletons
 from pose_attention_ros.ros.stamps import age_s
 
 
@@ -162,8 +162,8 @@ class PipelineNode(ManagedNode):
         """One frame through all stages; what is returned publishes its answers again."""
         began = time.perf_counter()
         result = self._pipeline(frame)
-        skeletons_again = self._skeletons.answer(lambda: message_of_skeletons(result.skeletons))
-        graphs_again = self._graphs.answer(lambda: message_of_graphs(result.graphs))
+        skeletons_again = self._skeletons.answer(lambda: bytes_of_skeletons(result.skeletons))
+        graphs_again = self._graphs.answer(lambda: bytes_of_graphs(result.graphs))
         answer: ActionLabelArray | None = None
 
         def publish() -> None:

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from pose_attention_ros.core.machine.load import LoadConfig
+from pose_attention_ros.core.messages.packed import bytes_of_skeletons
 from pose_attention_ros.core.types import Frame
 from pose_attention_ros.inference.pose import STRIDE, PoseConfig, PoseEstimator, create_pose_estimator
 from pose_attention_ros.msg import SkeletonArray
@@ -23,7 +24,6 @@ from pose_attention_ros.ros.on_demand import OnDemand
 from pose_attention_ros.ros.qos import result_profile
 from pose_attention_ros.ros.run import run
 from pose_attention_ros.ros.settings import ImageInputConfig, NodeConfig
-from pose_attention_ros.ros.skeleton_messages import message_of_skeletons
 from pose_attention_ros.ros.stamps import age_s
 
 WARM_UP_SIZE = (640, 480)  # the most common image; another size is only slower once
@@ -79,7 +79,7 @@ class PoseNode(ManagedNode):
     def _process(self, frame: Frame) -> Callable[[], None]:
         began = time.perf_counter()
         skeletons = self._estimator(frame)
-        again = self._skeletons.answer(lambda: message_of_skeletons(skeletons))
+        again = self._skeletons.answer(lambda: bytes_of_skeletons(skeletons))
         self._network.done(self._estimator.network_s)
         took_s, age = time.perf_counter() - began, age_s(frame.stamp_ns, self.now_ns())
         self.meter.done(took_s, age)

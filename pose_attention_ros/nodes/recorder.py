@@ -23,6 +23,7 @@ from std_msgs.msg import Header
 from pose_attention_ros.core.config import setting
 from pose_attention_ros.core.errors import UserError
 from pose_attention_ros.core.machine.file_names import at_home
+from pose_attention_ros.core.messages.records import graphs_of_message
 from pose_attention_ros.evaluation.recording import RESULT_FILES, ResultWriter, summary_table
 from pose_attention_ros.msg import ActionLabelArray, ActionModel, SkeletonGraphArray, SourceStatus
 from pose_attention_ros.ros.action_messages import actions_of_message
@@ -33,7 +34,6 @@ from pose_attention_ros.ros.playback import SOURCE_IS_OVER
 from pose_attention_ros.ros.qos import latched_profile, result_profile
 from pose_attention_ros.ros.run import run
 from pose_attention_ros.ros.settings import NodeConfig, SynchroniserConfig, TransportConfig
-from pose_attention_ros.ros.skeleton_messages import graphs_of_message
 from pose_attention_ros.ros.stamps import stamp_ns_of
 from pose_attention_ros.ros.sync import StampSynchroniser
 

@@ -11,6 +11,8 @@ import time
 from dataclasses import dataclass
 
 from pose_attention_ros.core.graph_stage import GraphConfig, GraphStage
+from pose_attention_ros.core.messages.packed import bytes_of_graphs
+from pose_attention_ros.core.messages.records import stamp_in
 from pose_attention_ros.msg import SkeletonArray, SkeletonGraphArray
 from pose_attention_ros.ros.managed import ManagedNode
 from pose_attention_ros.ros.on_demand import OnDemand
@@ -18,8 +20,8 @@ from pose_attention_ros.ros.qos import result_profile
 from pose_attention_ros.ros.repeated_stamps import RepeatedStamp
 from pose_attention_ros.ros.run import run
 from pose_attention_ros.ros.settings import NodeConfig
-from pose_attention_ros.ros.skeleton_messages import message_of_graphs, skeletons_of_message
-from pose_attention_ros.ros.stamps import age_s, stamp_ns_of
+from pose_attention_ros.ros.skeleton_messages import skeletons_of_raw
+from pose_attention_ros.ros.stamps import age_s
 
 
 @dataclass(frozen=True)
@@ -41,7 +43,7 @@ class SkeletonGraphNode(ManagedNode):
     def activate(self) -> None:
         self._stage.reset()
         self._repeated = RepeatedStamp()
-        self.listen(SkeletonArray, "skeletons", self._on_skeletons, result_profile())
+        self.listen(SkeletonArray, "skeletons", self._on_skeletons, result_profile(), raw=True)
 
     def cleanup(self) -> None:
         self._stage = None
@@ -50,12 +52,12 @@ class SkeletonGraphNode(ManagedNode):
         if self._stage is not None:
             self._stage.configure(settings)
 
-    def _on_skeletons(self, message: SkeletonArray) -> None:
+    def _on_skeletons(self, raw: bytes) -> None:
         began = time.perf_counter()
-        if self._repeated.answered(stamp_ns_of(message.header)):
+        if self._repeated.answered(stamp_in(raw)):
             return
-        graphs = self._stage(skeletons_of_message(message))
-        self._repeated.keep(graphs.stamp_ns, self._graphs.answer(lambda: message_of_graphs(graphs)))
+        graphs = self._stage(skeletons_of_raw(raw))
+        self._repeated.keep(graphs.stamp_ns, self._graphs.answer(lambda: bytes_of_graphs(graphs)))
         self.meter.done(time.perf_counter() - began, age_s(graphs.stamp_ns, self.now_ns()))
 
 

@@ -19,7 +19,7 @@ from rclpy.subscription import Subscription
 from sensor_msgs.msg import CompressedImage, Image
 
 from pose_attention_ros.core.body.layouts import layout
-from pose_attention_ros.core.messages.records import stamp_in
+from pose_attention_ros.core.messages.records import graphs_of_message, stamp_in
 from pose_attention_ros.core.types import Frame
 from pose_attention_ros.inference.package_paths import config_dir
 from pose_attention_ros.msg import ActionLabelArray, ActionModel, SkeletonGraphArray
@@ -33,7 +33,6 @@ from pose_attention_ros.ros.middleware import make_room_for_images
 from pose_attention_ros.ros.qos import latched_profile, result_profile
 from pose_attention_ros.ros.run import run
 from pose_attention_ros.ros.settings import NodeConfig, SynchroniserConfig, WatchImageConfig
-from pose_attention_ros.ros.skeleton_messages import graphs_of_message
 from pose_attention_ros.ros.stamps import age_s, stamp_ns_of
 from pose_attention_ros.ros.sync import StampSynchroniser
 from pose_attention_ros.ros.waiting import Waiting, taken, unfit

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from pose_attention_ros.core.messages.records import stamp_in
 from pose_attention_ros.core.types import Frame, SkeletonGraphs
 from pose_attention_ros.msg import SkeletonGraphArray
 from pose_attention_ros.ros.image_subscription import ImageSubscription
@@ -12,7 +13,7 @@ from pose_attention_ros.ros.images import frame_of
 from pose_attention_ros.ros.managed import ManagedNode
 from pose_attention_ros.ros.qos import result_profile
 from pose_attention_ros.ros.repeated_stamps import RepeatedStamp
-from pose_attention_ros.ros.skeleton_messages import graphs_of_message
+from pose_attention_ros.ros.skeleton_messages import graphs_of_raw
 from pose_attention_ros.ros.stamps import stamp_ns_of
 from pose_attention_ros.ros.sync import StampSynchroniser
 
@@ -33,18 +34,18 @@ class GraphInput:
     def open(self) -> None:
         """Subscribe."""
         self._repeated.clear()
-        self._node.listen(SkeletonGraphArray, _TOPIC, self._on_graphs, result_profile())
+        self._node.listen(SkeletonGraphArray, _TOPIC, self._on_graphs, result_profile(), raw=True)
 
     def trouble(self) -> str:
         """What keeps this from working, and what to do about it."""
         return ""
 
-    def _on_graphs(self, message: SkeletonGraphArray) -> None:
-        if not self._repeated.answered(stamp_ns_of(message.header)):
-            self._work(message, None)
+    def _on_graphs(self, raw: bytes) -> None:
+        if not self._repeated.answered(stamp_in(raw)):
+            self._work(raw, None)
 
-    def _work(self, message: SkeletonGraphArray, frame: Frame | None) -> None:
-        self._repeated.keep(stamp_ns_of(message.header), self._process(graphs_of_message(message), frame))
+    def _work(self, raw: bytes, frame: Frame | None) -> None:
+        self._repeated.keep(stamp_in(raw), self._process(graphs_of_raw(raw), frame))
 
 
 class GraphAndImageInput(GraphInput):
@@ -77,17 +78,18 @@ class GraphAndImageInput(GraphInput):
         self._node.warn_once(text)
         return text
 
-    def _on_graphs(self, message: SkeletonGraphArray) -> None:
-        if not self._repeated.answered(stamp_ns_of(message.header)):
+    def _on_graphs(self, raw: bytes) -> None:
+        if not self._repeated.answered(stamp_in(raw)):
             self._without_image += 1
-            self._join(_TOPIC, message)
+            self._join(_TOPIC, stamp_in(raw), raw)
 
     def _on_image(self, message: Any) -> None:
-        if stamp_ns_of(message.header) != self._repeated.stamp_ns:
-            self._join("image", message)
+        stamp_ns = stamp_ns_of(message.header)
+        if stamp_ns != self._repeated.stamp_ns:
+            self._join("image", stamp_ns, message)
 
-    def _join(self, name: str, message: Any) -> None:
-        complete = self._sync.add(name, stamp_ns_of(message.header), message)
+    def _join(self, name: str, stamp_ns: int, message: Any) -> None:
+        complete = self._sync.add(name, stamp_ns, message)
         self._node.meter.dropped = self._sync.given_up_of[_TOPIC]
         if complete is not None:
             self._without_image = 0

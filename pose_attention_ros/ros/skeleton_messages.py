@@ -1,17 +1,20 @@
-"""Skeletons and SkeletonGraphs to and from their messages. N people, V joints of the layout, C feature channels."""
+"""Skeletons and SkeletonGraphs out of serialised messages. N people, V joints of the layout, C feature channels.
+
+They travel as bytes that are written and read in arrays at once (core.messages.packed): making a message object of each
+person, and one of each list in it, costs several times as much.
+"""
 
 from __future__ import annotations
 
 from array import array
 
 import numpy as np
+from rclpy.serialization import deserialize_message
 
+from pose_attention_ros.core.messages.packed import graphs_of_bytes, skeletons_of_bytes
 from pose_attention_ros.core.messages.records import graphs_of_message, skeletons_of_message
-from pose_attention_ros.core.types import FEATURE_NAMES, SkeletonGraphs, Skeletons
-from pose_attention_ros.msg import Skeleton, SkeletonArray, SkeletonGraph, SkeletonGraphArray
-from pose_attention_ros.ros.stamps import header_of
-
-__all__ = ["floats", "graphs_of_message", "message_of_graphs", "message_of_skeletons", "skeletons_of_message"]
+from pose_attention_ros.core.types import SkeletonGraphs, Skeletons
+from pose_attention_ros.msg import SkeletonArray, SkeletonGraphArray
 
 
 def floats(values: np.ndarray) -> array:
@@ -21,46 +24,13 @@ def floats(values: np.ndarray) -> array:
     return packed
 
 
-def message_of_skeletons(people: Skeletons) -> SkeletonArray:
-    """The message of what the pose stage saw."""
-    message = SkeletonArray(
-        header=header_of(people.stamp_ns, people.frame_id),
-        layout=people.layout.name,
-        image_width=people.image_size[0],
-        image_height=people.image_size[1],
-    )
-    message.skeletons = [
-        Skeleton(
-            score=float(people.person_scores[i]),
-            box_xyxy=people.boxes_xyxy[i],
-            keypoints_px=floats(people.keypoints_px[i]),
-            keypoint_scores=floats(people.scores[i]),
-        )
-        for i in range(len(people))
-    ]
-    return message
+def skeletons_of_raw(raw: bytes) -> Skeletons:
+    """What another pose estimator, or ours, saw (a serialised SkeletonArray). Raises MessageError for what is unusable."""
+    found = skeletons_of_bytes(raw)
+    return skeletons_of_message(deserialize_message(raw, SkeletonArray)) if found is None else found
 
 
-def message_of_graphs(graphs: SkeletonGraphs) -> SkeletonGraphArray:
-    """The message of the tracked people of one image."""
-    message = SkeletonGraphArray(
-        header=header_of(graphs.stamp_ns, graphs.frame_id),
-        layout=graphs.layout.name,
-        feature_names=list(FEATURE_NAMES),
-        image_width=graphs.image_size[0],
-        image_height=graphs.image_size[1],
-    )
-    message.graphs = [
-        SkeletonGraph(
-            track_id=int(graphs.track_ids[i]),
-            age=float(graphs.ages_s[i]),
-            nodes=floats(graphs.nodes[i]),
-            features=floats(graphs.features[i]),
-            mask=graphs.mask[i].tolist(),
-            root_px=graphs.roots_px[i],
-            scale_px=float(graphs.scales_px[i]),
-            box_xyxy=graphs.boxes_xyxy[i],
-        )
-        for i in range(len(graphs))
-    ]
-    return message
+def graphs_of_raw(raw: bytes) -> SkeletonGraphs:
+    """The tracked people of one image (a serialised SkeletonGraphArray). Raises MessageError for what is unusable."""
+    found = graphs_of_bytes(raw)
+    return graphs_of_message(deserialize_message(raw, SkeletonGraphArray)) if found is None else found

@@ -10,6 +10,7 @@ from xml.etree import ElementTree
 
 import numpy as np
 import pytest
+from people_messages import message_of_graphs, message_of_skeletons
 from rosbags.interfaces import QosDurability, QosReliability
 from rosbags.rosbag2 import Reader
 from rosgraph_msgs.msg import Clock
@@ -26,7 +27,6 @@ from pose_attention_ros.msg import ActionLabelArray, ActionModel, SkeletonArray,
 from pose_attention_ros.ros.action_messages import message_of_actions, message_of_model
 from pose_attention_ros.ros.images import compressed_from_bgr, image_from_bgr
 from pose_attention_ros.ros.qos import latched_profile
-from pose_attention_ros.ros.skeleton_messages import message_of_graphs, message_of_skeletons
 from pose_attention_ros.ros.stamps import time_of
 
 SECOND = 10**9

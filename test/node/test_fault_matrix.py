@@ -15,6 +15,7 @@ import pytest
 
 pytest.importorskip("rclpy", reason="ROS 2 is not here")
 
+from people_messages import message_of_skeletons
 from rosgraph_msgs.msg import Clock
 from test_lifecycle import standing_person
 
@@ -23,7 +24,6 @@ from pose_attention_ros.core.body.layouts import layout
 from pose_attention_ros.core.types import Skeletons
 from pose_attention_ros.inference.package_paths import models_dir
 from pose_attention_ros.msg import ActionLabelArray, SkeletonArray, SkeletonGraphArray
-from pose_attention_ros.ros.skeleton_messages import message_of_skeletons
 from pose_attention_ros.ros.stamps import stamp_ns_of, time_of
 
 FLOOD = int(os.environ.get("POSE_ATTENTION_FLOOD", "10000"))  # `make soak` sends a million

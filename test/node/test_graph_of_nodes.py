@@ -12,19 +12,20 @@ import pytest
 
 pytest.importorskip("rclpy", reason="ROS 2 is not here")
 
+from people_messages import message_of_graphs, message_of_skeletons
 from sensor_msgs.msg import Image
 from std_msgs.msg import Header
 
 from pose_attention_ros.cameras import CameraConfig, open_source
 from pose_attention_ros.core.action_stage import ActionStage
 from pose_attention_ros.core.graph_stage import GraphStage
+from pose_attention_ros.core.messages.records import graphs_of_message
 from pose_attention_ros.core.pipeline import Pipeline
 from pose_attention_ros.inference.pose import PoseConfig, create_pose_estimator
 from pose_attention_ros.inference.recogniser import load_recogniser
 from pose_attention_ros.msg import ActionLabelArray, ActionModel, SkeletonArray, SkeletonGraphArray, SourceStatus
 from pose_attention_ros.ros.action_messages import actions_of_message, message_of_actions
 from pose_attention_ros.ros.qos import latched_profile, result_profile
-from pose_attention_ros.ros.skeleton_messages import graphs_of_message, message_of_graphs, message_of_skeletons
 from pose_attention_ros.ros.stamps import stamp_ns_of
 
 INPUT_SIZE = 192

@@ -12,6 +12,7 @@ import pytest
 
 pytest.importorskip("rclpy", reason="ROS 2 is not here")
 
+from people_messages import message_of_graphs, message_of_skeletons
 from sensor_msgs.msg import CameraInfo
 from std_msgs.msg import Float32, String
 
@@ -21,7 +22,6 @@ from pose_attention_ros.core.types import Skeletons
 from pose_attention_ros.msg import ActionLabel, ActionLabelArray, SkeletonArray, SkeletonGraphArray
 from pose_attention_ros.ros.hri_messages import hri_joints
 from pose_attention_ros.ros.qos import latched_profile
-from pose_attention_ros.ros.skeleton_messages import message_of_graphs, message_of_skeletons
 from pose_attention_ros.ros.stamps import header_of
 
 HERE = importlib.util.find_spec("hri_msgs") is not None

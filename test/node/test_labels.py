@@ -13,13 +13,13 @@ import pytest
 pytest.importorskip("rclpy", reason="ROS 2 is not here")
 
 from diagnostic_msgs.msg import DiagnosticArray
+from people_messages import message_of_graphs
 from std_msgs.msg import String
 
 from pose_attention_ros.core.body.layouts import layout
 from pose_attention_ros.core.graph_stage import GraphConfig, GraphStage
 from pose_attention_ros.core.types import Skeletons
 from pose_attention_ros.msg import ActionLabelArray, SkeletonGraphArray
-from pose_attention_ros.ros.skeleton_messages import message_of_graphs
 
 COCO = layout("coco17")
 

@@ -11,11 +11,11 @@ pytest.importorskip("rclpy", reason="ROS 2 is not here")
 
 from diagnostic_msgs.msg import DiagnosticArray
 from lifecycle_msgs.msg import Transition
+from people_messages import message_of_skeletons
 
 from pose_attention_ros.core.body.layouts import layout
 from pose_attention_ros.core.types import Skeletons
 from pose_attention_ros.msg import SkeletonArray, SkeletonGraphArray
-from pose_attention_ros.ros.skeleton_messages import message_of_skeletons
 
 
 def standing_person(stamp_s: float) -> SkeletonArray:

@@ -17,6 +17,7 @@ import pytest
 pytest.importorskip("rclpy", reason="ROS 2 is not here")
 
 from lifecycle_msgs.msg import Transition
+from people_messages import message_of_graphs
 from sensor_msgs.msg import Image
 from test_lifecycle import standing_person
 from visualization_msgs.msg import MarkerArray
@@ -24,13 +25,13 @@ from visualization_msgs.msg import MarkerArray
 from benchmarks.process_use import process_use
 from pose_attention_ros.core.action_stage import ActionStage
 from pose_attention_ros.core.graph_stage import GraphConfig, GraphStage
+from pose_attention_ros.core.messages.records import graphs_of_message, skeletons_of_message
 from pose_attention_ros.inference.pose import ESTIMATORS
 from pose_attention_ros.inference.recogniser import load_recogniser
 from pose_attention_ros.msg import ActionLabelArray, ActionModel, SkeletonArray, SkeletonGraphArray
 from pose_attention_ros.ros.action_messages import message_of_actions, message_of_model
 from pose_attention_ros.ros.images import image_from_bgr
 from pose_attention_ros.ros.qos import latched_profile
-from pose_attention_ros.ros.skeleton_messages import graphs_of_message, message_of_graphs, skeletons_of_message
 
 ROOT = Path(__file__).resolve().parents[2]
 CYCLES = int(os.environ.get("POSE_ATTENTION_CYCLES", "8"))

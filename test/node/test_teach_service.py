@@ -13,12 +13,13 @@ import pytest
 
 pytest.importorskip("rclpy", reason="ROS 2 is not here")
 
+from people_messages import message_of_graphs
+
 from pose_attention_ros.core.body.layouts import layout
 from pose_attention_ros.core.graph_stage import GraphConfig, GraphStage
 from pose_attention_ros.core.types import Skeletons
 from pose_attention_ros.msg import ActionLabelArray, ActionModel, SkeletonGraphArray
 from pose_attention_ros.ros.qos import latched_profile
-from pose_attention_ros.ros.skeleton_messages import message_of_graphs
 from pose_attention_ros.srv import TeachAction
 
 COCO = layout("coco17")

@@ -57,6 +57,8 @@ def known_layout(message: Any) -> Layout:
 
 def _in_unit_range(name: str, values: np.ndarray) -> None:
     """NaN passes: it is a missing joint, or is refused by the record itself."""
+    if not values.size or (np.minimum.reduce(values, None) >= 0 and np.maximum.reduce(values, None) <= 1):
+        return
     if (values < 0).any() or (values > 1).any():
         raise MessageError(f"{name} holds {values[(values < 0) | (values > 1)][0]:g}, expected 0 to 1")
 
@@ -70,20 +72,33 @@ def skeletons_of_message(message: Any) -> Skeletons:
     people, joints = message.skeletons, len(table.joints)
     keypoints = rows("keypoints_px", (person.keypoints_px for person in people), joints * 2)
     scores = rows("keypoint_scores", (person.keypoint_scores for person in people), joints)
-    person_scores = np.array([person.score for person in people], np.float32)
+    return checked_skeletons(
+        ns_of(message.header.stamp),
+        message.header.frame_id,
+        table,
+        (message.image_width, message.image_height),
+        keypoints.reshape(-1, joints, 2),
+        scores,
+        rows("box_xyxy", (person.box_xyxy for person in people), 4),
+        np.array([person.score for person in people], np.float32),
+    )
+
+
+def checked_skeletons(
+    stamp_ns: int,
+    frame_id: str,
+    table: Layout,
+    image_size: tuple[int, int],
+    keypoints_px: np.ndarray,
+    scores: np.ndarray,
+    boxes_xyxy: np.ndarray,
+    person_scores: np.ndarray,
+) -> Skeletons:
+    """The record of what a message holds. Raises MessageError for scores outside 0..1 and boxes that are not finite."""
     _in_unit_range("keypoint_scores", scores)
     _in_unit_range("score", person_scores)
     try:
-        return Skeletons(
-            ns_of(message.header.stamp),
-            message.header.frame_id,
-            table,
-            (message.image_width, message.image_height),
-            keypoints.reshape(-1, joints, 2),
-            scores,
-            rows("box_xyxy", (person.box_xyxy for person in people), 4),
-            person_scores,
-        )
+        return Skeletons(stamp_ns, frame_id, table, image_size, keypoints_px, scores, boxes_xyxy, person_scores)
     except ValueError as error:
         raise MessageError(f"unusable SkeletonArray: {error}") from None
 
@@ -97,29 +112,44 @@ def graphs_of_message(message: Any) -> SkeletonGraphs:
     if tuple(message.feature_names) != FEATURE_NAMES:
         raise MessageError(f"feature_names is {list(message.feature_names)}, expected {list(FEATURE_NAMES)}")
     people, joints, channels = message.graphs, len(table.joints), len(FEATURE_NAMES)
-    track_ids = np.array([graph.track_id for graph in people], np.int64)
-    if len(np.unique(track_ids)) < len(track_ids):
-        raise MessageError(f"track_id occurs twice in one message: {sorted(track_ids.tolist())}")
-    nodes = rows("nodes", (graph.nodes for graph in people), joints * 2)
-    features = rows("features", (graph.features for graph in people), joints * channels)
+    return checked_graphs(
+        ns_of(message.header.stamp),
+        message.header.frame_id,
+        table,
+        (message.image_width, message.image_height),
+        np.array([graph.track_id for graph in people], np.int64),
+        rows("nodes", (graph.nodes for graph in people), joints * 2).reshape(-1, joints, 2),
+        rows("features", (graph.features for graph in people), joints * channels).reshape(-1, joints, channels),
+        rows("mask", (graph.mask for graph in people), joints) > 0,
+        np.array([graph.age for graph in people], np.float32),
+        rows("root_px", (graph.root_px for graph in people), 2),
+        np.array([graph.scale_px for graph in people], np.float32),
+        rows("box_xyxy", (graph.box_xyxy for graph in people), 4),
+    )
+
+
+def checked_graphs(
+    stamp_ns: int,
+    frame_id: str,
+    table: Layout,
+    image_size: tuple[int, int],
+    track_ids: np.ndarray,
+    nodes: np.ndarray,
+    features: np.ndarray,
+    *others: np.ndarray,
+) -> SkeletonGraphs:
+    """The record of what a message holds; `others` as in SkeletonGraphs. Raises MessageError for an id given twice, numbers
+    that are none, and those that no joint has."""
+    ids = track_ids.tolist()
+    if len(set(ids)) < len(ids):
+        raise MessageError(f"track_id occurs twice in one message: {sorted(ids)}")
     for name, values in (("nodes", nodes), ("features", features)):
-        if (np.abs(values) > _GREATEST).any():  # the recogniser would answer NaN
+        if (
+            not np.vdot(values, values) <= 0.9 * _GREATEST**2 and (np.abs(values) > _GREATEST).any()
+        ):  # it would make NaN of them
             raise MessageError(f"{name} holds {values[np.abs(values) > _GREATEST][0]:g}, expected at most {_GREATEST:g}")
     try:
-        return SkeletonGraphs(
-            ns_of(message.header.stamp),
-            message.header.frame_id,
-            table,
-            (message.image_width, message.image_height),
-            track_ids,
-            nodes.reshape(-1, joints, 2),
-            features.reshape(-1, joints, channels),
-            rows("mask", (graph.mask for graph in people), joints) > 0,
-            np.array([graph.age for graph in people], np.float32),
-            rows("root_px", (graph.root_px for graph in people), 2),
-            np.array([graph.scale_px for graph in people], np.float32),
-            rows("box_xyxy", (graph.box_xyxy for graph in people), 4),
-        )
+        return SkeletonGraphs(stamp_ns, frame_id, table, image_size, track_ids, nodes, features, *others)
     except ValueError as error:
         raise MessageError(f"unusable SkeletonGraphArray: {error}") from None
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
+from array import array
 
 import numpy as np
 
 _STEP = 1.01  # neighbouring bins differ by 1 %
+_LOG_STEP = math.log(_STEP)
 _SHORTEST_S = 1e-6
 _BINS = 1900  # up to 160 s
 PERCENTILES = (("p50", 0.50), ("p95", 0.95), ("p99", 0.99))
@@ -16,23 +18,27 @@ class Durations:
     """Counts by logarithmic bins: percentiles to half a per cent, the worst exactly."""
 
     def __init__(self) -> None:
-        self.counts = np.zeros(_BINS, np.int64)
+        self.counts = array("q", bytes(8 * _BINS))
         self.worst_s = 0.0
         self.total_s = 0.0
+        self._count = 0
 
     def __len__(self) -> int:
-        return int(self.counts.sum())
+        return self._count
 
     def add(self, seconds: float) -> None:
         """One duration, in seconds; a negative one counts as 0."""
-        place = int(math.log(max(seconds, _SHORTEST_S) / _SHORTEST_S) / math.log(_STEP))
+        place = int(math.log(seconds / _SHORTEST_S) / _LOG_STEP) if seconds > _SHORTEST_S else 0
         self.counts[min(place, _BINS - 1)] += 1
-        self.worst_s = max(self.worst_s, seconds)
-        self.total_s += max(seconds, 0.0)
+        self._count += 1
+        if seconds > 0:
+            self.worst_s = max(self.worst_s, seconds)
+            self.total_s += seconds
 
     def merge(self, other: Durations) -> None:
         """Add all of another."""
-        self.counts += other.counts
+        self.counts = array("q", (np.asarray(self.counts) + np.asarray(other.counts)).tobytes())
+        self._count += other._count
         self.worst_s = max(self.worst_s, other.worst_s)
         self.total_s += other.total_s
 
@@ -63,7 +69,7 @@ class Durations:
             return 0, math.nan
         middle_s = _SHORTEST_S * _STEP ** (np.arange(_BINS) + 0.5)
         missing = np.maximum(np.rint(middle_s / usual_s) - 1, 0)
-        return int((missing * self.counts).sum()), usual_s
+        return int((missing * np.asarray(self.counts)).sum()), usual_s
 
 
 class LiveClock:

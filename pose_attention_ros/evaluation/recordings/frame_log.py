@@ -34,10 +34,7 @@ class FrameLog:
         scores: np.ndarray | float,
     ) -> None:
         """One person in one frame; scores (K,), or 0 for none."""
-        row = self._block[self._filled]
-        row["person"], row["track"], row["stamp_ns"] = person, track, stamp_ns
-        row["truth"], row["predicted"], row["confidence"] = truth, predicted, confidence
-        row["scores"] = scores
+        self._block[self._filled] = (person, track, stamp_ns, truth, predicted, confidence, scores)
         self._filled += 1
         self.rows += 1
         if self._filled == _BLOCK:
