@@ -78,7 +78,8 @@ def measure(way: Way, args: argparse.Namespace) -> dict[str, float]:
             robot.command(
                 sys.executable,
                 "-m",
-                "pose_attention_ros.nodes.camera",
+                "pose_attention_ros.nodes",
+                "camera",
                 "--ros-args",
                 "-r",
                 f"__ns:={NAMESPACE}",

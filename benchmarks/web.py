@@ -45,7 +45,7 @@ def start(node: str, namespace: str, **parameters: str) -> subprocess.Popen:
     """A node as a process."""
     options = [part for name, value in parameters.items() for part in ("-p", f"{name}:={value}")]
     return subprocess.Popen(
-        [sys.executable, "-m", f"pose_attention_ros.nodes.{node}", "--ros-args", "-r", f"__ns:={namespace}", *options],
+        [sys.executable, "-m", "pose_attention_ros.nodes", node, "--ros-args", "-r", f"__ns:={namespace}", *options],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,

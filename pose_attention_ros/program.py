@@ -6,7 +6,9 @@ exception then would end up in whatever code runs just now, some of which swallo
 
 from __future__ import annotations
 
+import atexit
 import contextlib
+import gc
 import importlib
 import os
 import signal
@@ -15,6 +17,7 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 ENDS_WITH = "POSE_ATTENTION_ENDS_WITH"  # the process number of the launch that started this node and should not be outlived
@@ -63,12 +66,13 @@ class Stop:
         with self._lock:
             self._phase = "running"
 
-    def tell(self, told: Callable[[], None]) -> None:
-        """Have `told` called, in another thread, when the process is asked to stop; at once where it was already."""
+    def tell(self, told: Callable[[], None] | None) -> None:
+        """Have `told` called, in another thread, when the process is asked to stop; at once where it was already. None:
+        nobody is told any more."""
         with self._lock:
             self._told = told
             asked = self.asked
-        if asked:
+        if asked and told is not None:
             told()
 
     def _watch(self, read: int) -> None:
@@ -114,7 +118,17 @@ def run_node(module: str) -> None:
     stop_of(Path(sys.argv[0]).name)
     _share_pools()
     _end_with_launch()
-    _exit(importlib.import_module(module).main())
+    main = _imported(module).main
+    _leave(main())
+
+
+def _imported(module: str) -> ModuleType:
+    """The module. What imports make stays: nothing looks through it for garbage, neither now nor while the node works."""
+    gc.disable()
+    imported = importlib.import_module(module)
+    gc.freeze()
+    gc.enable()
+    return imported
 
 
 def _end_with_launch() -> None:
@@ -148,10 +162,23 @@ def run_tool(module: str) -> None:
         code = importlib.import_module(module).main()
     except KeyboardInterrupt:
         code = 128 + signal.SIGINT
-    _exit(code)
+    _ignore_signals()
+    sys.exit(code)
 
 
-def _exit(code: int) -> None:
+def _leave(code: int) -> None:
+    """End a node's process once its threads and whatever wants to be told of the end are through. Python is not taken apart
+    piece by piece: the node has let go of what is to be let go of, and that took a fifth of what its whole start takes."""
+    _ignore_signals()
+    gc.collect()  # the middleware's memory on this machine goes with the last object that refers to it
+    threading._shutdown()
+    atexit._run_exitfuncs()
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError, ValueError):  # whoever listened may be gone
+            stream.flush()
+    os._exit(code)
+
+
+def _ignore_signals() -> None:
     for number in SIGNALS:
         signal.signal(number, signal.SIG_IGN)  # asked to end while it ends: no crash
-    sys.exit(code)

@@ -126,4 +126,4 @@ def executable(node: str) -> list[str]:
         program = Path(prefix) / "lib" / PACKAGE / f"{node}_node"
         if prefix and program.is_file():
             return [str(program)]
-    return [sys.executable, "-m", f"{PACKAGE}.nodes.{node}"]
+    return [sys.executable, "-m", f"{PACKAGE}.nodes", node]

@@ -11,7 +11,6 @@ Subscribes recorded (`pace: lockstep` with `acknowledge: recorded` only)
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -190,7 +189,3 @@ def main(arguments: list[str] | None = None) -> int:
     """Run the node; returns the exit code."""
     make_room_for_images(config_dir)
     return run(PipelineNode, arguments)
-
-
-if __name__ == "__main__":
-    sys.exit(main())

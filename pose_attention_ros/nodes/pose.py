@@ -6,7 +6,6 @@ Publishes  skeletons (only while subscribed)
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -90,7 +89,3 @@ class PoseNode(ManagedNode):
 def main(arguments: list[str] | None = None) -> int:
     """Run the node; returns the exit code."""
     return run(PoseNode, arguments)
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -80,8 +80,9 @@ class StageMeter:
         """Median, 95th percentile and mean of the recent durations as text, keys beginning with `name`."""
         with self._lock:
             durations_s = list(self._durations_s)
-        recent = np.array(durations_s or [math.nan]) * 1e3
-        p50, p95 = np.percentile(recent, (50, 95))
+        recent = np.sort(durations_s or [math.nan]) * 1e3
+        # As np.percentile does, which would load NumPy's masked arrays in every node.
+        p50, p95 = np.interp((0.5, 0.95), np.linspace(0, 1, len(recent)), recent)
         return {f"{name}_ms_p50": f"{p50:.3f}", f"{name}_ms_p95": f"{p95:.3f}", f"{name}_ms_mean": f"{recent.mean():.3f}"}
 
     def values(self) -> dict[str, str]:

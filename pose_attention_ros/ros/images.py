@@ -8,7 +8,6 @@ from array import array
 from functools import cache
 from typing import Any
 
-import cv2
 import numpy as np
 from sensor_msgs.msg import CompressedImage, Image
 
@@ -100,6 +99,8 @@ def image_from_bgr(image_bgr: np.ndarray, stamp_ns: int, frame_id: str) -> Image
 
 def compressed_from_bgr(image_bgr: np.ndarray, stamp_ns: int, frame_id: str, quality: int) -> CompressedImage:
     """A JPEG message of (height, width, 3) uint8, `quality` 1 to 100."""
+    import cv2
+
     _, data = cv2.imencode(".jpg", image_bgr, (cv2.IMWRITE_JPEG_QUALITY, quality))
     return message_of_jpeg(data, stamp_ns, frame_id)
 

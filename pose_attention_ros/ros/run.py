@@ -34,6 +34,7 @@ def run(node_type: type[ManagedNode], arguments: list[str] | None = None) -> int
         return 0
     stop = stop_of(node_type.default_name)
     stop.starting()
+    _leave_the_generator_out()
     keep_memory_of_images()
     try:
         rclpy.init(args=arguments, signal_handler_options=SignalHandlerOptions.NO)  # `stop` has them
@@ -74,7 +75,14 @@ def _run_node(node_type: type[ManagedNode], stop: Stop) -> int:
         node.release()
         executor.shutdown()
         node.destroy_node()
+        stop.tell(None)
     return node.exit_code
+
+
+def _leave_the_generator_out() -> None:
+    """With the first message's type support rclpy imports what generates Python from message definitions, and two parsers
+    for it, or does without where that cannot be imported: no node generates anything."""
+    sys.modules.setdefault("rosidl_generator_py.generate_py_impl", None)
 
 
 def _keep_the_middleware_quiet() -> None:

@@ -45,7 +45,7 @@ class NodeProcess:
         environment: dict[str, str] | None = None,
     ) -> None:
         """`on` makes of a command one that runs it elsewhere; `more` are further ROS arguments."""
-        command = [sys.executable, "-m", f"pose_attention_ros.nodes.{node}", "--ros-args", "-r", f"__ns:={namespace}"]
+        command = [sys.executable, "-m", "pose_attention_ros.nodes", node, "--ros-args", "-r", f"__ns:={namespace}"]
         for name, topic in (remap or {}).items():
             command += ["-r", f"{name}:={topic}"]
         for name, value in parameters.items():

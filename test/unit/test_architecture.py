@@ -31,7 +31,7 @@ ARROWS = {
     "ros": {"core", "cameras", "msg", "srv", "program"},
     "web": {"core"},
     "launching": set(),
-    "nodes": {"core", "bags", "inference", "cameras", "visualization", "evaluation", "ros", "msg", "srv", "web"},
+    "nodes": {"core", "bags", "inference", "cameras", "visualization", "evaluation", "ros", "msg", "srv", "web", "program"},
     "cli": {"core", "bags", "models", "inference", "cameras", "visualization", "data", "evaluation", "training", "web"},
 }
 # room of core -> the rooms it may import; what lies in core itself but the stages serves them all

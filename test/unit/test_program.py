@@ -38,6 +38,11 @@ HANGING = (
     BUSY + "import pose_attention_ros.program as program\nprogram._END_PATIENCE_S = 0.0\nstop.running()\n"
     "stop.tell(lambda: print('told', flush=True))\n" + SAY_READY + "def main():\n    time.sleep(600)\n"
 )
+ENDING = (
+    "import atexit, gc, threading, time\natexit.register(print, 'at the end')\n" + SAY_READY + "def main():\n"
+    "    thread = threading.Thread(target=lambda: (time.sleep(0.1), print('thread')))\n    thread.start()\n"
+    "    print(gc.isenabled(), gc.get_freeze_count() > 1000)\n    return 3\n"
+)
 TOOL = SAY_READY + "def main():\n    time.sleep(600)\n"
 
 
@@ -97,6 +102,11 @@ def test_a_node_that_is_asked_to_stop_ends(start, module: str, told: tuple[int, 
     process = start(module)
     process.send_signal(number)
     assert ended(process) == told
+
+
+def test_a_node_that_ends_lets_threads_and_whoever_waits_for_the_end_finish(start) -> None:
+    """And what its imports made is not looked through for garbage while it works."""
+    assert ended(start(ENDING)) == (3, "True True\nthread\nat the end\n", "")
 
 
 @pytest.mark.parametrize(("module", "code"), [(STUCK, ""), (RUNNING, "finished")], ids=["stuck in its start", "running"])
