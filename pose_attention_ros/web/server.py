@@ -34,6 +34,7 @@ _FOLDER = Path(__file__).parent / "page"
 _LARGEST_MESSAGE, _LARGEST_REQUEST = 4096, 8192  # bytes
 _MESSAGES_A_SECOND = 20
 _CLOSE_S = 10.0
+_TYPES = ("there", "visible", "settings", "set", "parameter_file", "teach")  # of a page's messages; "there": is anybody?
 _log = logging.getLogger(__name__)
 
 
@@ -244,6 +245,8 @@ class WebServer:
         if kind == "visible":
             self.hub.show(page, message["value"])
             return None
+        if kind == "there":
+            return None
         if feed is None:
             raise UserError("nothing is running yet")
         if kind == "settings":
@@ -283,7 +286,7 @@ def read_message(text: str) -> dict[str, Any]:
         message = json.loads(text, parse_constant=lambda name: math.nan)
     except (ValueError, RecursionError):
         raise UserError("a message is not JSON") from None
-    if not isinstance(message, dict) or message.get("type") not in ("visible", "settings", "set", "parameter_file", "teach"):
+    if not isinstance(message, dict) or message.get("type") not in _TYPES:
         raise UserError("a message has no known type")
     wanted: dict[str, type] = {
         "visible": {"value": bool},

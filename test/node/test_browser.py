@@ -200,13 +200,27 @@ def test_two_browsers_and_a_phone_and_one_in_the_background(page, browser, graph
         phone.close()
 
 
+OFF, ON = (f"document.getElementById('link').dataset.state === '{state}'" for state in ("off", "on"))
+
+
 def test_the_connection_is_lost_and_comes_back(page, graph):
-    context = page.context
     page.evaluate("page.socket.close()")
-    until(page, "document.getElementById('link').dataset.state === 'off'")
-    until(page, "document.getElementById('link').dataset.state === 'on'")
-    context.set_offline(True)
+    until(page, OFF)
+    until(page, ON)
+    page.context.set_offline(True)
     page.evaluate("page.socket.close(); window.stamp = page.newest.stamp")
-    until(page, "document.getElementById('link').dataset.state === 'off'")
-    context.set_offline(False)
-    until(page, "document.getElementById('link').dataset.state === 'on' && page.newest.stamp !== window.stamp")
+    until(page, OFF)
+    page.context.set_offline(False)
+    until(page, f"{ON} && page.newest.stamp !== window.stamp")
+
+
+def test_a_server_that_falls_silent_is_noticed_within_seconds(page, graph):
+    """As where the network vanishes: the socket stays open, and a browser by itself would wait for minutes."""
+    os.kill(graph[1].pid, signal.SIGSTOP)
+    try:
+        page.evaluate("window.stamp = page.newest.stamp; window.since = performance.now()")
+        until(page, OFF)
+        assert page.evaluate("performance.now() - window.since") < 12_000  # 5 s; this machine may be busy
+    finally:
+        os.kill(graph[1].pid, signal.SIGCONT)
+    until(page, f"{ON} && page.newest.stamp !== window.stamp")

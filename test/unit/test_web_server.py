@@ -391,7 +391,7 @@ VALUES = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
     max_leaves=6,
 )
-TYPES = ["visible", "settings", "set", "parameter_file", "teach", "x"]
+TYPES = ["there", "visible", "settings", "set", "parameter_file", "teach", "x"]
 MESSAGES = st.fixed_dictionaries(
     {"type": st.sampled_from(TYPES)},
     optional={

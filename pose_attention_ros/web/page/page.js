@@ -3,9 +3,10 @@ import { colourOf, drawLanes, drawLive, drawMoments, playTake, readable } from "
 
 const LANE_S = 60;
 const KEPT_EVENTS = 500;
+const ASKED_AFTER_S = 2, LOST_AFTER_S = 4;  // of silence
 const $ = (id) => document.getElementById(id);
 const page = {
-  socket: null, retry_ms: 500, number: 0, asked: new Map(), readOnly: false,
+  socket: null, silent_s: 0, retry_ms: 500, number: 0, asked: new Map(), readOnly: false,
   model: null, results: [], newest: null, picture: null, pictureAt: 0,
   lanes: new Map(), events: [], lesson: null, ends: [], health: {},
 };
@@ -16,6 +17,7 @@ function connect() {
   const socket = new WebSocket(`${location.protocol === "https:" ? "wss" : "ws"}://${location.host}/socket`);
   socket.binaryType = "arraybuffer";
   page.socket = socket;
+  page.silent_s = 0;
   socket.onopen = () => {
     page.retry_ms = 500;
     link("on", "connected");
@@ -23,15 +25,36 @@ function connect() {
     loadSettings();
     teach("status").catch(() => {});
   };
-  socket.onmessage = ({ data }) => (typeof data === "string" ? heard(JSON.parse(data)) : showImage(data));
-  socket.onclose = () => {
-    link("off", "connection lost, trying again");
-    for (const { fail } of page.asked.values()) fail(new Error("the connection was lost"));
-    page.asked.clear();
-    setTimeout(connect, page.retry_ms);
-    page.retry_ms = Math.min(page.retry_ms * 2, 5000);
+  socket.onmessage = ({ data }) => {
+    if (page.socket !== socket) return;
+    page.silent_s = 0;
+    if (typeof data === "string") heard(JSON.parse(data));
+    else showImage(data);
   };
+  socket.onclose = () => lost(socket);
 }
+
+function lost(socket) {
+  if (page.socket !== socket) return;  // given up before
+  page.socket = null;
+  link("off", "connection lost, trying again");
+  for (const { fail } of page.asked.values()) fail(new Error("the connection was lost"));
+  page.asked.clear();
+  setTimeout(connect, page.retry_ms);
+  page.retry_ms = Math.min(page.retry_ms * 2, 5000);
+}
+
+setInterval(() => {  // a network that vanishes says nothing, and a browser waits a minute for it
+  const socket = page.socket;
+  if (!socket || document.visibilityState !== "visible") return;
+  page.silent_s += 1;
+  if (page.silent_s > LOST_AFTER_S) {
+    socket.close();
+    lost(socket);
+  } else if (page.silent_s > ASKED_AFTER_S) {
+    ask({ type: "there" }).catch(() => {});
+  }
+}, 1000);
 
 function ask(message) {
   return new Promise((done, fail) => {
@@ -404,6 +427,9 @@ document.addEventListener("keydown", (key) => {
   key.preventDefault();  // the letter is not typed into the panel that opens
   $(`open-${wanted}`).click();
 });
-document.addEventListener("visibilitychange", tellVisible);
+document.addEventListener("visibilitychange", () => {
+  page.silent_s = 0;  // in the background nothing is told
+  tellVisible();
+});
 window.addEventListener("resize", () => { refresh.wanted = Boolean(page.newest); });
 connect();
