@@ -1,5 +1,5 @@
-"""`pose-attention data import|pixels|render|simulate|inspect`: data sets and own recordings into our file format, drawn
-clips and known ones with their pixels, simulated motion in 3D, and what such a file holds."""
+"""`pose-attention data import|pixels|photos|render|simulate|inspect`: data sets and own recordings into our file
+format, drawn clips and known ones with their pixels, labelled photos, simulated motion in 3D, what such a file holds."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from pose_attention_ros.cli.data_import import IMPORTERS, add_import_arguments
+from pose_attention_ros.cli.data_photos import add_photo_arguments, write_labelled_photos
 from pose_attention_ros.cli.options import add_settings, read_settings, write_json
 from pose_attention_ros.core.errors import UserError
 from pose_attention_ros.data.dataset import SkeletonDataset, file_sha256
@@ -32,6 +33,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     storing.add_argument("source", type=Path, metavar="SRC", help="its original folder")
     storing.add_argument("output", type=Path, metavar="OUT", help="folder for skeletons.npz and images.npy")
     add_settings(storing, "pixels", StoreConfig)
+    photos = actions.add_parser("photos", help="write photos with people's joints, to train a pose network on")
+    add_photo_arguments(photos)
     rendering = actions.add_parser("render", help="draw a data set with pixels: figures acting in clutter, joints, labels")
     rendering.add_argument("output", type=Path, metavar="OUT", help="folder for skeletons.npz and images.npy")
     add_settings(rendering, "rendering", RenderConfig)
@@ -45,13 +48,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_settings(simulating, "simulation", SimulationConfig)
     inspecting = actions.add_parser("inspect", help="show what a data set file holds")
     inspecting.add_argument("file", type=Path, metavar="FILE.npz")
-    for sub in (importing, storing, rendering, simulating, inspecting):
+    for sub in (importing, storing, photos, rendering, simulating, inspecting):
         sub.add_argument("--json", type=Path, metavar="FILE", help="write the summary there as well")
 
 
 def run(args: argparse.Namespace) -> int:
     if args.action == "simulate":
         write_json(args.json, _simulate(args))
+        return 0
+    if args.action == "photos":
+        write_json(args.json, write_labelled_photos(args))
         return 0
     if args.action == "import":
         if not args.source.exists():

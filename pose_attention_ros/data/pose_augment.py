@@ -11,12 +11,24 @@ from pose_attention_ros.core.config import Settings, setting
 from pose_attention_ros.core.messages.images import read_image
 from pose_attention_ros.data.pose_images import Photo
 
+_MOST_ENLARGED = 1.6  # input pixels a photo pixel, where a view is made around a person
+
 
 @dataclass(frozen=True)
 class PhotoAugmentConfig(Settings):
     scale_low: float = setting(0.6, "smallest size of the photo, 1 fills the input", low=0.1, high=4)
     scale_high: float = setting(1.5, "largest size; a crop around somebody", low=0.1, high=6)
+    person_low: float = setting(
+        0.3, "where person_high is not 0: smallest size of a person, of the input's side", low=0.05, high=2
+    )
+    person_high: float = setting(
+        0.0,
+        "largest size of a person; each view is around one of the photo's people; 0: scale_low and scale_high count",
+        low=0,
+        high=4,
+    )
     turn_deg: float = setting(30.0, "largest rotation either way", unit="deg", low=0, high=180)
+    any_turn: float = setting(0.0, "share of views turned by any angle", low=0, high=1)
     mirror: float = setting(0.5, "share of mirrored views", low=0, high=1)
     shift: float = setting(0.1, "largest shift, of the input's side", low=0, high=0.5)
     colour: float = setting(0.25, "strength of brightness, contrast and saturation changes", low=0, high=0.9)
@@ -58,13 +70,9 @@ def random_view(photo: Photo, layout: Layout, size: int, rng: np.random.Generato
     """A random view of `size` x `size` pixels; it shows somebody unless all are near the photo's edge."""
     import cv2
 
-    scale = np.exp(rng.uniform(np.log(config.scale_low), np.log(config.scale_high)))
-    middle = np.array(photo.size) / 2
-    if scale > 1:  # towards somebody, the more the closer
-        box = photo.boxes_xyxy[rng.integers(photo.people)]
-        middle += (1 - 1 / scale) * ((box[:2] + box[2:]) / 2 - middle) * rng.uniform(0.5, 1.5)
-    factor = scale * size / max(photo.size)
-    matrix = cv2.getRotationMatrix2D(tuple(map(float, middle)), rng.uniform(-1, 1) * config.turn_deg, factor)
+    factor, middle = _size_and_middle(photo, size, rng, config)
+    turn_deg = 180.0 if config.any_turn and rng.random() < config.any_turn else config.turn_deg
+    matrix = cv2.getRotationMatrix2D(tuple(map(float, middle)), rng.uniform(-1, 1) * turn_deg, factor)
     matrix[:, 2] += size / 2 - middle + rng.uniform(-1, 1, 2) * config.shift * size
     mirrored = rng.random() < config.mirror
     if mirrored:
@@ -76,6 +84,22 @@ def random_view(photo: Photo, layout: Layout, size: int, rng: np.random.Generato
     if rng.random() < config.cover:
         _cover(image, rng)
     return replace(view, image_rgb=image)
+
+
+def _size_and_middle(
+    photo: Photo, size: int, rng: np.random.Generator, config: PhotoAugmentConfig
+) -> tuple[float, np.ndarray]:
+    """Input pixels a photo pixel, and the photo's point in the middle of the view."""
+    if config.person_high:
+        box = photo.boxes_xyxy[rng.integers(photo.people)]
+        share = np.exp(rng.uniform(np.log(config.person_low), np.log(config.person_high)))
+        return min(share * size / max(box[2:] - box[:2]), _MOST_ENLARGED), (box[:2] + box[2:]) / 2
+    scale = np.exp(rng.uniform(np.log(config.scale_low), np.log(config.scale_high)))
+    middle = np.array(photo.size) / 2
+    if scale > 1:  # towards somebody, the more the closer
+        box = photo.boxes_xyxy[rng.integers(photo.people)]
+        middle += (1 - 1 / scale) * ((box[:2] + box[2:]) / 2 - middle) * rng.uniform(0.5, 1.5)
+    return scale * size / max(photo.size), middle
 
 
 def _view(photo: Photo, matrix: np.ndarray, size: int) -> View:

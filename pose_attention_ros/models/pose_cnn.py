@@ -63,7 +63,7 @@ class Rectifier(nn.Module):
         self.limit = limit
 
     def forward(self, x: Tensor) -> Tensor:
-        return F.hardtanh(x, 0.0, self.limit, inplace=False) if self.limit else F.relu(x)
+        return F.hardtanh(x, 0.0, self.limit, inplace=True) if self.limit else F.relu(x, inplace=True)
 
 
 class ConvUnit(nn.Module):
@@ -98,7 +98,25 @@ class ConvUnit(nn.Module):
         before, after = self.padding
         if before != after:
             x = F.pad(x, (before, after, before, after))
+        if self._learns_folded():
+            return self.activation(self._folded(x, self.conv.padding, self.conv.dilation))
         return self.activation(self.norm(self.conv(x)))
+
+    def in_phases(self, x: Tensor) -> Tensor:
+        """As `forward` of a dilated 3x3 unit, on what `_to_phases` made: there its taps are neighbours."""
+        if self._learns_folded():
+            return self.activation(self._folded(x, 1, 1))
+        return self.activation(self.norm(F.conv2d(x, self.conv.weight, None, 1, 1, 1, self.conv.groups)))
+
+    def _learns_folded(self) -> bool:
+        """Its norm keeps its statistics while its weights learn: then the norm costs no pass of its own."""
+        return torch.is_grad_enabled() and not self.norm.training and self.norm.weight.requires_grad
+
+    def _folded(self, x: Tensor, padding: int | tuple[int, ...], dilation: int | tuple[int, ...]) -> Tensor:
+        scale = self.norm.weight * torch.rsqrt(self.norm.running_var + self.norm.eps)
+        shift = self.norm.bias - self.norm.running_mean * scale
+        weight = self.conv.weight * scale[:, None, None, None]
+        return F.conv2d(x, weight, shift, self.conv.stride, padding, dilation, self.conv.groups)
 
 
 def separable(
@@ -142,6 +160,33 @@ class Backbone(nn.Sequential):
                 layers.append(separable(channels, width, dilation=dilation, **options))
             channels = width
         super().__init__(*layers)
+        self._dilation = config.dilation
+
+    def forward(self, image: Tensor) -> Tensor:
+        x, layers = image, list(self)
+        for layer in layers[:DILATED_FROM]:
+            x = layer(x)
+        rows, columns = x.shape[-2:]
+        phases = torch.is_grad_enabled() and self._dilation == 2 and rows % 2 == columns % 2 == 0
+        x = _to_phases(x) if phases else x
+        for layer in layers[DILATED_FROM:]:
+            x = layer[1](layer[0].in_phases(x)) if phases else layer(x)
+        return _from_phases(x) if phases else x
+
+
+def _to_phases(x: Tensor) -> Tensor:
+    """(N, C, 2 h, 2 w) -> (4 N, C, h, w): even and odd rows and columns as images of their own. A convolution of dilation 2
+    is one of dilation 1 on each, whose gradients cost a fifth on a CPU."""
+    images, channels, height, width = x.shape
+    x = x.reshape(images, channels, height // 2, 2, width // 2, 2).permute(0, 3, 5, 2, 4, 1)
+    return x.reshape(4 * images, height // 2, width // 2, channels).permute(0, 3, 1, 2)
+
+
+def _from_phases(x: Tensor) -> Tensor:
+    """What `_to_phases` made, as it was."""
+    images, channels, height, width = x.shape
+    x = x.permute(0, 2, 3, 1).reshape(images // 4, 2, 2, height, width, channels).permute(0, 3, 1, 4, 2, 5)
+    return x.reshape(images // 4, 2 * height, 2 * width, channels).permute(0, 3, 1, 2)
 
 
 class Branch(nn.Sequential):

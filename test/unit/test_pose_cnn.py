@@ -16,7 +16,7 @@ import torch.nn.functional as F
 
 from pose_attention_ros.core.body.layouts import LAYOUTS
 from pose_attention_ros.core.errors import ModelError, UserError
-from pose_attention_ros.models.pose_cnn import BACKBONE, Backbone, Maps, PoseCnn, PoseCnnConfig
+from pose_attention_ros.models.pose_cnn import BACKBONE, Backbone, ConvUnit, Maps, PoseCnn, PoseCnnConfig
 from pose_attention_ros.models.pose_losses import pose_loss
 from pose_attention_ros.models.posenet_weights import start_backbone
 
@@ -49,6 +49,29 @@ def test_any_multiple_of_eight_will_do(height, width):
         assert len(maps) == 3 and all(each.confidence.shape == (2, 19, height // 8, width // 8) for each in maps)
         _, fewer = network(torch.rand(2, 3, height, width), stages=1)
     assert len(fewer) == 1
+
+
+@pytest.mark.parametrize(("height", "width"), [(32, 48), (24, 40)])
+def test_what_makes_learning_fast_changes_no_gradient(height, width, monkeypatch):
+    """A folded norm and dilated layers in phases (maps of even sides) against the plain layers."""
+    torch.manual_seed(0)
+    network = Backbone(PoseCnnConfig(activation_limit=0)).eval()  # no gradient hangs on which side of a limit rounding falls
+    for module in network.modules():
+        if isinstance(module, torch.nn.BatchNorm2d):
+            module.running_mean.normal_(std=0.1), module.running_var.uniform_(0.5, 2)
+    image = torch.rand(2, 3, height, width)
+
+    def learnt() -> tuple[torch.Tensor, list[torch.Tensor]]:
+        features = network(image)
+        return features, list(torch.autograd.grad(features.square().sum(), list(network.parameters())))
+
+    features, gradients = learnt()
+    monkeypatch.setattr(ConvUnit, "_learns_folded", lambda unit: False)
+    monkeypatch.setattr(network, "_dilation", 1)  # no phases; the layers themselves stay dilated
+    plain_features, plain_gradients = learnt()
+    torch.testing.assert_close(features, plain_features, rtol=1e-4, atol=1e-5)
+    for one, other in zip(gradients, plain_gradients):
+        assert (one - other).norm() <= 1e-3 * other.norm()
 
 
 @pytest.mark.parametrize("size", [(60, 64), (64, 4), (100, 100)])

@@ -130,6 +130,26 @@ def test_mirroring_a_view_twice_is_the_view(photo):
     np.testing.assert_allclose(mirrored.image_rgb[:, ::-1].astype(int), plain.image_rgb.astype(int), atol=12)
 
 
+@pytest.mark.parametrize("seed", range(6))
+def test_a_view_around_a_person_shows_them_as_large_as_asked(photo, seed):
+    config = PhotoAugmentConfig(person_low=0.4, person_high=0.6, turn_deg=0.0, shift=0.05, mirror=0.0)
+    view = random_view(photo, COCO, 192, np.random.default_rng(seed), config)
+    box = view.boxes_xyxy[0]
+    extent = max(box[2:] - box[:2])
+    assert 0.4 * 192 - 1 <= extent <= 0.6 * 192 + 1
+    assert np.abs((box[:2] + box[2:]) / 2 - 96).max() <= 0.05 * 192 + 1
+
+
+def test_some_views_are_turned_all_the_way(photo):
+    """From the first joint to the sixth, which is below it in the photo."""
+    config = PhotoAugmentConfig(turn_deg=5.0, any_turn=0.5, mirror=0.0)
+    views = [random_view(photo, COCO, 192, np.random.default_rng(seed), config) for seed in range(40)]
+    down = [np.subtract(*view.keypoints_px[0, [5, 0]]) for view in views]
+    angles = np.degrees([np.arctan2(x, y) for x, y in down])
+    assert 10 <= (np.abs(angles) > 6).sum() <= 30
+    assert (np.abs(angles) > 120).any()
+
+
 def targets_of(joints: np.ndarray, size: tuple[int, int], labelled: np.ndarray | None = None, **settings):
     """Targets of people (N, V, 2) in cells on maps of (width, height)."""
     labelled = np.ones(joints.shape[:2], bool) if labelled is None else labelled

@@ -272,7 +272,9 @@ def test_a_wrong_recipe_is_told(tmp_path, text, message):
         load_pose_recipe(tmp_path / "recipe.yaml")
 
 
-@pytest.mark.parametrize("name", ["pose_cnn.yaml", "pose_cnn_finish.yaml", "pose_cnn_stages.yaml", "pose_cnn_coco.yaml"])
+@pytest.mark.parametrize(
+    "name", ["pose_cnn.yaml", "pose_cnn_finish.yaml", "pose_cnn_stages.yaml", "pose_cnn_coco.yaml", "pose_cnn_athletes.yaml"]
+)
 def test_shipped_recipes_are_sound(name):
     recipe = load_pose_recipe(ROOT / "config/train" / name)
     assert recipe.model.stages <= 6 and recipe.train.input_size % 8 == 0
