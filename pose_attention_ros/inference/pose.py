@@ -105,7 +105,9 @@ class PoseConfig(Settings):
     zoom: str = setting(
         "off", "movenet: auto takes a second, enlarged look for people who are small or newly lost", choices=("off", "auto")
     )
-    zoom_share: float = setting(0.25, "time that the second look may cost, as a share of the first's", low=0.02, high=1.0)
+    zoom_share: float = setting(
+        0.25, "time that both looks together may cost beyond that of one alone, as a share of it", low=0.02, high=1.0
+    )
     detect_every_s: float = setting(
         0.5,
         "movenet_thunder, top_down: how often people are looked for in the whole image; "

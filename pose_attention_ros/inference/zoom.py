@@ -1,7 +1,8 @@
 """A second look at small people: parts of the image, enlarged side by side into one small extra input.
 
-Where everybody is large there is no second look. What it may cost is counted in pixels of the input, not in time, so that
-the same images give the same people on every machine.
+The first look, at the whole image, is a smaller one than it would be alone: parts find more small people for the same time,
+and near people are seen no worse. Where everybody is large there is no second look. What it may cost is counted in pixels of
+the input, not in time, so that the same images give the same people on every machine.
 """
 
 from __future__ import annotations
@@ -14,12 +15,15 @@ import numpy as np
 from pose_attention_ros.core.errors import UserError
 from pose_attention_ros.core.people.second_look import FirstLook, Places, SecondLook
 from pose_attention_ros.core.types import Frame, Skeletons
-from pose_attention_ros.inference.pose import PoseConfig, PoseEstimator
+from pose_attention_ros.inference.letterbox import Letterbox
+from pose_attention_ros.inference.pose import STRIDE, PoseConfig, PoseEstimator
 from pose_attention_ros.inference.topdown.crops import cut
 
 _PART_PX = np.array([48, 80])  # width and height of a part in the extra input
 _BLOCK = np.array([2, 2])  # parts side by side and above one another, which make sides that are multiples of 32
 _BLOCK_PX = _PART_PX * _BLOCK
+_FIRST = 0.8  # of the asked-for side of the input: the first look's
+_ENOUGH_PX = 256  # but no less where so much is asked for: near people are best seen at this side
 _DEARER = 1.16  # what a pixel of so small an input costs, in pixels of the first look's
 _COST_PX = _DEARER * _BLOCK_PX.prod()
 _LARGE_PX = 96  # height in the first look's input from which a person needs no other
@@ -50,6 +54,11 @@ def refuse_small(config: PoseConfig) -> None:
         )
 
 
+def first_side(input_size: int) -> int:
+    """The longer side of the first look's input where one look alone would have `input_size`."""
+    return min(input_size, max(_ENOUGH_PX, round(_FIRST * input_size / STRIDE) * STRIDE))
+
+
 class Zoom:
     """A PoseEstimator. It remembers the people of a second or so."""
 
@@ -59,6 +68,7 @@ class Zoom:
 
     def __init__(self, inner: TwoViews, config: PoseConfig) -> None:
         self._inner, self._config = inner, config
+        inner.resize(first_side(config.input_size))
         self.layout, self.resizable = inner.layout, inner.resizable
         self.network_s = 0.0
         self._looks = SecondLook()
@@ -103,6 +113,7 @@ class Zoom:
     def warm_up(self, image_size: tuple[int, int]) -> None:
         """See PoseEstimator."""
         self._inner.warm_up(image_size)
+        self._image_size = image_size
         self._inner.look(_canvas(self._blocks()))
         self._restart()
 
@@ -114,7 +125,7 @@ class Zoom:
 
     def resize(self, input_size: int) -> None:
         """See PoseEstimator."""
-        self._inner.resize(input_size)
+        self._inner.resize(first_side(input_size))
         self._config = dataclasses.replace(self._config, input_size=input_size)
 
     def close(self) -> None:
@@ -126,17 +137,23 @@ class Zoom:
         self._stamp_ns, self._image_size = 0, (0, 0)
         self._saved_px = 0.0
 
+    def _asked(self) -> tuple[int, int]:
+        """Width and height of the input that one look alone would have."""
+        return Letterbox.fit(self._image_size, self._config.input_size, STRIDE).input_size
+
+    def _spare_px(self) -> float:
+        """Pixels that the second look may cost an image: what the first leaves of one look alone, and the share."""
+        return (1 + self._config.zoom_share) * np.prod(self._asked()) - np.prod(self._inner.input_size)
+
     def _blocks(self) -> int:
         """How many blocks of parts one look has."""
-        width, height = self._inner.input_size
-        room = max(1, max(width, height) // _BLOCK_PX[0])
-        return int(np.clip(self._config.zoom_share * width * height // _COST_PX, 1, room))
+        room = max(1, max(self._asked()) // _BLOCK_PX[0])
+        return int(np.clip(self._spare_px() // _COST_PX, 1, room))
 
     def _affordable(self) -> int:
         """The same, or 0 until so much is saved. What is not spent is kept for one look, not for more."""
-        width, height = self._inner.input_size
         blocks = self._blocks()
-        self._saved_px = min(self._saved_px + self._config.zoom_share * width * height, blocks * _COST_PX)
+        self._saved_px = min(self._saved_px + self._spare_px(), blocks * _COST_PX)
         return blocks if self._saved_px >= blocks * _COST_PX else 0
 
     def _look(self, frame: Frame, places: Places, blocks: int) -> Skeletons:

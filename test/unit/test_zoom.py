@@ -79,7 +79,7 @@ def test_a_suspected_person_comes_back_surely_and_in_pixels_of_the_image():
     assert (found.stamp_ns, found.frame_id, found.image_size) == (7, "eye", SIZE)
     np.testing.assert_allclose(found.person_scores, 0.6, atol=0.01)
     in_order = found.keypoints_px[np.argsort(found.keypoints_px[:, 0, 0])]
-    np.testing.assert_allclose(in_order, [SHAPE + (150, 200), SHAPE + (400, 300)], atol=4)
+    np.testing.assert_allclose(in_order, [SHAPE + (150, 200), SHAPE + (400, 300)], atol=5)
     assert (found.boxes_xyxy >= 0).all() and np.ptp(found.boxes_xyxy[:, 1::2], axis=1).max() < 90
 
 
@@ -93,13 +93,13 @@ def test_a_look_costs_no_more_than_its_share_and_a_close_up_none():
     zoom = zoom_of(network, zoom_share=0.1)
     for number in range(20):
         zoom(Frame(image_of((150, 200), (400, 300)), number * STEP_NS))
-    extra = [size for size in network.sizes if size[0] < 320]
-    assert 2 <= len(extra) and sum(w * h for w, h in extra) <= 0.1 * 20 * 320 * 256
+    extra = [size for size in network.sizes if size[1] == 160]
+    assert 10 <= len(extra) and sum(w * h for w, h in network.sizes) <= 1.1 * 20 * 320 * 256
     network = DotNetwork(weak_score=0.9)
     zoom = zoom_of(network)
     for number in range(8):
         zoom(Frame(image_of((300, 240), radius=36), number * STEP_NS))
-    assert {size[0] for size in network.sizes} == {320}
+    assert set(network.sizes) == {(256, 192)}
 
 
 def test_a_jump_of_time_forgets_who_was_there():
@@ -108,13 +108,16 @@ def test_a_jump_of_time_forgets_who_was_there():
     zoom(Frame(image_of((150, 200)), 10 * STEP_NS))
     network.sizes.clear()
     zoom(Frame(image_of(), 2 * STEP_NS))  # nobody is looked for, nor suspected
-    assert network.sizes == [(320, 256)]
+    assert network.sizes == [(256, 192)]
 
 
 def test_a_node_that_gives_way_may_lower_the_input_as_far_as_it_likes():
     network = DotNetwork()
     zoom = zoom_of(network)
     zoom(Frame(image_of((150, 200)), 0))
+    zoom.resize(256)
+    zoom(Frame(image_of((150, 200)), 1))
+    assert network.sizes[0] == network.sizes[-2] == (256, 192)  # smaller alone, but no less than near people need
     zoom.resize(96)
     found = [len(zoom(Frame(image_of((150, 200)), number * STEP_NS))) for number in range(1, 25)]
     assert 1 <= sum(found) <= 3  # what a look costs is saved over a dozen frames
