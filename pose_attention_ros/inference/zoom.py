@@ -31,6 +31,7 @@ _SUSPECTED_SCORE = 0.04  # of a person in the first look
 _NEW_SCORE = 0.25  # of somebody whom nothing but the scan has seen
 _CENTRED = 0.25  # of a part's sides; an expected person is this near to its middle
 _SAME_PERSON = 0.2  # heights; two skeletons whose joints lie this near on average are one person
+_WITHIN, _ALIKE = 0.8, 0.3  # so are two this near of whom one has so much of its box in the other's: somebody cut off
 _LONGEST_GAP_S = 1.0
 
 
@@ -103,7 +104,7 @@ class Zoom:
             places = self._looks.places(first, blocks * int(_BLOCK.prod()))
             if len(places):
                 self._saved_px -= blocks * _COST_PX
-                found = _joined(found, self._look(frame, places, blocks))
+                found = joined(found, self._look(frame, places, blocks))
         self._looks.remember(frame.stamp_ns, found.boxes_xyxy)
         return found
 
@@ -218,14 +219,15 @@ def _chosen(people: Skeletons, rows: np.ndarray) -> Skeletons:
     )
 
 
-def _joined(found: Skeletons, more: Skeletons) -> Skeletons:
+def joined(found: Skeletons, more: Skeletons) -> Skeletons:
     """Both, the most certain first, without those of the less certain who are somebody else's joints again."""
     keypoints, scores, boxes, sure = (
         np.concatenate([getattr(found, name), getattr(more, name)])
         for name in ("keypoints_px", "scores", "boxes_xyxy", "person_scores")
     )
     apart = np.linalg.norm(keypoints[:, None] - keypoints, axis=-1).mean(-1)
-    same = apart < _SAME_PERSON * np.maximum(boxes[:, 3] - boxes[:, 1], 1)[:, None]
+    apart /= np.maximum(boxes[:, 3] - boxes[:, 1], 1)[:, None]
+    same = (apart < _SAME_PERSON) | (apart < _ALIKE) & (_within(boxes) > _WITHIN)
     rows: list[int] = []
     for row in np.argsort(-sure, kind="stable").tolist():
         if not same[rows, row].any():
@@ -233,3 +235,13 @@ def _joined(found: Skeletons, more: Skeletons) -> Skeletons:
     return dataclasses.replace(
         found, keypoints_px=keypoints[rows], scores=scores[rows], boxes_xyxy=boxes[rows], person_scores=sure[rows]
     )
+
+
+def _within(boxes_xyxy: np.ndarray) -> np.ndarray:
+    """(N, N) what two boxes have in common, as a share of the smaller one."""
+    low, high = (
+        np.maximum(boxes_xyxy[:, None, :2], boxes_xyxy[:, :2]),
+        np.minimum(boxes_xyxy[:, None, 2:], boxes_xyxy[:, 2:]),
+    )
+    areas = (boxes_xyxy[:, 2:] - boxes_xyxy[:, :2]).prod(1)
+    return np.clip(high - low, 0, None).prod(-1) / np.maximum(np.minimum(areas[:, None], areas), 1e-6)

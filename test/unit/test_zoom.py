@@ -7,12 +7,13 @@ import pytest
 from movenet_maps import maps_of
 
 from pose_attention_ros.cameras import CameraConfig, open_source
+from pose_attention_ros.core.body.layouts import LAYOUTS
 from pose_attention_ros.core.errors import UserError
-from pose_attention_ros.core.types import Frame
+from pose_attention_ros.core.types import Frame, Skeletons
 from pose_attention_ros.inference.letterbox import Letterbox
 from pose_attention_ros.inference.movenet import MoveNet
 from pose_attention_ros.inference.pose import PoseConfig, create_pose_estimator
-from pose_attention_ros.inference.zoom import Zoom
+from pose_attention_ros.inference.zoom import Zoom, joined
 
 pytestmark = pytest.mark.slow
 
@@ -86,6 +87,19 @@ def test_a_suspected_person_comes_back_surely_and_in_pixels_of_the_image():
 def test_somebody_whom_both_looks_see_is_there_once():
     found = zoom_of(DotNetwork(weak_score=0.2))(Frame(image_of((150, 200)), 0))
     assert len(found) == 1
+
+
+def test_somebody_seen_cut_off_beside_the_whole_is_there_once_and_neighbours_are_two():
+    def people(*seen: tuple[float, float, float, float]) -> Skeletons:
+        """(x, y, how tall, score) of each."""
+        x, y, tall, scores = np.array(seen, np.float32).T
+        joints = SHAPE * (tall / 60)[:, None, None] + np.stack([x, y], 1)[:, None]
+        boxes = np.concatenate([joints.min(1), joints.max(1)], 1)
+        return Skeletons(0, "", LAYOUTS["coco17"], SIZE, joints, np.full((len(x), 17), 0.5), boxes, scores)
+
+    whole = people((100, 100, 60, 0.4))
+    assert len(joined(whole, people((102, 90, 36, 0.3)))) == 1
+    assert len(joined(whole, people((116, 100, 60, 0.3), (300, 100, 60, 0.2)))) == 3
 
 
 def test_a_look_costs_no_more_than_its_share_and_a_close_up_none():
