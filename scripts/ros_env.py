@@ -27,6 +27,8 @@ ROOT = Path(__file__).resolve().parents[1]
 REQUIREMENTS = ROOT / "scripts" / "requirements"
 PYTHONS = ((3, 10), (3, 13))
 STAMP = "pose_attention_env.json"
+# pip's settings of where packages come from; uv has options of the same names
+PIP_SOURCES = ("index-url", "extra-index-url", "find-links", "constraint")
 
 # Written where colcon looks for an underlay's setup script; plain sh, so that bash and zsh read it too.
 LOCAL_SETUP = """\
@@ -173,12 +175,36 @@ class Environment:
     def pip(self, *arguments: str) -> None:
         run([str(self.python), "-m", "pip", "install", "-qq", "--disable-pip-version-check", *self.limits(), *arguments])
 
-    def uv(self, *arguments: str) -> bool:
-        """By the program that the variable UV names, where there is one: many small wheels take it a fifth of the time.
-        Whether that did it; pip's configuration is not read."""
+    def install(self, *arguments: str) -> None:
+        """By the program that the variable UV names, where there is one and it can do it: it takes a fifth of pip's time."""
         program = os.environ.get("UV", "")
-        command = [program, "pip", "install", "-q", "--python", str(self.python), *self.limits(), *arguments]
-        return Path(program).is_file() and subprocess.run(command).returncode == 0
+        if Path(program).is_file():
+            # All versions of all indexes are looked at, as pip does.
+            command = [
+                program,
+                "pip",
+                "install",
+                "-q",
+                "--index-strategy",
+                "unsafe-best-match",
+                "--python",
+                str(self.python),
+            ]
+            if subprocess.run([*command, *self.limits(), *self.configured(), *arguments]).returncode == 0:
+                return
+            say("uv could not do that; pip installs it")
+        self.pip(*arguments)
+
+    def configured(self) -> list[str]:
+        """What pip's configuration says of where packages come from, as options."""
+        options: dict[str, list[str]] = {}
+        listed = subprocess.run([str(self.python), "-m", "pip", "config", "list"], capture_output=True, text=True).stdout
+        for section in ("global", "install", ":env:"):  # a later one goes before
+            for name in PIP_SOURCES:
+                found = re.search(rf"^{section}\.{name}=(['\"])(.*)\1$", listed, re.M)  # global.find-links='/a /b'
+                if found:
+                    options[name] = [f"--{name}={each}" for each in found[2].replace("\\n", " ").split()]
+        return [each for values in options.values() for each in values]
 
     def install_base(self, _names: list[str]) -> None:
         """ROS wheels, build tools and what the package needs at run time."""
@@ -190,8 +216,8 @@ class Environment:
             wanted += ["-r", str(REQUIREMENTS / "build.txt")]
         if not shutil.which("cmake"):
             wanted += ["-r", str(REQUIREMENTS / "cmake.txt")]
-        if wanted and not (self.wheels and self.uv(*wanted)):
-            self.pip(*wanted)
+        if wanted:
+            self.install(*wanted)
         if self.wheels:
             self.fit_wheels()
 
@@ -199,7 +225,7 @@ class Environment:
         """The package from the checkout, with all these extras by one run of pip: it builds and resolves once."""
         say(f"installing the package with [{','.join(extras)}]")
         source = ["--extra-index-url", index] if index else []
-        self.pip(*source, "-e", f"{ROOT}[{','.join(extras)}]")
+        self.install(*source, "-e", f"{ROOT}[{','.join(extras)}]")
 
     def says(self, code: str) -> str:
         """What the environment's Python prints."""

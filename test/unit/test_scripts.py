@@ -93,6 +93,26 @@ def test_all_that_is_due_is_installed_together_and_once(tmp_path: Path, monkeypa
     assert again.state["steps"] == {"train": "1", "test": "2", "lint": "1"}, "what failed is due again"
 
 
+def test_where_pip_finds_packages_uv_looks_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(SCRIPTS))
+    import ros_env
+
+    (tmp_path / "pip.conf").write_text(
+        "[global]\ntimeout = 7\nfind-links = /nowhere\nextra-index-url =\n  https://a.example/simple\n  https://b.example/simple\n"
+    )
+    for name in [name for name in os.environ if name.startswith("PIP_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("PIP_CONFIG_FILE", str(tmp_path / "pip.conf"))
+    monkeypatch.setenv("PIP_FIND_LINKS", "/here /there")  # goes before the file's
+    environment = ros_env.Environment(tmp_path, "jazzy", wheels=True)
+    environment.python = Path(sys.executable)
+    options = [
+        option for option in environment.configured() if option.partition("=")[0] not in ("--constraint", "--index-url")
+    ]
+    links, indexes = ["--find-links=/here", "--find-links=/there"], ["a", "b"]
+    assert sorted(options) == sorted([*links, *(f"--extra-index-url=https://{name}.example/simple" for name in indexes)])
+
+
 def test_make_hands_a_path_with_a_space_on_whole(tmp_path: Path) -> None:
     told = subprocess.run(
         ["make", "-n", "venv", f"VENV={tmp_path}/two words/.venv", "PYTHON=python3"],
