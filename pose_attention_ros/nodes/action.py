@@ -7,6 +7,7 @@ Serves     teach_action
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -98,3 +99,7 @@ class ActionNode(ManagedNode):
 def main(arguments: list[str] | None = None) -> int:
     """Run the node; returns the exit code."""
     return run(ActionNode, arguments)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

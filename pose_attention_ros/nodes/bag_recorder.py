@@ -8,6 +8,7 @@ Ends when the source ends, after `duration_s`, or on Ctrl-C; the bag is whole in
 
 from __future__ import annotations
 
+import sys
 import time
 from dataclasses import dataclass
 from functools import partial
@@ -161,3 +162,7 @@ def _unused(name: str) -> Path:
 def main(arguments: list[str] | None = None) -> int:
     """Run the node; returns the exit code."""
     return run(BagRecorderNode, arguments)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -7,6 +7,7 @@ Subscribes actions or recorded (`pace: lockstep` only), actions (`measure_answer
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -81,3 +82,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Run the node; returns the exit code."""
     make_room_for_images(config_dir)
     return run(CameraNode, arguments)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -9,6 +9,7 @@ Exit code 1: a threshold is missed, or there was nothing to judge. With use_sim_
 
 from __future__ import annotations
 
+import sys
 import time
 from dataclasses import dataclass
 
@@ -178,3 +179,7 @@ class EvaluatorNode(ManagedNode):
 def main(arguments: list[str] | None = None) -> int:
     """Run the node; returns the exit code."""
     return run(EvaluatorNode, arguments)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

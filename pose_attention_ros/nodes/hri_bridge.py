@@ -11,6 +11,7 @@ Publishes  /humans/bodies/tracked (hri_msgs/IdsList), and for each body /humans/
 from __future__ import annotations
 
 import re
+import sys
 import time
 from dataclasses import dataclass
 
@@ -185,3 +186,7 @@ class HriBridgeNode(ManagedNode):
 def main(arguments: list[str] | None = None) -> int:
     """Run the node; returns the exit code."""
     return run(HriBridgeNode, arguments)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -7,6 +7,7 @@ Publishes  overlay, overlay/compressed, markers, annotations (the last where fox
 
 from __future__ import annotations
 
+import sys
 import time
 from dataclasses import dataclass
 from typing import Any
@@ -144,3 +145,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Run the node; returns the exit code."""
     make_room_for_images(config_dir)
     return run(OverlayNode, arguments)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -11,6 +11,7 @@ Subscribes recorded (`pace: lockstep` with `acknowledge: recorded` only)
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -189,3 +190,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Run the node; returns the exit code."""
     make_room_for_images(config_dir)
     return run(PipelineNode, arguments)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

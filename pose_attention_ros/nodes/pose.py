@@ -6,6 +6,7 @@ Publishes  skeletons (only while subscribed)
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -89,3 +90,7 @@ class PoseNode(ManagedNode):
 def main(arguments: list[str] | None = None) -> int:
     """Run the node; returns the exit code."""
     return run(PoseNode, arguments)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -10,6 +10,7 @@ Ends when the source ends, or when nothing came for `idle_timeout_s`; Ctrl-C fin
 from __future__ import annotations
 
 import queue
+import sys
 import threading
 import time
 from dataclasses import dataclass
@@ -212,3 +213,7 @@ class RecorderNode(ManagedNode):
 def main(arguments: list[str] | None = None) -> int:
     """Run the node; returns the exit code."""
     return run(RecorderNode, arguments)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -6,6 +6,7 @@ Publishes  skeleton_graphs (only while subscribed)
 
 from __future__ import annotations
 
+import sys
 import time
 from dataclasses import dataclass
 
@@ -63,3 +64,7 @@ class SkeletonGraphNode(ManagedNode):
 def main(arguments: list[str] | None = None) -> int:
     """Run the node; returns the exit code."""
     return run(SkeletonGraphNode, arguments)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -7,6 +7,7 @@ Calls      teach_action, and the parameter services of action, pose and pipeline
 
 from __future__ import annotations
 
+import sys
 import time
 from dataclasses import dataclass
 from typing import Any
@@ -219,3 +220,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Run the node; returns the exit code."""
     make_room_for_images(config_dir)
     return run(WebNode, arguments)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
