@@ -246,7 +246,7 @@ class Environment:
             if "/opt/python/" in fitted:
                 raise SetupError(f"{file} still names the wheel's build machine: this version of the wheels is not known")
             if fitted != text:
-                file.write_text(fitted)
+                rewrite(file, fitted)
         # Of the environment's Python: Debian's own one has packages elsewhere.
         site = Path(self.says("import sysconfig; print(sysconfig.get_path('purelib'))"))
         libraries = [self.prefix / "lib", *sorted(site.glob("ros_*.libs"))]
@@ -255,6 +255,12 @@ class Environment:
                 distribution=self.distribution, prefix=self.prefix, libraries=os.pathsep.join(map(str, libraries))
             )
             (self.prefix / f"local_setup.{shell}").write_text(script)
+
+
+def rewrite(file: Path, text: str) -> None:
+    """As a new file: the old one may be a link to the installer's own copy, of which other environments are made."""
+    file.unlink()
+    file.write_text(text)
 
 
 def numpy_major() -> int:

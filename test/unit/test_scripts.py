@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 import sys
+import sysconfig
 from pathlib import Path
 
 import pytest
@@ -111,6 +112,22 @@ def test_where_pip_finds_packages_uv_looks_too(tmp_path: Path, monkeypatch: pyte
     ]
     links, indexes = ["--find-links=/here", "--find-links=/there"], ["a", "b"]
     assert sorted(options) == sorted([*links, *(f"--extra-index-url=https://{name}.example/simple" for name in indexes)])
+
+
+def test_what_is_fitted_to_this_environment_is_not_in_the_next(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """uv links what it installs to its cache."""
+    monkeypatch.syspath_prepend(str(SCRIPTS))
+    import ros_env
+
+    include = "/opt/python/cp311-cp311/include/python3.11"
+    cached, installed = tmp_path / "cached.cmake", tmp_path / "share" / "x" / "installed.cmake"
+    cached.write_text(include)
+    installed.parent.mkdir(parents=True)
+    installed.hardlink_to(cached)
+    environment = ros_env.Environment(tmp_path, "jazzy", wheels=True)
+    environment.python = Path(sys.executable)
+    environment.fit_wheels()
+    assert installed.read_text() == sysconfig.get_path("include") and cached.read_text() == include
 
 
 def test_make_hands_a_path_with_a_space_on_whole(tmp_path: Path) -> None:
