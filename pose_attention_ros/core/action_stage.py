@@ -173,7 +173,7 @@ class ActionStage:
             rows += [_Row(track, person, tick, stamp_ns, each) for each in track.memory.running(self.config.memory_s)]
         pixels = self._feed.pixels([row.person for row in rows]) if self._feed is not None else None
         if len(rows) > len(people):
-            features = features[[row.tick for row in rows]]
+            features = features.take([row.tick for row in rows], 0)
         state = np.concatenate([row.evidence.state for row in rows]).reshape(len(rows), -1)
         output = self._recogniser.step(features, state, pixels)
         probabilities = _softmax(output.logits / np.float32(self.spec.temperature))

@@ -81,7 +81,7 @@ class GraphStage:
             boxes_xyxy = boxes_xyxy[person]
         row = np.array([self._row_of[track_id] for track_id in ids.tolist()], np.int64)
         body = self._advance(row, keypoints_px, scores, mask, dt_s)
-        root_px, scale_px = body.root_px[row], body.scale_px[row]
+        root_px, scale_px = body.root_px.take(row, 0), body.scale_px.take(row)
         if zoom != 1:
             root_px, scale_px = root_px / zoom, scale_px / zoom
         return SkeletonGraphs(
@@ -90,10 +90,10 @@ class GraphStage:
             self._layout,
             skeletons.image_size,
             ids,
-            body.nodes[row],
-            body.features[row],
+            body.nodes.take(row, 0),
+            body.features.take(row, 0),
             mask,
-            (skeletons.stamp_ns - self._born_ns[row]) * 1e-9,
+            (skeletons.stamp_ns - self._born_ns.take(row)) * 1e-9,
             root_px,
             scale_px,
             boxes_xyxy,
@@ -135,7 +135,7 @@ class GraphStage:
         elapsed_s = np.full(len(self._tracks), dt_s, np.float32)
         if len(row) == len(self._tracks):  # everybody is seen
             person = row.argsort()
-            return self._stream(keypoints_px[person], scores[person], mask[person], elapsed_s)
+            return self._stream(*(each.take(person, 0) for each in (keypoints_px, scores, mask)), elapsed_s)
         shape = (len(self._tracks), len(self._layout.joints))
         keypoints_of, scores_of, mask_of = np.zeros((*shape, 2), "f4"), np.zeros(shape, "f4"), np.zeros(shape, "?")
         keypoints_of[row], scores_of[row], mask_of[row] = keypoints_px, scores, mask

@@ -75,9 +75,9 @@ class BodyFrame:
         there = end_there[..., :bones] & end_there[..., bones:]
         ratios = np.where(there, np.sqrt(bone[..., 0] + bone[..., 1]) * self._inverse_lengths, np.float32(-1))
         ratios.sort(-1)  # ascending: rank counts from the end
-        rank = self._rank_of_count[np.add.reduce(there, -1, np.int64)]
+        rank = self._rank_of_count.take(np.add.reduce(there, -1, np.int64))
         chosen = np.arange(bones - 1, ratios.size, bones).reshape(rank.shape) - rank
-        return np.maximum(ratios.ravel()[chosen], 0)
+        return np.maximum(ratios.take(chosen), 0)
 
     def root_px(self, keypoints_px: np.ndarray, mask: np.ndarray, scale_px: np.ndarray) -> np.ndarray:
         """The root (..., 2) in pixels; 0 where no joint is there."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import struct
 from functools import cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -121,7 +121,7 @@ def bytes_of_graphs(graphs: SkeletonGraphs) -> bytes:
 @cache
 def _graph_row(joints: int) -> np.dtype:
     """One SkeletonGraph as it lies in memory, up to where the next one begins."""
-    fields: list[tuple] = [("track_id", "<i8"), ("age", "<f4")]
+    fields: list[Any] = [("track_id", "<i8"), ("age", "<f4")]
     for name, kind, count in (("nodes", "<f4", 2), ("features", "<f4", len(FEATURE_NAMES)), ("mask", "u1", 1)):
         fields += [(name + "_count", "<u4"), (name, kind, (count * joints,))]
     fields += [("root_px", "<f4", (2,)), ("scale_px", "<f4"), ("box_xyxy", "<f4", (4,))]

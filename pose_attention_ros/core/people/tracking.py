@@ -77,7 +77,7 @@ class PersonTracker:
         if everybody:
             tracks.correct(row_of, seen)
         else:
-            tracks.correct(row_of[matched], seen.taken(matched))
+            tracks.correct(row_of[matched], seen.taken(np.flatnonzero(matched)))
         if self._beginners or not everybody:
             self._begin_and_confirm(tracks, seen, self._order_of_new(row_of, person_scores, boxes_xyxy), row_of, dt_s)
         # Tell the ids before tracks end: their rows move then.
@@ -191,7 +191,7 @@ def _middle_distance(
     common = some_there @ others_there.T
     joints = squares.shape[-1]
     middle = (common / 2).astype(np.int64) + np.arange(0, common.size * joints, joints).reshape(common.shape)
-    median = squares.ravel()[middle]
+    median = squares.take(middle)
     few = common < _FEWEST_JOINTS
     if few.any():
         median[few] = np.inf

@@ -28,8 +28,8 @@ class Sightings(NamedTuple):
     there: np.ndarray
 
     def taken(self, people: np.ndarray) -> Sightings:
-        """Those people alone, in that order."""
-        return Sightings(*(each[people] for each in self))
+        """The people in these rows alone, in that order."""
+        return Sightings(*(each.take(people, 0) for each in self))
 
     def longest_px(self) -> np.ndarray:
         """The longer side of each person's box (N,), at least a pixel."""

@@ -106,7 +106,7 @@ def push_frame(those: Sequence[TickResampler], stamp_ns: int, features: np.ndarr
         return DueTicks(features[:0], [], [], [])
     due.sort(key=lambda each: each[0])  # by turn; who comes first stays first
     turns, stamps_ns, places, shares, people = (list(column) for column in zip(*due))
-    after = features if people == list(range(len(features))) else features[people]
+    after = features if people == list(range(len(features))) else features.take(people, 0)
     ticks = _between(_gathered(places), after, np.array(shares))
     return DueTicks(ticks, people, stamps_ns, [turns.count(turn) for turn in range(turns[-1] + 1)])
 
@@ -115,5 +115,5 @@ def _gathered(places: list[tuple[np.ndarray, int]]) -> np.ndarray:
     """The rows that `places` name, in one array; they are mostly rows of one and the same."""
     first = places[0][0]
     if all(array is first for array, _ in places):
-        return first[[row for _, row in places]]
+        return first.take([row for _, row in places], 0)
     return np.stack([array[row] for array, row in places])
