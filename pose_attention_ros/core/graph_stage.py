@@ -135,7 +135,7 @@ class GraphStage:
         elapsed_s = np.full(len(self._tracks), dt_s, np.float32)
         if len(row) == len(self._tracks):  # everybody is seen
             person = row.argsort()
-            return self._stream(*(each.take(person, 0) for each in (keypoints_px, scores, mask)), elapsed_s)
+            return self._stream(keypoints_px.take(person, 0), scores.take(person, 0), mask.take(person, 0), elapsed_s)
         shape = (len(self._tracks), len(self._layout.joints))
         keypoints_of, scores_of, mask_of = np.zeros((*shape, 2), "f4"), np.zeros(shape, "f4"), np.zeros(shape, "?")
         keypoints_of[row], scores_of[row], mask_of[row] = keypoints_px, scores, mask

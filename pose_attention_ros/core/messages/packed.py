@@ -8,6 +8,7 @@ wrong. Alignment counts from behind the four bytes that name the encoding. N peo
 from __future__ import annotations
 
 import struct
+from collections.abc import Mapping
 from functools import cache
 from typing import Any, NamedTuple
 
@@ -121,7 +122,7 @@ def bytes_of_graphs(graphs: SkeletonGraphs) -> bytes:
 @cache
 def _graph_row(joints: int) -> np.dtype:
     """One SkeletonGraph as it lies in memory, up to where the next one begins."""
-    fields: list[Any] = [("track_id", "<i8"), ("age", "<f4")]
+    fields: list[tuple] = [("track_id", "<i8"), ("age", "<f4")]
     for name, kind, count in (("nodes", "<f4", 2), ("features", "<f4", len(FEATURE_NAMES)), ("mask", "u1", 1)):
         fields += [(name + "_count", "<u4"), (name, kind, (count * joints,))]
     fields += [("root_px", "<f4", (2,)), ("scale_px", "<f4"), ("box_xyxy", "<f4", (4,))]
@@ -134,7 +135,7 @@ def _graph_counts(joints: int) -> dict[str, int]:
 
 def _behind(row: np.dtype) -> int:
     """Bytes of a row behind its last field."""
-    fields = row.fields or {}
+    fields: Mapping[str, Any] = row.fields or {}
     return row.itemsize - max((offset + kind.itemsize for kind, offset, *_ in fields.values()), default=row.itemsize)
 
 
