@@ -138,12 +138,7 @@ class Bag:
     def check_type(self, topic: str) -> None:
         """Raises SourceError if the messages of `topic` cannot be decoded."""
         if self.topics[topic].count:
-            for _, _, raw in self.messages([topic]):
-                try:
-                    self.read(topic, raw)
-                except MessageError:
-                    pass
-                return
+            self._decoder(topic)
 
     def _opened(self) -> list[Any]:
         path = self.path
