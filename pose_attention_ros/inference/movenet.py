@@ -35,7 +35,8 @@ def create_movenet(config: PoseConfig) -> PoseEstimator:
     from pose_attention_ros.inference.zoom import Zoom, refuse_small
 
     refuse_small(config)
-    return Zoom(MoveNet(open_heads(config), config), config)
+    network = open_heads(config)
+    return Zoom(MoveNet(network, config), MoveNet(network, config), config)
 
 
 class MoveNet:

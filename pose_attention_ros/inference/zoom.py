@@ -1,8 +1,8 @@
 """A second look at small people: parts of the image, enlarged side by side into one small extra input.
 
-The first look, at the whole image, is a smaller one than it would be alone: parts find more small people for the same time,
-and near people are seen no worse. Where everybody is large there is no second look. What it may cost is counted in pixels of
-the input, not in time, so that the same images give the same people on every machine.
+Where people are small, the first look, at the whole image, is a smaller one than it would be alone: parts find more of them
+for the same time. Where everybody is large there is no second look, and the first is what it would be alone. What it may
+cost is counted in pixels of the input, not in time, so that the same images give the same people on every machine.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import numpy as np
 from pose_attention_ros.core.errors import UserError
 from pose_attention_ros.core.people.second_look import FirstLook, Places, SecondLook
 from pose_attention_ros.core.types import Frame, Skeletons
+from pose_attention_ros.inference.joining import chosen, joined
 from pose_attention_ros.inference.letterbox import Letterbox
 from pose_attention_ros.inference.pose import STRIDE, PoseConfig, PoseEstimator
 from pose_attention_ros.inference.topdown.crops import cut
@@ -30,9 +31,8 @@ _LARGE_PX = 96  # height in the first look's input from which a person needs no 
 _SUSPECTED_SCORE = 0.04  # of a person in the first look
 _NEW_SCORE = 0.25  # of somebody whom nothing but the scan has seen
 _CENTRED = 0.25  # of a part's sides; an expected person is this near to its middle
-_SAME_PERSON = 0.2  # heights; two skeletons whose joints lie this near on average are one person
-_WITHIN, _ALIKE = 0.8, 0.3  # so are two this near of whom one has so much of its box in the other's: somebody cut off
 _LONGEST_GAP_S = 1.0
+_SMALL_S = 1.0  # after somebody small was found the first look stays a smaller one for so long
 
 
 class TwoViews(PoseEstimator, Protocol):
@@ -64,13 +64,16 @@ class Zoom:
     """A PoseEstimator. It remembers the people of a second or so."""
 
     _stamp_ns: int  # of the image before
+    _small_ns: int | None  # of the newest image in which somebody small was found
     _image_size: tuple[int, int]
     _saved_px: float  # pixels of the input that a second look may still cost
 
-    def __init__(self, inner: TwoViews, config: PoseConfig) -> None:
-        self._inner, self._config = inner, config
-        inner.resize(first_side(config.input_size))
-        self.layout, self.resizable = inner.layout, inner.resizable
+    def __init__(self, near: TwoViews, far: TwoViews, config: PoseConfig) -> None:
+        """`near` looks at the whole image alone; `far` at a smaller one, and at the parts."""
+        self._near, self._far, self._config = near, far, config
+        self._inner = near  # who looks at the whole image now
+        far.resize(first_side(config.input_size))
+        self.layout, self.resizable = near.layout, near.resizable
         self.network_s = 0.0
         self._looks = SecondLook()
         self._restart()
@@ -83,14 +86,16 @@ class Zoom:
 
     def __call__(self, frame: Frame) -> Skeletons:
         """The people of `frame`, most certain first."""
+        self._inner = self._far if self._small(frame.stamp_ns) else self._near
         everybody = self._inner(frame)  # with those whom it only suspects
         self.network_s = self._inner.network_s
         sure = everybody.person_scores >= self._config.min_person_score
-        found = _chosen(everybody, sure)
+        found = chosen(everybody, sure)
         gap_s = (frame.stamp_ns - self._stamp_ns) * 1e-9
         if found.image_size != self._image_size or not 0 < gap_s <= _LONGEST_GAP_S:
             self._restart()
         self._image_size, self._stamp_ns = found.image_size, frame.stamp_ns
+        large_px = _LARGE_PX * found.image_size[1] / self._inner.input_size[1]
         blocks = self._affordable()
         if blocks:
             first = FirstLook(
@@ -99,13 +104,15 @@ class Zoom:
                 found.boxes_xyxy,
                 found.person_scores,
                 everybody.boxes_xyxy[~sure],
-                _LARGE_PX * found.image_size[1] / self._inner.input_size[1],
+                large_px,
             )
             places = self._looks.places(first, blocks * int(_BLOCK.prod()))
             if len(places):
                 self._saved_px -= blocks * _COST_PX
                 found = joined(found, self._look(frame, places, blocks))
         self._looks.remember(frame.stamp_ns, found.boxes_xyxy)
+        if (found.boxes_xyxy[:, 3] - found.boxes_xyxy[:, 1] < large_px).any():
+            self._small_ns = frame.stamp_ns
         return found
 
     def image_features(self) -> None:
@@ -113,30 +120,43 @@ class Zoom:
 
     def warm_up(self, image_size: tuple[int, int]) -> None:
         """See PoseEstimator."""
-        self._inner.warm_up(image_size)
         self._image_size = image_size
-        self._inner.look(_canvas(self._blocks()))
+        for inner in (self._near, self._far) if self._smaller() else (self._near,):
+            inner.warm_up(image_size)
+            self._inner = inner
+            self._far.look(_canvas(self._blocks()))
         self._restart()
 
     def configure(self, config: PoseConfig) -> None:
         """See PoseEstimator."""
         least = min(config.min_person_score, _SUSPECTED_SCORE)
-        self._inner.configure(dataclasses.replace(config, min_person_score=least))
+        for inner in (self._near, self._far):
+            inner.configure(dataclasses.replace(config, min_person_score=least))
         self._config = dataclasses.replace(config, input_size=self._config.input_size)
 
     def resize(self, input_size: int) -> None:
         """See PoseEstimator."""
-        self._inner.resize(first_side(input_size))
+        self._near.resize(input_size)
+        self._far.resize(first_side(input_size))
         self._config = dataclasses.replace(self._config, input_size=input_size)
 
     def close(self) -> None:
         """See PoseEstimator."""
-        self._inner.close()
+        self._near.close()
+        self._far.close()
 
     def _restart(self) -> None:
         self._looks.restart()
-        self._stamp_ns, self._image_size = 0, (0, 0)
+        self._stamp_ns, self._image_size, self._small_ns = 0, (0, 0), None
         self._saved_px = 0.0
+
+    def _smaller(self) -> bool:
+        """Whether a first look can be a smaller one at all."""
+        return first_side(self._config.input_size) < self._config.input_size
+
+    def _small(self, stamp_ns: int) -> bool:
+        """Whether the first look is to be a smaller one."""
+        return self._smaller() and self._small_ns is not None and 0 < (stamp_ns - self._small_ns) * 1e-9 <= _SMALL_S
 
     def _asked(self) -> tuple[int, int]:
         """Width and height of the input that one look alone would have."""
@@ -168,8 +188,8 @@ class Zoom:
             canvas[y : y + tall, x : x + wide] = cut(
                 frame.image_bgr, np.array([*corner, scale * wide, scale * tall]), (wide, tall)
             )
-        seen = self._inner.look(canvas)
-        self.network_s += self._inner.network_s
+        seen = self._far.look(canvas)
+        self.network_s += self._far.network_s
 
         rows, part = self._believed(seen, places, slots)
         size = frame.image_bgr.shape[1::-1]
@@ -207,41 +227,3 @@ class Zoom:
 
 def _canvas(blocks: int) -> np.ndarray:
     return np.zeros((_BLOCK_PX[1], blocks * _BLOCK_PX[0], 3), np.uint8)
-
-
-def _chosen(people: Skeletons, rows: np.ndarray) -> Skeletons:
-    return dataclasses.replace(
-        people,
-        keypoints_px=people.keypoints_px[rows],
-        scores=people.scores[rows],
-        boxes_xyxy=people.boxes_xyxy[rows],
-        person_scores=people.person_scores[rows],
-    )
-
-
-def joined(found: Skeletons, more: Skeletons) -> Skeletons:
-    """Both, the most certain first, without those of the less certain who are somebody else's joints again."""
-    keypoints, scores, boxes, sure = (
-        np.concatenate([getattr(found, name), getattr(more, name)])
-        for name in ("keypoints_px", "scores", "boxes_xyxy", "person_scores")
-    )
-    apart = np.linalg.norm(keypoints[:, None] - keypoints, axis=-1).mean(-1)
-    apart /= np.maximum(boxes[:, 3] - boxes[:, 1], 1)[:, None]
-    same = (apart < _SAME_PERSON) | (apart < _ALIKE) & (_within(boxes) > _WITHIN)
-    rows: list[int] = []
-    for row in np.argsort(-sure, kind="stable").tolist():
-        if not same[rows, row].any():
-            rows.append(row)
-    return dataclasses.replace(
-        found, keypoints_px=keypoints[rows], scores=scores[rows], boxes_xyxy=boxes[rows], person_scores=sure[rows]
-    )
-
-
-def _within(boxes_xyxy: np.ndarray) -> np.ndarray:
-    """(N, N) what two boxes have in common, as a share of the smaller one."""
-    low, high = (
-        np.maximum(boxes_xyxy[:, None, :2], boxes_xyxy[:, :2]),
-        np.minimum(boxes_xyxy[:, None, 2:], boxes_xyxy[:, 2:]),
-    )
-    areas = (boxes_xyxy[:, 2:] - boxes_xyxy[:, :2]).prod(1)
-    return np.clip(high - low, 0, None).prod(-1) / np.maximum(np.minimum(areas[:, None], areas), 1e-6)

@@ -10,10 +10,11 @@ from pose_attention_ros.cameras import CameraConfig, open_source
 from pose_attention_ros.core.body.layouts import LAYOUTS
 from pose_attention_ros.core.errors import UserError
 from pose_attention_ros.core.types import Frame, Skeletons
+from pose_attention_ros.inference.joining import joined
 from pose_attention_ros.inference.letterbox import Letterbox
 from pose_attention_ros.inference.movenet import MoveNet
 from pose_attention_ros.inference.pose import PoseConfig, create_pose_estimator
-from pose_attention_ros.inference.zoom import Zoom, joined
+from pose_attention_ros.inference.zoom import Zoom
 
 pytestmark = pytest.mark.slow
 
@@ -72,7 +73,15 @@ def image_of(*middles: tuple[float, float], radius: int = 6) -> np.ndarray:
 
 def zoom_of(network: DotNetwork, **settings) -> Zoom:
     config = PoseConfig(zoom="auto", **settings)
-    return Zoom(MoveNet(network, config), config)
+    return Zoom(MoveNet(network, config), MoveNet(network, config), config)
+
+
+def people(*seen: tuple[float, float, float, float]) -> Skeletons:
+    """(x, y, how tall, score) of each."""
+    x, y, tall, scores = np.array(seen, np.float32).T
+    joints = SHAPE * (tall / 60)[:, None, None] + np.stack([x, y], 1)[:, None]
+    boxes = np.concatenate([joints.min(1), joints.max(1)], 1)
+    return Skeletons(0, "", LAYOUTS["coco17"], SIZE, joints, np.full((len(x), 17), 0.5), boxes, scores)
 
 
 def test_a_suspected_person_comes_back_surely_and_in_pixels_of_the_image():
@@ -90,16 +99,25 @@ def test_somebody_whom_both_looks_see_is_there_once():
 
 
 def test_somebody_seen_cut_off_beside_the_whole_is_there_once_and_neighbours_are_two():
-    def people(*seen: tuple[float, float, float, float]) -> Skeletons:
-        """(x, y, how tall, score) of each."""
-        x, y, tall, scores = np.array(seen, np.float32).T
-        joints = SHAPE * (tall / 60)[:, None, None] + np.stack([x, y], 1)[:, None]
-        boxes = np.concatenate([joints.min(1), joints.max(1)], 1)
-        return Skeletons(0, "", LAYOUTS["coco17"], SIZE, joints, np.full((len(x), 17), 0.5), boxes, scores)
-
     whole = people((100, 100, 60, 0.4))
     assert len(joined(whole, people((102, 90, 36, 0.3)))) == 1
     assert len(joined(whole, people((116, 100, 60, 0.3), (300, 100, 60, 0.2)))) == 3
+
+
+def test_people_of_the_first_look_stay_however_near_they_are():
+    near = people((100, 100, 60, 0.4), (106, 100, 60, 0.3))
+    assert len(joined(near, people((102, 90, 36, 0.2)))) == 2
+    assert len(joined(near, people((103, 100, 60, 0.5)))) == 2  # it takes the place of one
+    assert len(joined(near, people((300, 100, 60, 0.5)))) == 3
+
+
+def test_the_first_look_is_a_smaller_one_while_somebody_is_small():
+    network = DotNetwork(weak_score=0.9)
+    zoom = zoom_of(network)
+    for number in range(40):
+        radius = 6 if 10 <= number < 20 else 36
+        zoom(Frame(image_of((300, 240), radius=radius), (number + 1) * STEP_NS))
+    assert [size[0] for size in network.sizes if size[1] != 160] == 11 * [320] + 19 * [256] + 10 * [320]
 
 
 def test_a_look_costs_no_more_than_its_share_and_a_close_up_none():
@@ -113,7 +131,7 @@ def test_a_look_costs_no_more_than_its_share_and_a_close_up_none():
     zoom = zoom_of(network)
     for number in range(8):
         zoom(Frame(image_of((300, 240), radius=36), number * STEP_NS))
-    assert set(network.sizes) == {(256, 192)}
+    assert set(network.sizes) == {(320, 256)}
 
 
 def test_a_jump_of_time_forgets_who_was_there():
@@ -122,7 +140,7 @@ def test_a_jump_of_time_forgets_who_was_there():
     zoom(Frame(image_of((150, 200)), 10 * STEP_NS))
     network.sizes.clear()
     zoom(Frame(image_of(), 2 * STEP_NS))  # nobody is looked for, nor suspected
-    assert network.sizes == [(256, 192)]
+    assert network.sizes == [(320, 256)]
 
 
 def test_a_node_that_gives_way_may_lower_the_input_as_far_as_it_likes():
@@ -131,7 +149,7 @@ def test_a_node_that_gives_way_may_lower_the_input_as_far_as_it_likes():
     zoom(Frame(image_of((150, 200)), 0))
     zoom.resize(256)
     zoom(Frame(image_of((150, 200)), 1))
-    assert network.sizes[0] == network.sizes[-2] == (256, 192)  # smaller alone, but no less than near people need
+    assert (network.sizes[0], network.sizes[-2]) == ((320, 256), (256, 192))
     zoom.resize(96)
     found = [len(zoom(Frame(image_of((150, 200)), number * STEP_NS))) for number in range(1, 25)]
     assert 1 <= sum(found) <= 3  # what a look costs is saved over a dozen frames
