@@ -23,7 +23,7 @@ from pose_attention_ros.inference.topdown.crops import cut
 _PART_PX = np.array([48, 80])  # width and height of a part in the extra input
 _BLOCK = np.array([2, 2])  # parts side by side and above one another, which make sides that are multiples of 32
 _BLOCK_PX = _PART_PX * _BLOCK
-_FIRST = 0.8  # of the asked-for side of the input: the first look's
+_FIRST = 0.9  # of the asked-for side of the input: the first look's
 _ENOUGH_PX = 256  # but no less where so much is asked for: near people are best seen at this side
 _DEARER = 1.16  # what a pixel of so small an input costs, in pixels of the first look's
 _COST_PX = _DEARER * _BLOCK_PX.prod()

@@ -117,7 +117,7 @@ def test_the_first_look_is_a_smaller_one_while_somebody_is_small():
     for number in range(40):
         radius = 6 if 10 <= number < 20 else 36
         zoom(Frame(image_of((300, 240), radius=radius), (number + 1) * STEP_NS))
-    assert [size[0] for size in network.sizes if size[1] != 160] == 11 * [320] + 19 * [256] + 10 * [320]
+    assert [size[0] for size in network.sizes if size[1] != 160] == 11 * [320] + 19 * [288] + 10 * [320]
 
 
 def test_a_look_costs_no_more_than_its_share_and_a_close_up_none():
