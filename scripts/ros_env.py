@@ -289,6 +289,9 @@ def main() -> int:
         "--ros", choices=("jazzy", "kilted"), default="jazzy", help="which wheels, where no ROS 2 is sourced"
     )
     parser.add_argument("--extras", default="cpu", help="extras of setup.py, comma separated: cpu, train, test, lint")
+    parser.add_argument(
+        "--extras-only", action="store_true", help="no ROS, no build tools: what an environment to come will want"
+    )
     parser.add_argument("--torch-index", default="", help="extra package index for torch, e.g. one with CPU builds")
     args = parser.parse_args()
     try:
@@ -301,7 +304,8 @@ def main() -> int:
         files = [REQUIREMENTS / name for name in ("build.txt", "cmake.txt")]
         if environment.wheels:
             files.append(REQUIREMENTS / f"ros-{environment.distribution}.txt")
-        environment.steps({"base": digest(*files)}, environment.install_base)
+        if not args.extras_only:
+            environment.steps({"base": digest(*files)}, environment.install_base)
         extras = {extra: digest(ROOT / "setup.py", words=(extra,)) for extra in args.extras.split(",") if extra}
         environment.steps(extras, lambda names: environment.install_extras(names, args.torch_index))
     except SetupError as error:

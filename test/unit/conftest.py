@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import functools
 import importlib
+import os
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,11 +15,34 @@ from tensorrt_fixtures import cudart, trt
 
 __all__ = ["cudart", "trt"]
 
+_BEFORE = 8  # short tests before the long ones, so that a share which begins a few tests sooner or later parts no file
+
 
 @pytest.fixture
 def with_litert() -> None:
     """Skips where LiteRT is not: what says so in words of our own, or takes another runtime, tells no missing package."""
     pytest.importorskip("ai_edge_litert", reason="ai_edge_litert is not installed and has no rosdep key: see docs/pc.md")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Each process of many is given a share of the list in its order, and what one has left at the end another takes. So the
+    files that train come near each share's beginning: their fixtures, which take long, are then made once and not twice."""
+    shares = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    files: dict[Path, list[pytest.Item]] = {}
+    for item in items:
+        if item.get_closest_marker("training") is not None:
+            files.setdefault(item.path, []).append(item)
+    if shares < 2 or len(files) < shares:
+        return
+    others = [item for item in items if item.path not in files]
+    length = -(-len(items) // shares)
+    ordered: list[pytest.Item] = []
+    for k in range(shares):
+        long = [item for path in [*files][k::shares] for item in files[path]]
+        room = max(length * (k + 1) - len(ordered) - len(long), 0) if k < shares - 1 else len(others)
+        few, rest, others = others[:_BEFORE], others[_BEFORE:room], others[max(room, _BEFORE) :]
+        ordered += [*few, *long, *rest]
+    items[:] = ordered
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
