@@ -28,9 +28,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Each process of many is given a share of the list in its order, and what one has left at the end another takes. So the
     files that train come near each share's beginning: their fixtures, which take long, are then made once and not twice."""
     shares = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    training = {item.path for item in items if item.get_closest_marker("training") is not None}
     files: dict[Path, list[pytest.Item]] = {}
     for item in items:
-        if item.get_closest_marker("training") is not None:
+        if item.path in training:
             files.setdefault(item.path, []).append(item)
     if shares < 2 or len(files) < shares:
         return
@@ -42,6 +43,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         room = max(length * (k + 1) - len(ordered) - len(long), 0) if k < shares - 1 else len(others)
         few, rest, others = others[:_BEFORE], others[_BEFORE:room], others[max(room, _BEFORE) :]
         ordered += [*few, *long, *rest]
+    assert len(ordered) == len(items)
     items[:] = ordered
 
 
