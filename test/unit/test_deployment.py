@@ -86,6 +86,7 @@ def test_programs_may_be_run_where_colcon_links_them() -> None:
     assert os.access(ROOT / "scripts" / "program.in", os.X_OK)
 
 
+@pytest.mark.slow
 def test_package_xml_names_what_is_imported() -> None:
     """Every module that the package or a launch file imports is standard, our own, a rosdep key, of pip, or optional."""
     known = {element.text for element in ET.parse(ROOT / "package.xml").getroot() if element.tag.endswith("depend")}
@@ -109,6 +110,7 @@ def test_package_xml_names_what_is_imported() -> None:
     assert not missing
 
 
+@pytest.mark.slow
 def test_what_needs_torch_is_marked() -> None:
     """`colcon test` runs without torch: a file that imports it, or what is built on it, says so and is left out."""
     unmarked = []

@@ -178,6 +178,7 @@ def test_every_page_is_in_the_site(monkeypatch: pytest.MonkeyPatch) -> None:
     assert not lost, f"in no toctree: {lost}"
 
 
+@pytest.mark.slow
 def test_the_pictures_are_those_of_the_code(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(str(ROOT / "docs" / "tools"))
     import arrows
