@@ -10,7 +10,6 @@ from pose_attention_ros.core.actions.recogniser import ModelSpec
 from pose_attention_ros.core.messages.records import actions_of_message
 from pose_attention_ros.core.types import ActionEstimate, ActionEstimates
 from pose_attention_ros.msg import ActionLabel, ActionLabelArray, ActionModel
-from pose_attention_ros.ros.skeleton_messages import floats
 from pose_attention_ros.ros.stamps import age_s, header_of, time_of
 
 __all__ = ["actions_of_message", "message_of_actions", "message_of_model"]
@@ -50,12 +49,12 @@ def _message_of_action(person: ActionEstimate) -> ActionLabel:
         label=person.label,
         state=int(person.state),
         confidence=float(person.confidence),
-        scores=floats(person.scores),
+        scores=_floats(person.scores),
         onset=time_of(person.onset_ns),
         evidence_start=time_of(person.evidence_start_ns),
         evidence_end=time_of(person.evidence_end_ns),
-        joint_attention=floats(person.joint_attention),
-        frame_attention=floats(person.frame_attention),
+        joint_attention=_floats(person.joint_attention),
+        frame_attention=_floats(person.frame_attention),
         frame_offsets=_whole_numbers(person.frame_stamps_ns - person.evidence_end_ns),
     )
 
@@ -64,4 +63,11 @@ def _whole_numbers(values: np.ndarray) -> array:
     """int64 values as the array that rclpy copies in one go."""
     packed = array("q")
     packed.frombytes(np.ascontiguousarray(values, np.int64).tobytes())
+    return packed
+
+
+def _floats(values: np.ndarray) -> array:
+    """Values as the array.array of float32 that rclpy copies in one go, row by row."""
+    packed = array("f")
+    packed.frombytes(np.ascontiguousarray(values, np.float32).tobytes())
     return packed

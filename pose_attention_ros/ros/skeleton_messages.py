@@ -6,22 +6,12 @@ person, and one of each list in it, costs several times as much.
 
 from __future__ import annotations
 
-from array import array
-
-import numpy as np
 from rclpy.serialization import deserialize_message
 
 from pose_attention_ros.core.messages.packed import graphs_of_bytes, skeletons_of_bytes
 from pose_attention_ros.core.messages.records import graphs_of_message, skeletons_of_message
 from pose_attention_ros.core.types import SkeletonGraphs, Skeletons
 from pose_attention_ros.msg import SkeletonArray, SkeletonGraphArray
-
-
-def floats(values: np.ndarray) -> array:
-    """Values as the array.array of float32 that rclpy copies in one go, row by row."""
-    packed = array("f")
-    packed.frombytes(np.ascontiguousarray(values, np.float32).tobytes())
-    return packed
 
 
 def skeletons_of_raw(raw: bytes) -> Skeletons:
